@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/arena.h"
+
+#include "base/mem.h"
+#include "base/num.h"
+
+#include <stdalign.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { BLOCK_BYTES = 4096 };
+
+struct block {
+    struct block *next;
+    size_t size;
+    size_t used;
+    alignas(max_align_t) uint8_t data[];
+};
+
+struct arena {
+    struct block *blocks; /* the newest first */
+    size_t max_bytes;
+    size_t total;
+    bool exhausted;
+};
+
+struct arena *arena_new(size_t max_bytes)
+{
+    struct arena *arena = mem_new(sizeof(*arena));
+
+    arena->max_bytes = max_bytes;
+    return arena;
+}
+
+static void free_blocks(struct block *block)
+{
+    while (block != NULL) {
+        struct block *next = block->next;
+        free(block);
+        block = next;
+    }
+}
+
+void arena_free(struct arena *arena)
+{
+    if (arena == NULL)
+        return;
+    free_blocks(arena->blocks);
+    free(arena);
+}
+
+void arena_free_ptr(struct arena **arena)
+{
+    arena_free(*arena);
+}
+
+void arena_reset(struct arena *arena)
+{
+    arena->exhausted = false;
+    if (arena->blocks == NULL)
+        return;
+    free_blocks(arena->blocks->next);
+    arena->blocks->next = NULL;
+    arena->blocks->used = 0;
+    arena->total = arena->blocks->size;
+}
+
+static struct block *add_block(struct arena *arena, size_t need)
+{
+    size_t size = NUM_MAX(need, (size_t)BLOCK_BYTES);
+    size_t total;
+
+    if (!num_add(arena->total, size, &total) || total > arena->max_bytes) {
+        size = need;
+        if (!num_add(arena->total, size, &total) || total > arena->max_bytes)
+            return NULL;
+    }
+    struct block *block = mem_new(sizeof(*block) + size);
+    block->size = size;
+    block->next = arena->blocks;
+    arena->blocks = block;
+    arena->total = total;
+    return block;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    size_t need;
+
+    if (!num_add(size, alignof(max_align_t) - 1, &need))
+        arena->exhausted = true;
+    need &= ~(size_t)(alignof(max_align_t) - 1);
+    struct block *block = arena->blocks;
+    if (!arena->exhausted && (block == NULL || need > block->size - block->used)) {
+        block = add_block(arena, need);
+        arena->exhausted = block == NULL;
+    }
+    if (arena->exhausted)
+        return NULL;
+    void *piece = block->data + block->used;
+    block->used += need;
+    memset(piece, 0, size);
+    return piece;
+}
+
+void *arena_alloc_array(struct arena *arena, size_t count, size_t size)
+{
+    size_t bytes;
+
+    if (!num_mul(count, size, &bytes)) {
+        arena->exhausted = true;
+        return NULL;
+    }
+    return arena_alloc(arena, bytes);
+}
+
+char *arena_copy(struct arena *arena, struct span bytes)
+{
+    char *copy = arena_alloc(arena, bytes.len + 1);
+
+    if (copy != NULL && bytes.len > 0)
+        memcpy(copy, bytes.p, bytes.len);
+    return copy;
+}
+
+char *arena_strdup(struct arena *arena, const char *text)
+{
+    return arena_copy(arena, span_str(text));
+}
+
+char *arena_printf(struct arena *arena, const char *fmt, ...)
+{
+    CLEANUP_FREE char *text = NULL;
+    va_list args;
+
+    va_start(args, fmt);
+    int len = vasprintf(&text, fmt, args);
+    va_end(args);
+    INVARIANT(len >= 0);
+    return arena_copy(arena, span_of(text, (size_t)len));
+}
+
+int arena_check(const struct arena *arena, const char *what, struct err *err)
+{
+    if (arena->exhausted)
+        return err_set(err, ERR_TOO_LARGE, "%s needs more than %zu bytes of memory", what,
+                       arena->max_bytes);
+    return 0;
+}

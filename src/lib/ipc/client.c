@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/fd.h"
+#include "base/mem.h"
+#include "ipc/wire.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+struct ipc_client {
+    int fd;
+    const char *server;
+    uint32_t last_id;
+    uint8_t *room; /* IPC_PACKET_MAX bytes, made with the first call */
+};
+
+static void adopt(struct ipc_client *client, int *fd)
+{
+    struct timeval timeout = {.tv_sec = IPC_TIMEOUT_MS / 1000};
+
+    client->fd = fd_take(fd);
+    if (client->fd < 0)
+        return;
+    INVARIANT(setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) == 0);
+    INVARIANT(setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) == 0);
+}
+
+struct ipc_client *ipc_client_new(int *fd, const char *server)
+{
+    struct ipc_client *client = mem_new(sizeof(*client));
+
+    client->server = server;
+    adopt(client, fd);
+    return client;
+}
+
+void ipc_client_free(struct ipc_client *client)
+{
+    if (client == NULL)
+        return;
+    fd_close(&client->fd);
+    free(client->room);
+    free(client);
+}
+
+void ipc_client_reconnect(struct ipc_client *client, int *fd)
+{
+    fd_close(&client->fd);
+    adopt(client, fd);
+}
+
+/* A channel that failed half-way is of no more use: an answer could be taken for another's. */
+static int lost(struct ipc_client *client, struct err *err)
+{
+    fd_close(&client->fd);
+    return err_set(err, ERR_UNAVAILABLE, "%s is not running; try again in a moment",
+                   client->server);
+}
+
+static int send_packet(struct ipc_client *client, uint16_t type, struct span body,
+                       const struct ipc_fds *fds, uint32_t *out_id, struct err *err)
+{
+    struct ipc_packet packet = {.type = type, .id = ++client->last_id, .body = body};
+
+    if (client->fd < 0)
+        return lost(client, err);
+    if (fds != NULL)
+        packet.fds = *fds;
+    int sent = ipc_packet_send(client->fd, &packet, err);
+    if (sent == 0)
+        return lost(client, err);
+    if (sent < 0)
+        return err_wrap(err, "asking %s", client->server);
+    *out_id = packet.id;
+    return 0;
+}
+
+static int deliver(struct ipc_client *client, struct ipc_packet *packet, struct buf *reply,
+                   struct ipc_fds *fds, struct err *err)
+{
+    if (packet->status != ERR_NONE)
+        return err_set(err, (enum err_code)packet->status, "%.*s", SPAN_ARG(packet->body));
+    if (packet->fds.count > 0 && fds == NULL)
+        return err_set(err, ERR_INVALID, "%s sent descriptors that nobody asked for",
+                       client->server);
+    if (reply != NULL) {
+        buf_put_span(reply, packet->body);
+        TRY(buf_check(reply, "an answer", err));
+    }
+    if (fds != NULL) {
+        *fds = packet->fds;
+        packet->fds.count = 0;
+    }
+    return 0;
+}
+
+static int wait_for(struct ipc_client *client, uint32_t id, struct buf *reply, struct ipc_fds *fds,
+                    struct err *err)
+{
+    CLEANUP(ipc_packet_close) struct ipc_packet packet = {0};
+
+    if (client->fd < 0)
+        return lost(client, err);
+    if (client->room == NULL)
+        client->room = mem_new(IPC_PACKET_MAX);
+    int got = ipc_packet_receive(client->fd, client->room, &packet, err);
+    if (got == 0 || (got > 0 && packet.id != id))
+        return lost(client, err);
+    if (got < 0) {
+        fd_close(&client->fd);
+        return err_wrap(err, "waiting for %s", client->server);
+    }
+    return deliver(client, &packet, reply, fds, err);
+}
+
+int ipc_send(struct ipc_client *client, uint16_t type, struct span body, uint32_t *out_id,
+             struct err *err)
+{
+    return send_packet(client, type, body, NULL, out_id, err);
+}
+
+int ipc_wait(struct ipc_client *client, uint32_t id, struct buf *reply, struct err *err)
+{
+    return wait_for(client, id, reply, NULL, err);
+}
+
+int ipc_call_fds(struct ipc_client *client, uint16_t type, struct span body,
+                 const struct ipc_fds *send, struct buf *reply, struct ipc_fds *fds,
+                 struct err *err)
+{
+    uint32_t id;
+
+    TRY(send_packet(client, type, body, send, &id, err));
+    return wait_for(client, id, reply, fds, err);
+}
+
+int ipc_call(struct ipc_client *client, uint16_t type, struct span body, struct buf *reply,
+             struct ipc_fds *fds, struct err *err)
+{
+    return ipc_call_fds(client, type, body, NULL, reply, fds, err);
+}

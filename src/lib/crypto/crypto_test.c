@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "crypto/crypto.h"
+
+#include "base/enc.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static int heap(void **state UNUSED)
+{
+    struct err err = ERR_INIT;
+
+    return secret_heap_init(&err);
+}
+
+static void hash_is_sha256(void **state UNUSED)
+{
+    struct span parts[] = {span_str("a"), span_str(""), span_str("bc")};
+    uint8_t hash[CRYPTO_HASH_LEN];
+    uint8_t again[CRYPTO_HASH_LEN];
+    char hex[2 * CRYPTO_HASH_LEN + 1];
+
+    crypto_sha256(span_str("abc"), hash);
+    enc_hex(span_of(hash, sizeof(hash)), hex);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    crypto_sha256_parts(parts, ARRAY_LEN(parts), again);
+    assert_memory_equal(hash, again, sizeof(hash));
+}
+
+static void sealed_opens_only_as_it_was(void **state UNUSED)
+{
+    CLEANUP(secret_free_ptr) struct secret *key = NULL;
+    CLEANUP(secret_free_ptr) struct secret *other = NULL;
+    CLEANUP(buf_free) struct buf sealed = BUF_INIT(1000);
+    CLEANUP(buf_free) struct buf plain = BUF_INIT(1000);
+    struct err err = ERR_INIT;
+
+    assert_int_equal(secret_random(CRYPTO_KEY_LEN, &key, &err), 0);
+    assert_int_equal(crypto_derive(key, "other", CRYPTO_KEY_LEN, &other, &err), 0);
+    assert_int_equal(crypto_seal(key, span_str("place"), span_str("hello"), &sealed, &err), 0);
+    assert_int_equal(sealed.len, 5 + CRYPTO_SEAL_OVERHEAD);
+    assert_int_equal(crypto_open(key, span_str("place"), buf_span(&sealed), &plain, &err), 0);
+    assert_string_equal(buf_text(&plain), "hello");
+    assert_int_equal(crypto_open(key, span_str("else"), buf_span(&sealed), &plain, &err), -1);
+    assert_int_equal(err.code, ERR_CORRUPT);
+    assert_int_equal(crypto_open(other, span_str("place"), buf_span(&sealed), &plain, &err), -1);
+    for (size_t i = 0; i < sealed.len; i++) {
+        sealed.data[i] ^= 1;
+        assert_int_equal(crypto_open(key, span_str("place"), buf_span(&sealed), &plain, &err), -1);
+        sealed.data[i] ^= 1;
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hash_is_sha256),
+        cmocka_unit_test(sealed_opens_only_as_it_was),
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests_name("crypto", tests, heap, NULL);
+}

@@ -16,11 +16,6 @@ static void free_md(EVP_MD_CTX **md)
     EVP_MD_CTX_free(*md);
 }
 
-static void free_cipher(EVP_CIPHER_CTX **cipher)
-{
-    EVP_CIPHER_CTX_free(*cipher);
-}
-
 static void free_kdf(EVP_KDF_CTX **kdf)
 {
     EVP_KDF_CTX_free(*kdf);

@@ -37,13 +37,9 @@ static void grow(struct buf *buf, size_t need)
     size_t cap = NUM_MAX(buf->cap, (size_t)FIRST_CAP);
 
     while (cap < need)
-<<<<<<< HEAD
-        cap *= 2;
+        cap = cap > SIZE_MAX / 2 ? need : cap * 2;
     if (cap - 1 > buf->max)
         cap = buf->max + 1;
-=======
-        cap = cap > SIZE_MAX / 2 ? need : cap * 2;
->>>>>>> codec
     uint8_t *data = mem_new(cap);
     if (buf->len > 0)
         memcpy(data, buf->data, buf->len);

@@ -19,8 +19,9 @@ struct role_entry {
     bool keeps_root;    /* the agent alone */
 };
 
-/* Runs until SIGTERM or SIGINT. `data_dir` is made when it is missing. */
+/* Runs until SIGTERM or SIGINT. `data_dir` is made when it is missing. `passphrase_fd` is a file in memory
+ * with the passphrase that unseals, or -1; it stays the caller's. */
 int supervisor_run(const struct role_entry *table, const char *data_dir,
-                   const struct settings *settings, struct err *err) MUST_USE;
+                   const struct settings *settings, int passphrase_fd, struct err *err) MUST_USE;
 
 #endif

@@ -43,10 +43,11 @@ static int read_id(int dir_fd, const char *data_dir, char out[ID_LEN + 1], struc
 
     TRY(fd_read_file(dir_fd, "instance", &text, err));
     if (text.len != prefix + ID_LEN + 1 || !span_has_prefix(buf_span(&text), format_line))
-        return err_set(err, ERR_CORRUPT,
-                       "%s/instance is not of this version of drun or is damaged; restore it from a "
-                       "backup",
-                       data_dir);
+        return err_set(
+            err, ERR_CORRUPT,
+            "%s/instance is not of this version of drun or is damaged; restore it from a "
+            "backup",
+            data_dir);
     memcpy(out, text.data + prefix, ID_LEN);
     out[ID_LEN] = '\0';
     return 0;
@@ -92,7 +93,8 @@ static int take_lock(int dir_fd, struct instance *instance, struct err *err)
         return 0;
     if (errno != EWOULDBLOCK)
         return err_sys(err, "cannot lock %s", instance->data_dir);
-    return err_set(err, ERR_EXISTS, "drun runs on %s already; stop it first, or name another --data",
+    return err_set(err, ERR_EXISTS,
+                   "drun runs on %s already; stop it first, or name another --data",
                    instance->data_dir);
 }
 
@@ -100,12 +102,11 @@ static bool on_tmpfs(const char *path)
 {
     struct statfs fs;
 
-    return statfs(path, &fs) == 0 &&
-           (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+    return statfs(path, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 }
 
-/* The first place in memory where a directory can be made. Names and snapshots lie there in the clear, so
- * a disk will not do. */
+/* The first place in memory where a directory can be made. Names and snapshots lie there in the
+ * clear, so a disk will not do. */
 static int choose_run_dir(struct instance *instance, struct err *err)
 {
     const char *user_dir = getenv("XDG_RUNTIME_DIR");

@@ -13,7 +13,8 @@ struct instance {
     bool first_start;
 };
 
-/* Makes or opens both, and takes the lock: ERR_EXISTS when the platform runs on this data already. */
+/* Makes or opens both, and takes the lock: ERR_EXISTS when the platform runs on this data already.
+ */
 int instance_open(const char *data_dir, const struct settings *settings, struct instance *out,
                   struct err *err) MUST_USE;
 void instance_close(struct instance *instance);

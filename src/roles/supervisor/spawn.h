@@ -8,8 +8,8 @@
 
 #include <sys/types.h>
 
-/* Re-executes this binary as `drun role NAME` with the control socket's other end as descriptor 3 and no
- * other descriptor but the standard three. Gives a pidfd and our end. */
+/* Re-executes this binary as `drun role NAME` with the control socket's other end as descriptor 3
+ * and no other descriptor but the standard three. Gives a pidfd and our end. */
 int spawn_role(const char *name, pid_t *out_pid, int *out_pidfd, int *out_control,
                struct err *err) MUST_USE;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who runs me: the operator, or systemd. What I hold: listening sockets, pidfds, the control sockets.
- * Who may speak to me: my roles, and only "ready".
+ * Who runs me: the operator, or systemd. What I hold: listening sockets, pidfds, the control
+ * sockets. Who may speak to me: my roles, and only "ready".
  */
 #include "supervisor/supervisor.h"
 
@@ -343,7 +343,8 @@ static void stop_all(struct supervisor *supervisor)
 static int make_role_dir(const struct supervisor *supervisor, const struct role_entry *entry,
                          struct err *err)
 {
-    CLEANUP_FREE char *path = mem_printf("%s/%s", supervisor->instance.data_dir, role_name(entry->id));
+    CLEANUP_FREE char *path =
+        mem_printf("%s/%s", supervisor->instance.data_dir, role_name(entry->id));
     uid_t uid = (uid_t)supervisor->settings->uid_base + (uid_t)entry->id;
 
     TRY(fd_make_dirs(path, 0700, err));

@@ -91,6 +91,10 @@ int opt_set(const struct opt_group *groups, const char *assignment, struct err *
 /* Frees what the settings hold and zeroes the fields. */
 void opt_free(const struct opt_group *groups);
 
+/* The values as they are now, as a text that opt_load_text() reads back to the same: for handing
+ * settings to another process. */
+void opt_put_values(const struct opt_group *groups, struct buf *out);
+
 /* A settings file with every option, its meaning and its default; it parses to the defaults. */
 void opt_put_sample(const struct opt_group *groups, struct buf *out);
 /* Sections of a man page (roff with the man macros), one a group. */

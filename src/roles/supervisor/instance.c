@@ -126,7 +126,7 @@ static int make_run_dir(const struct settings *settings, struct instance *instan
 {
     struct stat st;
 
-    if (settings->run_dir[0] != '\0')
+    if (settings->run_dir != NULL)
         instance->run_dir = mem_strdup(settings->run_dir);
     else
         TRY(choose_run_dir(instance, err));

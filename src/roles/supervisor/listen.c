@@ -2,10 +2,9 @@
 #include "supervisor/listen.h"
 
 #include "base/fd.h"
-#include "base/mem.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -33,56 +32,43 @@ int listen_unix(const char *path, mode_t mode, struct err *err)
     return fd_take(&fd);
 }
 
-/* Splits at the last colon: an IPv6 address has more, inside brackets. */
-static int split(const char *address, char **out_host, const char **out_port, struct err *err)
+static int refused(const struct opt_listen *at, struct err *err)
 {
-    const char *colon = strrchr(address, ':');
-    size_t len = colon == NULL ? 0 : (size_t)(colon - address);
-
-    if (colon == NULL || colon[1] == '\0')
-        return err_set(err, ERR_INVALID, "the address \"%s\" has no port; write 127.0.0.1:8443",
-                       address);
-    bool bracketed = len >= 2 && address[0] == '[' && address[len - 1] == ']';
-    *out_host = bracketed ? mem_strndup(address + 1, len - 2) : mem_strndup(address, len);
-    *out_port = colon + 1;
-    return 0;
+    if (errno != EADDRINUSE)
+        return err_sys(err, "cannot listen on %s port %u", at->host, at->port);
+    return err_set(err, ERR_EXISTS,
+                   "another program listens on %s port %u; stop it, or choose another address with "
+                   "--set listen=ADDRESS:PORT",
+                   at->host, at->port);
 }
 
-static int open_one(const struct addrinfo *info, const char *address, struct err *err)
+int listen_tcp(const struct opt_listen *at, struct err *err)
 {
-    CLEANUP_FD int fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {0};
+    bool is_v6 = inet_pton(AF_INET6, at->host, &address.v6.sin6_addr) == 1;
+    socklen_t len = is_v6 ? sizeof(address.v6) : sizeof(address.v4);
     int on = 1;
     int off = 0;
 
+    address.any.sa_family = is_v6 ? AF_INET6 : AF_INET;
+    if (is_v6)
+        address.v6.sin6_port = htons(at->port);
+    else
+        address.v4.sin_port = htons(at->port);
+    if (!is_v6 && inet_pton(AF_INET, at->host, &address.v4.sin_addr) != 1)
+        return err_set(err, ERR_INVALID, "\"%s\" is not an address", at->host);
+    CLEANUP_FD int fd =
+        socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return err_sys(err, "cannot make a socket for %s", address);
+        return err_sys(err, "cannot make a socket for %s", at->host);
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (info->ai_family == AF_INET6)
+    if (is_v6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-    if (bind(fd, info->ai_addr, info->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
-        return fd_take(&fd);
-    if (errno == EADDRINUSE)
-        return err_set(err, ERR_EXISTS,
-                       "another program listens on %s; stop it, or choose another address with "
-                       "--set listen=ADDRESS:PORT",
-                       address);
-    return err_sys(err, "cannot listen on %s", address);
-}
-
-int listen_tcp(const char *address, struct err *err)
-{
-    struct addrinfo hints = {.ai_flags = AI_PASSIVE | AI_NUMERICSERV | AI_NUMERICHOST,
-                             .ai_socktype = SOCK_STREAM};
-    CLEANUP_FREE char *host = NULL;
-    struct addrinfo *info;
-    const char *port;
-
-    TRY(split(address, &host, &port, err));
-    int found = getaddrinfo(host[0] == '\0' ? NULL : host, port, &hints, &info);
-    if (found != 0)
-        return err_set(err, ERR_INVALID, "\"%s\" is not an address and port: %s", address,
-                       gai_strerror(found));
-    int fd = open_one(info, address, err);
-    freeaddrinfo(info);
-    return fd;
+    if (bind(fd, &address.any, len) < 0 || listen(fd, BACKLOG) < 0)
+        return refused(at, err);
+    return fd_take(&fd);
 }

@@ -5,12 +5,12 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "opt/opt.h"
 
 #include <sys/types.h>
 
 /* An old socket file in the way is removed. */
 int listen_unix(const char *path, mode_t mode, struct err *err) MUST_USE;
-/* "127.0.0.1:8443", "[::]:8443" or ":8443" (every address). */
-int listen_tcp(const char *address, struct err *err) MUST_USE;
+int listen_tcp(const struct opt_listen *at, struct err *err) MUST_USE;
 
 #endif

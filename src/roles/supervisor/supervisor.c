@@ -372,7 +372,7 @@ static int make_sockets(struct supervisor *supervisor, struct err *err)
     CLEANUP_FREE char *operator_path = mem_printf("%s/operator.sock", run_dir);
     supervisor->operator_fd = listen_unix(operator_path, 0600, err);
     TRY(supervisor->operator_fd);
-    supervisor->tls_fd = listen_tcp(supervisor->settings->listen, err);
+    supervisor->tls_fd = listen_tcp(&supervisor->settings->listen, err);
     TRY(supervisor->tls_fd);
     supervisor->doorbell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return supervisor->doorbell_fd < 0 ? err_sys(err, "cannot make an event descriptor") : 0;
@@ -411,11 +411,13 @@ static int prepare(struct supervisor *supervisor, const char *data_dir, struct e
 static int serve(struct supervisor *supervisor, struct err *err)
 {
     uint64_t began = clock_mono_ns();
+    char url[256];
 
     TRY(start_all(supervisor, err));
     if (supervisor->stopping)
         return 0;
-    log_say(LOG_INFO, "supervisor.ready", "ready on %s after %llu ms", supervisor->settings->listen,
+    settings_public_url(supervisor->settings, url, sizeof(url));
+    log_say(LOG_INFO, "supervisor.ready", "ready on %s after %llu ms", url,
             (unsigned long long)(clock_mono_ns() - began) / 1000000);
     TRY(notify_systemd("READY=1", err));
     TRY(loop_run(supervisor->loop, err));

@@ -10,6 +10,8 @@
 #include "base/err.h"
 #include "ipc/wire.h"
 
+#include <sys/types.h>
+
 enum { CONTROL_FD = 3 };
 
 enum control_type {
@@ -24,6 +26,10 @@ enum control_type {
     /* role to supervisor */
     CONTROL_READY, /* requests may come */
 };
+
+struct role;
+/* The user to become when root; 0 to stay. */
+uid_t role_uid(const struct role *role);
 
 struct control_hello {
     uint32_t role;

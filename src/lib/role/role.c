@@ -32,6 +32,7 @@ struct role {
     struct settings *settings;
     struct control_hello hello;
     char *data_dir;
+    char *own_run_dir;
     struct ipc_client *peers[ROLE_COUNT];
     struct ipc_client *late[ROLE_COUNT];
     struct named_fd named[NAMED_MAX];
@@ -72,6 +73,16 @@ const char *role_data_dir(const struct role *role)
     return role->data_dir;
 }
 
+const char *role_own_run_dir(const struct role *role)
+{
+    return role->own_run_dir;
+}
+
+uid_t role_uid(const struct role *role)
+{
+    return role->hello.uid;
+}
+
 const char *role_run_dir(const struct role *role)
 {
     return role->hello.run_dir;
@@ -102,6 +113,7 @@ static int take_hello(struct role *role, const struct ipc_packet *packet, struct
         return err_set(err, ERR_INVALID, "role %u does not exist", role->hello.role);
     role->id = (enum role_id)role->hello.role;
     role->data_dir = mem_printf("%s/%s", role->hello.data_dir, role_name(role->id));
+    role->own_run_dir = mem_printf("%s/%s", role->hello.run_dir, role_name(role->id));
     TRY(settings_load(role->hello.settings, "settings", &role->settings, err));
     role->hello.settings = span_of(NULL, 0);
     return 0;
@@ -213,6 +225,7 @@ void role_free(struct role *role)
     loop_free(role->loop);
     settings_free(role->settings);
     free(role->data_dir);
+    free(role->own_run_dir);
     fd_close(&role->control);
     free(role);
 }

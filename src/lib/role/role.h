@@ -6,7 +6,7 @@
  *     int kms_main(struct role *role, struct err *err)
  *     {
  *         TRY(keyring_open(...));                      init
- *         TRY(role_lock_down(role, &kms_lockdown, err)); drop privileges, lock down
+ *         TRY(role_lock_down(role, &promises, err));    drop privileges, lock down
  *         TRY(role_serve(role, &kms_table, &kms, err));
  *         return role_run(role, err);                  ready, loop until told to stop
  *     }
@@ -51,8 +51,11 @@ struct loop *role_loop(struct role *role);
 const struct settings *role_settings(const struct role *role);
 /* The instance's id, a UUID: what seals bind themselves to. */
 const char *role_instance(const struct role *role);
-/* This role's own folder in the data directory, and the run directory that all roles share. */
+/* This role's own folder in the data directory; its own folder in the run directory, which the
+ * other roles may read; and the run directory itself, where a role finds the folders of the others.
+ */
 const char *role_data_dir(const struct role *role);
+const char *role_own_run_dir(const struct role *role);
 const char *role_run_dir(const struct role *role);
 /* The client of a role that this one may call; NULL when its line in the role table does not say
  * so. */
@@ -63,9 +66,21 @@ struct ipc_client *role_waiting_peer(struct role *role, enum role_id peer);
  */
 int role_take_fd(struct role *role, const char *name) MUST_USE;
 
-/* Becomes the role's own user where root, and gives up all but what `lockdown` names. The report is
- * left in the run directory for the posture role. */
-int role_lock_down(struct role *role, const struct lockdown *lockdown, struct err *err) MUST_USE;
+/* What a role may do for the rest of its life; const data in its folder. */
+struct role_promises {
+    unsigned promises;                 /* LOCKDOWN_NET_UNIX | … */
+    bool network;                      /* keeps the host's network */
+    bool mounts;                       /* keeps the host's mounts and LOCKDOWN_MOUNT's rights */
+    uint64_t keep_capabilities;        /* 1 << CAP_… */
+    unsigned data_access;              /* of its data folder: LOCKDOWN_PATH_WRITE, or 0 */
+    const struct lockdown_path *paths; /* besides its own folders and the run directory; ends with a
+                                          zeroed one; NULL: none */
+};
+
+/* Becomes the role's own user where root, and gives up all but what it promises. What is in force
+ * is left in its run folder as lockdown.json, for the posture role. */
+int role_lock_down(struct role *role, const struct role_promises *promises,
+                   struct err *err) MUST_USE;
 /* Answers the roles that may call this one, also after a restart of theirs. */
 int role_serve(struct role *role, const struct ipc_table *table, void *ctx,
                struct err *err) MUST_USE;

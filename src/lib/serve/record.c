@@ -18,17 +18,32 @@ void serve_record(struct serve *serve, const struct audit_event *event)
     audit_event_put(event, record);
 }
 
+static int send(struct serve *serve, const struct audit_event *events, size_t count,
+                struct err *err)
+{
+    const struct serve_config *config = &serve->config;
+
+    if (config->record != NULL)
+        return config->record(config->ctx, events, count, err);
+    return audit_send(role_peer(config->role, ROLE_AUDIT), events, count, err);
+}
+
+/* Every record anchors the store: a store that later opens at an older revision was rolled back. */
 static int send_records(struct serve *serve, struct err *err)
 {
-    struct ipc_client *audit = role_peer(serve->config.role, ROLE_AUDIT);
     CLEANUP_FREE struct audit_event *events =
-        mem_new_array(NUM_MIN(serve->record_count, AUDIT_SEND_MAX), sizeof(*events));
+        mem_new_array(NUM_MIN(serve->record_count, (size_t)AUDIT_SEND_MAX), sizeof(*events));
+    struct store_head head = {0};
 
+    if (serve->config.store != NULL)
+        store_head(serve->config.store, &head);
     for (size_t done = 0; done < serve->record_count;) {
         size_t count = NUM_MIN(serve->record_count - done, (size_t)AUDIT_SEND_MAX);
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             TRY(audit_event_parse(buf_span(&serve->records[done + i]), &events[i], err));
-        TRY(audit_send(audit, events, count, err));
+            events[i].anchor_revision = (uint64_t)head.revision;
+        }
+        TRY(send(serve, events, count, err));
         done += count;
     }
     return 0;
@@ -37,7 +52,7 @@ static int send_records(struct serve *serve, struct err *err)
 int serve_flush(struct serve *serve, struct err *err)
 {
     struct store *store = serve->config.store;
-    int recorded = send_records(serve, err);
+    int recorded = serve->record_count > 0 ? send_records(serve, err) : 0;
 
     serve->record_count = 0;
     if (recorded < 0) {

@@ -44,6 +44,8 @@ struct serve_config {
     kube_admit_fn *admit;                 /* may be NULL */
     kube_changed_fn *changed;             /* may be NULL */
     kube_token_fn *issue_token;           /* may be NULL */
+    /* Makes records durable; NULL: by asking the audit role. */
+    int (*record)(void *ctx, const struct audit_event *events, size_t count, struct err *err);
     /* Runs in each batch when all is durable, before the answers leave; may be NULL. */
     loop_fn *after_flush;
     void *ctx; /* of all functions above */
@@ -52,6 +54,10 @@ struct serve_config {
 /* Listens on the descriptors "listen:http" and "listen:operator" of the role, if it has them. */
 int serve_new(const struct serve_config *config, struct serve **out, struct err *err) MUST_USE;
 void serve_free(struct serve *serve);
+
+/* The role's own store, SQLite in its folder or its schema in PostgreSQL, as the settings say; refused
+ * when it is older than what the audit log knows of it. */
+int serve_store_open(struct role *role, struct store **out, struct err *err) MUST_USE;
 
 /* NULL without kinds. */
 struct kube_server *serve_kube(struct serve *serve);

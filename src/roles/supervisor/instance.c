@@ -130,8 +130,7 @@ static int make_run_dir(const struct settings *settings, struct instance *instan
         instance->run_dir = mem_strdup(settings->run_dir);
     else
         TRY(choose_run_dir(instance, err));
-    /* The roles' own users must pass through; what lies inside has its own modes. */
-    TRY(fd_make_dirs(instance->run_dir, 0711, err));
+    TRY(fd_make_dirs(instance->run_dir, 0710, err));
     if (!on_tmpfs(instance->run_dir))
         return err_set(err, ERR_INVALID, "run-dir %s is not on a tmpfs", instance->run_dir);
     if (lstat(instance->run_dir, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -340,37 +341,56 @@ static void stop_all(struct supervisor *supervisor)
 
 /* ------------------------------------------------------------------ the platform's life */
 
-static int make_role_dir(const struct supervisor *supervisor, const struct role_entry *entry,
-                         struct err *err)
+/* One folder of a role, which it alone may write. */
+static int make_folder(const struct supervisor *supervisor, const struct role_entry *entry,
+                       const char *parent, mode_t mode, struct err *err)
 {
-    CLEANUP_FREE char *path =
-        mem_printf("%s/%s", supervisor->instance.data_dir, role_name(entry->id));
+    CLEANUP_FREE char *path = mem_printf("%s/%s", parent, role_name(entry->id));
     uid_t uid = (uid_t)supervisor->settings->uid_base + (uid_t)entry->id;
+    gid_t gid = (gid_t)supervisor->settings->uid_base;
 
-    TRY(fd_make_dirs(path, 0700, err));
-    if (geteuid() == 0 && !entry->keeps_root && chown(path, uid, uid) < 0)
+    TRY(fd_make_dirs(path, mode, err));
+    if (chmod(path, mode) < 0)
+        return err_sys(err, "cannot set the mode of %s", path);
+    if (geteuid() == 0 && chown(path, entry->keeps_root ? 0 : uid, gid) < 0)
         return err_sys(err, "cannot give %s to its role", path);
     return 0;
 }
 
-/* The gateway's user must reach the roles' sockets, and nobody else but root. */
+/* Roles are in one group, which may pass through the run directory; nobody else may. */
+static int make_folders(const struct supervisor *supervisor, struct err *err)
+{
+    const struct instance *instance = &supervisor->instance;
+
+    if (geteuid() == 0 && chown(instance->run_dir, 0, (gid_t)supervisor->settings->uid_base) < 0)
+        return err_sys(err, "cannot give %s to the roles", instance->run_dir);
+    for (const struct role_entry *entry = supervisor->table; entry->main != NULL; entry++) {
+        TRY(make_folder(supervisor, entry, instance->data_dir, 0700, err));
+        TRY(make_folder(supervisor, entry, instance->run_dir, 0750, err));
+    }
+    return 0;
+}
+
+static int make_http_socket(struct supervisor *supervisor, const struct role_entry *entry,
+                            struct err *err)
+{
+    CLEANUP_FREE char *path =
+        mem_printf("%s/%s.sock", supervisor->instance.run_dir, role_name(entry->id));
+
+    supervisor->http_fd[entry->id] = listen_unix(path, 0660, err);
+    TRY(supervisor->http_fd[entry->id]);
+    if (geteuid() == 0 && chown(path, 0, (gid_t)supervisor->settings->uid_base) < 0)
+        return err_sys(err, "cannot give %s to the roles", path);
+    return 0;
+}
+
 static int make_sockets(struct supervisor *supervisor, struct err *err)
 {
-    const char *run_dir = supervisor->instance.run_dir;
-    gid_t gateway = (gid_t)supervisor->settings->uid_base + ROLE_GATEWAY;
-
-    for (const struct role_entry *entry = supervisor->table; entry->main != NULL; entry++) {
-        TRY(make_role_dir(supervisor, entry, err));
-        if (!entry->http)
-            continue;
-        CLEANUP_FREE char *path = mem_printf("%s/%s.sock", run_dir, role_name(entry->id));
-        supervisor->http_fd[entry->id] = listen_unix(path, 0660, err);
-        TRY(supervisor->http_fd[entry->id]);
-        if (geteuid() == 0 && chown(path, 0, gateway) < 0)
-            return err_sys(err, "cannot give %s to the gateway", path);
-    }
-    CLEANUP_FREE char *operator_path = mem_printf("%s/operator.sock", run_dir);
-    supervisor->operator_fd = listen_unix(operator_path, 0600, err);
+    for (const struct role_entry *entry = supervisor->table; entry->main != NULL; entry++)
+        if (entry->http)
+            TRY(make_http_socket(supervisor, entry, err));
+    CLEANUP_FREE char *path = mem_printf("%s/operator.sock", supervisor->instance.run_dir);
+    supervisor->operator_fd = listen_unix(path, 0600, err);
     TRY(supervisor->operator_fd);
     supervisor->tls_fd = listen_tcp(&supervisor->settings->listen, err);
     TRY(supervisor->tls_fd);
@@ -405,6 +425,7 @@ static int prepare(struct supervisor *supervisor, const char *data_dir, struct e
         TRY(loop_add_timer(supervisor->loop, 1ULL << 40, 0, on_restart, child,
                            &child->restart_timer, err));
     }
+    TRY(make_folders(supervisor, err));
     return make_sockets(supervisor, err);
 }
 

@@ -62,7 +62,9 @@ void events_add(struct events *events, enum keys_event_kind kind, unsigned peer,
     struct keys_event event = {
         .kind = kind, .peer = peer, .first_ns = now_ns, .last_ns = now_ns, .times = 1};
 
-    snprintf(event.subject, sizeof(event.subject), "%s", subject);
+    /* It may quote a peer that has gone astray. */
+    for (size_t i = 0; i < sizeof(event.subject) - 1 && subject[i] != '\0'; i++)
+        event.subject[i] = subject[i] >= ' ' && subject[i] <= '~' ? subject[i] : '?';
     struct keys_event *old = find_equal(events, &event);
     if (old != NULL) {
         old->last_ns = now_ns;

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/span.h"
+#include "crypto/sign.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -24,10 +25,6 @@ enum {
     JOSE_KID_MAX = 128,
 };
 
-enum jose_alg { JOSE_ES256 = 1, JOSE_EDDSA, JOSE_RS256 };
-
-const char *jose_alg_name(enum jose_alg alg); /* "ES256" */
-
 /* ---------------------------------------------------------------- keys */
 
 /* A public key with its one algorithm and its name. */
@@ -36,17 +33,15 @@ struct jose_key;
 /* ERR_UNSUPPORTED for a key type, curve, algorithm or use that is not for verifying with one of the
  * three; private members are refused. The kid may be missing ("" then). */
 int jose_key_from_jwk(const json_t *jwk, struct jose_key **out, struct err *err) MUST_USE;
-/* From a SubjectPublicKeyInfo in DER; the key must be of the algorithm's type. */
-int jose_key_from_spki(enum jose_alg alg, const char *kid, struct span spki, struct jose_key **out,
+/* From a SubjectPublicKeyInfo in DER, which determines the algorithm. */
+int jose_key_from_spki(const char *kid, struct span spki, struct jose_key **out,
                        struct err *err) MUST_USE;
 void jose_key_free(struct jose_key *key);
 void jose_key_free_ptr(struct jose_key **key);
 const char *jose_key_kid(const struct jose_key *key);
-enum jose_alg jose_key_alg(const struct jose_key *key);
+enum sign_alg jose_key_alg(const struct jose_key *key);
 /* {"kty", ..., "kid", "alg", "use": "sig"}; a new value. */
-json_t *jose_key_to_jwk(const struct jose_key *key) MUST_USE;
-/* RFC 7638, SHA-256, base64url: what a kid is made of. */
-int jose_key_thumbprint(const struct jose_key *key, struct buf *out, struct err *err) MUST_USE;
+int jose_key_to_jwk(const struct jose_key *key, json_t **out, struct err *err) MUST_USE;
 
 /* Keys by kid. */
 struct jose_keys;
@@ -95,7 +90,7 @@ int jose_jwt_peek(struct span token, json_t **out_claims, struct err *err) MUST_
 typedef int jose_sign_fn(void *ctx, struct span data, struct buf *signature, struct err *err);
 
 /* Appends header.payload.signature. `typ` may be NULL. */
-int jose_jwt_sign(const json_t *claims, const char *typ, const char *kid, enum jose_alg alg,
+int jose_jwt_sign(const json_t *claims, const char *typ, const char *kid, enum sign_alg alg,
                   jose_sign_fn *sign, void *ctx, struct buf *out, struct err *err) MUST_USE;
 
 #endif

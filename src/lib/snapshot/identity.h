@@ -51,12 +51,6 @@ struct identity_api_key {
     uint64_t tokens_per_min;
 };
 
-enum identity_alg {
-    IDENTITY_ALG_ES256 = 1,
-    IDENTITY_ALG_EDDSA,
-    IDENTITY_ALG_RS256,
-};
-
 struct identity_builder;
 
 struct identity_builder *identity_builder_new(const uint8_t pepper[IDENTITY_PEPPER_LEN]) MUST_USE;
@@ -71,8 +65,7 @@ int identity_builder_add_api_key(struct identity_builder *builder,
                                  const struct identity_api_key *key, struct err *err) MUST_USE;
 /* A public key that signs access tokens, as a SubjectPublicKeyInfo in DER. */
 int identity_builder_add_token_key(struct identity_builder *builder, const char *kid,
-                                   enum identity_alg alg, struct span spki,
-                                   struct err *err) MUST_USE;
+                                   struct span spki, struct err *err) MUST_USE;
 void identity_builder_revoke_session(struct identity_builder *builder, const char *sid);
 void identity_builder_revoke_token(struct identity_builder *builder, const char *jti);
 /* Every token of the user that was issued before `before` is void. */

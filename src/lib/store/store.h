@@ -82,7 +82,7 @@ typedef void store_damage_fn(void *ctx, const char *collection, const char *posi
 struct store_config {
     const char *path;     /* SQLite file, made when it is missing; or: */
     const char *conninfo; /* PostgreSQL connection string (libpq's) */
-    const char *schema;   /* PostgreSQL: made when missing; [a-z_][a-z0-9_]*, at most 63 */
+    const char *schema;   /* PostgreSQL: made when missing; [a-z_][a-z0-9_]*, at most 48 */
     struct store_keys keys;
     /* A store whose head is older, or that has another digest at this revision, is refused
      * (ERR_CORRUPT): the whole file was rolled back. Revision 0: no anchor. */
@@ -219,8 +219,8 @@ struct store_event {
 /* Events come in the order of revisions, each once. What they point to lives until the callback
  * returns. The callback may use the store but must not close it or flush. */
 typedef void store_event_fn(void *ctx, const struct store_event *event);
-/* The watch is over and freed: ERR_GONE, compacted past it; ERR_CORRUPT, the history is damaged.
- * List again and watch from there. */
+/* The watch is over and freed, perhaps before store_watch_add() returned: ERR_GONE, compacted past
+ * it; ERR_CORRUPT, the history is damaged. List again and watch from there. */
 typedef void store_lost_fn(void *ctx, const struct err *why);
 
 struct store_watch {

@@ -195,7 +195,8 @@ void fixture_use_postgres(struct fixture *fixture, const char *dir)
 {
     static unsigned serial;
 
-    snprintf(fixture->conninfo, sizeof(fixture->conninfo), "host=%s user=drun dbname=postgres", dir);
+    snprintf(fixture->conninfo, sizeof(fixture->conninfo), "host=%s user=drun dbname=postgres",
+             dir);
     snprintf(fixture->schema, sizeof(fixture->schema), "store_%d_%u", (int)getpid(), serial++);
     fixture->config.path = NULL;
     fixture->config.conninfo = fixture->conninfo;

@@ -170,6 +170,11 @@ int store_rewrap_slice(struct store *store, const char *collection, size_t max_r
     return more < 0 ? batch_break(store, err) : more;
 }
 
+int64_t store_revision(const struct store *store)
+{
+    return store->now.revision;
+}
+
 void store_stats(const struct store *store, struct store_stats *out)
 {
     *out = (struct store_stats){

@@ -231,41 +231,68 @@ static int take_record(struct store *store, const struct row *row, const struct 
     return 0;
 }
 
-int keyring_load(struct store *store, struct err *err)
+static int load_rows(struct store *store, struct span rows, uint8_t after[ROW_POS_LEN],
+                     struct err *err)
+{
+    struct cursor cursor = cursor_of(rows);
+
+    while (cursor.left > 0) {
+        struct span pos = cursor_block(&cursor);
+        struct span bytes = cursor_block(&cursor);
+        struct row_current current;
+        struct row row;
+        struct row_body body;
+        struct err why = ERR_INIT;
+        if (pos.len != ROW_POS_LEN)
+            return err_set(err, ERR_CORRUPT, "a stored position has %zu bytes", pos.len);
+        memcpy(after, pos.p, ROW_POS_LEN);
+        if (row_current_decode(bytes, &current, &why) == 0 &&
+            read_record(store, store->self, after, &current, &row, &body, &why) == 0) {
+            TRY(take_record(store, &row, &body, err));
+        } else if (why.code != ERR_CORRUPT) {
+            *err = why;
+            return -1;
+        }
+        /* A damaged key costs its collection, not the store. */
+    }
+    return 0;
+}
+
+static int load_all(struct store *store, struct err *err)
 {
     uint8_t after[ROW_POS_LEN];
     uint8_t last[ROW_POS_LEN];
     size_t after_len = ROW_HASH_LEN;
-    int count;
 
     memcpy(after, store->self->hash, ROW_HASH_LEN);
     memset(last, 0xff, sizeof(last));
     memcpy(last, store->self->hash, ROW_HASH_LEN);
-    do {
+    for (;;) {
         CLEANUP(buf_free) struct buf rows = BACKEND_ROWS_INIT;
-        count =
+        int count =
             store->backend->ops->scan(store->backend, BACKEND_CURRENT, span_of(after, after_len),
                                       span_of(last, sizeof(last)), 256, &rows, err);
-        TRY(count);
-        struct cursor cursor = cursor_of(buf_span(&rows));
-        while (cursor.left > 0) {
-            struct span pos = cursor_block(&cursor);
-            struct span bytes = cursor_block(&cursor);
-            struct row_current current;
-            struct row row;
-            struct row_body body;
-            struct err why = ERR_INIT;
-            if (pos.len != ROW_POS_LEN)
-                return err_set(err, ERR_CORRUPT, "a position has %zu bytes", pos.len);
-            memcpy(after, pos.p, ROW_POS_LEN);
-            after_len = ROW_POS_LEN;
-            /* A damaged key costs its collection, not the store. */
-            if (row_current_decode(bytes, &current, &why) == 0 &&
-                read_record(store, store->self, after, &current, &row, &body, &why) == 0)
-                TRY(take_record(store, &row, &body, err));
-        }
-    } while (count > 0);
-    return 0;
+        if (count <= 0)
+            return count;
+        TRY(load_rows(store, buf_span(&rows), after, err));
+        after_len = ROW_POS_LEN;
+    }
+}
+
+int keyring_load(struct store *store, struct err *err)
+{
+    struct buf raw = store->raw;
+    struct buf plain = store->plain;
+
+    /* It may be asked for in the middle of reading a record, which lies in these two. */
+    store->raw = (struct buf)BUF_INIT(raw.max);
+    store->plain = (struct buf)BUF_INIT(plain.max);
+    int result = load_all(store, err);
+    buf_free(&store->raw);
+    buf_free_wiped(&store->plain);
+    store->raw = raw;
+    store->plain = plain;
+    return result;
 }
 
 int keyring_find(struct store *store, const char *name, struct coll **out, struct err *err)

@@ -163,11 +163,9 @@ static int check_record(struct store *store, const uint8_t *pos, const struct ro
         err_set(err, ERR_CORRUPT, "the data key of its collection is damaged");
         return read_damage(store, NULL, pos, current->id, err);
     }
-    TRY(read_record(store, coll, pos, current, &row, &body, err));
-    if (body.term_count == 0)
-        return 0;
-    /* The names key was made when the collection was first used; a scrub may be the first use. */
+    /* A scrub may be the first use of a collection: this makes its names key. */
     TRY(keyring_find(store, coll->name, &coll, err));
+    TRY(read_record(store, coll, pos, current, &row, &body, err));
     return check_terms(store, coll, pos, &body, err);
 }
 

@@ -249,11 +249,11 @@ static void fill(struct fixture *fixture, unsigned count)
     struct err err = ERR_INIT;
 
     for (unsigned i = 0; i < count; i++) {
+        snprintf(name, sizeof(name), "%u", i);
         struct store_change put = {.key = {"pods", i % 3 == 0 ? "a" : "b", name},
                                    .value = span_str(name),
                                    .terms = {i % 2 == 0 ? "node=even" : "node=odd", "all"},
                                    .term_count = 2};
-        snprintf(name, sizeof(name), "%u", i);
         assert_int_equal(commit(fixture, NULL, &put, NULL, &err), 0);
     }
     fixture_flush(fixture);

@@ -149,8 +149,8 @@ static const char *digits(const char *text, size_t *count)
 
 static const char *check_quantity(const char *text)
 {
-    static const char *const suffixes[] = {"",  "n", "u", "m",  "k",  "M",  "G",  "T", "P",
-                                           "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"};
+    static const char *const suffixes[] = {"",  "n", "u",  "m",  "k",  "M",  "G",  "T",
+                                           "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"};
     size_t count = 0;
     const char *p = digits(text + (*text == '+' || *text == '-'), &count);
 

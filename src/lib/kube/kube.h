@@ -46,8 +46,8 @@ struct kube_request {
 
 struct kube_answer {
     unsigned status;
-    const char *content_type; /* constant */
-    struct buf body;          /* the caller's, with its ceiling */
+    const char *content_type;          /* constant */
+    struct buf body;                   /* the caller's, with its ceiling */
     char *warnings[KUBE_WARNINGS_MAX]; /* values of `Warning` headers, in the request's arena */
     size_t warning_count;
     unsigned retry_after_sec; /* 0: none */

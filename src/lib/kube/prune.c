@@ -16,8 +16,7 @@ static void prune_list(struct pruning *pruning, const struct kube_field *field, 
     size_t i;
     json_t *item;
 
-    json_array_foreach(list, i, item)
-    {
+    json_array_foreach (list, i, item) {
         size_t before = kube_path_index(&pruning->path, i);
         if (field->shape != NULL && json_is_object(item))
             prune_object(pruning, field->shape, item);
@@ -106,15 +105,13 @@ static void defaults_value(const struct kube_field *field, json_t *value)
     if (field->type == KUBE_OBJECT && json_is_object(value))
         kube_schema_defaults(field->shape, value);
     if (field->type == KUBE_LIST) {
-        json_array_foreach(value, i, item)
-        {
+        json_array_foreach (value, i, item) {
             if (json_is_object(item))
                 kube_schema_defaults(field->shape, item);
         }
     }
     if (field->type == KUBE_MAP) {
-        json_object_foreach(value, name, item)
-        {
+        json_object_foreach (value, name, item) {
             if (json_is_object(item))
                 kube_schema_defaults(field->shape, item);
         }

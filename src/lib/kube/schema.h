@@ -40,7 +40,7 @@ enum kube_format {
     KUBE_EMAIL,
     KUBE_CIDR,
     KUBE_DIGEST,        /* sha256: and 64 hex digits */
-    KUBE_MODEL_PATTERN, /* namespace/name, namespace/*, or * */
+    KUBE_MODEL_PATTERN, /* namespace/name, one namespace, or all */
 };
 
 /* How two lists of one field are merged (x-kubernetes-list-type). */
@@ -132,8 +132,8 @@ struct kube_kind {
     enum kube_format name_format;
     enum kube_special special;
     const struct kube_shape *shape;
-    const struct kube_column *columns;     /* between NAME and AGE, which every kind has */
-    const char *const *selectable;         /* paths for field selectors beside the two of metadata */
+    const struct kube_column *columns; /* between NAME and AGE, which every kind has */
+    const char *const *selectable;     /* paths for field selectors beside the two of metadata */
     const struct kube_subresource *others; /* beside status; ends with a zeroed one, or NULL */
     /* Defaults that need more than a constant. `old` is NULL for a new object. */
     void (*prepare)(json_t *object, const json_t *old, const struct kube_principal *by);
@@ -149,10 +149,8 @@ struct kube_subresource {
 /* The three names that every object begins with. */
 extern const struct kube_shape kube_shape_meta;
 #define KUBE_TOP_FIELDS                                                                            \
-    {                                                                                              \
-        "apiVersion", KUBE_STRING,                                                                 \
-            "Group and version of the schema that this object is written in."                      \
-    },                                                                                             \
+    {"apiVersion", KUBE_STRING,                                                                    \
+     "Group and version of the schema that this object is written in."},                           \
         {"kind", KUBE_STRING, "The kind of this object, in camel case."},                          \
     {                                                                                              \
         "metadata", KUBE_OBJECT, "What every object has: its name, labels and history.",           \

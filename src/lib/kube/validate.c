@@ -35,8 +35,7 @@ static void wrong_type(struct checker *checker, const json_t *value, const char 
                checker->path.text, wanted, type_name(value));
 }
 
-static void not_supported(struct checker *checker, const struct kube_field *field,
-                          const char *text)
+static void not_supported(struct checker *checker, const struct kube_field *field, const char *text)
 {
     CLEANUP(buf_free) struct buf list = BUF_INIT(4096);
 
@@ -65,8 +64,7 @@ static size_t characters(const char *text)
 }
 
 /* `field` is that of the text, or of the list or map that it is in. */
-static void check_text(struct checker *checker, const struct kube_field *field,
-                       const json_t *value)
+static void check_text(struct checker *checker, const struct kube_field *field, const json_t *value)
 {
     if (!json_is_string(value)) {
         wrong_type(checker, value, "string");
@@ -165,8 +163,7 @@ static void check_list(struct checker *checker, const struct kube_field *field, 
                    "Too many: %zu: must have at most %lld items", count, (long long)field->max);
         return;
     }
-    json_array_foreach(list, i, item)
-    {
+    json_array_foreach (list, i, item) {
         size_t before = kube_path_index(&checker->path, i);
         check_item(checker, field, item, NULL);
         if (field->list != KUBE_ATOMIC && i < COMPARED_MAX)
@@ -184,8 +181,7 @@ static void check_map(struct checker *checker, const struct kube_field *field, c
         wrong_type(checker, map, "object");
         return;
     }
-    json_object_foreach(map, name, value)
-    {
+    json_object_foreach ((json_t *)map, name, value) {
         const char *fault = kube_format_check(field->key_format, name);
         if (fault != NULL)
             kube_cause(checker->causes, "FieldValueInvalid", checker->path.text,
@@ -236,8 +232,7 @@ static void check_object(struct checker *checker, const struct kube_shape *shape
         const json_t *before = json_object_get(old, field->name);
         size_t len = kube_path_name(&checker->path, field->name);
         if (value == NULL && (field->flags & KUBE_REQUIRED) != 0)
-            kube_cause(checker->causes, "FieldValueRequired", checker->path.text,
-                       "Required value");
+            kube_cause(checker->causes, "FieldValueRequired", checker->path.text, "Required value");
         if (value != NULL)
             check_value(checker, field, value, before);
         if (old != NULL && (field->flags & KUBE_IMMUTABLE) != 0)

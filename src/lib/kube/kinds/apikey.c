@@ -7,8 +7,8 @@ static const struct kube_field scope_fields[] = {
      .item = KUBE_STRING, .format = KUBE_MODEL_PATTERN, .list = KUBE_SET, .max = 256},
     {"verbs", KUBE_LIST, "Verbs that may be used; empty means invoke alone.", .item = KUBE_STRING,
      .list = KUBE_SET, .max = 32},
-    {"cidrs", KUBE_LIST, "Networks that calls may come from; empty means all.",
-     .item = KUBE_STRING, .format = KUBE_CIDR, .list = KUBE_SET, .max = 64},
+    {"cidrs", KUBE_LIST, "Networks that calls may come from; empty means all.", .item = KUBE_STRING,
+     .format = KUBE_CIDR, .list = KUBE_SET, .max = 64},
     {0},
 };
 
@@ -20,8 +20,7 @@ static const struct kube_shape scope_shape = {
 
 static const struct kube_field limit_fields[] = {
     {"requestsPerMinute", KUBE_INT32, "Calls in a minute.", .min = 1, .max = INT32_MAX},
-    {"tokensPerMinute", KUBE_INT64, "Tokens, in and out, in a minute.", .min = 1,
-     .max = INT64_MAX},
+    {"tokensPerMinute", KUBE_INT64, "Tokens, in and out, in a minute.", .min = 1, .max = INT64_MAX},
     {0},
 };
 
@@ -106,7 +105,8 @@ static void prepare(json_t *object, const json_t *old, const struct kube_princip
     json_t *spec = json_object_get(object, "spec");
 
     if (old == NULL && by != NULL && by->name != NULL && json_is_object(spec) &&
-        json_object_get(spec, "user") == NULL && json_object_get(spec, "serviceAccountName") == NULL)
+        json_object_get(spec, "user") == NULL &&
+        json_object_get(spec, "serviceAccountName") == NULL)
         json_object_set_new(spec, "user", json_string(by->name));
 }
 
@@ -114,7 +114,8 @@ static void validate(const json_t *object, const json_t *old UNUSED, struct kube
 {
     const json_t *spec = json_object_get(object, "spec");
 
-    if (json_object_get(spec, "user") != NULL && json_object_get(spec, "serviceAccountName") != NULL)
+    if (json_object_get(spec, "user") != NULL &&
+        json_object_get(spec, "serviceAccountName") != NULL)
         kube_cause(causes, "FieldValueForbidden", "spec.serviceAccountName",
                    "Forbidden: a key belongs to a user or to a service account, not to both");
 }

@@ -33,8 +33,7 @@ static void validate(const json_t *object, const json_t *old, struct kube_causes
     const char *name;
     json_t *value;
 
-    json_object_foreach(json_object_get(object, "data"), name, value)
-    {
+    json_object_foreach (json_object_get(object, "data"), name, value) {
         if (json_object_get(binary, name) != NULL)
             kube_cause(causes, "FieldValueInvalid", "binaryData",
                        "Invalid value: \"%s\": the same name is in data", name);

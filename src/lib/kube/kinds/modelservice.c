@@ -75,8 +75,7 @@ static const struct kube_shape resource_shape = {
 static const struct kube_field limit_fields[] = {
     {"requestsPerMinute", KUBE_INT32, "Calls in a minute, of all callers together.", .min = 1,
      .max = INT32_MAX},
-    {"tokensPerMinute", KUBE_INT64, "Tokens, in and out, in a minute.", .min = 1,
-     .max = INT64_MAX},
+    {"tokensPerMinute", KUBE_INT64, "Tokens, in and out, in a minute.", .min = 1, .max = INT64_MAX},
     {"maxTokens", KUBE_INT32, "The most tokens of one answer.", .min = 1, .max = INT32_MAX},
     {"contextTokens", KUBE_INT32, "The most tokens of one prompt and its answer.", .min = 1,
      .max = INT32_MAX},
@@ -91,8 +90,8 @@ static const struct kube_shape limit_shape = {
 };
 
 static const struct kube_field ref_fields[] = {
-    {"name", KUBE_STRING, "A Model of the same namespace.",
-     .flags = KUBE_REQUIRED | KUBE_NOT_EMPTY, .format = KUBE_DNS_SUBDOMAIN},
+    {"name", KUBE_STRING, "A Model of the same namespace.", .flags = KUBE_REQUIRED | KUBE_NOT_EMPTY,
+     .format = KUBE_DNS_SUBDOMAIN},
     {0},
 };
 
@@ -103,8 +102,7 @@ static const struct kube_shape ref_shape = {
 };
 
 static const struct kube_field spec_fields[] = {
-    {"modelRef", KUBE_OBJECT, "The model that is served; an engine needs it.",
-     .shape = &ref_shape},
+    {"modelRef", KUBE_OBJECT, "The model that is served; an engine needs it.", .shape = &ref_shape},
     {"engine", KUBE_OBJECT, "Run the model here.", .shape = &engine_shape},
     {"upstream", KUBE_OBJECT, "Or pass calls on to an outside engine.", .shape = &upstream_shape},
     {"runtimeClassName", KUBE_STRING, "The sandbox that the engine runs in: crun, runc, runsc, ...",

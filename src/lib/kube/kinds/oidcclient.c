@@ -81,8 +81,7 @@ static bool has_text(const json_t *list, const char *text)
     size_t i;
     json_t *item;
 
-    json_array_foreach(list, i, item)
-    {
+    json_array_foreach (list, i, item) {
         if (json_is_string(item) && strcmp(json_string_value(item), text) == 0)
             return true;
     }
@@ -131,8 +130,7 @@ static void validate(const json_t *object, const json_t *old UNUSED, struct kube
     size_t i;
     json_t *uri;
 
-    json_array_foreach(uris, i, uri)
-    {
+    json_array_foreach (uris, i, uri) {
         const char *fault = json_is_string(uri) ? redirect_fault(json_string_value(uri)) : NULL;
         char path[64];
         snprintf(path, sizeof(path), "spec.redirectUris[%zu]", i);

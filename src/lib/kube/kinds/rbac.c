@@ -124,12 +124,10 @@ static const struct kube_shape subject_shape = {
 };
 
 #define BINDING_FIELDS                                                                             \
+    {"subjects", KUBE_LIST, "Who gets the role.", .shape = &subject_shape, .item = KUBE_OBJECT},   \
     {                                                                                              \
-        "subjects", KUBE_LIST, "Who gets the role.", .shape = &subject_shape, .item = KUBE_OBJECT  \
-    },                                                                                             \
-    {                                                                                              \
-        "roleRef", KUBE_OBJECT, "The role; cannot be changed.", .shape = &role_ref_shape,          \
-            .flags = KUBE_REQUIRED | KUBE_IMMUTABLE                                                \
+        "roleRef", KUBE_OBJECT, "The role; cannot be changed.",                                    \
+            .shape = &role_ref_shape, .flags = KUBE_REQUIRED | KUBE_IMMUTABLE                      \
     }
 
 static const struct kube_field binding_fields[] = {KUBE_TOP_FIELDS, BINDING_FIELDS, {0}};
@@ -152,8 +150,7 @@ static void prepare_binding(json_t *object, const json_t *old UNUSED,
     size_t i;
     json_t *subject;
 
-    json_array_foreach(json_object_get(object, "subjects"), i, subject)
-    {
+    json_array_foreach (json_object_get(object, "subjects"), i, subject) {
         const char *kind = json_string_value(json_object_get(subject, "kind"));
         bool account = kind != NULL && strcmp(kind, "ServiceAccount") == 0;
         if (kind != NULL && !account && json_object_get(subject, "apiGroup") == NULL)
@@ -187,7 +184,7 @@ static void validate_binding(const json_t *object, const json_t *old UNUSED,
     size_t i;
     json_t *subject;
 
-    json_array_foreach(json_object_get(object, "subjects"), i, subject)
+    json_array_foreach (json_object_get(object, "subjects"), i, subject)
         validate_subject(subject, i, causes);
 }
 
@@ -233,7 +230,7 @@ static void validate_rules(const json_t *object, bool cluster, struct kube_cause
     size_t i;
     json_t *rule;
 
-    json_array_foreach(json_object_get(object, "rules"), i, rule)
+    json_array_foreach (json_object_get(object, "rules"), i, rule)
         validate_rule(rule, i, cluster, causes);
 }
 
@@ -264,8 +261,7 @@ static json_t *subjects_cell(const json_t *object, const char *want)
     size_t i;
     json_t *subject;
 
-    json_array_foreach(json_object_get(object, "subjects"), i, subject)
-    {
+    json_array_foreach (json_object_get(object, "subjects"), i, subject) {
         const char *kind = json_string_value(json_object_get(subject, "kind"));
         const char *name = json_string_value(json_object_get(subject, "name"));
         const char *space = json_string_value(json_object_get(subject, "namespace"));

@@ -34,10 +34,8 @@ static const struct kube_shape path_attributes = {
 };
 
 #define ATTRIBUTES_FIELDS                                                                          \
-    {                                                                                              \
-        "resourceAttributes", KUBE_OBJECT, "The action, when it is on a resource.",                \
-            .shape = &resource_attributes                                                          \
-    },                                                                                             \
+    {"resourceAttributes", KUBE_OBJECT, "The action, when it is on a resource.",                   \
+     .shape = &resource_attributes},                                                               \
     {                                                                                              \
         "nonResourceAttributes", KUBE_OBJECT, "The action, when it is on a path.",                 \
             .shape = &path_attributes                                                              \

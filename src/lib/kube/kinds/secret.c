@@ -47,8 +47,7 @@ static void prepare(json_t *object, const json_t *old UNUSED,
         data = json_object();
         json_object_set_new(object, "data", data);
     }
-    json_object_foreach(plain, name, value)
-    {
+    json_object_foreach (plain, name, value) {
         CLEANUP(buf_free_wiped) struct buf text = BUF_INIT(4 * DATA_MAX);
         if (!json_is_string(value))
             return; /* left where validation finds it */
@@ -65,11 +64,11 @@ static void validate(const json_t *object, const json_t *old, struct kube_causes
     const char *name;
     json_t *value;
 
-    json_object_foreach(json_object_get(object, "data"), name, value) total +=
-        json_string_length(value) / 4 * 3;
+    json_object_foreach (json_object_get(object, "data"), name, value)
+        total += json_string_length(value) / 4 * 3;
     if (total > DATA_MAX)
-        kube_cause(causes, "FieldValueTooLong", "data",
-                   "Too long: may not be more than %d bytes", DATA_MAX);
+        kube_cause(causes, "FieldValueTooLong", "data", "Too long: may not be more than %d bytes",
+                   DATA_MAX);
     if (!json_is_true(json_object_get(old, "immutable")))
         return;
     if (!json_is_true(json_object_get(object, "immutable")))

@@ -3,8 +3,8 @@
 
 static const struct kube_field mfa_fields[] = {
     {"required", KUBE_BOOL, "The user cannot sign in without a second factor."},
-    {"methods", KUBE_LIST, "Second factors that may be used; empty means all.",
-     .item = KUBE_STRING, .values = KUBE_NAMES("totp", "webauthn", "recovery"), .list = KUBE_SET},
+    {"methods", KUBE_LIST, "Second factors that may be used; empty means all.", .item = KUBE_STRING,
+     .values = KUBE_NAMES("totp", "webauthn", "recovery"), .list = KUBE_SET},
     {0},
 };
 

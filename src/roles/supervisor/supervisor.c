@@ -18,7 +18,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -55,7 +54,6 @@ struct supervisor {
     int http_fd[ROLE_COUNT];
     int operator_fd;
     int tls_fd;
-    int doorbell_fd;
     int passphrase_fd; /* the caller's */
     struct buf settings_text;
     bool stopping;
@@ -140,8 +138,6 @@ static int give_descriptors(struct child *child, struct err *err)
         TRY(give_named(child, "listen:operator", supervisor->operator_fd, err));
     if (id == ROLE_GATEWAY)
         TRY(give_named(child, "listen:tls", supervisor->tls_fd, err));
-    if (id == ROLE_GATEWAY || id == ROLE_AUDIT)
-        TRY(give_named(child, "doorbell", supervisor->doorbell_fd, err));
     if (id == ROLE_KMS)
         TRY(give_named(child, "passphrase", supervisor->passphrase_fd, err));
     return 0;
@@ -393,9 +389,7 @@ static int make_sockets(struct supervisor *supervisor, struct err *err)
     supervisor->operator_fd = listen_unix(path, 0600, err);
     TRY(supervisor->operator_fd);
     supervisor->tls_fd = listen_tcp(&supervisor->settings->listen, err);
-    TRY(supervisor->tls_fd);
-    supervisor->doorbell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return supervisor->doorbell_fd < 0 ? err_sys(err, "cannot make an event descriptor") : 0;
+    return supervisor->tls_fd < 0 ? -1 : 0;
 }
 
 static void on_stop_signal(void *ctx, int signo UNUSED)
@@ -452,7 +446,6 @@ static void release(struct supervisor *supervisor)
         fd_close(&supervisor->http_fd[id]);
     fd_close(&supervisor->operator_fd);
     fd_close(&supervisor->tls_fd);
-    fd_close(&supervisor->doorbell_fd);
     buf_free(&supervisor->settings_text);
     instance_close(&supervisor->instance);
 }
@@ -465,7 +458,6 @@ int supervisor_run(const struct role_entry *table, const char *data_dir,
         .settings = settings,
         .operator_fd = -1,
         .tls_fd = -1,
-        .doorbell_fd = -1,
         .passphrase_fd = passphrase_fd,
         .settings_text = BUF_INIT(64 * 1024),
     };

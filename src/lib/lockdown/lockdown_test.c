@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -326,6 +327,9 @@ static int has_no_rights_left(void)
         return 1;
     if (getgroups(0, groups) != 0)
         return 2;
+    for (int cap = 0; cap < 64; cap++)
+        if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) > 0)
+            return 5;
     if (syscall(SYS_capget, &header, data) < 0)
         return errno == EPERM || errno == ENOSYS ? 0 : 3;
     return (data[0].permitted | data[1].permitted | data[0].effective | data[1].effective) == 0 ? 0

@@ -355,6 +355,22 @@ static void rotation_on_demand_has_a_gap_and_one_next(void **state)
     assert_int_equal(err.code, ERR_NOT_FOUND);
 }
 
+static void nobody_fills_the_keyring_on_demand(void **state)
+{
+    struct fixture *fixture = *state;
+    CLEANUP(keyring_free_ptr) struct keyring *keyring = fixture_create(fixture, start_sec);
+    int64_t now_sec = start_sec;
+    struct err err = ERR_INIT;
+
+    for (int i = 1; i < KEYRING_ON_DEMAND_MAX; i++)
+        assert_int_equal(keyring_rotate(keyring, "audit", now_sec += 2 * DAY, &err), 0);
+    assert_int_equal(keyring_rotate(keyring, "audit", now_sec += 2 * DAY, &err), -1);
+    assert_int_equal(err.code, ERR_LIMITED);
+    assert_true(rotate_due(keyring, now_sec + 400 * DAY) > 0);
+    assert_string_equal(keyring->generations[keyring->generation_count - 1].name, "ca");
+    assert_int_equal(rotate_due(keyring, now_sec + 402 * DAY), 0);
+}
+
 static void a_key_that_is_not_on_disk_is_not_used(void **state)
 {
     struct fixture *fixture = *state;
@@ -393,6 +409,7 @@ int main(void)
         TEST(a_kek_is_replaced_by_age_and_by_count_and_still_opens),
         TEST(the_count_of_wraps_never_falls_behind),
         TEST(rotation_on_demand_has_a_gap_and_one_next),
+        TEST(nobody_fills_the_keyring_on_demand),
         TEST(a_key_that_is_not_on_disk_is_not_used),
     };
 

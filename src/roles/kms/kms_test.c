@@ -47,6 +47,33 @@ static void data_keys_survive_a_kill_and_a_rotation(void **state)
     assert_true(secret_equal(made, again));
 }
 
+static void a_kek_that_has_done_its_work_is_replaced_before_the_next_wrap(void **state)
+{
+    struct fixture *fixture = *state;
+    struct keys_event events[KEYS_EVENTS_MAX];
+    struct keys_mark mark = {0};
+    struct keys_status status;
+    size_t count;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(keys_status(fixture->as[ROLE_API], &status, &err), 0);
+    fixture_kill(fixture);
+    CLEANUP(keyring_free_ptr) struct keyring *keyring = fixture_load(fixture);
+    keyring->keks[0].wraps_counted = KEYRING_KEK_WRAPS - 10;
+    assert_int_equal(keyring_save(keyring, &err), 0);
+    fixture_start(fixture, false);
+    for (unsigned i = 0; i < 12; i++) {
+        CLEANUP(secret_free_ptr) struct secret *key = NULL;
+        CLEANUP(buf_free) struct buf wrapped = BUF_INIT(KEYS_WRAPPED_MAX);
+        assert_int_equal(keys_data_new(fixture->as[ROLE_API], "api/x", &key, &wrapped, &err), 0);
+        assert_int_equal(keys_wrapped_version(buf_span(&wrapped)), i < 10 ? 1 : 2);
+    }
+    assert_int_equal(keys_events(fixture->as[ROLE_AUDIT], &mark, events, &count, &err), 0);
+    assert_int_equal(count, 2);
+    assert_int_equal(events[1].kind, KEYS_EVENT_ROTATED);
+    assert_string_equal(events[1].subject, "kek");
+}
+
 static void no_role_opens_the_key_of_another(void **state)
 {
     struct fixture *fixture = *state;
@@ -436,6 +463,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup_running, fixture_teardown)
     const struct CMUnitTest tests[] = {
         TEST(data_keys_survive_a_kill_and_a_rotation),
+        TEST(a_kek_that_has_done_its_work_is_replaced_before_the_next_wrap),
         TEST(no_role_opens_the_key_of_another),
         TEST(each_key_signs_what_its_public_half_verifies),
         TEST(a_batch_is_signed_in_order),

@@ -178,6 +178,19 @@ static int check_gap(const char *what, int64_t last_sec, int64_t now_sec, struct
     return 0;
 }
 
+/* Some generations stay for ever: nobody may fill the keyring with them. */
+static int check_room(const struct keyring *keyring, const char *what, struct err *err)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < keyring->generation_count; i++)
+        count += strcmp(keyring->generations[i].name, what) == 0;
+    if (count >= KEYRING_ON_DEMAND_MAX)
+        return err_set(err, ERR_LIMITED, "%s has %zu generations; it rotates by schedule only",
+                       what, count);
+    return 0;
+}
+
 int keyring_rotate(struct keyring *keyring, const char *what, int64_t now_sec, struct err *err)
 {
     const struct keyring_policy *policy = keyring_policy(what);
@@ -194,5 +207,6 @@ int keyring_rotate(struct keyring *keyring, const char *what, int64_t now_sec, s
     if (last->from_sec > now_sec)
         return err_set(err, ERR_EXISTS, "the next generation of %s is published already", what);
     TRY(check_gap(what, last->created_sec, now_sec, err));
+    TRY(check_room(keyring, what, err));
     return add_saved_generation(keyring, policy, now_sec, now_sec + policy->publish_sec, err);
 }

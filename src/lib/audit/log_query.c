@@ -211,7 +211,28 @@ int audit_log_get(struct audit_log *log, uint64_t index, audit_found_fn *fn, voi
 
 /* ------------------------------------------------------------------ anchors */
 
-/* Parses only the records that have one. Returns how many could not be opened. */
+/* Without parsing the rest. A quote inside a text is escaped, so the mark is found only where the
+ * field is. */
+static uint64_t time_of(struct span json)
+{
+    static const char mark[] = "\"time_unix_nano\":\"";
+    const uint8_t *at = memmem(json.p, json.len, mark, sizeof(mark) - 1);
+    struct err ignored = ERR_INIT;
+    uint64_t time_ns = 0;
+
+    if (at == NULL)
+        return 0;
+    at += sizeof(mark) - 1;
+    size_t left = json.len - (size_t)(at - json.p);
+    const uint8_t *end = memchr(at, '"', left);
+    if (end == NULL || num_parse_u64(span_of(at, (size_t)(end - at)), 0, UINT64_MAX, "time",
+                                     &time_ns, &ignored) < 0)
+        return 0;
+    return time_ns;
+}
+
+/* Parses only the records that have an anchor, and learns the times of the segment. Returns how
+ * many could not be opened. */
 static int load_from(struct audit_log *log, struct dir_segment *segment, struct err *err)
 {
     static const char mark[] = "\"drun.anchor.revision\"";
@@ -232,6 +253,9 @@ static int load_from(struct audit_log *log, struct dir_segment *segment, struct 
             continue;
         }
         struct span json = json_of(&opened);
+        uint64_t time_ns = time_of(json);
+        file->min_ns = i == 0 ? time_ns : NUM_MIN(file->min_ns, time_ns);
+        file->max_ns = i == 0 ? time_ns : NUM_MAX(file->max_ns, time_ns);
         buf_reset(&opened.texts);
         if (memmem(json.p, json.len, mark, sizeof(mark) - 1) == NULL ||
             audit_event_parse_json(json, &opened.texts, &opened.event, &bad) < 0)

@@ -140,8 +140,8 @@ static int cut(struct segment_file *file, struct err *err)
         fdatasync(file->fd) < 0)
         return err_sys(err, "cannot cut off the end of an audit segment");
     log_say(LOG_WARN, "audit.recover",
-            "cut %" PRIu64 " bytes of a write that a crash interrupted, behind record %" PRIu64
-            "; nothing that was acknowledged is lost",
+            "cut %" PRIu64 " bytes of a write that a crash interrupted, where record %" PRIu64
+            " would be; nothing that was acknowledged is lost",
             (uint64_t)st.st_size - file->end, file->header.first + file->count);
     return 0;
 }

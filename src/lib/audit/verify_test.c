@@ -233,7 +233,6 @@ static void a_history_computed_anew_is_found(void **state UNUSED)
     for (size_t i = 0; i < ARRAY_LEN(segment_names); i++)
         unlink_copy(segment_names[i]);
     unlink_copy("tree");
-    CLEANUP(buf_free)
     struct buf notes[5] = {BUF_INIT(NOTE_MAX), BUF_INIT(NOTE_MAX), BUF_INIT(NOTE_MAX),
                            BUF_INIT(NOTE_MAX), BUF_INIT(NOTE_MAX)};
     char name[SEGMENT_NAME_SIZE];

@@ -178,8 +178,10 @@ static void end_watch(void *ctx)
 {
     struct api_watch *watch = ctx;
 
-    LIST_REMOVE(watch, entry);
-    watch->api->watch_count--;
+    if (watch->api != NULL) {
+        LIST_REMOVE(watch, entry);
+        watch->api->watch_count--;
+    }
     for (size_t i = 0; i < ARRAY_LEN(watch->texts); i++)
         free(watch->texts[i]);
     free(watch);
@@ -204,7 +206,7 @@ static int watch_one(void *ctx, const struct audit_found *found, struct err *err
     return 0;
 }
 
-/* One page; more comes with the next append or, while there is a backlog, with the next call. */
+/* One page; while there is a backlog more comes with the next append or the next second. */
 static void feed(struct api_watch *watch)
 {
     struct audit_log *log = audit_service_log(watch->api->config.service);
@@ -234,6 +236,7 @@ void api_start_watch(struct audit_api *api, const struct api_filter *filter,
     watch->api = api;
     watch->filter = *filter;
     watch->filter.query.oldest_first = true;
+    watch->filter.query.scan_max = API_WATCH_SCAN_MAX;
     watch->filter.query.actor = keep(&watch->texts[0], filter->query.actor);
     watch->filter.query.event = keep(&watch->texts[1], filter->query.event);
     watch->filter.query.namespace = keep(&watch->texts[2], filter->query.namespace);
@@ -262,9 +265,10 @@ void audit_api_free(struct audit_api *api)
         return;
     while (!LIST_EMPTY(&api->watches)) {
         struct api_watch *watch = LIST_FIRST(&api->watches);
+        LIST_REMOVE(watch, entry);
+        /* The watch is freed when its stream has closed, which may be later. */
+        watch->api = NULL;
         http_stream_end(watch->stream);
-        /* on_close may run later; it must not find the api any more. */
-        end_watch(watch);
     }
     free(api);
 }

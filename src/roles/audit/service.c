@@ -267,8 +267,6 @@ static int fetch_kms(struct audit_service *service, struct err *err)
             event_of_kms(service, &from[i], rooms[i], &events[i]);
         if (count > 0)
             TRY(audit_log_append(service->log, events, count, NULL, err));
-        if (count > 0 && service->config.appended != NULL)
-            service->config.appended(service->config.appended_ctx);
     } while (count > 0);
     return 0;
 }
@@ -313,4 +311,6 @@ void audit_service_tick(struct audit_service *service)
     else if (err.code == ERR_NONE)
         service->said[0] = '\0';
     apply_retention(service);
+    if (service->config.appended != NULL)
+        service->config.appended(service->config.appended_ctx);
 }

@@ -21,6 +21,6 @@ int secrets_main(struct role *role, struct err *err)
     struct serve_config config = {
         .role = role, .store = store, .kinds = kinds, .storage = kube_store_storage(objects)};
     TRY(serve_new(&config, &serve, err));
-    TRY(role_lock_down(role, &role_owner_lockdown, err));
+    TRY(role_lock_down(role, &serve_promises, err));
     return role_run(role, err);
 }

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A credential to a principal, by identity.snap. The gateway and every role ask here; none trusts
+ * what another one says about a caller.
+ *
+ *     "Bearer sk-drun-..."  an API key: one HMAC and one lookup, no allocation
+ *     "Bearer eyJ..."       an access token (RFC 9068): signature, claims, revocations; a verified
+ *                           signature is remembered, revocations are looked at every time
+ *     nothing               system:anonymous in system:unauthenticated
+ *
+ * Anything else is ERR_UNAUTHENTICATED. The message is for the log and for the caller: it says
+ * what kind of credential failed and why, and never shows one.
+ */
+#ifndef DRUN_AUTH_AUTH_H
+#define DRUN_AUTH_AUTH_H
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/span.h"
+#include "snapshot/snapshot.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define AUTH_ANONYMOUS             "system:anonymous"
+#define AUTH_GROUP_AUTHENTICATED   "system:authenticated"
+#define AUTH_GROUP_UNAUTHENTICATED "system:unauthenticated"
+#define AUTH_GROUP_OPERATORS       "drun:operators"
+
+enum {
+    AUTH_GROUPS_MAX = 64,
+    AUTH_PATTERNS_MAX = 64,
+    AUTH_ROOM_LEN = 6144,
+    AUTH_TOKEN_MAX = 8192,
+    AUTH_SKEW_SEC = 30,
+};
+
+enum auth_source {
+    AUTH_NOBODY = 0, /* anonymous */
+    AUTH_API_KEY,
+    AUTH_SESSION, /* an access token of a person or a client */
+    AUTH_SERVICE_ACCOUNT,
+    AUTH_OPERATOR, /* at the operator's own Unix socket */
+};
+
+const char *auth_source_name(enum auth_source source); /* "api_key" */
+
+/* A text in the principal's own room. */
+struct auth_text {
+    uint16_t at;
+    uint16_t len;
+};
+
+/* A value: it holds its own texts, may be copied by assignment and outlives the snapshot. */
+struct auth_principal {
+    enum auth_source source;
+    bool from_cookie; /* the caller must also demand that the request is of the same origin */
+    uint8_t group_count;
+    uint8_t model_count;
+    uint8_t verb_count;
+    struct auth_text name;
+    struct auth_text uid;
+    struct auth_text namespace;  /* of an API key or a service account; or empty */
+    struct auth_text credential; /* key id, or the token's jti */
+    struct auth_text session;    /* the token's sid */
+    struct auth_text client;     /* the token's client_id */
+    struct auth_text groups[AUTH_GROUPS_MAX];
+    struct auth_text models[AUTH_PATTERNS_MAX]; /* empty: no restriction */
+    struct auth_text verbs[AUTH_PATTERNS_MAX];
+    uint32_t requests_per_min; /* 0: no limit of its own */
+    uint64_t tokens_per_min;
+    int64_t expires_at; /* 0: never */
+    uint16_t room_used;
+    char room[AUTH_ROOM_LEN];
+};
+
+/* The text; a NUL follows it. */
+struct span auth_text(const struct auth_principal *principal, struct auth_text text);
+/* All groups as spans into the principal; returns how many. For struct rbac_user. */
+size_t auth_groups(const struct auth_principal *principal, struct span out[AUTH_GROUPS_MAX]);
+/* May this credential be used for this verb, and on this model? Scope narrows what RBAC allows.
+ * Patterns: "ns/name", or "name" in the key's own namespace, with '*' for any run of characters. */
+bool auth_scope_allows_verb(const struct auth_principal *principal, struct span verb);
+bool auth_scope_allows_model(const struct auth_principal *principal, struct span namespace,
+                             struct span name);
+
+/* ---------------------------------------------------------------- checking */
+
+struct auth;
+
+/* Takes *dir_fd, the directory of identity.snap. cache_entries: how many verified tokens are
+ * remembered (128 bytes and the principal each); 0 for none. */
+struct auth *auth_new(int *dir_fd, size_t cache_entries) MUST_USE;
+void auth_free(struct auth *auth);
+void auth_free_ptr(struct auth **auth);
+
+struct auth_input {
+    struct span authorization; /* the header's value; empty when there is none */
+    struct span
+        session_cookie;    /* an access token; looked at only without an Authorization header */
+    const uint8_t *source; /* 16 bytes: IPv6, or IPv4 mapped; NULL when unknown */
+    int64_t now;           /* seconds since 1970 */
+};
+
+/* ERR_UNAUTHENTICATED: not a valid credential. ERR_DENIED: valid, but not from this address.
+ * ERR_UNAVAILABLE: no identities are published yet. Follows identity.snap by itself. */
+int auth_check(struct auth *auth, const struct auth_input *input, struct auth_principal *out,
+               struct err *err) MUST_USE;
+/* Why the newest identity.snap was refused, once each; 0 when it was not. For the log. */
+int auth_trouble(struct auth *auth, struct err *err) MUST_USE;
+/* The one at the operator's own Unix socket: "system:operator:UID" in drun:operators. */
+void auth_principal_operator(unsigned uid, struct auth_principal *out);
+/* The numbers of struct auth_input.source. */
+int auth_parse_address(const char *text, uint8_t out[16], struct err *err) MUST_USE;
+
+/* ---------------------------------------------------------------- API keys */
+
+/* "sk-drun-", 43 base62 characters of 256 random bits, 6 of the CRC-32 of all that. The check sum
+ * is no protection: it lets a scanner, and us, tell a typing error without a lookup. */
+#define AUTH_KEY_PREFIX "sk-drun-"
+enum { AUTH_KEY_LEN = 8 + 43 + 6, AUTH_KEY_SIZE = AUTH_KEY_LEN + 1 };
+
+/* The text is a secret: show it once, wipe it. */
+int auth_key_generate(char out[AUTH_KEY_SIZE], struct err *err) MUST_USE;
+/* ERR_INVALID when it cannot be a key. */
+int auth_key_check(struct span text, struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * policy.snap: what a principal may do, and where a model lives. Published by api: it puts the
+ * namespaces and routes into a builder, lets rbac_model_compile() put the compiled RBAC into the
+ * same one, and publishes it. Read by everyone who decides: the gateway and the roles.
+ */
+#ifndef DRUN_SNAPSHOT_POLICY_H
+#define DRUN_SNAPSHOT_POLICY_H
+
+#include "base/buf.h"
+#include "snapshot/snapshot.h"
+
+#include <stdbool.h>
+
+extern const struct snapshot_type policy_snapshot;
+
+/* Limits: 0 is "none". */
+struct policy_limits {
+    uint64_t tokens_per_min;
+    uint32_t requests_per_min;
+    uint32_t concurrent; /* requests at the same time */
+};
+
+enum policy_phase { POLICY_ACTIVE = 0, POLICY_TERMINATING = 1 };
+
+/* ---------------------------------------------------------------- building (api) */
+
+struct policy_namespace_in {
+    const char *name;
+    const char *uid;
+    enum policy_phase phase;
+    struct policy_limits limits;
+};
+
+struct policy_route_in {
+    const char *namespace;
+    const char *name;         /* the model is called "namespace/name" */
+    const char *engine_model; /* what the engine calls it */
+    const char *socket;       /* path of the engine's Unix socket, or "" */
+    const char *upstream;     /* id of an external upstream, or "" */
+    bool ready;
+    uint32_t max_body;       /* bytes of a request; 0: the gateway's own ceiling */
+    uint32_t max_tokens;     /* ceiling for one answer; 0: none */
+    uint32_t context_tokens; /* 0: unknown */
+    int64_t created_at;      /* seconds since 1970; shown in the list of models */
+    struct policy_limits limits;
+};
+
+struct policy_builder;
+
+struct policy_builder *policy_builder_new(void) MUST_USE;
+void policy_builder_free(struct policy_builder *builder);
+void policy_builder_free_ptr(struct policy_builder **builder);
+/* ERR_INVALID for texts that are too long, ERR_EXISTS for a second one of the same name. */
+int policy_builder_add_namespace(struct policy_builder *builder,
+                                 const struct policy_namespace_in *ns, struct err *err) MUST_USE;
+int policy_builder_add_route(struct policy_builder *builder, const struct policy_route_in *route,
+                             struct err *err) MUST_USE;
+/* Appends the file to `out` (ceiling SNAPSHOT_FILE_MAX). */
+int policy_builder_finish(const struct policy_builder *builder, struct buf *out,
+                          struct err *err) MUST_USE;
+
+/* ---------------------------------------------------------------- reading */
+
+/* Views into a snapshot: valid as long as it is. Every text is followed by a NUL, so that `p` can
+ * be used as a C string. */
+struct policy_namespace {
+    struct span name;
+    struct span uid;
+    enum policy_phase phase;
+    struct policy_limits limits;
+};
+
+struct policy_route {
+    struct span namespace;
+    struct span name;
+    struct span engine_model;
+    struct span socket;
+    struct span upstream;
+    bool ready;
+    uint32_t max_body;
+    uint32_t max_tokens;
+    uint32_t context_tokens;
+    int64_t created_at;
+    struct policy_limits limits;
+    uint32_t index; /* the place among the routes of this snapshot */
+};
+
+/* False when there is none. No allocation. */
+bool policy_find_namespace(const struct snapshot *snapshot, struct span name,
+                           struct policy_namespace *out);
+bool policy_find_route(const struct snapshot *snapshot, struct span namespace, struct span name,
+                       struct policy_route *out);
+/* In the order of namespace and name; at < policy_route_count(). */
+size_t policy_route_count(const struct snapshot *snapshot);
+void policy_route_at(const struct snapshot *snapshot, size_t at, struct policy_route *out);
+size_t policy_namespace_count(const struct snapshot *snapshot);
+void policy_namespace_at(const struct snapshot *snapshot, size_t at, struct policy_namespace *out);
+
+#endif

@@ -36,7 +36,7 @@ static void grow(struct buf *buf, size_t need)
     size_t cap = NUM_MAX(buf->cap, (size_t)FIRST_CAP);
 
     while (cap < need)
-        cap = cap > need / 2 ? need : cap * 2;
+        cap = cap > SIZE_MAX / 2 ? need : cap * 2;
     uint8_t *data = mem_new(cap);
     if (buf->len > 0)
         memcpy(data, buf->data, buf->len);

@@ -167,7 +167,8 @@ static size_t in_line(struct openai_meter *meter, const uint8_t *p, const uint8_
         meter->finish = 0;
         return *p == ' ' ? 1 : 0;
     case LINE_DONE:
-        meter->line = *p == (uint8_t)done_text[meter->finish] ? LINE_DONE : LINE_OTHER;
+        if (meter->finish == sizeof(done_text) - 1 || *p != (uint8_t)done_text[meter->finish])
+            meter->line = LINE_OTHER;
         meter->finish++;
         return 1;
     default: break;

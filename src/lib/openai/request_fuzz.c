@@ -21,7 +21,9 @@ static void agrees(struct span text)
     bool ours = openai_json_check(text, &err) == 0;
     json_t *value = json_loadb((const char *)text.p, text.len, JSON_DECODE_ANY, &why);
 
-    INVARIANT(ours == (value != NULL) || (!ours && is_our_ceiling(&err)));
+    /* jansson takes a NUL behind a value for the end of the text. */
+    if (memchr(text.p, '\0', text.len) == NULL)
+        INVARIANT(ours == (value != NULL) || (!ours && is_our_ceiling(&err)));
     json_decref(value);
 }
 

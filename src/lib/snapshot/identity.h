@@ -3,7 +3,7 @@
  * identity.snap: who a credential stands for. Published by idp; read through lib/auth.
  *
  *     struct identity_builder *builder = identity_builder_new(pepper);
- *     identity_builder_set_issuer(builder, "https://host", "drun");
+ *     TRY(identity_builder_set_issuer(builder, "https://host", "drun", err));
  *     TRY(identity_builder_add_api_key(builder, &key, err));
  *     TRY(identity_builder_finish(builder, &file, err));
  *     TRY(snapshot_publish(publisher, &file, &generation, err));
@@ -58,20 +58,26 @@ void identity_builder_free(struct identity_builder *builder);
 void identity_builder_free_ptr(struct identity_builder **builder);
 
 /* Access tokens must name this issuer and this audience. Without it no token is accepted. */
-void identity_builder_set_issuer(struct identity_builder *builder, const char *issuer,
-                                 const char *audience);
-/* ERR_INVALID for texts that are too long, lists that are too long, addresses that are none. */
+int identity_builder_set_issuer(struct identity_builder *builder, const char *issuer,
+                                const char *audience, struct err *err) MUST_USE;
+/* ERR_INVALID for texts that are too long, lists that are too long, addresses that are none;
+ * ERR_EXISTS for a digest that is there already. */
 int identity_builder_add_api_key(struct identity_builder *builder,
                                  const struct identity_api_key *key, struct err *err) MUST_USE;
 /* A public key that signs access tokens, as a SubjectPublicKeyInfo in DER. */
 int identity_builder_add_token_key(struct identity_builder *builder, const char *kid,
                                    struct span spki, struct err *err) MUST_USE;
-void identity_builder_revoke_session(struct identity_builder *builder, const char *sid);
-void identity_builder_revoke_token(struct identity_builder *builder, const char *jti);
-/* Every token of the user that was issued before `before` is void. */
-void identity_builder_void_user(struct identity_builder *builder, const char *user, int64_t before);
+/* Once is enough, twice is no error. */
+int identity_builder_revoke_session(struct identity_builder *builder, const char *sid,
+                                    struct err *err) MUST_USE;
+int identity_builder_revoke_token(struct identity_builder *builder, const char *jti,
+                                  struct err *err) MUST_USE;
+/* Every token of the user that was issued before `before` is void; the latest time counts. */
+int identity_builder_void_user(struct identity_builder *builder, const char *user, int64_t before,
+                               struct err *err) MUST_USE;
 /* Neither the user's tokens nor the user's API keys are accepted. */
-void identity_builder_disable_user(struct identity_builder *builder, const char *user);
+int identity_builder_disable_user(struct identity_builder *builder, const char *user,
+                                  struct err *err) MUST_USE;
 /* Appends the file to `out` (ceiling SNAPSHOT_FILE_MAX). The builder stays as it is. */
 int identity_builder_finish(const struct identity_builder *builder, struct buf *out,
                             struct err *err) MUST_USE;

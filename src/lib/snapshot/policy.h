@@ -91,7 +91,7 @@ bool policy_find_namespace(const struct snapshot *snapshot, struct span name,
                            struct policy_namespace *out);
 bool policy_find_route(const struct snapshot *snapshot, struct span namespace, struct span name,
                        struct policy_route *out);
-/* In the order of namespace and name; at < policy_route_count(). */
+/* In the order of adding; at < policy_route_count(). */
 size_t policy_route_count(const struct snapshot *snapshot);
 void policy_route_at(const struct snapshot *snapshot, size_t at, struct policy_route *out);
 size_t policy_namespace_count(const struct snapshot *snapshot);

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* policy.snap as const data, and its lookups. */
+#include "snapshot/policy_records.h"
+
+#include <stddef.h>
+
+#define TEXT(type, field)                                                                          \
+    {                                                                                              \
+        SNAPSHOT_FIELD_TEXT, 0, offsetof(struct type, field)                                       \
+    }
+#define LIST(type, field, to)                                                                      \
+    {                                                                                              \
+        SNAPSHOT_FIELD_LIST, to, offsetof(struct type, field)                                      \
+    }
+#define INDEX(type, field, to)                                                                     \
+    {                                                                                              \
+        SNAPSHOT_FIELD_INDEX, to, offsetof(struct type, field)                                     \
+    }
+#define MAYBE(type, field, to)                                                                     \
+    {                                                                                              \
+        SNAPSHOT_FIELD_MAYBE, to, offsetof(struct type, field)                                     \
+    }
+#define UPTO(type, field, to)                                                                      \
+    {                                                                                              \
+        SNAPSHOT_FIELD_UPTO, to, offsetof(struct type, field)                                      \
+    }
+#define FIELDS(array) .fields = (array), .field_count = ARRAY_LEN(array)
+
+static const struct snapshot_field namespace_fields[] = {
+    TEXT(policy_namespace_record, name), TEXT(policy_namespace_record, uid),
+    UPTO(policy_namespace_record, phase, POLICY_TERMINATING)};
+static const struct snapshot_field route_fields[] = {
+    TEXT(policy_route_record, namespace),    TEXT(policy_route_record, name),
+    TEXT(policy_route_record, engine_model), TEXT(policy_route_record, socket),
+    TEXT(policy_route_record, upstream),     UPTO(policy_route_record, ready, 1)};
+static const struct snapshot_field text_fields[] = {TEXT(policy_text, text)};
+static const struct snapshot_field id_fields[] = {{SNAPSHOT_FIELD_INDEX, POLICY_ATOMS, 0}};
+static const struct snapshot_field rule_fields[] = {
+    LIST(policy_rule, verbs, POLICY_IDS),     LIST(policy_rule, groups, POLICY_IDS),
+    LIST(policy_rule, resources, POLICY_IDS), LIST(policy_rule, names, POLICY_IDS),
+    LIST(policy_rule, urls, POLICY_URLS),
+};
+static const struct snapshot_field role_fields[] = {TEXT(policy_role, name),
+                                                    LIST(policy_role, rules, POLICY_RULES)};
+static const struct snapshot_field binding_fields[] = {TEXT(policy_binding, name),
+                                                       TEXT(policy_binding, namespace)};
+static const struct snapshot_field grant_fields[] = {MAYBE(policy_grant, namespace, POLICY_ATOMS),
+                                                     INDEX(policy_grant, role, POLICY_ROLES),
+                                                     INDEX(policy_grant, binding, POLICY_BINDINGS)};
+static const struct snapshot_field subject_fields[] = {TEXT(policy_subject, name),
+                                                       LIST(policy_subject, grants, POLICY_GRANTS),
+                                                       UPTO(policy_subject, kind, POLICY_GROUP)};
+
+static uint64_t hash_namespace(const struct snapshot *view, uint32_t index)
+{
+    const struct policy_namespace_record *records = snapshot_records(view, POLICY_NAMESPACES);
+
+    return hash_bytes(&view->key, snapshot_text(view, records[index].name));
+}
+
+static uint64_t route_key(const struct snapshot *view, struct span namespace, struct span name)
+{
+    return hash_pair(&view->key, hash_bytes(&view->key, namespace), name);
+}
+
+static uint64_t hash_route(const struct snapshot *view, uint32_t index)
+{
+    const struct policy_route_record *records = snapshot_records(view, POLICY_ROUTES);
+
+    return route_key(view, snapshot_text(view, records[index].namespace),
+                     snapshot_text(view, records[index].name));
+}
+
+static uint64_t hash_atom(const struct snapshot *view, uint32_t index)
+{
+    const struct policy_text *records = snapshot_records(view, POLICY_ATOMS);
+
+    return hash_bytes(&view->key, snapshot_text(view, records[index].text));
+}
+
+static uint64_t hash_subject(const struct snapshot *view, uint32_t index)
+{
+    const struct policy_subject *records = snapshot_records(view, POLICY_SUBJECTS);
+
+    return hash_pair(&view->key, records[index].kind, snapshot_text(view, records[index].name));
+}
+
+#define TABLE(of, fn) .size = sizeof(struct snapshot_slot), .table_of = (of), .hash = (fn)
+
+static const struct snapshot_section_type sections[POLICY_SECTION_COUNT] = {
+    [POLICY_TEXT] = {"text", 1},
+    [POLICY_NAMESPACES] = {"namespaces", sizeof(struct policy_namespace_record),
+                           FIELDS(namespace_fields)},
+    [POLICY_NAMESPACE_TABLE] = {"namespace table", TABLE(POLICY_NAMESPACES, hash_namespace)},
+    [POLICY_ROUTES] = {"routes", sizeof(struct policy_route_record), FIELDS(route_fields)},
+    [POLICY_ROUTE_TABLE] = {"route table", TABLE(POLICY_ROUTES, hash_route)},
+    [POLICY_ATOMS] = {"atoms", sizeof(struct policy_text), FIELDS(text_fields)},
+    [POLICY_ATOM_TABLE] = {"atom table", TABLE(POLICY_ATOMS, hash_atom)},
+    [POLICY_IDS] = {"ids", sizeof(uint32_t), FIELDS(id_fields)},
+    [POLICY_URLS] = {"urls", sizeof(struct policy_text), FIELDS(text_fields)},
+    [POLICY_RULES] = {"rules", sizeof(struct policy_rule), FIELDS(rule_fields)},
+    [POLICY_ROLES] = {"roles", sizeof(struct policy_role), FIELDS(role_fields)},
+    [POLICY_BINDINGS] = {"bindings", sizeof(struct policy_binding), FIELDS(binding_fields)},
+    [POLICY_GRANTS] = {"grants", sizeof(struct policy_grant), FIELDS(grant_fields)},
+    [POLICY_SUBJECTS] = {"subjects", sizeof(struct policy_subject), FIELDS(subject_fields)},
+    [POLICY_SUBJECT_TABLE] = {"subject table", TABLE(POLICY_SUBJECTS, hash_subject)},
+};
+
+const struct snapshot_type policy_snapshot = {
+    .file = "policy.snap",
+    .generation = "policy.gen",
+    .number = 2,
+    .format = 1,
+    .sections = sections,
+    .section_count = POLICY_SECTION_COUNT,
+};
+
+uint32_t policy_find_atom(const struct snapshot *view, struct span text)
+{
+    const struct policy_text *atoms = snapshot_records(view, POLICY_ATOMS);
+    struct snapshot_probe probe =
+        snapshot_probe(view, POLICY_ATOM_TABLE, hash_bytes(&view->key, text));
+
+    for (uint32_t i; snapshot_probe_next(&probe, &i);)
+        if (span_eq(snapshot_text(view, atoms[i].text), text))
+            return i;
+    return POLICY_NO_ATOM;
+}
+
+const struct policy_subject *policy_find_subject(const struct snapshot *view,
+                                                 enum policy_subject_kind kind, struct span name)
+{
+    const struct policy_subject *subjects = snapshot_records(view, POLICY_SUBJECTS);
+    struct snapshot_probe probe =
+        snapshot_probe(view, POLICY_SUBJECT_TABLE, hash_pair(&view->key, kind, name));
+
+    for (uint32_t i; snapshot_probe_next(&probe, &i);)
+        if (subjects[i].kind == kind && span_eq(snapshot_text(view, subjects[i].name), name))
+            return &subjects[i];
+    return NULL;
+}
+
+size_t policy_namespace_count(const struct snapshot *snapshot)
+{
+    return snapshot_count(snapshot, POLICY_NAMESPACES);
+}
+
+void policy_namespace_at(const struct snapshot *snapshot, size_t at, struct policy_namespace *out)
+{
+    const struct policy_namespace_record *record = snapshot_records(snapshot, POLICY_NAMESPACES);
+
+    INVARIANT(at < policy_namespace_count(snapshot));
+    record += at;
+    *out = (struct policy_namespace){
+        .name = snapshot_text(snapshot, record->name),
+        .uid = snapshot_text(snapshot, record->uid),
+        .phase = (enum policy_phase)record->phase,
+        .limits = record->limits,
+    };
+}
+
+bool policy_find_namespace(const struct snapshot *snapshot, struct span name,
+                           struct policy_namespace *out)
+{
+    const struct policy_namespace_record *records = snapshot_records(snapshot, POLICY_NAMESPACES);
+    struct snapshot_probe probe =
+        snapshot_probe(snapshot, POLICY_NAMESPACE_TABLE, hash_bytes(&snapshot->key, name));
+
+    for (uint32_t i; snapshot_probe_next(&probe, &i);) {
+        if (!span_eq(snapshot_text(snapshot, records[i].name), name))
+            continue;
+        policy_namespace_at(snapshot, i, out);
+        return true;
+    }
+    return false;
+}
+
+size_t policy_route_count(const struct snapshot *snapshot)
+{
+    return snapshot_count(snapshot, POLICY_ROUTES);
+}
+
+void policy_route_at(const struct snapshot *snapshot, size_t at, struct policy_route *out)
+{
+    const struct policy_route_record *record = snapshot_records(snapshot, POLICY_ROUTES);
+
+    INVARIANT(at < policy_route_count(snapshot));
+    record += at;
+    *out = (struct policy_route){
+        .namespace = snapshot_text(snapshot, record->namespace),
+        .name = snapshot_text(snapshot, record->name),
+        .engine_model = snapshot_text(snapshot, record->engine_model),
+        .socket = snapshot_text(snapshot, record->socket),
+        .upstream = snapshot_text(snapshot, record->upstream),
+        .ready = record->ready != 0,
+        .max_body = record->max_body,
+        .max_tokens = record->max_tokens,
+        .context_tokens = record->context_tokens,
+        .created_at = record->created_at,
+        .limits = record->limits,
+        .index = (uint32_t)at,
+    };
+}
+
+bool policy_find_route(const struct snapshot *snapshot, struct span namespace, struct span name,
+                       struct policy_route *out)
+{
+    const struct policy_route_record *records = snapshot_records(snapshot, POLICY_ROUTES);
+    struct snapshot_probe probe =
+        snapshot_probe(snapshot, POLICY_ROUTE_TABLE, route_key(snapshot, namespace, name));
+
+    for (uint32_t i; snapshot_probe_next(&probe, &i);) {
+        if (!span_eq(snapshot_text(snapshot, records[i].namespace), namespace) ||
+            !span_eq(snapshot_text(snapshot, records[i].name), name))
+            continue;
+        policy_route_at(snapshot, i, out);
+        return true;
+    }
+    return false;
+}

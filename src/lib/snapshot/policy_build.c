@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/mem.h"
+#include "snapshot/policy_records.h"
+
+#include <stdlib.h>
+
+struct policy_builder {
+    struct snapshot_writer *writer;
+};
+
+struct policy_builder *policy_builder_new(void)
+{
+    struct policy_builder *builder = mem_new(sizeof(*builder));
+
+    builder->writer = snapshot_writer_new(&policy_snapshot);
+    return builder;
+}
+
+void policy_builder_free(struct policy_builder *builder)
+{
+    if (builder == NULL)
+        return;
+    snapshot_writer_free(builder->writer);
+    free(builder);
+}
+
+void policy_builder_free_ptr(struct policy_builder **builder)
+{
+    policy_builder_free(*builder);
+}
+
+struct snapshot_writer *policy_builder_writer(struct policy_builder *builder)
+{
+    return builder->writer;
+}
+
+int policy_builder_add_namespace(struct policy_builder *builder,
+                                 const struct policy_namespace_in *ns, struct err *err)
+{
+    struct snapshot_writer *writer = builder->writer;
+    struct policy_namespace_record record = {.limits = ns->limits, .phase = ns->phase};
+    struct policy_namespace found;
+
+    if (policy_find_namespace(snapshot_writer_view(writer), span_str(ns->name), &found))
+        return err_set(err, ERR_EXISTS, "the namespace %s is there already", ns->name);
+    TRY(snapshot_writer_text(writer, span_str(ns->name), "namespace", &record.name, err));
+    TRY(snapshot_writer_text(writer, span_str(ns->uid), "uid", &record.uid, err));
+    snapshot_writer_add(writer, POLICY_NAMESPACES, &record);
+    return 0;
+}
+
+int policy_builder_add_route(struct policy_builder *builder, const struct policy_route_in *route,
+                             struct err *err)
+{
+    struct snapshot_writer *writer = builder->writer;
+    struct policy_route_record record = {
+        .limits = route->limits,
+        .created_at = route->created_at,
+        .ready = route->ready,
+        .max_body = route->max_body,
+        .max_tokens = route->max_tokens,
+        .context_tokens = route->context_tokens,
+    };
+    struct policy_route found;
+
+    if (policy_find_route(snapshot_writer_view(writer), span_str(route->namespace),
+                          span_str(route->name), &found))
+        return err_set(err, ERR_EXISTS, "the model %s/%s is there already", route->namespace,
+                       route->name);
+    TRY(snapshot_writer_text(writer, span_str(route->namespace), "namespace", &record.namespace,
+                             err));
+    TRY(snapshot_writer_text(writer, span_str(route->name), "model", &record.name, err));
+    TRY(snapshot_writer_text(writer, span_str(route->engine_model), "engine's model",
+                             &record.engine_model, err));
+    TRY(snapshot_writer_text(writer, span_str(route->socket), "socket", &record.socket, err));
+    TRY(snapshot_writer_text(writer, span_str(route->upstream), "upstream", &record.upstream, err));
+    snapshot_writer_add(writer, POLICY_ROUTES, &record);
+    return 0;
+}
+
+int policy_builder_finish(const struct policy_builder *builder, struct buf *out, struct err *err)
+{
+    return snapshot_writer_finish(builder->writer, out, err);
+}

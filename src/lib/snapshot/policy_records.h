@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The records of policy.snap (docs/PROTOCOL.snapshot). lib/rbac writes and reads those of RBAC.
+ *
+ * An atom is a name that rules or bindings speak of: a verb, an API group, a resource, the name of
+ * an object or a namespace. A request's names are looked up once and compared as numbers then. A
+ * name that is no atom is in no rule; only '*' matches it.
+ */
+#ifndef DRUN_SNAPSHOT_POLICY_RECORDS_H
+#define DRUN_SNAPSHOT_POLICY_RECORDS_H
+
+#include "snapshot/policy.h"
+#include "snapshot/view.h"
+#include "snapshot/writer.h"
+
+enum policy_section {
+    POLICY_TEXT = SNAPSHOT_TEXT,
+    POLICY_NAMESPACES,
+    POLICY_NAMESPACE_TABLE,
+    POLICY_ROUTES,
+    POLICY_ROUTE_TABLE,
+    POLICY_ATOMS,
+    POLICY_ATOM_TABLE,
+    POLICY_IDS,  /* elements of lists of atoms */
+    POLICY_URLS, /* elements of lists of patterns */
+    POLICY_RULES,
+    POLICY_ROLES,
+    POLICY_BINDINGS,
+    POLICY_GRANTS,
+    POLICY_SUBJECTS,
+    POLICY_SUBJECT_TABLE,
+    POLICY_SECTION_COUNT
+};
+
+struct policy_namespace_record {
+    struct snapshot_ref name;
+    struct snapshot_ref uid;
+    struct policy_limits limits;
+    uint32_t phase;
+    uint32_t zero;
+};
+
+struct policy_route_record {
+    struct snapshot_ref namespace;
+    struct snapshot_ref name;
+    struct snapshot_ref engine_model;
+    struct snapshot_ref socket;
+    struct snapshot_ref upstream;
+    struct policy_limits limits;
+    int64_t created_at;
+    uint32_t ready;
+    uint32_t max_body;
+    uint32_t max_tokens;
+    uint32_t context_tokens;
+};
+
+struct policy_text {
+    struct snapshot_ref text;
+};
+
+/* Bit (atom % 64) is set for each atom of the list, all bits for '*': most rules are ruled out by
+ * three words. Lists of atoms are sorted by number. */
+struct policy_rule {
+    uint64_t verb_bits;
+    uint64_t group_bits;
+    uint64_t resource_bits;
+    struct snapshot_ref verbs;
+    struct snapshot_ref groups;
+    struct snapshot_ref resources; /* "pods", "pods/log", "*" followed by "/log", "*" */
+    struct snapshot_ref names;     /* empty: every name */
+    struct snapshot_ref urls;
+    uint32_t any; /* bits of enum policy_any: the list has '*' */
+    uint32_t zero;
+};
+
+enum policy_any { POLICY_ANY_VERB = 1, POLICY_ANY_GROUP = 2, POLICY_ANY_RESOURCE = 4 };
+
+struct policy_role {
+    struct snapshot_ref name;
+    struct snapshot_ref rules;
+    uint32_t clusterwide; /* a ClusterRole */
+};
+
+struct policy_binding {
+    struct snapshot_ref name;
+    struct snapshot_ref namespace; /* empty: a ClusterRoleBinding */
+};
+
+/* One subject holds one role in one namespace. */
+struct policy_grant {
+    uint32_t namespace; /* 1 + atom; 0: everywhere */
+    uint32_t role;
+    uint32_t binding;
+};
+
+enum policy_subject_kind { POLICY_USER, POLICY_GROUP, POLICY_SUBJECT_KINDS };
+
+struct policy_subject {
+    struct snapshot_ref name;
+    struct snapshot_ref grants; /* sorted by namespace */
+    uint32_t kind;
+};
+
+enum { POLICY_NO_ATOM = 0xffffffffU };
+
+/* POLICY_NO_ATOM when no rule and no binding speaks of it. */
+uint32_t policy_find_atom(const struct snapshot *view, struct span text);
+/* NULL when nothing is granted to it. */
+const struct policy_subject *policy_find_subject(const struct snapshot *view,
+                                                 enum policy_subject_kind kind, struct span name);
+struct snapshot_writer *policy_builder_writer(struct policy_builder *builder);
+
+#endif

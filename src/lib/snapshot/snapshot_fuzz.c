@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whatever the loader accepts can be looked up in. The checksum and the length are made right
+ * first: they are no obstacle for a captured publisher. */
+#include "base/mem.h"
+#include "snapshot/format.h"
+#include "snapshot/identity_records.h"
+#include "snapshot/policy_records.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static volatile uint64_t sink;
+
+static void touch(struct span text)
+{
+    for (size_t i = 0; i <= text.len; i++) /* the NUL too */
+        sink += text.p[i];
+}
+
+static void use_identity(const struct snapshot *view)
+{
+    const struct identity_key_record *keys = snapshot_records(view, IDENTITY_API_KEYS);
+    const struct identity_name *texts = snapshot_records(view, IDENTITY_TEXTS);
+    const struct identity_info *info = snapshot_records(view, IDENTITY_INFO);
+
+    touch(snapshot_text(view, info->issuer));
+    for (uint32_t i = 0; i < snapshot_count(view, IDENTITY_API_KEYS); i++) {
+        const struct identity_key_record *found = identity_find_key(view, keys[i].digest);
+        if (found == NULL)
+            continue;
+        touch(snapshot_text(view, found->user));
+        for (uint32_t g = 0; g < found->groups.count; g++)
+            touch(snapshot_text(view, texts[found->groups.at + g].text));
+    }
+    (void)identity_find_user(view, span_str("alice"));
+    (void)identity_is_revoked(view, IDENTITY_SESSION_TABLE, span_str("sid"));
+    (void)identity_is_revoked(view, IDENTITY_TOKEN_TABLE, span_str("jti"));
+}
+
+static void use_policy(const struct snapshot *view)
+{
+    struct policy_namespace ns;
+    struct policy_route route;
+
+    for (size_t i = 0; i < policy_route_count(view); i++) {
+        policy_route_at(view, i, &route);
+        touch(route.socket);
+        if (policy_find_route(view, route.namespace, route.name, &route))
+            touch(route.engine_model);
+    }
+    if (policy_find_namespace(view, span_str("team-a"), &ns))
+        touch(ns.uid);
+    const struct policy_subject *subject =
+        policy_find_subject(view, POLICY_GROUP, span_str("system:authenticated"));
+    if (subject == NULL)
+        return;
+    const struct policy_grant *grants = snapshot_records(view, POLICY_GRANTS);
+    const struct policy_role *roles = snapshot_records(view, POLICY_ROLES);
+    for (uint32_t i = 0; i < subject->grants.count; i++)
+        touch(snapshot_text(view, roles[grants[subject->grants.at + i].role].name));
+    (void)policy_find_atom(view, span_str("invoke"));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    CLEANUP_FREE uint8_t *file = mem_new(size);
+
+    if (size > 0)
+        memcpy(file, data, size);
+    if (size >= sizeof(struct format_header)) {
+        struct format_header *header = (struct format_header *)(void *)file;
+        header->length = size;
+        format_digest(file, size, header->digest);
+    }
+    for (int i = 0; i < 2; i++) {
+        CLEANUP(snapshot_free_ptr) struct snapshot *snapshot = NULL;
+        struct err err = ERR_INIT;
+        if (snapshot_from_bytes(i == 0 ? &identity_snapshot : &policy_snapshot, span_of(file, size),
+                                &snapshot, &err) == 0)
+            (i == 0 ? use_identity : use_policy)(snapshot);
+    }
+    return 0;
+}

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/fd.h"
+#include "base/mem.h"
+#include "snapshot/cidr.h"
+#include "snapshot/format.h"
+#include "snapshot/identity_records.h"
+#include "snapshot/policy_records.h"
+
+#include <fcntl.h>
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+static const uint8_t pepper[IDENTITY_PEPPER_LEN] = "0123456789abcdef0123456789abcde";
+
+/* OpenSSL's SipHash takes the numbers of rounds as parameters: it is the reference. */
+static uint64_t reference_hash(const struct hash_key *key, struct span bytes)
+{
+    unsigned c = 1;
+    unsigned d = 3;
+    size_t size = sizeof(uint64_t);
+    uint64_t hash = 0;
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_size_t(OSSL_MAC_PARAM_SIZE, &size),
+                           OSSL_PARAM_construct_uint(OSSL_MAC_PARAM_C_ROUNDS, &c),
+                           OSSL_PARAM_construct_uint(OSSL_MAC_PARAM_D_ROUNDS, &d),
+                           OSSL_PARAM_construct_end()};
+    EVP_MAC *mac = EVP_MAC_fetch(NULL, "SIPHASH", NULL);
+    EVP_MAC_CTX *ctx = EVP_MAC_CTX_new(mac);
+
+    assert_int_equal(EVP_MAC_init(ctx, (const uint8_t *)key, sizeof(*key), params), 1);
+    assert_int_equal(EVP_MAC_update(ctx, bytes.p, bytes.len), 1);
+    assert_int_equal(EVP_MAC_final(ctx, (uint8_t *)&hash, &size, sizeof(hash)), 1);
+    EVP_MAC_CTX_free(ctx);
+    EVP_MAC_free(mac);
+    return hash;
+}
+
+static void hash_is_siphash_1_3(void **state UNUSED)
+{
+    struct hash_key key = {.k0 = 0x0706050403020100, .k1 = 0x0f0e0d0c0b0a0908};
+    uint8_t bytes[64];
+
+    for (uint8_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = i;
+        assert_true(hash_bytes(&key, span_of(bytes, i)) == reference_hash(&key, span_of(bytes, i)));
+    }
+}
+
+static struct identity_api_key some_key(const char *text, const char *id)
+{
+    static const char *const groups[] = {"ml", "dev"};
+    static const char *const models[] = {"team-a/llama*"};
+    static const char *const cidrs[] = {"10.0.0.0/8", "::1"};
+    struct identity_api_key key = {
+        .id = id,
+        .name = "laptop",
+        .namespace = "team-a",
+        .user = "alice",
+        .uid = "u-1",
+        .groups = {groups, 2},
+        .models = {models, 1},
+        .cidrs = {cidrs, 2},
+        .expires_at = 99,
+        .requests_per_min = 7,
+    };
+
+    identity_key_digest(pepper, span_str(text), key.digest);
+    return key;
+}
+
+static void put_identity(struct buf *file)
+{
+    CLEANUP(identity_builder_free_ptr)
+    struct identity_builder *builder = identity_builder_new(pepper);
+    struct err err = ERR_INIT;
+
+    assert_int_equal(identity_builder_set_issuer(builder, "https://h", "drun", &err), 0);
+    for (int i = 0; i < 100; i++) {
+        CLEANUP_FREE char *id = mem_printf("key-%d", i);
+        struct identity_api_key key = some_key(id, id);
+        assert_int_equal(identity_builder_add_api_key(builder, &key, &err), 0);
+    }
+    assert_int_equal(identity_builder_add_token_key(builder, "k1", span_str("spki"), &err), 0);
+    assert_int_equal(identity_builder_revoke_session(builder, "s1", &err), 0);
+    assert_int_equal(identity_builder_revoke_session(builder, "s1", &err), 0);
+    assert_int_equal(identity_builder_revoke_token(builder, "t1", &err), 0);
+    assert_int_equal(identity_builder_void_user(builder, "bob", 50, &err), 0);
+    assert_int_equal(identity_builder_void_user(builder, "bob", 40, &err), 0);
+    assert_int_equal(identity_builder_disable_user(builder, "bob", &err), 0);
+    assert_int_equal(identity_builder_finish(builder, file, &err), 0);
+}
+
+static struct snapshot *loaded(const struct snapshot_type *type, const struct buf *file)
+{
+    struct snapshot *snapshot = NULL;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(snapshot_from_bytes(type, buf_span(file), &snapshot, &err), 0);
+    return snapshot;
+}
+
+static void identities_are_found_again(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf file = BUF_INIT(SNAPSHOT_FILE_MAX);
+    uint8_t digest[IDENTITY_DIGEST_LEN];
+
+    put_identity(&file);
+    CLEANUP(snapshot_free_ptr) struct snapshot *view = loaded(&identity_snapshot, &file);
+    for (int i = 0; i < 100; i++) {
+        CLEANUP_FREE char *id = mem_printf("key-%d", i);
+        identity_key_digest(pepper, span_str(id), digest);
+        const struct identity_key_record *key = identity_find_key(view, digest);
+        assert_non_null(key);
+        assert_true(span_eq_str(snapshot_text(view, key->id), id));
+        assert_true(span_eq_str(snapshot_text(view, key->user), "alice"));
+        assert_int_equal(key->groups.count, 2);
+    }
+    identity_key_digest(pepper, span_str("key-100"), digest);
+    assert_null(identity_find_key(view, digest));
+    const struct identity_user *bob = identity_find_user(view, span_str("bob"));
+    assert_non_null(bob);
+    assert_int_equal(bob->void_before, 50);
+    assert_int_equal(bob->disabled, 1);
+    assert_null(identity_find_user(view, span_str("alice")));
+    assert_true(identity_is_revoked(view, IDENTITY_SESSION_TABLE, span_str("s1")));
+    assert_false(identity_is_revoked(view, IDENTITY_SESSION_TABLE, span_str("t1")));
+    assert_true(identity_is_revoked(view, IDENTITY_TOKEN_TABLE, span_str("t1")));
+}
+
+static void a_key_that_a_principal_cannot_hold_is_refused(void **state UNUSED)
+{
+    CLEANUP(identity_builder_free_ptr)
+    struct identity_builder *builder = identity_builder_new(pepper);
+    static const char *const bad_range[] = {"10.0.0.1/8"};
+    CLEANUP_FREE char *wide = mem_new(3000);
+    const char *const groups[] = {wide, wide};
+    struct identity_api_key key = some_key("x", "x");
+    struct err err = ERR_INIT;
+
+    memset(wide, 'x', 2999);
+    key.groups = (struct identity_list){groups, 2};
+    assert_int_equal(identity_builder_add_api_key(builder, &key, &err), -1);
+    assert_int_equal(err.code, ERR_INVALID);
+    key = some_key("x", "x");
+    key.cidrs = (struct identity_list){bad_range, 1};
+    assert_int_equal(identity_builder_add_api_key(builder, &key, &err), -1);
+    assert_string_equal(err.msg, "\"10.0.0.1/8\" has bits set behind its prefix");
+    key = some_key("x", "x");
+    assert_int_equal(identity_builder_add_api_key(builder, &key, &err), 0);
+    assert_int_equal(identity_builder_add_api_key(builder, &key, &err), -1);
+    assert_int_equal(err.code, ERR_EXISTS);
+}
+
+static void put_policy(struct buf *file, unsigned routes)
+{
+    CLEANUP(policy_builder_free_ptr) struct policy_builder *builder = policy_builder_new();
+    struct policy_namespace_in ns = {.name = "team-a", .uid = "n-1", .limits.requests_per_min = 60};
+    struct err err = ERR_INIT;
+
+    assert_int_equal(policy_builder_add_namespace(builder, &ns, &err), 0);
+    assert_int_equal(policy_builder_add_namespace(builder, &ns, &err), -1);
+    assert_int_equal(err.code, ERR_EXISTS);
+    for (unsigned i = 0; i < routes; i++) {
+        CLEANUP_FREE char *name = mem_printf("model-%u", i);
+        struct policy_route_in route = {.namespace = "team-a",
+                                        .name = name,
+                                        .engine_model = "m.gguf",
+                                        .socket = "/run/e.sock",
+                                        .upstream = "",
+                                        .ready = true,
+                                        .max_tokens = i};
+        assert_int_equal(policy_builder_add_route(builder, &route, &err), 0);
+    }
+    assert_int_equal(policy_builder_finish(builder, file, &err), 0);
+}
+
+static void routes_are_found_by_namespace_and_name(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf file = BUF_INIT(SNAPSHOT_FILE_MAX);
+    struct policy_namespace ns;
+    struct policy_route route;
+
+    put_policy(&file, 50);
+    CLEANUP(snapshot_free_ptr) struct snapshot *view = loaded(&policy_snapshot, &file);
+    assert_true(policy_find_namespace(view, span_str("team-a"), &ns));
+    assert_int_equal(ns.limits.requests_per_min, 60);
+    assert_false(policy_find_namespace(view, span_str("team-b"), &ns));
+    assert_true(policy_find_route(view, span_str("team-a"), span_str("model-41"), &route));
+    assert_int_equal(route.max_tokens, 41);
+    assert_string_equal((const char *)route.socket.p, "/run/e.sock");
+    assert_false(policy_find_route(view, span_str("team-am"), span_str("odel-41"), &route));
+    assert_int_equal(policy_route_count(view), 50);
+}
+
+static void every_flipped_bit_is_noticed(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf file = BUF_INIT(SNAPSHOT_FILE_MAX);
+    struct snapshot *snapshot = NULL;
+
+    put_policy(&file, 2);
+    for (size_t i = 0; i < file.len; i++) {
+        struct err err = ERR_INIT;
+        file.data[i] ^= (uint8_t)(1U << i % 8);
+        assert_int_equal(snapshot_from_bytes(&policy_snapshot, buf_span(&file), &snapshot, &err),
+                         -1);
+        assert_int_equal(err.code, ERR_CORRUPT);
+        file.data[i] ^= (uint8_t)(1U << i % 8);
+    }
+    for (size_t len = 0; len < file.len; len++) {
+        struct err err = ERR_INIT;
+        assert_int_equal(
+            snapshot_from_bytes(&policy_snapshot, span_of(file.data, len), &snapshot, &err), -1);
+    }
+}
+
+static void references_out_of_range_are_refused_though_the_checksum_is_right(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf file = BUF_INIT(SNAPSHOT_FILE_MAX);
+    struct snapshot *snapshot = NULL;
+    unsigned refused = 0;
+
+    put_policy(&file, 2);
+    for (size_t i = sizeof(struct format_header); i < file.len; i++) {
+        struct format_header *header = (struct format_header *)(void *)file.data;
+        struct err err = ERR_INIT;
+        uint8_t old = file.data[i];
+        file.data[i] = 0xff;
+        format_digest(file.data, file.len, header->digest);
+        if (snapshot_from_bytes(&policy_snapshot, buf_span(&file), &snapshot, &err) < 0)
+            refused++;
+        else
+            snapshot_free(snapshot);
+        file.data[i] = old;
+    }
+    assert_true(refused > 200); /* the rest are bytes of text and numbers that may be anything */
+}
+
+static void a_snapshot_of_another_type_is_refused(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf file = BUF_INIT(SNAPSHOT_FILE_MAX);
+    struct snapshot *snapshot = NULL;
+    struct err err = ERR_INIT;
+
+    put_policy(&file, 1);
+    assert_int_equal(snapshot_from_bytes(&identity_snapshot, buf_span(&file), &snapshot, &err), -1);
+    assert_string_equal(err.msg, "identity.snap is refused: it holds something else");
+}
+
+static int test_dir(char template[])
+{
+    struct err err = ERR_INIT;
+    assert_non_null(mkdtemp(template));
+    int fd = fd_open_dir(AT_FDCWD, template, &err);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void remove_dir(const char *dir)
+{
+    CLEANUP_FREE char *snap = mem_printf("%s/policy.snap", dir);
+    CLEANUP_FREE char *gen = mem_printf("%s/policy.gen", dir);
+
+    unlink(snap);
+    unlink(gen);
+    assert_int_equal(rmdir(dir), 0);
+}
+
+static void publish(struct snapshot_publisher *publisher, unsigned routes)
+{
+    CLEANUP(buf_free) struct buf file = BUF_INIT(SNAPSHOT_FILE_MAX);
+    struct err err = ERR_INIT;
+    uint64_t generation = 0;
+
+    put_policy(&file, routes);
+    assert_int_equal(snapshot_publish(publisher, &file, &generation, &err), 0);
+    assert_true(generation > 0);
+}
+
+static void a_reader_follows_what_is_published(void **state UNUSED)
+{
+    char dir[] = "/tmp/snapshot_test.XXXXXX";
+    int fds[2] = {test_dir(dir)};
+    struct err err = ERR_INIT;
+
+    fds[1] = dup(fds[0]);
+    CLEANUP(snapshot_reader_free_ptr)
+    struct snapshot_reader *reader = snapshot_reader_new(&policy_snapshot, &fds[0]);
+    CLEANUP(snapshot_publisher_free_ptr) struct snapshot_publisher *publisher = NULL;
+    assert_int_equal(snapshot_reader_refresh(reader, &err), 0);
+    assert_null(snapshot_reader_current(reader));
+    assert_int_equal(snapshot_publisher_open(&policy_snapshot, &fds[1], &publisher, &err), 0);
+    assert_int_equal(snapshot_reader_refresh(reader, &err), 0);
+    publish(publisher, 1);
+    assert_int_equal(snapshot_reader_refresh(reader, &err), 1);
+    assert_int_equal(snapshot_reader_refresh(reader, &err), 0);
+    uint64_t first = snapshot_generation(snapshot_reader_current(reader));
+    publish(publisher, 2);
+    assert_int_equal(policy_route_count(snapshot_reader_current(reader)), 1);
+    assert_int_equal(snapshot_reader_refresh(reader, &err), 1);
+    assert_int_equal(policy_route_count(snapshot_reader_current(reader)), 2);
+    assert_true(snapshot_generation(snapshot_reader_current(reader)) > first);
+    remove_dir(dir);
+}
+
+static void a_damaged_file_leaves_the_old_one_in_force(void **state UNUSED)
+{
+    char dir[] = "/tmp/snapshot_test.XXXXXX";
+    CLEANUP_FD int dir_fd = test_dir(dir);
+    int fds[2] = {dup(dir_fd), dup(dir_fd)};
+    struct err err = ERR_INIT;
+    CLEANUP(snapshot_reader_free_ptr)
+    struct snapshot_reader *reader = snapshot_reader_new(&policy_snapshot, &fds[0]);
+    CLEANUP(snapshot_publisher_free_ptr) struct snapshot_publisher *publisher = NULL;
+
+    assert_int_equal(snapshot_publisher_open(&policy_snapshot, &fds[1], &publisher, &err), 0);
+    publish(publisher, 1);
+    assert_int_equal(snapshot_reader_refresh(reader, &err), 1);
+    publish(publisher, 2);
+    assert_int_equal(fd_replace_file(dir_fd, "policy.snap", 0644, span_str("junk"), false, &err),
+                     0);
+    assert_int_equal(snapshot_reader_refresh(reader, &err), -1);
+    assert_int_equal(err.code, ERR_CORRUPT);
+    assert_int_equal(snapshot_reader_refresh(reader, &err), 0);
+    assert_int_equal(policy_route_count(snapshot_reader_current(reader)), 1);
+    publish(publisher, 3);
+    assert_int_equal(snapshot_reader_refresh(reader, &err), 1);
+    assert_int_equal(policy_route_count(snapshot_reader_current(reader)), 3);
+    remove_dir(dir);
+}
+
+static void an_older_file_does_not_come_back(void **state UNUSED)
+{
+    char dir[] = "/tmp/snapshot_test.XXXXXX";
+    CLEANUP_FD int dir_fd = test_dir(dir);
+    CLEANUP(buf_free) struct buf old = BUF_INIT(SNAPSHOT_FILE_MAX);
+    int fds[2] = {dup(dir_fd), dup(dir_fd)};
+    struct err err = ERR_INIT;
+    CLEANUP(snapshot_reader_free_ptr)
+    struct snapshot_reader *reader = snapshot_reader_new(&policy_snapshot, &fds[0]);
+    CLEANUP(snapshot_publisher_free_ptr) struct snapshot_publisher *publisher = NULL;
+
+    assert_int_equal(snapshot_publisher_open(&policy_snapshot, &fds[1], &publisher, &err), 0);
+    publish(publisher, 1);
+    assert_int_equal(fd_read_file(dir_fd, "policy.snap", &old, &err), 0);
+    publish(publisher, 2);
+    assert_int_equal(snapshot_reader_refresh(reader, &err), 1);
+    publish(publisher, 3);
+    assert_int_equal(fd_replace_file(dir_fd, "policy.snap", 0644, buf_span(&old), false, &err), 0);
+    assert_int_equal(snapshot_reader_refresh(reader, &err), -1);
+    assert_int_equal(policy_route_count(snapshot_reader_current(reader)), 2);
+    remove_dir(dir);
+}
+
+static void a_second_publisher_is_refused(void **state UNUSED)
+{
+    char dir[] = "/tmp/snapshot_test.XXXXXX";
+    CLEANUP_FD int dir_fd = test_dir(dir);
+    int fds[2] = {dup(dir_fd), dup(dir_fd)};
+    struct err err = ERR_INIT;
+    CLEANUP(snapshot_publisher_free_ptr) struct snapshot_publisher *first = NULL;
+    CLEANUP(snapshot_publisher_free_ptr) struct snapshot_publisher *second = NULL;
+
+    assert_int_equal(snapshot_publisher_open(&policy_snapshot, &fds[0], &first, &err), 0);
+    assert_int_equal(snapshot_publisher_open(&policy_snapshot, &fds[1], &second, &err), -1);
+    assert_int_equal(err.code, ERR_EXISTS);
+    remove_dir(dir);
+}
+
+static bool holds(const char *range, const char *address)
+{
+    uint8_t first[CIDR_ADDRESS_LEN];
+    uint8_t one[CIDR_ADDRESS_LEN];
+    uint32_t bits;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(cidr_parse(range, first, &bits, &err), 0);
+    assert_int_equal(cidr_parse_address(address, one, &err), 0);
+    return cidr_holds(first, bits, one);
+}
+
+static void ranges_hold_their_addresses_alone(void **state UNUSED)
+{
+    static const char *const bad[] = {"",          "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/08",
+                                      "10.0.0/8",  "::/129",      "x",         "10.0.0.0/-1",
+                                      "1.2.3.4/8", "::1/64"};
+    uint8_t address[CIDR_ADDRESS_LEN];
+    uint32_t bits;
+
+    assert_true(holds("10.0.0.0/8", "10.255.0.1"));
+    assert_false(holds("10.0.0.0/8", "11.0.0.1"));
+    assert_true(holds("0.0.0.0/0", "192.0.2.1"));
+    assert_false(holds("0.0.0.0/0", "2001:db8::1"));
+    assert_true(holds("::/0", "192.0.2.1"));
+    assert_true(holds("192.0.2.1", "192.0.2.1"));
+    assert_true(holds("192.0.2.1", "::ffff:192.0.2.1"));
+    assert_false(holds("192.0.2.0/31", "192.0.2.2"));
+    assert_true(holds("2001:db8::/33", "2001:db8:7fff::1"));
+    assert_false(holds("2001:db8::/33", "2001:db8:8000::1"));
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct err err = ERR_INIT;
+        assert_int_equal(cidr_parse(bad[i], address, &bits, &err), -1);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hash_is_siphash_1_3),
+        cmocka_unit_test(identities_are_found_again),
+        cmocka_unit_test(a_key_that_a_principal_cannot_hold_is_refused),
+        cmocka_unit_test(routes_are_found_by_namespace_and_name),
+        cmocka_unit_test(every_flipped_bit_is_noticed),
+        cmocka_unit_test(references_out_of_range_are_refused_though_the_checksum_is_right),
+        cmocka_unit_test(a_snapshot_of_another_type_is_refused),
+        cmocka_unit_test(a_reader_follows_what_is_published),
+        cmocka_unit_test(a_damaged_file_leaves_the_old_one_in_force),
+        cmocka_unit_test(an_older_file_does_not_come_back),
+        cmocka_unit_test(a_second_publisher_is_refused),
+        cmocka_unit_test(ranges_hold_their_addresses_alone),
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests_name("snapshot", tests, NULL, NULL);
+}

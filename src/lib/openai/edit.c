@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "openai/openai.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define USAGE   "\"include_usage\":true"
@@ -51,6 +53,22 @@ void openai_edits_force_usage(struct openai_edits *edits, const struct openai_re
     else
         add(edits, request, options.p + 1, 0,
             is_empty_object(options) ? span_str(USAGE) : span_str(USAGE ","));
+}
+
+void openai_edits_set_max_tokens(struct openai_edits *edits, const struct openai_request *request,
+                                 uint64_t max_tokens)
+{
+    bool null = request->tokens_null.len > 0;
+    const uint8_t *top = request->body.p + request->top_at;
+    int len = snprintf(edits->text, sizeof(edits->text),
+                       null ? "%" PRIu64 : "\"max_tokens\":%" PRIu64 ",", max_tokens);
+
+    INVARIANT(!request->max_tokens_given && len > 0 && (size_t)len < sizeof(edits->text));
+    if (null)
+        add(edits, request, request->tokens_null.p, request->tokens_null.len,
+            span_of(edits->text, (size_t)len));
+    else
+        add(edits, request, top, 0, span_of(edits->text, (size_t)len));
 }
 
 size_t openai_edits_len(const struct openai_edits *edits, size_t body_len)

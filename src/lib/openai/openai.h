@@ -32,8 +32,9 @@ struct openai_request {
     struct span body;                 /* what was read */
     char model[OPENAI_MODEL_MAX + 1]; /* decoded; never empty, no control characters */
     bool stream;
-    bool include_usage;        /* the client asked for the usage of a stream */
-    uint64_t max_tokens;       /* asked, of max_completion_tokens the larger; 0: not asked */
+    bool include_usage; /* the client asked for the usage of a stream */
+    bool max_tokens_given;
+    uint64_t max_tokens;       /* of max_tokens and max_completion_tokens the larger */
     uint32_t n;                /* answers asked, 1 and up; with best_of the larger */
     uint32_t messages;         /* of a chat; else of prompts or inputs */
     size_t prompt_bytes;       /* text that becomes tokens: strings of messages, prompts, tools */
@@ -41,6 +42,7 @@ struct openai_request {
     size_t top_at;             /* where the first member at the top begins */
     struct span model_value;   /* with its quotes */
     struct span options_value; /* of stream_options; len 0: not there */
+    struct span tokens_null;   /* a max_tokens of null; len 0: not there */
     struct span usage_value;   /* of stream_options.include_usage; len 0: not there */
 };
 
@@ -62,7 +64,7 @@ int openai_json_check(struct span text, struct err *err) MUST_USE;
 
 /* ------------------------------------------------------------------ edits */
 
-enum { OPENAI_EDITS_MAX = 2 };
+enum { OPENAI_EDITS_MAX = 3, OPENAI_EDIT_TEXT = 48 };
 
 /* In place of `len` bytes at `at` come the bytes of `with`. In order of `at`, never overlapping. */
 struct openai_edit {
@@ -74,6 +76,7 @@ struct openai_edit {
 struct openai_edits {
     struct openai_edit edit[OPENAI_EDITS_MAX];
     size_t count;
+    char text[OPENAI_EDIT_TEXT]; /* what openai_edits_set_max_tokens() put in */
 };
 
 /* Puts `quoted`, a JSON string with its quotes, in place of the model's name. */
@@ -81,6 +84,9 @@ void openai_edits_set_model(struct openai_edits *edits, const struct openai_requ
                             struct span quoted);
 /* Asks for the usage of a stream, whatever the client said about it. */
 void openai_edits_force_usage(struct openai_edits *edits, const struct openai_request *request);
+/* Sets max_tokens in a request that has none. */
+void openai_edits_set_max_tokens(struct openai_edits *edits, const struct openai_request *request,
+                                 uint64_t max_tokens);
 size_t openai_edits_len(const struct openai_edits *edits, size_t body_len);
 /* The edited body as at most 2 * OPENAI_EDITS_MAX + 1 stretches, in order; returns how many. */
 size_t openai_edits_parts(const struct openai_edits *edits, struct span body,

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/num.h"
 #include "openai/scan.h"
 #include "openai/schema.h"
 
@@ -125,8 +126,10 @@ static void keep_whole(struct walk *walk, enum schema_keep keep, int64_t number)
 {
     struct openai_request *out = walk->out;
 
-    if (keep == KEEP_MAX_TOKENS && (uint64_t)number > out->max_tokens)
-        out->max_tokens = (uint64_t)number;
+    if (keep == KEEP_MAX_TOKENS) {
+        out->max_tokens_given = true;
+        out->max_tokens = NUM_MAX(out->max_tokens, (uint64_t)number);
+    }
     if (keep == KEEP_N && number > out->n)
         out->n = (uint32_t)number;
 }
@@ -143,6 +146,10 @@ static void keep_value(struct walk *walk, enum schema_keep keep, const uint8_t *
     case KEEP_USAGE:
         out->usage_value = bytes;
         out->include_usage = *from == 't';
+        break;
+    case KEEP_MAX_TOKENS:
+        if (*from == 'n')
+            out->tokens_null = bytes;
         break;
     case KEEP_MESSAGES:
         if (*from != '[')

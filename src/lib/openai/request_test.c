@@ -270,6 +270,29 @@ static void usage_is_asked_for_whatever_the_client_says(void **state UNUSED)
         "}");
 }
 
+static void an_answer_gets_a_ceiling(void **state UNUSED)
+{
+    static const char *const bodies[] = {
+        "{\"model\":\"m\",\"stream\":true," MESSAGES "}",
+        "{\"max_tokens\":null,\"stream\":true,\"model\":\"m\"," MESSAGES "}"};
+    char out[512];
+
+    for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+        struct openai_edits edits = {.count = 0};
+        accepts(OPENAI_CHAT, bodies[i]);
+        assert_false(request.max_tokens_given);
+        openai_edits_set_model(&edits, &request, span_str("\"x\""));
+        openai_edits_force_usage(&edits, &request);
+        openai_edits_set_max_tokens(&edits, &request, 77);
+        size_t len = openai_edits_len(&edits, strlen(bodies[i]));
+        openai_edits_apply(&edits, span_str(bodies[i]), (uint8_t *)out);
+        out[len] = '\0';
+        accepts(OPENAI_CHAT, out);
+        assert_true(request.max_tokens_given && request.include_usage);
+        assert_int_equal(request.max_tokens, 77);
+    }
+}
+
 static void errors_are_those_of_the_api(void **state UNUSED)
 {
     CLEANUP(buf_free) struct buf out = BUF_INIT(1000);
@@ -291,6 +314,7 @@ int main(void)
         cmocka_unit_test(only_json_is_json),
         cmocka_unit_test(nesting_is_bounded),
         cmocka_unit_test(usage_is_asked_for_whatever_the_client_says),
+        cmocka_unit_test(an_answer_gets_a_ceiling),
         cmocka_unit_test(errors_are_those_of_the_api),
     };
 

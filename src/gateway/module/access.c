@@ -27,9 +27,9 @@ static bool is_json(const ngx_http_request_t *r)
     static const char json[] = "application/json";
     const ngx_table_elt_t *type = r->headers_in.content_type;
 
-    return type == NULL || (type->value.len >= sizeof(json) - 1 &&
-                            ngx_strncasecmp(type->value.data, (u_char *)(uintptr_t)json,
-                                            sizeof(json) - 1) == 0);
+    return type == NULL ||
+           (type->value.len >= sizeof(json) - 1 &&
+            ngx_strncasecmp(type->value.data, (u_char *)(uintptr_t)json, sizeof(json) - 1) == 0);
 }
 
 /* nginx calls this when the whole body is there, maybe at once. */
@@ -64,7 +64,8 @@ static ngx_int_t begin(ngx_http_request_t *r, struct gw_call *call)
     if (gw_worker_authenticate(r, &call->principal, &err) < 0)
         return refuse_credential(r, call, &err);
     if (call->principal.source == AUTH_NOBODY)
-        return gw_refuse(r, call, &no_key, "This needs an API key: Authorization: Bearer sk-drun-...");
+        return gw_refuse(r, call, &no_key,
+                         "This needs an API key: Authorization: Bearer sk-drun-...");
     if (r->method != NGX_HTTP_POST)
         return gw_refuse(r, call, &method, "Only POST is allowed here");
     if (!is_json(r))

@@ -82,6 +82,7 @@ struct gw_call *gw_call_new(ngx_http_request_t *r)
     memset(call, 0, offsetof(struct gw_call, meter));
     cleanup->handler = mark;
     cleanup->data = call;
+    call->meter.bytes = 0;
     call->start_ns = clock_mono_ns();
     call->principal.source = AUTH_NOBODY;
     call->principal.name = call->principal.uid = call->principal.credential =

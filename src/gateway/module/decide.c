@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The decision, when the whole body is there: schema, route, RBAC, scope, limits; and the body for the
- * engine. */
+/* The decision, when the whole body is there: schema, route, RBAC, scope, limits; and the body for
+ * the engine. */
 #include "gateway/module/module.h"
 
 #include "rbac/rbac.h"
@@ -227,9 +227,8 @@ static uint64_t estimate(ngx_http_request_t *r, const struct gw_call *call,
 
 static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
 {
-    static const struct gw_refusal verb = {.status = NGX_HTTP_FORBIDDEN,
-                                           .type = "invalid_request_error",
-                                           .code = "permission_denied"};
+    static const struct gw_refusal verb = {
+        .status = NGX_HTTP_FORBIDDEN, .type = "invalid_request_error", .code = "permission_denied"};
     static const struct gw_refusal early = {.status = NGX_HTTP_SERVICE_UNAVAILABLE,
                                             .type = "server_error",
                                             .code = "not_ready",

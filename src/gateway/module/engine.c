@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The balancer of `upstream drun_engines { drun_engine; keepalive 64; }`: the one address is the route's
- * Unix socket. A connection that was kept may have been closed by the engine; nginx then tries once
- * more with a new one, and otherwise never. */
+/* The balancer of `upstream drun_engines { drun_engine; keepalive 64; }`: the one address is the
+ * route's Unix socket. A connection that was kept may have been closed by the engine; nginx then
+ * tries once more with a new one, and otherwise never. */
 #include "gateway/module/module.h"
 
 static ngx_int_t get_peer(ngx_peer_connection_t *pc, void *data)
@@ -27,7 +27,8 @@ static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *
     struct gw_call *call = gw_call_of(r);
     ngx_peer_connection_t *pc = &r->upstream->peer;
 
-    /* A location that goes to the engines without drun_model_api decides nothing, so it goes nowhere. */
+    /* A location that goes to the engines without drun_model_api decides nothing, so it goes
+     * nowhere. */
     if (call == NULL || call->stage != GW_DECIDED)
         return NGX_ERROR;
     pc->data = call;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The answer on its way to the client. Each buffer passes as it is, without a copy, but for two cases of a
- * stream: an event that is cut between two buffers is put together, and the final event with the
- * usage is left out when the client did not ask for it.
+ * The answer on its way to the client. Each buffer passes as it is, without a copy, but for two
+ * cases of a stream: an event that is cut between two buffers is put together, and the final event
+ * with the usage is left out when the client did not ask for it.
  */
 #include "gateway/module/module.h"
 
@@ -116,8 +116,8 @@ static void copy_out(void *ctx, struct span bytes)
     }
 }
 
-/* Copies only from the first piece on that differs from the buffer; so a buffer that passes as it is
- * costs nothing. */
+/* Copies only from the first piece on that differs from the buffer; so a buffer that passes as it
+ * is costs nothing. */
 struct sieve {
     struct copy copy;
     struct span whole;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests and tokens a minute, of the key, the namespace and the route: reserved before the call, settled
- * behind it, told to the client in the headers that OpenAI's clients know. */
+/* Requests and tokens a minute, of the key, the namespace and the route: reserved before the call,
+ * settled behind it, told to the client in the headers that OpenAI's clients know. */
 #include "gateway/module/module.h"
 
 #include "base/clock.h"
@@ -31,12 +31,14 @@ static void fill_asks(struct gw_call *call, uint64_t tokens, const struct policy
     char name[2 * OPENAI_MODEL_MAX];
     int len = snprintf(name, sizeof(name), "%.*s/%.*s", SPAN_ARG(route->namespace),
                        SPAN_ARG(route->name));
-    struct span service = span_of(name, (size_t)len < sizeof(name) ? (size_t)len : sizeof(name) - 1);
+    struct span service =
+        span_of(name, (size_t)len < sizeof(name) ? (size_t)len : sizeof(name) - 1);
     struct limit_ask *asks = call->asks;
 
     asks[GW_KEY_REQUESTS] = ask(key, "key requests", 1, who->requests_per_min);
     asks[GW_KEY_TOKENS] = ask(key, "key tokens", tokens, who->tokens_per_min);
-    asks[GW_NAMESPACE_REQUESTS] = ask(ns->name, "namespace requests", 1, ns->limits.requests_per_min);
+    asks[GW_NAMESPACE_REQUESTS] =
+        ask(ns->name, "namespace requests", 1, ns->limits.requests_per_min);
     asks[GW_NAMESPACE_TOKENS] =
         ask(ns->name, "namespace tokens", tokens, ns->limits.tokens_per_min);
     asks[GW_ROUTE_REQUESTS] = ask(service, "route requests", 1, route->limits.requests_per_min);
@@ -45,8 +47,8 @@ static void fill_asks(struct gw_call *call, uint64_t tokens, const struct policy
 
 static ngx_int_t refuse(ngx_http_request_t *r, struct gw_call *call)
 {
-    static const char *const whose[] = {"API key",   "API key",   "namespace",
-                                        "namespace", "model", "model"};
+    static const char *const whose[] = {"API key",   "API key", "namespace",
+                                        "namespace", "model",   "model"};
     const struct limit_answer *answer = &call->limits;
     const struct limit_ask *refused = &call->asks[answer->which];
     const char *what = is_tokens(answer->which) ? "tokens" : "requests";
@@ -106,14 +108,12 @@ ngx_str_t gw_duration(ngx_pool_t *pool, uint64_t ns)
 
     if (out.data == NULL)
         return out;
-    int len = ms < 1000
-                  ? snprintf((char *)out.data, GW_HEADER_MAX, "%" PRIu64 "ms", ms)
-              : ms < MINUTE_MS
-                  ? snprintf((char *)out.data, GW_HEADER_MAX, "%" PRIu64 ".%03" PRIu64 "s",
-                             ms / 1000, ms % 1000)
-                  : snprintf((char *)out.data, GW_HEADER_MAX,
-                             "%" PRIu64 "m%" PRIu64 ".%03" PRIu64 "s", ms / MINUTE_MS,
-                             ms % MINUTE_MS / 1000, ms % 1000);
+    int len = ms < 1000        ? snprintf((char *)out.data, GW_HEADER_MAX, "%" PRIu64 "ms", ms)
+              : ms < MINUTE_MS ? snprintf((char *)out.data, GW_HEADER_MAX,
+                                          "%" PRIu64 ".%03" PRIu64 "s", ms / 1000, ms % 1000)
+                               : snprintf((char *)out.data, GW_HEADER_MAX,
+                                          "%" PRIu64 "m%" PRIu64 ".%03" PRIu64 "s", ms / MINUTE_MS,
+                                          ms % MINUTE_MS / 1000, ms % 1000);
     out.len = (size_t)len;
     return out;
 }

@@ -87,7 +87,8 @@ ngx_int_t gw_models(ngx_http_request_t *r)
     if (gw_worker_authenticate(r, &call->principal, &err) < 0)
         return gw_refuse(r, call, err.code == ERR_UNAVAILABLE ? &early : &no_key, err.msg);
     if (call->principal.source == AUTH_NOBODY)
-        return gw_refuse(r, call, &no_key, "This needs an API key: Authorization: Bearer sk-drun-...");
+        return gw_refuse(r, call, &no_key,
+                         "This needs an API key: Authorization: Bearer sk-drun-...");
     if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD)
         return gw_refuse(r, call, &method, "Only GET is allowed here");
     ngx_int_t rc = ngx_http_discard_request_body(r);

@@ -126,20 +126,20 @@ struct gw_call *gw_call_new(ngx_http_request_t *r);
 
 /* ------------------------------------------------------------------ the phases */
 
-ngx_int_t gw_access(ngx_http_request_t *r);                         /* access.c */
-ngx_int_t gw_decide(ngx_http_request_t *r, struct gw_call *call);   /* decide.c */
+ngx_int_t gw_access(ngx_http_request_t *r);                       /* access.c */
+ngx_int_t gw_decide(ngx_http_request_t *r, struct gw_call *call); /* decide.c */
 /* RBAC and the scope of the credential. */
 bool gw_may_invoke(const struct snapshot *policy, const struct auth_principal *principal,
                    const struct policy_route *route);
 ngx_int_t gw_limits_reserve(ngx_http_request_t *r, struct gw_call *call, uint64_t tokens,
                             const struct policy_namespace *ns,
-                            const struct policy_route *route);       /* limits.c */
+                            const struct policy_route *route); /* limits.c */
 void gw_limits_settle(struct gw_call *call);
 ngx_int_t gw_limits_put(ngx_http_request_t *r, const struct gw_call *call);
-ngx_int_t gw_models(ngx_http_request_t *r);                         /* models.c */
-ngx_int_t gw_log(ngx_http_request_t *r);                            /* record.c */
-ngx_int_t gw_filters_init(ngx_conf_t *cf);                          /* filter.c */
-char *gw_engine(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);    /* engine.c */
+ngx_int_t gw_models(ngx_http_request_t *r);                      /* models.c */
+ngx_int_t gw_log(ngx_http_request_t *r);                         /* record.c */
+ngx_int_t gw_filters_init(ngx_conf_t *cf);                       /* filter.c */
+char *gw_engine(ngx_conf_t *cf, ngx_command_t *cmd, void *conf); /* engine.c */
 
 /* ------------------------------------------------------------------ answers (reply.c) */
 

@@ -30,8 +30,8 @@ static void count_usage(struct gw_call *call)
     bool answered = call->stage == GW_DECIDED && call->meter.bytes > 0;
 
     if (answered)
-        call->usage = openai_meter_usage(&call->meter, call->request.prompt_bytes,
-                                         call->request.prompt_ids);
+        call->usage =
+            openai_meter_usage(&call->meter, call->request.prompt_bytes, call->request.prompt_ids);
 }
 
 static void put_event(ngx_http_request_t *r, const struct gw_call *call)
@@ -55,8 +55,8 @@ static void put_event(ngx_http_request_t *r, const struct gw_call *call)
                    .namespace = gw_span(call->namespace),
                    .name = gw_span(call->service)},
         .reason = span_str(call->reason != NULL ? call->reason
-                           : call->cut ? "the engine stopped in the middle of the answer"
-                                       : ""),
+                           : call->cut          ? "the engine stopped in the middle of the answer"
+                                                : ""),
         .address = gw_span(r->connection->addr_text),
         .user_agent = agent == NULL ? span_of("", 0) : gw_span(agent->value),
         .request_id = gw_span(call->request_id),

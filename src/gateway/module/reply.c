@@ -104,12 +104,14 @@ struct page {
 
 static const struct page pages[] = {
     {NGX_HTTP_BAD_REQUEST, "invalid_request_error", "bad_request", "The request is malformed", 0},
-    {NGX_HTTP_REQUEST_TIME_OUT, "invalid_request_error", "timeout", "The request came too slowly", 0},
+    {NGX_HTTP_REQUEST_TIME_OUT, "invalid_request_error", "timeout", "The request came too slowly",
+     0},
     {NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "invalid_request_error", "request_too_large",
      "The body is larger than is allowed", 0},
     {NGX_HTTP_REQUEST_URI_TOO_LARGE, "invalid_request_error", "uri_too_long",
      "The path is longer than is allowed", 0},
-    {NGX_HTTP_NOT_FOUND, "invalid_request_error", "unknown_url", "There is nothing at this path", 0},
+    {NGX_HTTP_NOT_FOUND, "invalid_request_error", "unknown_url", "There is nothing at this path",
+     0},
     {NGX_HTTP_BAD_GATEWAY, "server_error", "engine_failed",
      "The model's engine is away or gave no answer; try again in a moment", 2000},
     {NGX_HTTP_SERVICE_UNAVAILABLE, "server_error", "unavailable",

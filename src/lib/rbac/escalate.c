@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Nobody can give what he does not have: Kubernetes' escalation and bind checks. */
+#include "rbac/model_internal.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+struct collecting {
+    const struct rbac_user *user;
+    struct rbac_rule *items;
+    size_t count;
+};
+
+static void collecting_free(struct collecting *collecting)
+{
+    free(collecting->items);
+}
+
+static bool collect(void *ctx, const struct rbac_object *binding, const struct rbac_entry *role)
+{
+    struct collecting *own = ctx;
+    struct rbac_rules rules = rbac_entry_rules(role);
+
+    if (rules.count == 0 || rbac_binding_subject(binding, own->user) == NULL)
+        return false;
+    own->items = mem_resize_array(own->items, own->count + rules.count, sizeof(*own->items));
+    memcpy(own->items + own->count, rules.items, rules.count * sizeof(*rules.items));
+    own->count += rules.count;
+    return false;
+}
+
+static int refuse(const struct rbac_user *user, const struct rbac_tuple *missing, struct err *err)
+{
+    if (missing->url.p != NULL)
+        return err_set(err, ERR_DENIED,
+                       "user \"%.*s\" is attempting to grant permissions not currently held: "
+                       "verb \"%.*s\" on path \"%.*s\"",
+                       SPAN_ARG(user->name), SPAN_ARG(missing->verb), SPAN_ARG(missing->url));
+    return err_set(err, ERR_DENIED,
+                   "user \"%.*s\" is attempting to grant permissions not currently held: "
+                   "verb \"%.*s\" on \"%.*s\" in API group \"%.*s\"%s%.*s",
+                   SPAN_ARG(user->name), SPAN_ARG(missing->verb), SPAN_ARG(missing->resource),
+                   SPAN_ARG(missing->group), missing->name.p != NULL ? ", name " : "",
+                   SPAN_ARG(missing->name));
+}
+
+static int confirm_held(struct rbac_model *model, const struct rbac_user *user,
+                        struct span namespace, const struct rbac_rules *rules, struct err *err)
+{
+    CLEANUP(collecting_free) struct collecting own = {.user = user};
+    struct rbac_tuple missing;
+
+    rbac_model_each_binding(model, namespace, collect, &own);
+    struct rbac_rules held = {own.items, own.count};
+    if (!rbac_rules_cover(&held, rules, &missing))
+        return refuse(user, &missing, err);
+    return 0;
+}
+
+static bool may(struct rbac_model *model, const struct rbac_user *user, const char *verb,
+                enum rbac_kind role_kind, struct span namespace, struct span role)
+{
+    struct rbac_request request = {
+        .user = *user,
+        .verb = span_str(verb),
+        .api_group = span_str(RBAC_API_GROUP),
+        .resource = span_str(role_kind == RBAC_ROLE ? "roles" : "clusterroles"),
+        .namespace = namespace,
+        .name = role,
+    };
+
+    return rbac_model_decide(model, &request, NULL);
+}
+
+/* An aggregation can gather anything, now or later: it needs everything. */
+static int confirm_aggregation(struct rbac_model *model, const struct rbac_user *user,
+                               struct err *err)
+{
+    static const struct span star = {(const uint8_t *)"*", 1};
+    static const struct rbac_list any = {&star, 1};
+    static const struct rbac_rule everything[] = {
+        {.verbs = any, .groups = any, .resources = any},
+        {.verbs = any, .urls = any},
+    };
+    struct rbac_rules rules = {everything, ARRAY_LEN(everything)};
+
+    return confirm_held(model, user, span_str(""), &rules, err);
+}
+
+static int may_write_role(struct rbac_model *model, const struct rbac_user *user,
+                          const struct rbac_object *role, struct err *err)
+{
+    if (may(model, user, "escalate", role->kind, role->namespace, role->name))
+        return 0;
+    TRY(confirm_held(model, user, role->namespace, &role->rules, err));
+    return role->selectors == NULL ? 0 : confirm_aggregation(model, user, err);
+}
+
+static int may_write_binding(struct rbac_model *model, const struct rbac_user *user,
+                             const struct rbac_object *binding, struct err *err)
+{
+    if (may(model, user, "bind", binding->role_kind, binding->namespace, binding->role))
+        return 0;
+    rbac_model_aggregate(model);
+    const struct rbac_entry *role = rbac_model_role_of(model, binding);
+    if (role == NULL)
+        return err_set(err, ERR_NOT_FOUND, "%s \"%.*s\" not found",
+                       rbac_kind_name(binding->role_kind), SPAN_ARG(binding->role));
+    struct rbac_rules rules = rbac_entry_rules(role);
+    return confirm_held(model, user, binding->namespace, &rules, err);
+}
+
+int rbac_model_may_write(struct rbac_model *model, const struct rbac_user *user, const json_t *json,
+                         struct err *err)
+{
+    CLEANUP(rbac_object_free_ptr) struct rbac_object *object = NULL;
+
+    TRY(rbac_object_read(json, &object, err));
+    if (rbac_kind_is_binding(object->kind))
+        return may_write_binding(model, user, object, err);
+    return may_write_role(model, user, object, err);
+}

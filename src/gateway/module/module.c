@@ -48,7 +48,7 @@ static char *set_model_api(ngx_conf_t *cf, ngx_command_t *cmd UNUSED, void *conf
         loc->api = apis[i].api;
         return NGX_CONF_OK;
     }
-    return "takes chat, completions or embeddings";
+    return (char *)"takes chat, completions or embeddings";
 }
 
 static ngx_int_t parse_fd(u_char *text, size_t len)
@@ -63,7 +63,7 @@ static char *set_rings(ngx_conf_t *cf, ngx_command_t *cmd UNUSED, void *conf)
     ngx_str_t *args = cf->args->elts;
 
     if (main->rings != NULL)
-        return "is there twice";
+        return (char *)"is there twice";
     main->rings = ngx_array_create(cf->pool, cf->args->nelts, sizeof(struct gw_ring));
     if (main->rings == NULL)
         return NGX_CONF_ERROR;
@@ -76,7 +76,7 @@ static char *set_rings(ngx_conf_t *cf, ngx_command_t *cmd UNUSED, void *conf)
         ring->ring_fd = colon == NULL ? -1 : parse_fd(args[i].data, (size_t)(colon - args[i].data));
         ring->bell_fd = colon == NULL ? -1 : parse_fd(colon + 1, (size_t)(end - colon - 1));
         if (ring->ring_fd < 0 || ring->bell_fd < 0)
-            return "takes pairs of descriptors, RING:BELL";
+            return (char *)"takes pairs of descriptors, RING:BELL";
     }
     return NGX_CONF_OK;
 }

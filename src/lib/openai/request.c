@@ -23,6 +23,8 @@ struct walk {
     struct openai_fault *fault;
     unsigned depth;
     struct step path[OPENAI_DEPTH_MAX];
+    struct span names[OPENAI_TOP_MAX]; /* unknown ones of the top */
+    size_t name_count;
 };
 
 static bool value(struct walk *walk, const struct schema *schema, uint8_t *out_type);
@@ -302,8 +304,6 @@ struct object {
     uint64_t present; /* seen and not null */
     const struct schema_word *word;
     uint32_t count;
-    struct span names[OPENAI_TOP_MAX]; /* unknown ones, at the top only */
-    size_t name_count;
 };
 
 static const struct schema_member *find(const struct schema *schema, struct span name, size_t *out)
@@ -332,19 +332,19 @@ static bool same_name(struct span raw, struct span other)
            strcmp(x, y) == 0;
 }
 
-static bool unknown(struct walk *walk, struct object *object, struct span raw)
+static bool unknown(struct walk *walk, const struct object *object, struct span raw)
 {
     if ((object->schema->flags & CLOSED) == 0)
         return true;
     if ((walk->flags & OPENAI_REFUSE_UNKNOWN) != 0)
         return fault_at(walk, raw, "unknown_parameter", "is not a parameter of this request");
-    for (size_t i = 0; i < object->name_count; i++)
-        if (same_name(raw, object->names[i]))
+    for (size_t i = 0; i < walk->name_count; i++)
+        if (same_name(raw, walk->names[i]))
             return fault_at(walk, raw, "duplicate_parameter", "is there twice");
-    if (raw.len > NAME_MAX_LEN * 3 || object->name_count == OPENAI_TOP_MAX)
+    if (raw.len > NAME_MAX_LEN * 3 || walk->name_count == OPENAI_TOP_MAX)
         return fault_at(walk, NOWHERE, "too_many_parameters",
                         "has more or longer parameters than are allowed");
-    object->names[object->name_count++] = raw;
+    walk->names[walk->name_count++] = raw;
     return true;
 }
 
@@ -434,15 +434,10 @@ static bool complete(struct walk *walk, const struct object *object)
 
 static bool object_value(struct walk *walk, const struct schema *schema)
 {
-    struct object object;
+    struct object object = {.schema = schema};
 
     if (!enter(walk))
         return false;
-    object.schema = schema;
-    object.seen = object.present = 0;
-    object.word = NULL;
-    object.count = 0;
-    object.name_count = 0;
     walk->scan.p++;
     scan_space(&walk->scan);
     if (walk->depth == 0)
@@ -548,6 +543,7 @@ int openai_request_scan(enum openai_api api, struct span body, unsigned flags,
     walk.out = out;
     walk.fault = fault;
     walk.depth = 0;
+    walk.name_count = 0;
     if (value(&walk, schema_of(api), &type) && options_fit(&walk)) {
         if (scan_end(&walk.scan))
             return 0;

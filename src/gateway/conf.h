@@ -42,7 +42,7 @@ struct gateway_conf {
     const char *module;                     /* path of ngx_http_drun_module.so */
     const char *run_dir;
     const char
-        *snapshot_dir;       /* identity.snap and policy.snap; the table of limits goes there too */
+        *snapshot_dir;       /* where identity.snap and policy.snap are published */
     const char *certificate; /* PEM, with its chain */
     const char *certificate_key;
     const char *console_root;                /* the built console; NULL: none is served */

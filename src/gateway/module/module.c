@@ -7,6 +7,16 @@ static void *main_conf_new(ngx_conf_t *cf)
     return ngx_pcalloc(cf->pool, sizeof(struct gw_main_conf));
 }
 
+static char *main_conf_check(ngx_conf_t *cf, void *conf)
+{
+    const struct gw_main_conf *main = conf;
+
+    if ((main->run_dir.len == 0) == (main->state_dir.len == 0))
+        return NGX_CONF_OK;
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "drun_run_dir needs drun_state_dir, and it that");
+    return NGX_CONF_ERROR;
+}
+
 static void *loc_conf_new(ngx_conf_t *cf)
 {
     struct gw_loc_conf *conf = ngx_pcalloc(cf->pool, sizeof(*conf));
@@ -90,9 +100,11 @@ static char *set_handler(ngx_conf_t *cf, ngx_command_t *cmd, void *conf UNUSED)
 }
 
 static ngx_command_t commands[] = {
-    /* drun_run_dir PATH; where the snapshots are, and the table of limits */
+    /* drun_run_dir PATH; drun_state_dir PATH; both or neither */
     {ngx_string("drun_run_dir"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_conf_set_str_slot,
      NGX_HTTP_MAIN_CONF_OFFSET, offsetof(struct gw_main_conf, run_dir), NULL},
+    {ngx_string("drun_state_dir"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_conf_set_str_slot,
+     NGX_HTTP_MAIN_CONF_OFFSET, offsetof(struct gw_main_conf, state_dir), NULL},
     {ngx_string("drun_audit_rings"), NGX_HTTP_MAIN_CONF | NGX_CONF_1MORE, set_rings,
      NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL},
     {ngx_string("drun_model_api"), NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1, set_model_api,
@@ -148,6 +160,7 @@ static ngx_int_t process_init(ngx_cycle_t *cycle)
 static ngx_http_module_t context = {
     .postconfiguration = after_conf,
     .create_main_conf = main_conf_new,
+    .init_main_conf = main_conf_check,
     .create_loc_conf = loc_conf_new,
     .merge_loc_conf = loc_conf_merge,
 };

@@ -34,15 +34,22 @@ static int open_ring(struct gw_worker *new, const struct gw_main_conf *conf, str
     return 0;
 }
 
+static int open_dir(ngx_str_t path, struct err *err)
+{
+    CLEANUP_FREE char *text = mem_strndup((const char *)path.data, path.len);
+
+    return fd_open_dir(AT_FDCWD, text, err);
+}
+
 static int start(struct gw_worker *new, const struct gw_main_conf *conf, struct err *err)
 {
-    CLEANUP_FREE char *path = mem_strndup((const char *)conf->run_dir.data, conf->run_dir.len);
-    CLEANUP_FD int for_auth = fd_open_dir(AT_FDCWD, path, err);
-    CLEANUP_FD int for_policy = for_auth < 0 ? -1 : fd_open_dir(AT_FDCWD, path, err);
+    CLEANUP_FD int for_auth = open_dir(conf->run_dir, err);
+    CLEANUP_FD int for_policy = for_auth < 0 ? -1 : open_dir(conf->run_dir, err);
+    CLEANUP_FD int for_limits = for_policy < 0 ? -1 : open_dir(conf->state_dir, err);
 
-    if (for_policy < 0)
+    if (for_limits < 0)
         return -1;
-    TRY(limit_open(for_auth, "limits", &new->limits, err));
+    TRY(limit_open(for_limits, "limits", &new->limits, err));
     TRY(open_ring(new, conf, err));
     new->auth = auth_new(&for_auth, TOKEN_CACHE);
     new->policy = snapshot_reader_new(&policy_snapshot, &for_policy);

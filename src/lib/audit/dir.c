@@ -250,8 +250,7 @@ int audit_dir_node(void *ctx, unsigned level, uint64_t start, struct tree_hash *
     struct dir_segment *segment = audit_dir_find(dir, start);
     struct tree_hash left;
     struct tree_hash right;
-    bool live = segment != NULL && dir->live != NULL &&
-                dir->live->header.first == segment->first;
+    bool live = segment != NULL && dir->live != NULL && dir->live->header.first == segment->first;
 
     if (segment == NULL)
         return err_set(err, ERR_CORRUPT, "the segment of record %" PRIu64 " is missing", start);

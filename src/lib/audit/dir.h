@@ -18,12 +18,12 @@ enum { DIR_CKPT_MAX = 256 * 1024 * 1024 };
 
 struct dir_segment {
     uint64_t first;
-    uint64_t end;          /* where the next one begins; of the last one 0 until it is known */
+    uint64_t end; /* where the next one begins; of the last one 0 until it is known */
     bool dropped;
-    bool peeked;           /* the next four are known */
+    bool peeked; /* the next four are known */
     uint64_t min_ns;
     uint64_t max_ns;
-    size_t node_count;     /* compact range [first, end) */
+    size_t node_count; /* compact range [first, end) */
     struct tree_hash *nodes;
 };
 
@@ -74,7 +74,7 @@ int audit_dir_get_tree(int dir_fd, struct tree_range *out, struct err *err) MUST
 struct dir_dropped {
     uint64_t first;
     uint64_t end;
-    uint64_t dropped_sec;
+    int64_t dropped_sec;
     struct tree_range range;
 };
 void audit_dir_put_dropped(const char *origin, const struct dir_dropped *dropped, struct buf *out);

@@ -72,8 +72,8 @@ static int read_tail(int dir_fd, uint64_t first, const char *origin, struct buf 
     struct span rest = buf_span(&tail);
     if (skip > 0) {
         const uint8_t *hit = memmem(rest.p, rest.len, start, strlen(start));
-        rest = hit == NULL ? span_of("", 0)
-                           : span_of(hit + 2, rest.len - (size_t)(hit + 2 - rest.p));
+        rest =
+            hit == NULL ? span_of("", 0) : span_of(hit + 2, rest.len - (size_t)(hit + 2 - rest.p));
     }
     buf_put_span(out, rest);
     return 0;

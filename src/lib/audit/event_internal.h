@@ -6,13 +6,13 @@
 #include "audit/audit.h"
 
 enum field_kind {
-    FIELD_TEXT,     /* struct span */
-    FIELD_NUMBER,   /* uint64_t, a JSON number */
-    FIELD_BIG,      /* uint64_t, a JSON string: it may pass 2^53 */
-    FIELD_STATUS,   /* uint16_t */
-    FIELD_OUTCOME,  /* enum audit_outcome, by name */
-    FIELD_SOURCE,   /* enum audit_source, by name */
-    FIELD_FLAG,     /* bool */
+    FIELD_TEXT,    /* struct span */
+    FIELD_NUMBER,  /* uint64_t, a JSON number */
+    FIELD_BIG,     /* uint64_t, a JSON string: it may pass 2^53 */
+    FIELD_STATUS,  /* uint16_t */
+    FIELD_OUTCOME, /* enum audit_outcome, by name */
+    FIELD_SOURCE,  /* enum audit_source, by name */
+    FIELD_FLAG,    /* bool */
 };
 
 enum field_when { FIELD_WHEN_SET, FIELD_ALWAYS, FIELD_WITH_MODEL };

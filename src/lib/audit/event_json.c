@@ -121,8 +121,8 @@ static bool take_value(const json_t *value, const struct event_field *field, str
         return json_is_string(value);
     case FIELD_OUTCOME:
     case FIELD_SOURCE:
-        named = field->kind == FIELD_OUTCOME ? audit_outcome_by_name(text)
-                                             : audit_source_by_name(text);
+        named =
+            field->kind == FIELD_OUTCOME ? audit_outcome_by_name(text) : audit_source_by_name(text);
         event_field_set(out, field, named < 0 ? 0 : (uint64_t)named);
         return named >= 0;
     case FIELD_FLAG: event_field_set(out, field, json_is_true(value)); return true;

@@ -8,8 +8,8 @@
  * off; anything else that is wrong is left as it is, said in the log of the process and recorded as
  * AUDIT_SEGMENT_DAMAGED, and a new segment goes on behind it.
  *
- * Not being able to write is an error of append, and later appends try again: the caller stops doing
- * what it cannot record.
+ * Not being able to write is an error of append, and later appends try again: the caller stops
+ * doing what it cannot record.
  */
 #ifndef DRUN_AUDIT_LOG_H
 #define DRUN_AUDIT_LOG_H
@@ -89,8 +89,7 @@ typedef int audit_found_fn(void *ctx, const struct audit_found *found, struct er
  * on, AUDIT_FROM_END when there is nothing left. Records in dropped and damaged parts are left
  * out; *out_skipped (may be NULL) says how many. */
 int audit_log_query(struct audit_log *log, const struct audit_query *query, audit_found_fn *fn,
-                    void *ctx, uint64_t *out_next, uint64_t *out_skipped,
-                    struct err *err) MUST_USE;
+                    void *ctx, uint64_t *out_next, uint64_t *out_skipped, struct err *err) MUST_USE;
 /* ERR_NOT_FOUND, ERR_GONE when it was dropped, ERR_CORRUPT when it is damaged. */
 int audit_log_get(struct audit_log *log, uint64_t index, audit_found_fn *fn, void *ctx,
                   struct err *err) MUST_USE;

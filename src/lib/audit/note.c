@@ -224,7 +224,7 @@ static int split_note(struct span note, struct span *out_text, struct span *out_
 int note_open(struct span note, const struct note_keys *keys, struct span *out_text,
               struct err *err)
 {
-    struct span rest;
+    struct span rest = {0};
     struct span line;
     size_t lines = 0;
     int known = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/segment.h"
 
+#include "base/mem.h"
 #include "base/num.h"
 
 #include <endian.h>
@@ -273,7 +274,8 @@ void segment_finish_batch(const struct segment_header *header, uint64_t first, u
 {
     uint8_t head_bytes[SEGMENT_BATCH_HEAD + 1];
     struct buf head = {.data = head_bytes, .cap = sizeof(head_bytes), .max = SEGMENT_BATCH_HEAD};
-    struct span records = span_of(batch->data + SEGMENT_BATCH_HEAD, batch->len - SEGMENT_BATCH_HEAD);
+    struct span records =
+        span_of(batch->data + SEGMENT_BATCH_HEAD, batch->len - SEGMENT_BATCH_HEAD);
     struct segment_batch info = {.first = first, .count = count, .len = (uint32_t)records.len};
 
     INVARIANT(compute_check(&header->digest, &info, records, &info.check));
@@ -318,8 +320,8 @@ static void trailer_digest(const struct segment_header *header, struct span byte
     crypto_sha256_parts(parts, ARRAY_LEN(parts), out->bytes);
 }
 
-void segment_put_trailer(const struct segment_header *header,
-                         const struct segment_trailer *trailer, struct buf *out)
+void segment_put_trailer(const struct segment_header *header, const struct segment_trailer *trailer,
+                         struct buf *out)
 {
     size_t start = out->len;
     struct tree_hash digest;

@@ -93,8 +93,7 @@ bool segment_next_record(struct span *records, uint64_t index, struct segment_re
 bool segment_check_batch(const struct segment_header *header, const struct segment_batch *batch,
                          struct span records);
 /* Whether the record's own bytes make its leaf hash. */
-bool segment_check_record(const struct segment_header *header,
-                          const struct segment_record *record);
+bool segment_check_record(const struct segment_header *header, const struct segment_record *record);
 
 struct segment_trailer {
     uint64_t first;
@@ -106,8 +105,8 @@ struct segment_trailer {
     const uint8_t *leaves;  /* TREE_HASH_LEN bytes each */
 };
 
-void segment_put_trailer(const struct segment_header *header,
-                         const struct segment_trailer *trailer, struct buf *out);
+void segment_put_trailer(const struct segment_header *header, const struct segment_trailer *trailer,
+                         struct buf *out);
 /* How long the trailer is, by the last SEGMENT_FOOTER_LEN bytes of the file; 0: there is none. */
 uint32_t segment_trailer_len(struct span footer);
 /* offsets and leaves point into `bytes`. */

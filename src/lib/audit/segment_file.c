@@ -202,8 +202,7 @@ static int read_batch(struct segment_file *file, uint64_t at, uint64_t size,
     CLEANUP(buf_free) struct buf head = BUF_INIT(SEGMENT_BATCH_HEAD);
 
     TRY(segment_pread(file->fd, at, SEGMENT_BATCH_HEAD, &head, err));
-    if (!segment_parse_batch(buf_span(&head), batch) ||
-        batch->len > size - at - SEGMENT_BATCH_HEAD)
+    if (!segment_parse_batch(buf_span(&head), batch) || batch->len > size - at - SEGMENT_BATCH_HEAD)
         return 0;
     buf_reset(body);
     TRY(segment_pread(file->fd, at + SEGMENT_BATCH_HEAD, batch->len, body, err));
@@ -324,8 +323,8 @@ int segment_file_read(struct segment_file *file, uint64_t index, struct buf *roo
         TRY(segment_pread(file->fd, file->offsets[i] + SEGMENT_RECORD_HEAD, len, room, err));
     }
     struct span bytes = buf_span(room);
-    if (!segment_next_record(&bytes, index, out) ||
-        !tree_hash_eq(&out->leaf, &file->leaves[i]) || !segment_check_record(&file->header, out))
+    if (!segment_next_record(&bytes, index, out) || !tree_hash_eq(&out->leaf, &file->leaves[i]) ||
+        !segment_check_record(&file->header, out))
         return err_set(err, ERR_CORRUPT, "record %" PRIu64 " is damaged", index);
     return 0;
 }

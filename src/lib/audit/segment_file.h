@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One segment's file: where its records are, what its leaf hashes are, and what is wrong with it. */
+/* One segment's file: where its records are, what its leaf hashes are, and what is wrong with it.
+ */
 #ifndef DRUN_AUDIT_SEGMENT_FILE_H
 #define DRUN_AUDIT_SEGMENT_FILE_H
 
@@ -9,16 +10,16 @@ struct segment_file {
     int fd;
     struct segment_header header;
     size_t header_len;
-    bool sealed;          /* a trailer was loaded */
-    uint64_t min_ns;      /* of the records; 0 and 0 when not known */
+    bool sealed;     /* a trailer was loaded */
+    uint64_t min_ns; /* of the records; 0 and 0 when not known */
     uint64_t max_ns;
     struct tree_range range;
-    uint64_t count;       /* records whose place and leaf hash are known */
-    uint64_t end;         /* in the file: behind the last batch of them */
+    uint64_t count; /* records whose place and leaf hash are known */
+    uint64_t end;   /* in the file: behind the last batch of them */
     uint32_t *offsets;
     struct tree_hash *leaves;
     size_t room;
-    struct secret *key;   /* NULL until somebody needs it */
+    struct secret *key; /* NULL until somebody needs it */
 };
 
 /* Opens the file and reads its header. */

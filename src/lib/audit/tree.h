@@ -4,8 +4,8 @@
  * verification (by the algorithms of RFC 9162 sections 2.1.3.2 and 2.1.4.2).
  *
  * A compact range is the shortest list of perfect subtrees, aligned to their size, that covers the
- * leaves [begin, end). It grows leaf by leaf, and two neighbours join. With begin = 0 it is all that
- * appending needs to know of the tree.
+ * leaves [begin, end). It grows leaf by leaf, and two neighbours join. With begin = 0 it is all
+ * that appending needs to know of the tree.
  */
 #ifndef DRUN_AUDIT_TREE_H
 #define DRUN_AUDIT_TREE_H

@@ -110,7 +110,9 @@ static int wait_for(struct ipc_client *client, uint32_t id, struct buf *reply, s
         fd_close(&client->fd);
         return err_wrap(err, "waiting for %s", client->server);
     }
-    return deliver(client, &packet, reply, fds, err);
+    int result = deliver(client, &packet, reply, fds, err);
+    mem_wipe(client->room, IPC_HEADER_LEN + packet.body.len); /* an answer may be a key */
+    return result;
 }
 
 int ipc_send(struct ipc_client *client, uint16_t type, struct span body, uint32_t *out_id,

@@ -97,9 +97,13 @@ struct ipc_message {
 
 #define IPC_FROM(peer) (1U << (peer))
 
+/* Told of each request that the table refuses, before the error goes back. */
+typedef void ipc_refused_fn(void *ctx, unsigned peer, uint16_t type, const struct err *why);
+
 struct ipc_table {
     const char *server;
     const struct ipc_message *messages; /* sorted by nothing; ends with a zeroed one */
+    ipc_refused_fn *refused;            /* may be NULL */
 };
 
 /* Takes *fd and serves it from the loop until the other end goes away or breaks the protocol. */

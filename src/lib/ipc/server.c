@@ -123,6 +123,8 @@ static void dispatch(struct ipc_server *server, struct ipc_packet *packet)
     int result = admit(server, packet, &message, &err);
     if (result == 0)
         result = message->handle(server->ctx, &request, &reply, &err);
+    else if (server->table->refused != NULL)
+        server->table->refused(server->ctx, server->peer, packet->type, &err);
     if (result == IPC_LATER)
         return;
     if (result == IPC_ANSWER)

@@ -150,6 +150,7 @@ static void put_engine_proxy(const struct gateway_conf *conf, struct buf *out)
                      "            proxy_hide_header Access-Control-Allow-Credentials;\n"
                      "            proxy_buffering off;\n"
                      "            proxy_buffer_size 16k;\n"
+                     "            proxy_buffers 4 16k;\n"
                      "            proxy_connect_timeout 2s;\n"
                      "            proxy_next_upstream error non_idempotent;\n");
     buf_printf(out, "            proxy_read_timeout %us;\n            proxy_send_timeout 60s;\n",

@@ -40,7 +40,7 @@ struct gw_ring {
 struct gw_main_conf {
     ngx_str_t run_dir;   /* where the snapshots are published */
     ngx_str_t state_dir; /* where the workers share their limits */
-    ngx_array_t *rings; /* struct gw_ring, one for each worker; NULL: no audit */
+    ngx_array_t *rings;  /* struct gw_ring, one for each worker; NULL: no audit */
 };
 
 struct gw_loc_conf {

@@ -4,10 +4,10 @@
  *
  *     {"conf": {...}, "keys": [...], "namespaces": [...], "routes": [...], "rbac": [...]}
  *
- * fixture publish < spec    publishes both snapshots in conf.snapshot_dir; prints {"NAME": "sk-drun-..."}
- * fixture conf < spec       prints nginx.conf
- * fixture run NGINX CONF < spec   makes a listening socket and an audit ring for each worker, starts
- *                           nginx with them, prints each audit event as a line of JSON, ends with it
+ * fixture publish < spec    publishes both snapshots in conf.snapshot_dir; prints {"NAME":
+ * "sk-drun-..."} fixture conf < spec       prints nginx.conf fixture run NGINX CONF < spec   makes
+ * a listening socket and an audit ring for each worker, starts nginx with them, prints each audit
+ * event as a line of JSON, ends with it
  */
 #include "audit/ring.h"
 #include "auth/auth.h"
@@ -106,9 +106,8 @@ static int publish_identity(const json_t *spec, const char *dir, json_t *out, st
 
 static struct policy_limits limits_of(const json_t *object)
 {
-    return (struct policy_limits){
-        .tokens_per_min = (uint64_t)number(object, "tokens_per_min"),
-        .requests_per_min = (uint32_t)number(object, "requests_per_min")};
+    return (struct policy_limits){.tokens_per_min = (uint64_t)number(object, "tokens_per_min"),
+                                  .requests_per_min = (uint32_t)number(object, "requests_per_min")};
 }
 
 static int add_places(struct policy_builder *builder, const json_t *spec, struct err *err)
@@ -277,7 +276,8 @@ static int dispatch(int argc, char **argv, struct err *err)
         return do_conf(spec, err);
     if (argc == 4 && strcmp(argv[1], "run") == 0)
         return do_run(spec, argv[2], argv[3], err);
-    return err_set(err, ERR_INVALID, "usage: gateway_fixture publish | conf | run NGINX CONF < spec");
+    return err_set(err, ERR_INVALID,
+                   "usage: gateway_fixture publish | conf | run NGINX CONF < spec");
 }
 
 int main(int argc, char **argv)

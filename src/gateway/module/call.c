@@ -5,6 +5,8 @@
 
 #include <openssl/rand.h>
 
+enum { ID_BYTES = 16 };
+
 /* An internal redirect (error_page) forgets a module's context, but not the pool's cleanups. */
 static void mark(void *call UNUSED)
 {
@@ -54,11 +56,25 @@ static const ngx_table_elt_t *header_in(const ngx_http_request_t *r, const char 
     return NULL;
 }
 
+/* Random bytes are drawn for many ids at once; a worker alone uses them. */
+static void draw(u_char out[ID_BYTES])
+{
+    static u_char pool[64 * ID_BYTES];
+    static size_t left;
+
+    if (left == 0) {
+        INVARIANT(RAND_bytes(pool, sizeof(pool)) == 1);
+        left = sizeof(pool);
+    }
+    left -= ID_BYTES;
+    memcpy(out, pool + left, ID_BYTES);
+}
+
 /* The client's own id when it is a harmless one, else 16 random bytes. */
 static void set_request_id(ngx_http_request_t *r, struct gw_call *call)
 {
     const ngx_table_elt_t *header = header_in(r, "X-Request-Id");
-    u_char random[16];
+    u_char random[ID_BYTES];
 
     call->request_id.data = call->request_id_room;
     if (header != NULL && is_id(header->value)) {
@@ -66,7 +82,7 @@ static void set_request_id(ngx_http_request_t *r, struct gw_call *call)
         memcpy(call->request_id_room, header->value.data, header->value.len);
         return;
     }
-    INVARIANT(RAND_bytes(random, sizeof(random)) == 1);
+    draw(random);
     u_char *end = ngx_hex_dump(call->request_id_room, random, sizeof(random));
     call->request_id.len = (size_t)(end - call->request_id_room);
 }

@@ -4,6 +4,7 @@
 #include "gateway/module/module.h"
 
 #include "base/clock.h"
+#include "base/num.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,11 +29,14 @@ static void fill_asks(struct gw_call *call, uint64_t tokens, const struct policy
 {
     const struct auth_principal *who = &call->principal;
     struct span key = auth_text(who, who->credential.len > 0 ? who->credential : who->name);
+    /* The route's name behind its namespace's: the two lie together in a model's name, too. */
     char name[2 * OPENAI_MODEL_MAX];
-    int len = snprintf(name, sizeof(name), "%.*s/%.*s", SPAN_ARG(route->namespace),
-                       SPAN_ARG(route->name));
-    struct span service =
-        span_of(name, (size_t)len < sizeof(name) ? (size_t)len : sizeof(name) - 1);
+    size_t ns_len = NUM_MIN(route->namespace.len, sizeof(name) / 2 - 1);
+    size_t name_len = NUM_MIN(route->name.len, sizeof(name) / 2);
+    memcpy(name, route->namespace.p, ns_len);
+    name[ns_len] = '/';
+    memcpy(name + ns_len + 1, route->name.p, name_len);
+    struct span service = span_of(name, ns_len + 1 + name_len);
     struct limit_ask *asks = call->asks;
 
     asks[GW_KEY_REQUESTS] = ask(key, "key requests", 1, who->requests_per_min);
@@ -101,31 +105,16 @@ void gw_limits_settle(struct gw_call *call)
 
 /* ------------------------------------------------------------------ headers */
 
-ngx_str_t gw_duration(ngx_pool_t *pool, uint64_t ns)
+/* "20ms", "1.500s", "6m0.000s" */
+static u_char *put_duration(u_char *p, uint64_t ns)
 {
     uint64_t ms = (ns + NS_PER_MS - 1) / NS_PER_MS;
-    ngx_str_t out = {0, ngx_pnalloc(pool, GW_HEADER_MAX)};
 
-    if (out.data == NULL)
-        return out;
-    int len = ms < 1000        ? snprintf((char *)out.data, GW_HEADER_MAX, "%" PRIu64 "ms", ms)
-              : ms < MINUTE_MS ? snprintf((char *)out.data, GW_HEADER_MAX,
-                                          "%" PRIu64 ".%03" PRIu64 "s", ms / 1000, ms % 1000)
-                               : snprintf((char *)out.data, GW_HEADER_MAX,
-                                          "%" PRIu64 "m%" PRIu64 ".%03" PRIu64 "s", ms / MINUTE_MS,
-                                          ms % MINUTE_MS / 1000, ms % 1000);
-    out.len = (size_t)len;
-    return out;
-}
-
-static ngx_int_t put_number(ngx_http_request_t *r, const char *name, uint64_t number)
-{
-    ngx_str_t text = {0, ngx_pnalloc(r->pool, GW_HEADER_MAX)};
-
-    if (text.data == NULL)
-        return NGX_ERROR;
-    text.len = (size_t)snprintf((char *)text.data, GW_HEADER_MAX, "%" PRIu64, number);
-    return gw_header_add(r, name, text);
+    if (ms < 1000)
+        return ngx_sprintf(p, "%uLms", ms);
+    if (ms >= MINUTE_MS)
+        p = ngx_sprintf(p, "%uLm", ms / MINUTE_MS);
+    return ngx_sprintf(p, "%uL.%03uLs", ms % MINUTE_MS / 1000, ms % 1000);
 }
 
 /* The limit of a kind that has the least left, in parts of itself; -1 when there is none. */
@@ -136,9 +125,9 @@ static int tightest(const struct gw_call *call, bool tokens)
     for (int i = tokens; i < GW_LIMIT_COUNT; i += 2) {
         if (call->asks[i].limit == 0)
             continue;
-        bool tighter = found < 0 ||
-                       (double)call->limits.remaining[i] / (double)call->asks[i].limit <
-                           (double)call->limits.remaining[found] / (double)call->asks[found].limit;
+        bool tighter =
+            found < 0 || (unsigned __int128)call->limits.remaining[i] * call->asks[found].limit <
+                             (unsigned __int128)call->limits.remaining[found] * call->asks[i].limit;
         if (tighter)
             found = i;
     }
@@ -152,13 +141,22 @@ static ngx_int_t put_kind(ngx_http_request_t *r, const struct gw_call *call, boo
          "x-ratelimit-reset-requests"},
         {"x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"}};
     int i = tightest(call, tokens);
+    u_char *room = i < 0 ? NULL : ngx_pnalloc(r->pool, 3 * GW_HEADER_MAX);
 
     if (i < 0)
         return NGX_OK;
-    if (put_number(r, names[tokens][0], call->asks[i].limit) != NGX_OK ||
-        put_number(r, names[tokens][1], call->limits.remaining[i]) != NGX_OK)
+    if (room == NULL)
         return NGX_ERROR;
-    return gw_header_add(r, names[tokens][2], gw_duration(r->pool, call->limits.full_after_ns[i]));
+    u_char *end[] = {ngx_sprintf(room, "%uL", call->asks[i].limit),
+                     ngx_sprintf(room + GW_HEADER_MAX, "%uL", call->limits.remaining[i]),
+                     put_duration(room + 2 * GW_HEADER_MAX, call->limits.full_after_ns[i])};
+    for (size_t j = 0; j < ARRAY_LEN(end); j++) {
+        u_char *from = room + j * GW_HEADER_MAX;
+        ngx_str_t value = {(size_t)(end[j] - from), from};
+        if (gw_header_add(r, names[tokens][j], value) != NGX_OK)
+            return NGX_ERROR;
+    }
+    return NGX_OK;
 }
 
 ngx_int_t gw_limits_put(ngx_http_request_t *r, const struct gw_call *call)

@@ -160,8 +160,6 @@ ngx_int_t gw_error_page(ngx_http_request_t *r);
 ngx_int_t gw_reply_json(ngx_http_request_t *r, ngx_uint_t status, struct span body);
 /* Copies nothing: both live as long as the request. */
 ngx_int_t gw_header_add(ngx_http_request_t *r, const char *name, ngx_str_t value);
-/* "1m0.5s" */
-ngx_str_t gw_duration(ngx_pool_t *pool, uint64_t ns);
 
 static inline struct span gw_span(ngx_str_t text)
 {

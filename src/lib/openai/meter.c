@@ -3,11 +3,14 @@
 
 #include "base/num.h"
 
+#include <endian.h>
 #include <string.h>
 
 enum { TOP_OTHER, TOP_CHOICES, TOP_USAGE, TOP_ERROR };
 enum { NUMBER_NONE, NUMBER_PROMPT, NUMBER_COMPLETION };
 enum { LINE_START, LINE_FIELD, LINE_BLANK, LINE_DATA, LINE_DONE, LINE_OTHER };
+
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 static const char data_field[] = "data:";
 static const char done_text[] = "[DONE]";
@@ -58,9 +61,33 @@ static void value_begins(struct openai_peek *peek, uint8_t c)
         peek->error = true;
 }
 
+/* In a string that is no name, up to what may end it. */
+static const uint8_t *skip_text(const uint8_t *p, const uint8_t *end)
+{
+    while (end - p >= 8) {
+        uint64_t word;
+        memcpy(&word, p, sizeof(word));
+        word = le64toh(word);
+        uint64_t quote = word ^ EACH('"');
+        uint64_t slash = word ^ EACH('\\');
+        uint64_t found = (((quote - EACH(1)) & ~quote) | ((slash - EACH(1)) & ~slash)) & EACH(0x80);
+        if (found != 0)
+            return p + (__builtin_ctzll(found) >> 3);
+        p += 8;
+    }
+    while (p < end && *p != '"' && *p != '\\')
+        p++;
+    return p;
+}
+
 static const uint8_t *in_string(struct openai_peek *peek, const uint8_t *p, const uint8_t *end)
 {
     for (; p < end; p++) {
+        if (!peek->in_name && !peek->escaped) {
+            p = skip_text(p, end);
+            if (p == end)
+                return p;
+        }
         if (peek->escaped) {
             peek->escaped = false;
         } else if (*p == '"') {

@@ -23,6 +23,7 @@ struct walk {
     struct openai_fault *fault;
     unsigned depth;
     struct step path[OPENAI_DEPTH_MAX];
+    const struct schema_word *word;    /* the last that was read */
     struct span names[OPENAI_TOP_MAX]; /* unknown ones of the top */
     size_t name_count;
 };
@@ -163,19 +164,33 @@ static void keep_value(struct walk *walk, enum schema_keep keep, const uint8_t *
 
 /* ------------------------------------------------------------------ single values */
 
-static bool one_word(struct walk *walk, const struct schema *schema, struct span text)
+static bool no_word(struct walk *walk, const struct schema *schema)
 {
     char list[128] = "";
     size_t used = 0;
 
-    for (const struct schema_word *word = schema->words; word->word != NULL; word++) {
-        if (span_eq_str(text, word->word))
-            return true;
+    for (const struct schema_word *word = schema->words; word->word != NULL; word++)
         if (used < sizeof(list))
             used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", used > 0 ? ", " : "",
                                      word->word);
-    }
     return fault_at(walk, NOWHERE, "invalid_value", "must be one of %s", list);
+}
+
+static bool one_word(struct walk *walk, const struct schema *schema,
+                     const struct scan_string *string)
+{
+    char decoded[NAME_MAX_LEN];
+    struct span text = string->raw;
+
+    if (string->escaped && scan_string_copy(string, decoded, sizeof(decoded)))
+        text = span_str(decoded);
+    for (const struct schema_word *word = schema->words; word->word != NULL; word++) {
+        if (word->len != text.len || memcmp(word->word, text.p, text.len) != 0)
+            continue;
+        walk->word = word;
+        return true;
+    }
+    return no_word(walk, schema);
 }
 
 static bool model_name(struct walk *walk, const struct scan_string *string)
@@ -194,7 +209,6 @@ static bool model_name(struct walk *walk, const struct scan_string *string)
 static bool string_value(struct walk *walk, const struct schema *schema)
 {
     struct scan_string string;
-    char short_text[NAME_MAX_LEN];
 
     if (!scan_string(&walk->scan, &string))
         return no_json(walk);
@@ -207,11 +221,7 @@ static bool string_value(struct walk *walk, const struct schema *schema)
         walk->out->prompt_bytes += string.raw.len;
     if (schema->keep == KEEP_MODEL && !model_name(walk, &string))
         return false;
-    if (schema->words == NULL)
-        return true;
-    if (!scan_string_copy(&string, short_text, sizeof(short_text)))
-        short_text[0] = '\0';
-    return one_word(walk, schema, span_str(short_text));
+    return schema->words == NULL || one_word(walk, schema, &string);
 }
 
 static bool number_value(struct walk *walk, const struct schema *schema, uint8_t *out_type)
@@ -224,7 +234,7 @@ static bool number_value(struct walk *walk, const struct schema *schema, uint8_t
     bool welcome = (schema->types & IS_NUM) != 0 || (number.whole && (schema->types & IS_INT) != 0);
     if (!welcome)
         return wrong_type(walk, schema);
-    double got = scan_number_value(&number);
+    double got = number.value;
     bool bounded = schema->min < schema->max;
     if (bounded && got < schema->min)
         return fault_at(walk, NOWHERE, "number_below_min_value", "must be at least %g",
@@ -348,21 +358,6 @@ static bool unknown(struct walk *walk, const struct object *object, struct span 
     return true;
 }
 
-static const struct schema_word *word_of(const struct schema *schema, const uint8_t *from,
-                                         const struct scan *scan)
-{
-    struct scan again = {.start = from, .p = from, .end = scan->p};
-    struct scan_string string;
-    char text[NAME_MAX_LEN];
-
-    if (!scan_string(&again, &string) || !scan_string_copy(&string, text, sizeof(text)))
-        return NULL;
-    for (const struct schema_word *word = schema->words; word->word != NULL; word++)
-        if (strcmp(word->word, text) == 0)
-            return word;
-    return NULL;
-}
-
 static bool known(struct walk *walk, struct object *object, const struct schema_member *member,
                   size_t place)
 {
@@ -372,14 +367,12 @@ static bool known(struct walk *walk, struct object *object, const struct schema_
     if ((object->seen & bit) != 0)
         return fault_at(walk, NOWHERE, "duplicate_parameter", "is there twice");
     object->seen |= bit;
-    scan_space(&walk->scan);
-    const uint8_t *from = walk->scan.p;
     if (!value(walk, member->value, &type))
         return false;
     if (type != IS_NULL)
         object->present |= bit;
     if (place == 0 && member->value != NULL && member->value->words != NULL)
-        object->word = word_of(member->value, from, &walk->scan);
+        object->word = type == IS_STR ? walk->word : NULL;
     return true;
 }
 
@@ -543,6 +536,7 @@ int openai_request_scan(enum openai_api api, struct span body, unsigned flags,
     walk.out = out;
     walk.fault = fault;
     walk.depth = 0;
+    walk.word = NULL;
     walk.name_count = 0;
     if (value(&walk, schema_of(api), &type) && options_fit(&walk)) {
         if (scan_end(&walk.scan))

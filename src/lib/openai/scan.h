@@ -21,6 +21,7 @@ struct scan_number {
     struct span text;
     bool whole; /* has neither fraction nor exponent */
     int64_t integer;
+    double value;
 };
 
 /* Each returns false with `why` set when the bytes are not what it reads. */
@@ -39,7 +40,6 @@ bool scan_end(struct scan *scan);
  * none. */
 size_t scan_utf8(const uint8_t *p, const uint8_t *end);
 
-double scan_number_value(const struct scan_number *number);
 /* The string's own bytes into out[size], with a NUL; false when they do not fit. */
 bool scan_string_copy(const struct scan_string *string, char *out, size_t size);
 

@@ -10,6 +10,10 @@
     {                                                                                              \
         .name = (text), .len = sizeof(text) - 1, .required = true, .value = (shape)                \
     }
+#define WORD(text, ...)                                                                            \
+    {                                                                                              \
+        .word = (text), .len = sizeof(text) - 1, .needs = { __VA_ARGS__ }                          \
+    }
 #define LAST                                                                                       \
     {                                                                                              \
         .name = NULL                                                                               \
@@ -64,8 +68,8 @@ static const struct schema_member audio_members[] = {
 static const struct schema audio_data = {.types = IS_OBJ, .members = audio_members};
 
 static const struct schema_word part_words[] = {
-    {"text", {"text"}}, {"image_url", {"image_url"}}, {"input_audio", {"input_audio"}},
-    {"file", {"file"}}, {"refusal", {"refusal"}}, {NULL}
+    WORD("text", "text"), WORD("image_url", "image_url"), WORD("input_audio", "input_audio"),
+    WORD("file", "file"), WORD("refusal", "refusal"), {.word = NULL}
 };
 static const struct schema part_type = {.types = IS_STR, .words = part_words};
 static const struct schema_member part_members[] = {
@@ -86,7 +90,7 @@ static const struct schema_member called_members[] = {
 };
 static const struct schema called = {.types = IS_OBJ | IS_NULL, .members = called_members};
 static const struct schema_word call_words[] = {
-    {"function", {"function"}}, {"custom", {"custom"}}, {NULL}
+    WORD("function", "function"), WORD("custom", "custom"), {.word = NULL}
 };
 static const struct schema call_type = {.types = IS_STR, .words = call_words};
 static const struct schema_member call_members[] = {
@@ -100,8 +104,8 @@ static const struct schema call = {.types = IS_OBJ, .members = call_members};
 static const struct schema calls = {.types = IS_ARR | IS_NULL, .max_items = 128, .each = &call};
 
 static const struct schema_word role_words[] = {
-    {"system", {"content"}}, {"developer", {"content"}}, {"user", {"content"}}, {"assistant", {NULL}},
-    {"tool", {"content", "tool_call_id"}}, {"function", {"name"}}, {NULL}
+    WORD("system", "content"), WORD("developer", "content"), WORD("user", "content"), WORD("assistant"),
+    WORD("tool", "content", "tool_call_id"), WORD("function", "name"), {.word = NULL}
 };
 static const struct schema role = {.types = IS_STR, .words = role_words};
 static const struct schema_member message_members[] = {
@@ -150,7 +154,7 @@ static const struct schema_member json_schema_members[] = {
 };
 static const struct schema json_schema = {.types = IS_OBJ | IS_NULL, .members = json_schema_members};
 static const struct schema_word format_words[] = {
-    {"text", {NULL}}, {"json_object", {NULL}}, {"json_schema", {"json_schema"}}, {NULL}
+    WORD("text"), WORD("json_object"), WORD("json_schema", "json_schema"), {.word = NULL}
 };
 static const struct schema format_type = {.types = IS_STR, .words = format_words};
 static const struct schema_member format_members[] = {
@@ -158,7 +162,7 @@ static const struct schema_member format_members[] = {
 };
 static const struct schema format = {.types = IS_OBJ | IS_NULL, .members = format_members};
 
-static const struct schema_word modality_words[] = {{"text", {NULL}}, {"audio", {NULL}}, {NULL}};
+static const struct schema_word modality_words[] = {WORD("text"), WORD("audio"), {.word = NULL}};
 static const struct schema modality = {.types = IS_STR, .words = modality_words};
 static const struct schema modalities = {.types = IS_ARR | IS_NULL, .max_items = 2, .each = &modality};
 static const struct schema top_logprobs = {.types = IS_INT | IS_NULL, .min = 0, .max = 20};
@@ -241,7 +245,7 @@ static const struct schema input =
     {.types = IS_STR | IS_ARR, .flags = PROMPT | UNIFORM, .min_len = 1, .min_items = 1, .max_items = 1 << 20,
      .each = &prompt_item, .keep = KEEP_MESSAGES};
 static const struct schema dimensions = {.types = IS_INT | IS_NULL, .min = 1, .max = 1 << 20};
-static const struct schema_word encoding_words[] = {{"float", {NULL}}, {"base64", {NULL}}, {NULL}};
+static const struct schema_word encoding_words[] = {WORD("float"), WORD("base64"), {.word = NULL}};
 static const struct schema encoding = {.types = IS_STR | IS_NULL, .words = encoding_words};
 static const struct schema_member embeddings_members[] = {
     REQUIRED("model", &model),

@@ -38,6 +38,7 @@ enum { SCHEMA_NEEDS_MAX = 2 };
 /* A word of an object's first member, and the members that the object then must have. */
 struct schema_word {
     const char *word;
+    uint8_t len;
     const char *needs[SCHEMA_NEEDS_MAX];
 };
 

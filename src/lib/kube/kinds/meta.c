@@ -105,6 +105,23 @@ const struct kube_shape kube_shape_local_reference = {
     reference_fields,
 };
 
+static const struct kube_field object_reference_fields[] = {
+    {"apiVersion", KUBE_STRING, "Group and version of the referent.", .wire = 5},
+    {"kind", KUBE_STRING, "Kind of the referent.", .wire = 1},
+    {"name", KUBE_STRING, "Name of the referent.", .wire = 3},
+    {"namespace", KUBE_STRING, "Namespace of the referent.", .wire = 2},
+    {"uid", KUBE_STRING, "Uid of the referent.", .wire = 4},
+    {"resourceVersion", KUBE_STRING, "Revision of the referent.", .wire = 6},
+    {"fieldPath", KUBE_STRING, "A part of the referent.", .wire = 7},
+    {0},
+};
+
+const struct kube_shape kube_shape_object_reference = {
+    "io.k8s.api.core.v1.ObjectReference",
+    "Names another object.",
+    object_reference_fields,
+};
+
 json_t *kube_cell_count(const json_t *list_or_map)
 {
     if (json_is_array(list_or_map))

@@ -36,7 +36,7 @@ static const struct kube_shape path_attributes = {
 
 #define ATTRIBUTES_FIELDS                                                                          \
     {"resourceAttributes", KUBE_OBJECT, "The action, when it is on a resource.",                   \
-     .shape = &resource_attributes},                                                               \
+     .shape = &resource_attributes, .wire = 1},                                                    \
     {                                                                                              \
         "nonResourceAttributes", KUBE_OBJECT, "The action, when it is on a path.",                 \
             .shape = &path_attributes, .wire = 2                                                   \

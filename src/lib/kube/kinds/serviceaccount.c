@@ -1,28 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kube/kinds/kinds.h"
 
-static const struct kube_field reference_fields[] = {
-    {"apiVersion", KUBE_STRING, "Group and version of the referent.", .wire = 5},
-    {"kind", KUBE_STRING, "Kind of the referent.", .wire = 1},
-    {"name", KUBE_STRING, "Name of the referent.", .wire = 3},
-    {"namespace", KUBE_STRING, "Namespace of the referent.", .wire = 2},
-    {"uid", KUBE_STRING, "Uid of the referent.", .wire = 4},
-    {"resourceVersion", KUBE_STRING, "Revision of the referent.", .wire = 6},
-    {"fieldPath", KUBE_STRING, "A part of the referent.", .wire = 7},
-    {0},
-};
-
-static const struct kube_shape reference_shape = {
-    "io.k8s.api.core.v1.ObjectReference",
-    "Names another object.",
-    reference_fields,
-};
-
 static const struct kube_field fields[] = {
     KUBE_TOP_FIELDS,
     {"secrets", KUBE_LIST, "Secrets that workloads of this account may use.",
-     .shape = &reference_shape, .item = KUBE_OBJECT, .list = KUBE_KEYED, .merge_key = "name",
-     .wire = 2},
+     .shape = &kube_shape_object_reference, .item = KUBE_OBJECT, .list = KUBE_KEYED,
+     .merge_key = "name", .wire = 2},
     {"imagePullSecrets", KUBE_LIST, "Secrets with which images are pulled.",
      .shape = &kube_shape_local_reference, .item = KUBE_OBJECT, .list = KUBE_KEYED,
      .merge_key = "name", .wire = 3},

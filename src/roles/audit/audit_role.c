@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who runs me: the supervisor. What I hold: the log's segments and the keys that seal them; I sign
- * through kms. Who may speak to me: roles that append (table.c), and auditors over HTTP on my socket,
- * behind the gateway, with their own credentials.
+ * through kms. Who may speak to me: roles that append (table.c), and auditors over HTTP on my
+ * socket, behind the gateway, with their own credentials.
  */
 #include "audit_role.h"
 

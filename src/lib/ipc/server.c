@@ -163,7 +163,9 @@ int ipc_server_add(struct loop *loop, int *fd, unsigned peer, const struct ipc_t
         .loop = loop, .peer = peer, .table = table, .ctx = ctx, .serial = ++last_serial};
     server->fd = fd_take(fd);
     LIST_INSERT_HEAD(&servers, server, entry);
-    if (loop_add_fd(loop, server->fd, EPOLLIN, on_readable, server, &server->source, err) < 0) {
+    /* Waiting for one that does not read its answers would make all others wait. */
+    if (fd_set_nonblocking(server->fd, err) < 0 ||
+        loop_add_fd(loop, server->fd, EPOLLIN, on_readable, server, &server->source, err) < 0) {
         drop(server);
         return -1;
     }

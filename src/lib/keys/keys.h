@@ -147,6 +147,13 @@ int keys_rotate(struct ipc_client *kms, const char *what, struct err *err) MUST_
  * wrong); sealing forgets every key until then. */
 int keys_unseal(struct ipc_client *kms, const struct secret *passphrase, struct err *err) MUST_USE;
 int keys_seal(struct ipc_client *kms, struct err *err) MUST_USE;
+/* From now on the keyring opens with this material of this provider alone. */
+int keys_reseal(struct ipc_client *kms, const char *provider, const struct secret *material,
+                struct err *err) MUST_USE;
+/* For a key that has leaked: the generation with this kid signs no more and is published no more;
+ * if it was the current one, the next one (or a new one) signs at once. One of "audit" that has
+ * signed stays published as retired: what it signed before must still verify. */
+int keys_withdraw(struct ipc_client *kms, const char *kid, struct err *err) MUST_USE;
 
 /* ------------------------------------------------------------------ security events */
 
@@ -165,6 +172,8 @@ enum keys_event_kind {
     KEYS_EVENT_UNSEAL_FAILED,
     KEYS_EVENT_SEALED,
     KEYS_EVENT_FAILED, /* the keyring cannot be written */
+    KEYS_EVENT_WITHDRAWN,
+    KEYS_EVENT_RESEALED,
     KEYS_EVENT_KIND_COUNT
 };
 

@@ -3,8 +3,8 @@
  * Asking kms. Private keys and key-encryption keys (KEKs) never leave that process; a role asks
  * for an operation by the name of the key. What a role may ask for is in kms' tables
  * (src/roles/kms/table.c); the rest is ERR_DENIED and becomes an audit event. While the keyring
- * is sealed everything but keys_status() and keys_unseal() is ERR_UNAVAILABLE. The messages are in
- * docs/PROTOCOL.kms.
+ * is sealed everything but keys_status(), keys_events() and keys_unseal() is ERR_UNAVAILABLE. The
+ * messages are in docs/PROTOCOL.kms.
  *
  *     CLEANUP(secret_free_ptr) struct secret *key = NULL;
  *     struct buf wrapped = BUF_INIT(KEYS_WRAPPED_MAX);

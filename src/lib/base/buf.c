@@ -30,13 +30,16 @@ void buf_reset(struct buf *buf)
         buf->data[0] = '\0';
 }
 
-/* Grows by copying, so that the old bytes can be erased: a buffer may hold a secret. */
+/* Doubles, up to the ceiling and its NUL. By copying, so that the old bytes can be erased: a buffer
+ * may hold a secret. */
 static void grow(struct buf *buf, size_t need)
 {
     size_t cap = NUM_MAX(buf->cap, (size_t)FIRST_CAP);
 
     while (cap < need)
         cap = cap > SIZE_MAX / 2 ? need : cap * 2;
+    if (cap - 1 > buf->max)
+        cap = buf->max + 1;
     uint8_t *data = mem_new(cap);
     if (buf->len > 0)
         memcpy(data, buf->data, buf->len);

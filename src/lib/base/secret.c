@@ -7,7 +7,7 @@
 #include <openssl/rand.h>
 #include <sys/prctl.h>
 
-enum { HEAP_BYTES = 256 * 1024, HEAP_MIN_PIECE = 32, SECRET_MAX = 4096 };
+enum { HEAP_BYTES = 256 * 1024, HEAP_MIN_PIECE = 32 };
 
 struct secret {
     size_t len;

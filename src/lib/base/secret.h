@@ -13,8 +13,10 @@
 
 struct secret;
 
+enum { SECRET_MAX = 4096 };
+
 /* Once in each process before the first secret. Also switches core dumps and ptrace by equals off.
- * The heap has 256 KiB; a secret takes at most 4,096 bytes. */
+ * The heap has 256 KiB; a secret takes at most SECRET_MAX bytes. */
 int secret_heap_init(struct err *err) MUST_USE;
 /* True when the heap is really locked in memory (the limit on locked memory may be too small). */
 bool secret_heap_locked(void);

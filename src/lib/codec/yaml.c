@@ -65,7 +65,7 @@ int codec_yaml_check_depth(struct codec_yaml_reader *reader, size_t depth, struc
     return codec_yaml_refuse_here(reader, err, "nested deeper than %d levels", CODEC_DEPTH_MAX);
 }
 
-static bool is_empty_document(const yaml_event_t *event)
+bool codec_yaml_is_empty(const yaml_event_t *event)
 {
     return event->type == YAML_SCALAR_EVENT && event->data.scalar.length == 0 &&
            event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && event->data.scalar.tag == NULL;
@@ -77,7 +77,7 @@ static int read_document(struct codec_yaml_reader *reader, json_t *documents, st
 
     json_object_clear(reader->anchors);
     TRY(codec_yaml_next(reader, err));
-    if (!is_empty_document(&reader->event)) {
+    if (!codec_yaml_is_empty(&reader->event)) {
         TRY(codec_yaml_read_node(reader, 0, &value, err));
         json_array_append_new(documents, value);
     }

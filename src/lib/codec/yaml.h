@@ -26,4 +26,11 @@ int codec_yaml_parse(struct span text, const char *what, json_t **out_documents,
  * an equal value. */
 void codec_yaml_put(const json_t *value, struct buf *out);
 
+/* Where a member of a text that parsed is, for an error about its value. The path is its names and
+ * places in lists, joined by dots, "spec.containers.0.name"; the document is its place in the array
+ * of codec_yaml_parse(). Lines and columns start at 1. False when it is not written there, such as
+ * when an alias or a merge brought it. */
+bool codec_yaml_locate(struct span text, size_t document, const char *path, size_t *out_line,
+                       size_t *out_column);
+
 #endif

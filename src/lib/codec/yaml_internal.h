@@ -32,6 +32,9 @@ int codec_yaml_charge(struct codec_yaml_reader *reader, size_t bytes, struct err
 int codec_yaml_check_depth(struct codec_yaml_reader *reader, size_t depth,
                            struct err *err) MUST_USE;
 
+/* True for the node of an empty document, which counts as none. */
+bool codec_yaml_is_empty(const yaml_event_t *event);
+
 /* From the node's first event, which is the current one, to its last. */
 int codec_yaml_read_node(struct codec_yaml_reader *reader, unsigned depth, json_t **out,
                          struct err *err) MUST_USE;

@@ -229,6 +229,35 @@ static void every_error_has_its_place(void **state UNUSED)
     REFUSED("%YAML 3.0\n---\na", "input:1:1: found incompatible YAML document");
 }
 
+static void a_member_is_found_by_its_path(void **state UNUSED)
+{
+    static const char text[] =
+        "---\n---\na: 1\n---\nspec:\n  a.b: {c: 1}\n  list:\n  - x\n  - name: y\n"
+        "  ? [k]\n  : [{q: 1}]\n  m: &m {n: 2}\n  o: *m\n";
+    static const struct {
+        const char *path;
+        size_t line;
+        size_t column;
+    } places[] = {{"spec", 5, 1},        {"spec.a.b.c", 6, 9},       {"spec.a.b", 6, 3},
+                  {"spec.list.0", 8, 5}, {"spec.list.1.name", 9, 5}, {"spec.m.n", 12, 10},
+                  {"spec.list", 7, 3}};
+    static const char *const absent[] = {"a", "spec.o.n", "spec.list.2", "spec.lis", "spec.list.1.",
+                                         "q", ""};
+    size_t line = 0;
+    size_t column = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        assert_true(codec_yaml_locate(span_str(text), 1, places[i].path, &line, &column));
+        assert_int_equal(line, places[i].line);
+        assert_int_equal(column, places[i].column);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(absent); i++)
+        assert_false(codec_yaml_locate(span_str(text), 1, absent[i], &line, &column));
+    assert_true(codec_yaml_locate(span_str(text), 0, "a", &line, &column));
+    assert_int_equal(line, 3);
+    assert_false(codec_yaml_locate(span_str(text), 2, "a", &line, &column));
+}
+
 static void printed_yaml_quotes_only_where_it_must(void **state UNUSED)
 {
     assert_prints("{\"kind\":\"Pod\",\"l\":[1,{\"a\":\"b\",\"c\":[]},[2]],\"e\":{}}",
@@ -264,6 +293,7 @@ int main(void)
         cmocka_unit_test(names_are_text_and_come_once),
         cmocka_unit_test(what_readers_dispute_is_refused),
         cmocka_unit_test(every_error_has_its_place),
+        cmocka_unit_test(a_member_is_found_by_its_path),
         cmocka_unit_test(printed_yaml_quotes_only_where_it_must),
     };
 

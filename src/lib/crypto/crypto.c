@@ -114,23 +114,49 @@ int crypto_seal(const struct secret *key, struct span aad, struct span plain, st
     return 0;
 }
 
+/* Opens sealed bytes of a checked length into as many less CRYPTO_SEAL_OVERHEAD. */
+static int open_into(const struct secret *key, struct span aad, struct span sealed, uint8_t *out,
+                     struct err *err)
+{
+    size_t len = sealed.len - CRYPTO_SEAL_OVERHEAD;
+    uint8_t tag[CRYPTO_TAG_LEN];
+
+    memcpy(tag, sealed.p + CRYPTO_NONCE_LEN + len, sizeof(tag));
+    if (run_gcm(key, sealed.p, aad, span_of(sealed.p + CRYPTO_NONCE_LEN, len), out, tag, 0))
+        return 0;
+    mem_wipe(out, len);
+    return err_set(err, ERR_CORRUPT, "sealed data is damaged, or belongs to another key or place");
+}
+
+static int check_sealed(struct span sealed, struct err *err)
+{
+    if (sealed.len < CRYPTO_SEAL_OVERHEAD)
+        return err_set(err, ERR_CORRUPT, "sealed data of %zu bytes is too short", sealed.len);
+    return 0;
+}
+
 int crypto_open(const struct secret *key, struct span aad, struct span sealed, struct buf *out,
                 struct err *err)
 {
-    uint8_t tag[CRYPTO_TAG_LEN];
-
-    if (sealed.len < CRYPTO_SEAL_OVERHEAD)
-        return err_set(err, ERR_CORRUPT, "sealed data of %zu bytes is too short", sealed.len);
+    TRY(check_sealed(sealed, err));
     size_t len = sealed.len - CRYPTO_SEAL_OVERHEAD;
     uint8_t *at = buf_reserve(out, len);
     if (at == NULL)
         return buf_check(out, "opened data", err);
-    memcpy(tag, sealed.p + CRYPTO_NONCE_LEN + len, sizeof(tag));
-    if (!run_gcm(key, sealed.p, aad, span_of(sealed.p + CRYPTO_NONCE_LEN, len), at, tag, 0)) {
-        mem_wipe(at, len);
-        return err_set(err, ERR_CORRUPT,
-                       "sealed data is damaged, or belongs to another key or place");
-    }
+    TRY(open_into(key, aad, sealed, at, err));
     buf_commit(out, len);
+    return 0;
+}
+
+int crypto_open_secret(const struct secret *key, struct span aad, struct span sealed,
+                       struct secret **out, struct err *err)
+{
+    TRY(check_sealed(sealed, err));
+    if (sealed.len > SECRET_MAX + CRYPTO_SEAL_OVERHEAD)
+        return err_set(err, ERR_CORRUPT, "a sealed key of %zu bytes is too long", sealed.len);
+    CLEANUP(secret_free_ptr) struct secret *plain = secret_new(sealed.len - CRYPTO_SEAL_OVERHEAD);
+    TRY(open_into(key, aad, sealed, secret_data(plain), err));
+    *out = plain;
+    plain = NULL;
     return 0;
 }

@@ -36,5 +36,8 @@ int crypto_seal(const struct secret *key, struct span aad, struct span plain, st
 /* ERR_CORRUPT when the bytes, the key or the associated data are not those of the sealing. */
 int crypto_open(const struct secret *key, struct span aad, struct span sealed, struct buf *out,
                 struct err *err) MUST_USE;
+/* As crypto_open, into locked memory: for keys that are sealed by keys. */
+int crypto_open_secret(const struct secret *key, struct span aad, struct span sealed,
+                       struct secret **out, struct err *err) MUST_USE;
 
 #endif

@@ -25,14 +25,16 @@ enum {
     HTTP_ANSWER_MAX = 64 * 1024 * 1024,
 };
 
+struct http_connection;
+struct http_header;
 struct http_stream;
 
 struct http_request {
     const char *method; /* "GET" */
     const char *path;   /* decoded, begins with "/", without the query */
     struct span body;
-    struct arena *arena; /* lives until the answer is sent */
-    void *connection;    /* for the functions below */
+    struct arena *arena;                /* lives until the answer is sent */
+    struct http_connection *connection; /* for the functions below */
 };
 
 /* NULL when it is not there. Header names compare without case. A query value is decoded; "" for a
@@ -54,8 +56,9 @@ int http_request_peer_uid(const struct http_request *request, unsigned *uid,
 struct http_answer {
     unsigned status;
     struct buf body;
-    struct http_stream *stream; /* set by http_answer_stream() */
-    void *headers;
+    struct http_stream *stream;  /* set by http_answer_stream() */
+    struct http_header *headers; /* a list in the request's arena */
+    struct arena *arena;
 };
 
 /* Copies both. */

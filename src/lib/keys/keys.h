@@ -87,8 +87,8 @@ void keys_public_list_free(struct keys_public_list *list); /* for CLEANUP */
 /* The current generation of one key. */
 int keys_public(struct ipc_client *kms, const char *name, struct keys_public *out,
                 struct err *err) MUST_USE;
-/* Every generation of every key whose name starts with `prefix` and which this role may see (all
- * may; the table says otherwise for none): "oidc" gives what belongs into the JWKS. */
+/* Every generation of every key whose name starts with `prefix`: "oidc" gives what belongs into
+ * the JWKS, "audit" what verifies checkpoints. */
 int keys_list_public(struct ipc_client *kms, const char *prefix, struct keys_public_list *out,
                      struct err *err) MUST_USE;
 

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The drun command. Each subcommand is one line of the table in main.c and one function in a file
+ * of its own. The table makes the help, the shell completion and the man page.
+ *
+ * Exit codes: 0 done; 1 it failed, or the answer is no; 2 the command line is wrong; 3 not signed
+ * in or not allowed; 4 the platform cannot be reached.
+ */
+#ifndef DRUN_CLI_COMMAND_H
+#define DRUN_CLI_COMMAND_H
+
+#include "base/attr.h"
+#include "base/err.h"
+
+#include <stdbool.h>
+
+enum cli_exit { CLI_OK, CLI_FAILED, CLI_USAGE, CLI_DENIED, CLI_UNREACHABLE };
+
+struct cli_option {
+    const char *name;  /* "--data" */
+    const char *value; /* "DIR"; NULL for a switch */
+    const char *doc;
+};
+
+struct cli_command {
+    const char *name;
+    const char *arguments;             /* "KIND [NAME]", or "" */
+    const char *summary;               /* one line */
+    const struct cli_option *options;  /* ends with a zeroed one; NULL for none */
+    int (*run)(int argc, char **argv); /* argv[0] is the command's name; gives an enum cli_exit */
+    bool hidden;
+};
+
+/* The whole table, ending with a zeroed line. */
+extern const struct cli_command cli_commands[];
+
+int cli_up(int argc, char **argv);
+int cli_role(int argc, char **argv);
+int cli_version(int argc, char **argv);
+int cli_completion(int argc, char **argv);
+
+extern const struct cli_option cli_up_options[];
+
+/*
+ * Walks the arguments of one command. cli_next() gives '-' for an option of the command's table
+ * (its name in `option`, its value in `value`), 'a' for an argument (in `value`), 0 at the end, and
+ * '?' after it has said on stderr what is wrong.
+ */
+struct cli_args {
+    const struct cli_command *command;
+    int argc;
+    char **argv;
+    int at;
+    bool only_arguments; /* after "--" */
+    const char *option;
+    const char *value;
+};
+
+struct cli_args cli_args_of(const char *command, int argc, char **argv);
+int cli_next(struct cli_args *args);
+
+/* Says the error on stderr and gives the exit code that fits it. */
+int cli_fail(const struct err *err);
+int cli_usage(const char *command);
+
+#endif

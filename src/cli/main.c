@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/command.h"
+
+static int cli_help(int argc, char **argv);
+
+const struct cli_command cli_commands[] = {
+    {"up", "", "start the platform on this machine", cli_up_options, cli_up, false},
+    {"completion", "bash|zsh|fish", "print a completion script for a shell", NULL, cli_completion,
+     false},
+    {"version", "", "print the version", NULL, cli_version, false},
+    {"help", "[COMMAND]", "explain a command", NULL, cli_help, false},
+    {"role", "NAME", "run one role; the supervisor calls this", NULL, cli_role, true},
+    {0},
+};
+
+static void print_options(const struct cli_option *options)
+{
+    for (const struct cli_option *option = options; option != NULL && option->name != NULL;
+         option++) {
+        int width = printf("  %s%s%s", option->name, option->value != NULL ? " " : "",
+                           option->value != NULL ? option->value : "");
+        printf("%*s%s\n", width < 28 ? 28 - width : 1, "", option->doc);
+    }
+}
+
+static int print_commands(FILE *out)
+{
+    fprintf(out, "drun: the security plane of a shared AI compute platform\n\n"
+                 "usage: drun COMMAND [ARGUMENTS]\n\n");
+    for (const struct cli_command *command = cli_commands; command->name != NULL; command++)
+        if (!command->hidden)
+            fprintf(out, "  %-12s %s\n", command->name, command->summary);
+    fprintf(out, "\n`drun help COMMAND` explains one.\n");
+    return out == stdout ? CLI_OK : CLI_USAGE;
+}
+
+static const struct cli_command *find(const char *name)
+{
+    for (const struct cli_command *command = cli_commands; command->name != NULL; command++)
+        if (strcmp(command->name, name) == 0)
+            return command;
+    return NULL;
+}
+
+static int cli_help(int argc, char **argv)
+{
+    if (argc < 2)
+        return print_commands(stdout);
+    const struct cli_command *command = find(argv[1]);
+    if (command == NULL) {
+        fprintf(stderr, "drun: there is no command \"%s\"\n", argv[1]);
+        return CLI_USAGE;
+    }
+    printf("drun %s %s\n\n%s\n", command->name, command->arguments, command->summary);
+    if (command->options != NULL) {
+        printf("\n");
+        print_options(command->options);
+    }
+    return CLI_OK;
+}
+
+int cli_version(int argc UNUSED, char **argv UNUSED)
+{
+    printf("drun %s\n", DRUN_VERSION);
+    return CLI_OK;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        return print_commands(stderr);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return print_commands(stdout);
+    if (strcmp(argv[1], "--version") == 0)
+        return cli_version(0, NULL);
+    const struct cli_command *command = find(argv[1]);
+    if (command == NULL) {
+        fprintf(stderr, "drun: there is no command \"%s\"; `drun help` lists them\n", argv[1]);
+        return CLI_USAGE;
+    }
+    return command->run(argc - 1, argv + 1);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by the files of this folder. */
+#ifndef DRUN_HTTP_HTTP_INTERNAL_H
+#define DRUN_HTTP_HTTP_INTERNAL_H
+
+#include "http/http.h"
+
+#include <microhttpd.h>
+#include <sys/queue.h>
+
+struct http_header {
+    struct http_header *next;
+    char *name;
+    char *value;
+};
+
+/* One request on one connection, from its first line until it is answered. */
+struct http_connection {
+    struct http_server *server;
+    struct MHD_Connection *mhd;
+    struct http_request request;
+    struct buf body;
+    struct http_answer answer;
+    bool handled;
+    bool held;
+    TAILQ_ENTRY(http_connection) entry;
+};
+
+TAILQ_HEAD(http_connection_list, http_connection);
+
+struct http_server {
+    struct loop *loop;
+    struct loop_source *source;
+    struct loop_source *timer;
+    struct MHD_Daemon *mhd;
+    http_handler_fn *handler;
+    void *ctx;
+    struct http_connection_list held;
+    size_t held_count;
+};
+
+/* The response of a stream; it frees the stream at its end. */
+struct MHD_Response *http_stream_response(struct http_stream *stream);
+/* From here on a write wakes this connection. */
+void http_stream_attach(struct http_stream *stream, struct http_connection *connection);
+/* Its request is over, whatever the reason: calls on_close and frees it. */
+void http_stream_closed(struct http_stream *stream);
+
+/* Decodes %XX and '+' of one name or value; NULL when it is malformed or holds NUL. */
+char *http_form_decode(struct span text, struct arena *arena);
+
+#endif

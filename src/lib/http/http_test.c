@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A real client (curl's library is not needed: requests are written out) against the server in a
+ * child. */
+#include "base/fd.h"
+#include "base/mem.h"
+#include "http/http_internal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+struct service {
+    struct loop *loop;
+    struct http_server *server;
+    struct http_stream *stream;
+    int batches;
+    bool fail;
+};
+
+static void put_pair(void *ctx, const char *name, const char *value)
+{
+    buf_printf(ctx, "%s=%s;", name, value);
+}
+
+static void stream_closed(void *ctx)
+{
+    struct service *service = ctx;
+
+    service->stream = NULL;
+}
+
+static void tick(void *ctx)
+{
+    struct service *service = ctx;
+
+    if (service->stream == NULL)
+        return;
+    http_stream_write(service->stream, span_str("tick\n"));
+    if (++service->batches > 1000)
+        http_stream_end(service->stream);
+}
+
+static void serve(void *ctx, const struct http_request *request, struct http_answer *answer)
+{
+    struct service *service = ctx;
+    struct err err = ERR_INIT;
+    unsigned uid = 12345;
+
+    answer->status = 200;
+    http_answer_header(answer, "X-Path", request->path);
+    if (strcmp(request->path, "/stream") == 0) {
+        service->stream = http_answer_stream(answer, stream_closed, service);
+        http_stream_write(service->stream, span_str("first\n"));
+        service->batches = 998;
+    } else if (strcmp(request->path, "/form") == 0) {
+        if (http_request_each_form(request, put_pair, &answer->body, &err) < 0) {
+            answer->status = 400;
+            buf_put_str(&answer->body, err.msg);
+        }
+    } else if (strcmp(request->path, "/who") == 0) {
+        assert_int_equal(http_request_peer_uid(request, &uid, &err), 0);
+        buf_printf(&answer->body, "%d", uid == getuid());
+    } else {
+        service->fail = strcmp(request->path, "/fail") == 0;
+        buf_printf(&answer->body, "%s %zu ", request->method, request->body.len);
+        http_request_each_query(request, put_pair, &answer->body);
+        buf_printf(&answer->body, "%zu", http_request_query_count(request, "a"));
+    }
+}
+
+static void as_503(void *ctx UNUSED, const struct err *err, struct http_answer *answer)
+{
+    answer->status = 503;
+    buf_put_str(&answer->body, err->msg);
+}
+
+static void after_batch(void *ctx)
+{
+    struct service *service = ctx;
+    struct err err = ERR_INIT;
+
+    while (http_server_held(service->server) > 0) {
+        if (service->fail) {
+            err_set(&err, ERR_UNAVAILABLE, "the disk is full");
+            http_server_fail(service->server, &err, as_503, NULL);
+            service->fail = false;
+        }
+        http_server_release(service->server);
+    }
+}
+
+static void run_service(int *listen_fd)
+{
+    struct service service = {0};
+    struct err err = ERR_INIT;
+
+    INVARIANT(loop_new(&service.loop, &err) == 0);
+    INVARIANT(http_server_new(service.loop, listen_fd, serve, &service, &service.server, &err) ==
+              0);
+    INVARIANT(loop_add_timer(service.loop, 20, 20, tick, &service, NULL, &err) == 0);
+    loop_add_batch(service.loop, after_batch, &service);
+    INVARIANT(loop_run(service.loop, &err) == 0);
+}
+
+static struct sockaddr_un address;
+static pid_t child;
+
+static int start(void **state UNUSED)
+{
+    char dir[] = "/tmp/drun-http-XXXXXX";
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    INVARIANT(mkdtemp(dir) != NULL);
+    address.sun_family = AF_UNIX;
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/s", dir);
+    INVARIANT(bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 && listen(fd, 16) == 0);
+    child = fork();
+    if (child == 0) {
+        run_service(&fd);
+        _exit(0);
+    }
+    close(fd);
+    return 0;
+}
+
+static int stop(void **state UNUSED)
+{
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    unlink(address.sun_path);
+    *strrchr(address.sun_path, '/') = '\0';
+    return rmdir(address.sun_path);
+}
+
+/* Sends the text and reads until the server closes. */
+static void exchange(const char *text, struct buf *answer)
+{
+    CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct err err = ERR_INIT;
+
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(fd_write_all(fd, span_str(text), "request", &err), 0);
+    assert_int_equal(fd_read_all(fd, "answer", answer, &err), 0);
+}
+
+static void requests_are_answered(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf answer = BUF_INIT(100000);
+
+    exchange("POST /x%20y?a=1&b=%26&a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+             "Content-Length: 3\r\n\r\nabc",
+             &answer);
+    assert_non_null(strstr(buf_text(&answer), "HTTP/1.1 200"));
+    assert_non_null(strstr(buf_text(&answer), "X-Path: /x y\r\n"));
+    assert_non_null(strstr(buf_text(&answer), "\r\n\r\nPOST 3 a=1;b=&;a=;2"));
+}
+
+static void forms_are_decoded(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf answer = BUF_INIT(100000);
+
+    exchange("POST /form HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: "
+             "application/x-www-form-urlencoded; charset=utf-8\r\nContent-Length: "
+             "21\r\n\r\na=1+%2B&b&c=%e4%bd%a0",
+             &answer);
+    assert_non_null(strstr(buf_text(&answer), "\r\n\r\na=1 +;b=;c=\xe4\xbd\xa0;"));
+    buf_reset(&answer);
+    exchange("POST /form HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: "
+             "application/x-www-form-urlencoded\r\nContent-Length: 5\r\n\r\na=%00",
+             &answer);
+    assert_non_null(strstr(buf_text(&answer), "HTTP/1.1 400"));
+}
+
+static void held_answers_can_be_turned_into_errors(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf answer = BUF_INIT(100000);
+
+    exchange("GET /fail HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", &answer);
+    assert_non_null(strstr(buf_text(&answer), "HTTP/1.1 503"));
+    assert_non_null(strstr(buf_text(&answer), "the disk is full"));
+}
+
+static void streams_go_on(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf answer = BUF_INIT(100000);
+
+    exchange("GET /stream HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", &answer);
+    assert_non_null(strstr(buf_text(&answer), "first\n"));
+    assert_non_null(strstr(buf_text(&answer), "tick\n"));
+}
+
+static void large_bodies_are_refused(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf answer = BUF_INIT(100000);
+    CLEANUP(buf_free) struct buf request = BUF_INIT(2 * HTTP_BODY_MAX);
+
+    buf_printf(&request,
+               "POST /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n",
+               HTTP_BODY_MAX + 1);
+    for (int i = 0; i < HTTP_BODY_MAX + 1; i++)
+        buf_put_u8(&request, 'x');
+    exchange(buf_text(&request), &answer);
+    assert_non_null(strstr(buf_text(&answer), "HTTP/1.1 413"));
+}
+
+static void peer_is_known(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf answer = BUF_INIT(100000);
+
+    exchange("GET /who HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", &answer);
+    assert_non_null(strstr(buf_text(&answer), "\r\n\r\n1"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_are_answered),
+        cmocka_unit_test(forms_are_decoded),
+        cmocka_unit_test(held_answers_can_be_turned_into_errors),
+        cmocka_unit_test(streams_go_on),
+        cmocka_unit_test(large_bodies_are_refused),
+        cmocka_unit_test(peer_is_known),
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests_name("http", tests, start, stop);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The control socket between the supervisor and a role, descriptor 3 of the role: packets of
+ * lib/ipc without answers. docs/PROTOCOL.control has the bodies.
+ */
+#ifndef DRUN_ROLE_CONTROL_H
+#define DRUN_ROLE_CONTROL_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "ipc/wire.h"
+
+#include <sys/types.h>
+
+enum { CONTROL_FD = 3 };
+
+enum control_type {
+    /* supervisor to role */
+    CONTROL_HELLO = 1, /* who you are, where things are, the settings */
+    CONTROL_FD_NAMED,  /* one descriptor and its name */
+    CONTROL_CALL,      /* one descriptor: the client's end of a channel to a role */
+    CONTROL_CALL_LATE, /* the same for the second channel, whose answers come late */
+    CONTROL_SERVE,     /* one descriptor: the server's end of a channel from a role */
+    CONTROL_BEGIN,     /* that was all to start with */
+    CONTROL_STOP,      /* finish and exit */
+    /* role to supervisor */
+    CONTROL_READY, /* requests may come */
+};
+
+struct role;
+/* The user to become when root; 0 to stay. */
+uid_t role_uid(const struct role *role);
+
+struct control_hello {
+    uint32_t role;
+    char instance[40];
+    char data_dir[512];
+    char run_dir[512];
+    uint32_t uid;         /* to become when root; 0 to stay */
+    struct span settings; /* YAML */
+};
+
+void control_put_hello(struct buf *out, const struct control_hello *hello);
+int control_get_hello(struct span body, struct control_hello *out, struct err *err) MUST_USE;
+
+/* 1 sent, 0 the other end is gone. With fd < 0 no descriptor goes along. */
+int control_send(int socket, enum control_type type, struct span body, int fd,
+                 struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "role/settings.h"
+
+#include "base/mem.h"
+#include "log/log.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+const char *const settings_runtimes[] = {"auto", "crun", "runc", "runsc", NULL};
+
+static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
+static const char *const audit_failures[] = {"closed", "open", NULL};
+
+#define AT(field) .offset = offsetof(struct settings, field)
+
+static const struct opt options[] = {
+    {.name = "listen",
+     .type = OPT_LISTEN,
+     AT(listen),
+     .def = "127.0.0.1:8443",
+     .brief = "Address and port of the gateway, the one listener that the network sees."},
+    {.name = "public-url",
+     .type = OPT_TEXT,
+     AT(public_url),
+     .brief = "What browsers and clients call the platform.",
+     .more = "Tokens name it as their issuer. Without it: https:// and the listen address."},
+    {.name = "workers",
+     .type = OPT_U64,
+     AT(workers),
+     .def = "0",
+     .max = 256,
+     .unit = "processes",
+     .brief = "Gateway workers; 0 starts one a core."},
+    {.name = "certificate-ttl",
+     .type = OPT_DURATION,
+     AT(certificate_ttl_ms),
+     .def = "1d",
+     .min = 60000,
+     .max = 604800000,
+     .brief = "Life of the gateway's certificate; it is renewed at half of it."},
+    {.name = "unseal-key-file",
+     .type = OPT_PATH,
+     AT(unseal_key_file),
+     .brief = "The file whose key opens the keyring; never inside the data directory.",
+     .more =
+         "Made at the first start. Without it: unseal.key under /etc/drun, or in the user's own "
+         "configuration directory. A passphrase instead is given with `drun up "
+         "--passphrase-file`."},
+    {.name = "store",
+     .type = OPT_TEXT,
+     AT(store),
+     .def = "sqlite",
+     .brief = "sqlite, or a PostgreSQL connection string."},
+    {.name = "run-dir",
+     .type = OPT_PATH,
+     AT(run_dir),
+     .brief = "Sockets and snapshots; must be in memory (tmpfs).",
+     .more = "Without it: drun-INSTANCE under /run, $XDG_RUNTIME_DIR or /dev/shm."},
+    {.name = "share-dir",
+     .type = OPT_PATH,
+     AT(share_dir),
+     .brief = "Where the console and the nginx module are; without it: beside the binary."},
+    {.name = "nginx",
+     .type = OPT_PATH,
+     AT(nginx),
+     .def = "/usr/sbin/nginx",
+     .brief = "The nginx program."},
+    {.name = "runtime",
+     .type = OPT_ENUM,
+     AT(runtime),
+     .def = "auto",
+     .choices = settings_runtimes,
+     .brief = "OCI runtime of the engines; auto takes the first that works here."},
+    {.name = "model-dirs",
+     .type = OPT_LIST,
+     AT(model_dirs),
+     .def = "/srv/models",
+     .brief = "Folders from which a Model may take its file."},
+    {.name = "log-level",
+     .type = OPT_ENUM,
+     AT(log_level),
+     .def = "info",
+     .choices = log_levels,
+     .brief = "The least level that is written to stderr."},
+    {.name = "uid-base",
+     .type = OPT_U64,
+     AT(uid_base),
+     .def = "61440",
+     .min = 1000,
+     .max = 4000000000,
+     .brief = "First of the roles' user ids, when started as root."},
+    {.name = "posture-period",
+     .type = OPT_DURATION,
+     AT(posture_period_ms),
+     .def = "5m",
+     .min = 10000,
+     .brief = "How often every control is proved anew."},
+    {.name = "audit-failure",
+     .type = OPT_ENUM,
+     AT(audit_failure),
+     .def = "closed",
+     .choices = audit_failures,
+     .brief = "Model calls when the audit log cannot be written: closed refuses them.",
+     .more = "Administration always stops then."},
+    {0},
+};
+
+#define GROUPS(pointer)                                                                            \
+    (const struct opt_group[])                                                                     \
+    {                                                                                              \
+        {"Settings", options, (pointer)},                                                          \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
+    }
+
+static void warn(void *ctx UNUSED, const char *message)
+{
+    log_say(LOG_WARN, "settings", "%s", message);
+}
+
+int settings_load(struct span text, const char *what, struct settings **out, struct err *err)
+{
+    CLEANUP(settings_free_ptr) struct settings *settings = mem_new(sizeof(*settings));
+    const struct opt_group *groups = GROUPS(settings);
+
+    TRY(opt_set_defaults(groups, err));
+    if (text.len > 0)
+        TRY(opt_load_text(groups, text, what, warn, NULL, err));
+    *out = settings;
+    settings = NULL;
+    return 0;
+}
+
+int settings_set(struct settings *settings, const char *assignment, struct err *err)
+{
+    return opt_set(GROUPS(settings), assignment, err);
+}
+
+void settings_put(const struct settings *settings, struct buf *out)
+{
+    opt_put_values(GROUPS((void *)(uintptr_t)settings), out);
+}
+
+void settings_put_sample(struct buf *out)
+{
+    opt_put_sample(GROUPS(NULL), out);
+}
+
+void settings_put_man(struct buf *out)
+{
+    opt_put_man(GROUPS(NULL), out);
+}
+
+void settings_free(struct settings *settings)
+{
+    if (settings == NULL)
+        return;
+    opt_free(GROUPS(settings));
+    free(settings);
+}
+
+void settings_free_ptr(struct settings **settings)
+{
+    settings_free(*settings);
+}
+
+void settings_listen_text(const struct settings *settings, char *out, size_t size)
+{
+    bool bracketed = strchr(settings->listen.host, ':') != NULL;
+
+    snprintf(out, size, bracketed ? "[%s]:%u" : "%s:%u", settings->listen.host,
+             settings->listen.port);
+}
+
+void settings_public_url(const struct settings *settings, char *out, size_t size)
+{
+    char listen[64];
+
+    settings_listen_text(settings, listen, sizeof(listen));
+    if (settings->public_url != NULL)
+        snprintf(out, size, "%s", settings->public_url);
+    else
+        snprintf(out, size, "https://%s", listen);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The settings of `drun up`: one option table (settings.c) makes the parser of the file and of
+ * --set, the sample file and the man page. Every role gets them whole and reads what is its own. */
+#ifndef DRUN_ROLE_SETTINGS_H
+#define DRUN_ROLE_SETTINGS_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "opt/opt.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum settings_audit_failure { SETTINGS_AUDIT_CLOSED, SETTINGS_AUDIT_OPEN };
+
+/* The texts are NULL where the table gives no default. */
+struct settings {
+    struct opt_listen listen;
+    char *public_url; /* NULL: https:// and the listen address */
+    uint64_t workers; /* 0: one a core */
+    uint64_t certificate_ttl_ms;
+    char *unseal_key_file; /* NULL: chosen beside the user's other settings */
+    char *store;           /* "sqlite", or a PostgreSQL connection string */
+    char *run_dir;         /* NULL: chosen */
+    char *share_dir;       /* the console and the nginx module; NULL: beside the binary */
+    char *nginx;
+    unsigned runtime; /* a place in settings_runtimes */
+    struct opt_list model_dirs;
+    unsigned log_level; /* an enum log_level */
+    uint64_t uid_base;
+    uint64_t posture_period_ms;
+    unsigned audit_failure; /* an enum settings_audit_failure */
+};
+
+extern const char *const settings_runtimes[]; /* "auto", "crun", "runc", "runsc", NULL */
+
+/* Defaults, then what the text says (empty is allowed). `what` names it in errors. */
+int settings_load(struct span text, const char *what, struct settings **out,
+                  struct err *err) MUST_USE;
+/* "name=value" */
+int settings_set(struct settings *settings, const char *assignment, struct err *err) MUST_USE;
+/* A text that settings_load() reads back to the same. */
+void settings_put(const struct settings *settings, struct buf *out);
+void settings_put_sample(struct buf *out);
+void settings_put_man(struct buf *out);
+void settings_free(struct settings *settings);
+void settings_free_ptr(struct settings **settings);
+/* "127.0.0.1:8443", "[::1]:8443" */
+void settings_listen_text(const struct settings *settings, char *out, size_t size);
+/* "https://127.0.0.1:8443" unless public-url says otherwise. */
+void settings_public_url(const struct settings *settings, char *out, size_t size);
+
+#endif

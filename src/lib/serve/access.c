@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who asks, and may they. */
+#include "base/clock.h"
+#include "rbac/rbac.h"
+#include "serve/serve_internal.h"
+
+#include <stdlib.h>
+
+const char *serve_address(const struct serve_request *request)
+{
+    const char *address = http_request_header(request->http, "X-Real-IP");
+
+    return address == NULL ? "" : address;
+}
+
+static enum audit_source source_of(enum auth_source source)
+{
+    switch (source) {
+    case AUTH_API_KEY: return AUDIT_SOURCE_APIKEY;
+    case AUTH_SESSION: return AUDIT_SOURCE_TOKEN;
+    case AUTH_SERVICE_ACCOUNT: return AUDIT_SOURCE_SERVICEACCOUNT;
+    case AUTH_OPERATOR: return AUDIT_SOURCE_OPERATOR;
+    case AUTH_NOBODY: break;
+    }
+    return AUDIT_SOURCE_NONE;
+}
+
+static void record_actor(struct serve_request *request, const struct auth_principal *principal)
+{
+    struct audit_actor *actor = &request->event.actor;
+
+    actor->name = auth_text(principal, principal->name);
+    actor->uid = auth_text(principal, principal->uid);
+    if (principal->source == AUTH_API_KEY)
+        actor->key_id = auth_text(principal, principal->credential);
+    actor->session_id = auth_text(principal, principal->session);
+    actor->source = source_of(principal->source);
+}
+
+static int refuse(struct serve_request *request, const struct err *err)
+{
+    if (err->code == ERR_UNAUTHENTICATED)
+        http_answer_header(request->answer, "WWW-Authenticate", "Bearer realm=\"drun\"");
+    request->event.reason = serve_keep(request, err->msg);
+    serve_answer_error(request, err);
+    return -1;
+}
+
+int serve_authenticate(struct serve_request *request)
+{
+    const char *header = http_request_header(request->http, "Authorization");
+    const char *address = serve_address(request);
+    struct err err = ERR_INIT;
+    uint8_t source[16];
+    struct auth_principal *principal = arena_alloc(request->http->arena, sizeof(*principal));
+    struct auth_input input = {
+        .authorization = span_str(header == NULL ? "" : header),
+        .now = clock_wall_sec(),
+    };
+
+    if (arena_check(request->http->arena, "the request", &err) < 0)
+        return refuse(request, &err);
+    if (address[0] != '\0' && auth_parse_address(address, source, &err) == 0)
+        input.source = source;
+    if (auth_check(request->serve->auth, &input, principal, &err) < 0)
+        return refuse(request, &err);
+    request->principal = principal;
+    record_actor(request, principal);
+    return 0;
+}
+
+/* The decision: what RBAC grants, narrowed by the credential's own scope. */
+static bool decide(struct serve *serve, const struct auth_principal *principal,
+                   struct rbac_request *request, struct rbac_reason *reason)
+{
+    struct span groups[AUTH_GROUPS_MAX];
+    const struct snapshot *policy = serve_policy(serve);
+
+    request->user = (struct rbac_user){.name = auth_text(principal, principal->name),
+                                       .groups = groups,
+                                       .group_count = auth_groups(principal, groups)};
+    return policy != NULL && auth_scope_allows_verb(principal, request->verb) &&
+           rbac_decide(policy, request, reason);
+}
+
+bool serve_authorize(struct serve_request *request, const struct serve_action *action)
+{
+    CLEANUP(buf_free) struct buf text = BUF_INIT(1024);
+    struct err err = ERR_INIT;
+    struct rbac_request ask = {
+        .verb = span_str(action->verb),
+        .api_group = span_str(action->group),
+        .resource = span_str(action->resource),
+        .subresource = span_str(action->subresource),
+        .namespace = span_str(action->namespace),
+        .name = span_str(action->name),
+    };
+
+    request->event.action = (struct audit_action){.verb = ask.verb,
+                                                  .api_group = ask.api_group,
+                                                  .resource = ask.resource,
+                                                  .subresource = ask.subresource,
+                                                  .namespace = ask.namespace,
+                                                  .name = ask.name};
+    if (decide(request->serve, request->principal, &ask, NULL))
+        return true;
+    rbac_denial_put(&ask, &text);
+    err_set(&err, ERR_DENIED, "%s", buf_text(&text));
+    refuse(request, &err);
+    return false;
+}
+
+/* ------------------------------------------------------------------ for kube */
+
+/* kube asks about the caller, and in a SubjectAccessReview about somebody else. */
+static bool is_caller(const struct serve *serve, const struct kube_principal *principal)
+{
+    const struct serve_request *current = serve->current;
+
+    return current != NULL &&
+           span_eq_str(auth_text(current->principal, current->principal->name), principal->name);
+}
+
+static size_t groups_of(const struct kube_principal *principal, struct span out[AUTH_GROUPS_MAX])
+{
+    size_t count = 0;
+
+    while (principal->groups != NULL && principal->groups[count] != NULL &&
+           count < AUTH_GROUPS_MAX) {
+        out[count] = span_str(principal->groups[count]);
+        count++;
+    }
+    return count;
+}
+
+/* The first question about a request is the request itself; its texts live in the request's arena.
+ */
+static void record_action(struct serve_request *request, const struct kube_attributes *ask)
+{
+    struct audit_action *action = &request->event.action;
+
+    if (action->resource.len > 0 || ask->resource == NULL)
+        return;
+    action->verb = serve_keep(request, ask->verb);
+    action->api_group = serve_keep(request, ask->group);
+    action->resource = serve_keep(request, ask->resource);
+    action->subresource = serve_keep(request, ask->subresource);
+    action->namespace = serve_keep(request, ask->namespace);
+    action->name = serve_keep(request, ask->name);
+}
+
+bool serve_kube_authorize(void *ctx, const struct kube_attributes *ask, char reason[256])
+{
+    struct serve *serve = ctx;
+    struct span groups[AUTH_GROUPS_MAX];
+    const struct snapshot *policy = serve_policy(serve);
+    CLEANUP(buf_free) struct buf text = BUF_INIT(1024);
+    struct rbac_reason because = {0};
+    struct rbac_request request = {
+        .user = {.name = span_str(ask->principal->name),
+                 .groups = groups,
+                 .group_count = groups_of(ask->principal, groups)},
+        .verb = span_str(ask->verb),
+    };
+
+    if (ask->resource == NULL) {
+        request.path = span_str(ask->path);
+    } else {
+        request.api_group = span_str(ask->group);
+        request.resource = span_str(ask->resource);
+        request.subresource = span_str(ask->subresource);
+        request.namespace = span_str(ask->namespace);
+        request.name = span_str(ask->name);
+    }
+    bool caller = is_caller(serve, ask->principal);
+    if (caller)
+        record_action(serve->current, ask);
+    bool in_scope = !caller || auth_scope_allows_verb(serve->current->principal, request.verb);
+    bool allowed = policy != NULL && in_scope && rbac_decide(policy, &request, &because);
+    if (allowed)
+        rbac_reason_put(&because, &text);
+    else if (!in_scope)
+        buf_put_str(&text, "the API key's scope does not allow it");
+    else if (policy == NULL)
+        buf_put_str(&text, "no policy is published yet");
+    snprintf(reason, 256, "%s", buf_text(&text));
+    return allowed;
+}
+
+int serve_kube_rules(void *ctx, const struct kube_principal *principal, const char *namespace,
+                     json_t *resource_rules, json_t *path_rules, struct err *err)
+{
+    struct span groups[AUTH_GROUPS_MAX];
+    const struct snapshot *policy = serve_policy(ctx);
+    struct rbac_user user = {.name = span_str(principal->name),
+                             .groups = groups,
+                             .group_count = groups_of(principal, groups)};
+
+    if (policy == NULL)
+        return err_set(err, ERR_UNAVAILABLE, "no policy is published yet");
+    json_t *review = rbac_rules_review(policy, &user, span_str(namespace));
+    json_array_extend(resource_rules, json_object_get(review, "resourceRules"));
+    json_array_extend(path_rules, json_object_get(review, "nonResourceRules"));
+    json_decref(review);
+    return 0;
+}
+
+enum kube_namespace_state serve_kube_namespace(void *ctx, const char *name)
+{
+    const struct snapshot *policy = serve_policy(ctx);
+    struct policy_namespace found;
+
+    if (policy == NULL || !policy_find_namespace(policy, span_str(name), &found))
+        return KUBE_NAMESPACE_MISSING;
+    return found.phase == POLICY_ACTIVE ? KUBE_NAMESPACE_ACTIVE : KUBE_NAMESPACE_GOING;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What every role that answers HTTP shares: the credential becomes a principal (lib/auth), the
+ * principal may or may not (lib/rbac over policy.snap), the kinds are served (lib/kube), and each
+ * request leaves an audit record. Answers are given in batches: when all requests of a wake-up have
+ * run, their audit records are made durable, then the store, then the answers leave. When either
+ * fails, the whole batch is answered 503 and nothing is stored.
+ */
+#ifndef DRUN_SERVE_SERVE_H
+#define DRUN_SERVE_SERVE_H
+
+#include "audit/audit.h"
+#include "auth/auth.h"
+#include "http/http.h"
+#include "kube/kube.h"
+#include "role/role.h"
+#include "store/store.h"
+
+struct serve;
+
+/* One request. Everything it points to lives until the answer is sent. */
+struct serve_request {
+    struct serve *serve;
+    const struct http_request *http;
+    struct http_answer *answer;
+    /* Set by serve_authenticate(); NULL before. */
+    const struct auth_principal *principal;
+    /* The record that this request will leave. A route fills in event, actor and action; the rest
+     * is filled in from the answer. An event without a name leaves no record. */
+    struct audit_event event;
+    bool operator_socket; /* it came in at the operator's own socket */
+};
+
+/* Looks at a request before the kinds do: true when it answered. The caller is not authenticated
+ * yet. */
+typedef bool serve_route_fn(void *ctx, struct serve_request *request);
+
+struct serve_config {
+    struct role *role;
+    serve_route_fn *route;                /* NULL: none */
+    struct store *store;                  /* flushed with each batch; NULL: none */
+    const struct kube_kind *const *kinds; /* NULL: none */
+    const struct kube_storage *storage;   /* of the kinds */
+    kube_admit_fn *admit;                 /* may be NULL */
+    kube_changed_fn *changed;             /* may be NULL */
+    kube_token_fn *issue_token;           /* may be NULL */
+    /* Makes records durable; NULL: by asking the audit role. */
+    int (*record)(void *ctx, const struct audit_event *events, size_t count, struct err *err);
+    /* Runs in each batch when all is durable, before the answers leave; may be NULL. */
+    loop_fn *after_flush;
+    void *ctx; /* of all functions above */
+};
+
+/* Listens on the descriptors "listen:http" and "listen:operator" of the role, if it has them. */
+int serve_new(const struct serve_config *config, struct serve **out, struct err *err) MUST_USE;
+void serve_free(struct serve *serve);
+void serve_free_ptr(struct serve **serve);
+
+/* What an owner of kinds may do: its own folders, its sockets that listen already, a thread. */
+extern const struct role_promises serve_promises;
+
+/* The role's own store, SQLite in its folder or its schema in PostgreSQL, as the settings say; refused
+ * when it is older than what the audit log knows of it. */
+int serve_store_open(struct role *role, struct store **out, struct err *err) MUST_USE;
+
+/* NULL without kinds. */
+struct kube_server *serve_kube(struct serve *serve);
+/* The policy in force; NULL while none was published. Valid until the loop turns. */
+const struct snapshot *serve_policy(struct serve *serve);
+
+/* Who asks, from the Authorization header; fills in request->principal and the record's actor. On
+ * failure the answer is the 401 or 403 already. */
+int serve_authenticate(struct serve_request *request) MUST_USE;
+struct serve_action {
+    const char *verb, *group, *resource, *subresource, *namespace, *name; /* "" for none */
+};
+/* May the principal? When not, the answer is the 403 already and false comes back. */
+bool serve_authorize(struct serve_request *request, const struct serve_action *action);
+
+/* A record beside those of requests, durable with the batch. Texts are copied. */
+void serve_record(struct serve *serve, const struct audit_event *event);
+/* Text that lives until the answer is sent. */
+struct span serve_keep(struct serve_request *request, const char *text);
+/* The client's address as the gateway gives it; "" when it did not. */
+const char *serve_address(const struct serve_request *request);
+
+/* The body is the buffer of the answer, already filled in. */
+void serve_answer(struct serve_request *request, unsigned status, const char *content_type);
+/* A Kubernetes Status. */
+void serve_answer_error(struct serve_request *request, const struct err *err);
+
+#endif

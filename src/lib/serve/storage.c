@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A role's own store: its keys come from kms, its anchor from the audit log. */
+#include "base/mem.h"
+#include "keys/keys.h"
+#include "log/log.h"
+#include "role/settings.h"
+#include "serve/serve.h"
+
+const struct role_promises serve_promises = {
+    .promises = LOCKDOWN_FILES | LOCKDOWN_THREADS,
+    .data_access = LOCKDOWN_PATH_WRITE,
+};
+
+enum { COLLECTION_SIZE = 80 };
+
+/* The store's collection "users" of the role idp is kms' collection "idp/users". */
+static void name_of(const struct role *role, const char *collection, char out[COLLECTION_SIZE])
+{
+    snprintf(out, COLLECTION_SIZE, "%s/%s", role_name(role_self(role)), collection);
+}
+
+static int open_key(void *ctx, const char *collection, struct span wrapped, struct secret **key,
+                    struct err *err)
+{
+    char name[COLLECTION_SIZE];
+
+    name_of(ctx, collection, name);
+    return keys_data_open(role_peer(ctx, ROLE_KMS), name, wrapped, key, err);
+}
+
+static int create_key(void *ctx, const char *collection, struct secret **key, struct buf *wrapped,
+                      struct err *err)
+{
+    char name[COLLECTION_SIZE];
+
+    name_of(ctx, collection, name);
+    return keys_data_new(role_peer(ctx, ROLE_KMS), name, key, wrapped, err);
+}
+
+static void on_damage(void *ctx UNUSED, const char *collection, const char *position,
+                      const struct err *why)
+{
+    log_event(LOG_ERROR, "store.damage",
+              LOG_FIELDS(LOG_STR("collection", collection), LOG_STR("position", position),
+                         LOG_STR("msg", why->msg)));
+}
+
+int serve_store_open(struct role *role, struct store **out, struct err *err)
+{
+    const struct settings *settings = role_settings(role);
+    CLEANUP_FREE char *path = mem_printf("%s/store.db", role_data_dir(role));
+    CLEANUP_FREE char *schema = mem_printf("drun_%s", role_name(role_self(role)));
+    struct store_config config = {
+        .keys = {.open = open_key, .create = create_key, .ctx = role},
+        .on_damage = on_damage,
+    };
+    uint64_t anchor;
+
+    TRY(audit_ask_anchor(role_peer(role, ROLE_AUDIT), &anchor, err));
+    config.least.revision = (int64_t)anchor;
+    if (strcmp(settings->store, "sqlite") == 0) {
+        config.path = path;
+    } else {
+        config.conninfo = settings->store;
+        config.schema = schema;
+    }
+    return store_open(&config, out, err);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Listening sockets, made by the supervisor because it may, and handed to who serves them. */
+#ifndef DRUN_SUPERVISOR_LISTEN_H
+#define DRUN_SUPERVISOR_LISTEN_H
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "opt/opt.h"
+
+#include <sys/types.h>
+
+/* An old socket file in the way is removed. */
+int listen_unix(const char *path, mode_t mode, struct err *err) MUST_USE;
+int listen_tcp(const struct opt_listen *at, struct err *err) MUST_USE;
+
+#endif

@@ -9,7 +9,7 @@
 enum {
     API_LIMIT = 500,
     API_LIMIT_MAX = 1000,
-    API_SCAN_MAX = 5000, /* records that one request opens: the role has other things to do */
+    API_SCAN_MAX = 5000,       /* records that one request opens: the role has other things to do */
     API_WATCH_SCAN_MAX = 2000, /* what a slow client may have to be kept for it */
     API_WATCHES_MAX = 64,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The input as a note, as a list of keys, and as a text that the right key has signed. */
-#include "audit/note.h"
+/* The input as a note, as a list of keys, as a proof, and as a text that the right key has signed.
+ */
+#include "audit/report.h"
 
 #include "base/mem.h"
 #include "crypto/sign.h"
@@ -44,6 +45,19 @@ static void signed_text(struct span text)
     INVARIANT(text.len >= again.len && memcmp(text.p, again.data, again.len) == 0);
 }
 
+static void proof(struct span text)
+{
+    CLEANUP(buf_free) struct buf again = BUF_INIT(AUDIT_PROOF_MAX + NOTE_MAX);
+    struct audit_proof parsed;
+    struct err err = ERR_INIT;
+
+    if (text.len > NOTE_MAX || audit_proof_parse(text, &parsed, &err) < 0)
+        return;
+    INVARIANT(audit_proof_verify(&parsed, &keys, "drun/audit/test", &err) < 0);
+    audit_proof_put(&parsed, &again);
+    INVARIANT(again.overflowed || span_eq(buf_span(&again), text));
+}
+
 static void key_list(struct span text)
 {
     CLEANUP(buf_free) struct buf again = BUF_INIT(NOTE_MAX);
@@ -67,5 +81,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     INVARIANT(note_open(span_of(data, size), &keys, &text, &err) < 0);
     signed_text(span_of(data, size));
     key_list(span_of(data, size));
+    proof(span_of(data, size));
     return 0;
 }

@@ -76,7 +76,11 @@ int audit_proof_parse(struct span text, struct audit_proof *out, struct err *err
     out->commitment = leaf[0];
     out->seal = leaf[1];
     TRY(num_parse_u64(index, 0, UINT64_MAX - 1, "the index of the proof", &out->index, err));
-    while (take_line(&text, &line) && line.len > 0) {
+    for (;;) {
+        if (!take_line(&text, &line))
+            return err_set(err, ERR_INVALID, "the proof has no checkpoint");
+        if (line.len == 0)
+            break;
         if (out->path.count == TREE_PROOF_MAX)
             return err_set(err, ERR_TOO_LARGE, "the proof has more than %d hashes", TREE_PROOF_MAX);
         TRY(take_hashes(line, &out->path.node[out->path.count++], 1, err));

@@ -160,12 +160,27 @@ static void structure(struct openai_peek *peek, uint8_t c)
     }
 }
 
+/* Where only nesting and strings count: up to the next byte that has to do with either. */
+static const uint8_t *skip_deep(const uint8_t *p, const uint8_t *end)
+{
+    static const bool counts[256] = {
+        ['"'] = true, ['{'] = true, ['}'] = true, ['['] = true, [']'] = true};
+
+    while (p < end && !counts[*p])
+        p++;
+    return p;
+}
+
 static void peek_at(struct openai_peek *peek, const uint8_t *p, const uint8_t *end)
 {
     while (p < end) {
-        if (peek->in_string)
+        if (peek->in_string) {
             p = in_string(peek, p, end);
-        else
+            continue;
+        }
+        if (peek->depth > 2)
+            p = skip_deep(p, end);
+        if (p < end)
             structure(peek, *p++);
     }
 }

@@ -201,6 +201,16 @@ static int scrub_records(struct store *store, size_t limit, struct err *err)
 
 /* ------------------------------------------------------------------ the history */
 
+static int history_rows(struct store *store, const uint8_t after[ROW_ID_LEN], size_t limit,
+                        struct buf *rows, struct err *err)
+{
+    uint8_t last[ROW_ID_LEN];
+
+    row_id_encode(INT64_MAX, last);
+    return store->backend->ops->scan(store->backend, BACKEND_CHANGE, span_of(after, ROW_ID_LEN),
+                                     span_of(last, sizeof(last)), limit, rows, err);
+}
+
 static int history_row(struct store *store, struct span key, struct span bytes, struct err *err)
 {
     struct scrub *scrub = &store->scrub;
@@ -243,10 +253,7 @@ static int scrub_history(struct store *store, size_t limit, struct err *err)
         return 0;
     }
     row_id_encode(scrub->id - 1, after);
-    int count = store->backend->ops->scan(
-        store->backend, BACKEND_CHANGE, span_of(after, sizeof(after)),
-        span_of((const uint8_t[]){0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, ROW_ID_LEN),
-        limit, &rows, err);
+    int count = history_rows(store, after, limit, &rows, err);
     TRY(count);
     if (count == 0)
         return err_set(err, ERR_CORRUPT, "the history ends before revision %lld",
@@ -276,6 +283,26 @@ int store_scrub(struct store *store, size_t max_records, struct err *err)
 
 /* ------------------------------------------------------------------ accepting a loss */
 
+/* Rows of revisions that are not reached: they would stand in the way of new ones. */
+static int remove_rows_after(struct store *store, int64_t revision, struct err *err)
+{
+    uint8_t after[ROW_ID_LEN];
+
+    row_id_encode(revision * ROW_PER_REVISION + ROW_PER_REVISION - 1, after);
+    for (;;) {
+        CLEANUP(buf_free) struct buf rows = BACKEND_ROWS_INIT;
+        int count = history_rows(store, after, RECORD_SLICE, &rows, err);
+        if (count <= 0)
+            return count;
+        struct cursor cursor = cursor_of(buf_span(&rows));
+        while (cursor.left > 0) {
+            struct span key = cursor_block(&cursor);
+            (void)cursor_block(&cursor);
+            TRY(store->backend->ops->remove(store->backend, BACKEND_CHANGE, key, err));
+        }
+    }
+}
+
 int scrub_accept(struct store *store, struct err *err)
 {
     scrub_restart(store);
@@ -288,6 +315,7 @@ int scrub_accept(struct store *store, struct err *err)
     store->now.sum = store->scrub.set;
     store->now.records = store->scrub.set_count;
     store->now.revision = NUM_MAX(store->now.revision, row_revision(store->scrub.id) + 1);
+    TRY(remove_rows_after(store, store->now.revision, err));
     /* Changes may be missing from the history, so nobody may watch from before. */
     store->now.compacted = store->now.revision;
     store->dirty = true;

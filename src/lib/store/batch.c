@@ -126,31 +126,43 @@ int store_flush(struct store *store, struct err *err)
     return 0;
 }
 
-void batch_element(struct store *store, const uint8_t pos[ROW_POS_LEN],
-                   const struct row_current *old, const struct row_current *new)
+/* The running pass over the set has been there: it must count what is there now. */
+static bool passed(const struct scrub *scrub, enum backend_table table, struct span key)
 {
-    /* The running pass over the set has been there: it must count what is there now. */
-    bool passed = store->scrub.started && store->scrub.phase == SCRUB_SET &&
-                  memcmp(pos, store->scrub.pos, ROW_POS_LEN) <= 0;
+    if (scrub->phase != SCRUB_SET || scrub->table != table)
+        return scrub->phase == SCRUB_SET && scrub->table > table;
+    return scrub->key_len == key.len && memcmp(key.p, scrub->key, key.len) <= 0;
+}
+
+static void count(struct store *store, enum backend_table table, struct span key, struct span value,
+                  int by)
+{
+    void (*const apply)(struct accum *, const struct accum *) = by > 0 ? accum_add : accum_remove;
+    int records = table == BACKEND_CURRENT ? by : 0;
     struct accum element;
 
-    if (old != NULL) {
-        hash_element(store, pos, old, &element);
-        accum_remove(&store->now.sum, &element);
-        store->now.records--;
-        if (passed) {
-            accum_remove(&store->scrub.set, &element);
-            store->scrub.set_count--;
-        }
-    }
-    if (new != NULL) {
-        hash_element(store, pos, new, &element);
-        accum_add(&store->now.sum, &element);
-        store->now.records++;
-        if (passed) {
-            accum_add(&store->scrub.set, &element);
-            store->scrub.set_count++;
-        }
+    hash_element(store, table, key, value, &element);
+    apply(&store->now.sum, &element);
+    store->now.records += records;
+    if (passed(&store->scrub, table, key)) {
+        apply(&store->scrub.set, &element);
+        store->scrub.records += records;
     }
     mem_wipe(&element, sizeof(element));
+}
+
+int batch_replace(struct store *store, enum backend_table table, struct span key,
+                  const struct span *old, const struct span *new, struct err *err)
+{
+    const struct backend_ops *ops = store->backend->ops;
+
+    if (new != NULL)
+        TRY(ops->put(store->backend, table, key, *new, err));
+    else if (old != NULL)
+        TRY(ops->remove(store->backend, table, key, err));
+    if (old != NULL)
+        count(store, table, key, *old, -1);
+    if (new != NULL)
+        count(store, table, key, *new, 1);
+    return 0;
 }

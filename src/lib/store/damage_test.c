@@ -256,20 +256,57 @@ static void a_missing_row_is_quarantined(void **state)
     assert_int_equal(err.code, ERR_CORRUPT);
 }
 
-static void a_missing_index_entry_is_reported_by_the_scrub(void **state)
+static void a_changed_index_is_noticed(void **state)
 {
     struct fixture *fixture = *state;
-    struct store_change put = {.key = user("alice"), .terms = {"key=1"}, .term_count = 1};
+    struct store_change put = {
+        .key = user("alice"), .terms = {"key=1", "key=1", "key=2"}, .term_count = 3};
     struct store_txn txn = {.changes = &put, .change_count = 1};
     struct err err = ERR_INIT;
 
     assert_int_equal(store_txn_commit(fixture->store, &txn, NULL, &err), 0);
+    put.terms[2] = "key=3";
+    assert_int_equal(store_txn_commit(fixture->store, &txn, NULL, &err), 0);
     fixture_flush(fixture);
-    tamper(fixture, "DELETE FROM term");
     fixture_open(fixture);
-    assert_int_equal(fixture->damages, 0);
-    assert_int_equal(fixture_scrub(fixture, &err), 0);
-    assert_int_equal(fixture->damages, 1);
+    tamper(fixture, "CREATE TEMP TABLE t AS SELECT * FROM term LIMIT 1; DELETE FROM term WHERE k = "
+                    "(SELECT k FROM t)");
+    refuses_to_open(fixture, "their index");
+    fixture->config.accept_loss = true;
+    fixture_open(fixture);
+    fixture->config.accept_loss = false;
+    fixture_open(fixture);
+    tamper(fixture, "INSERT INTO term SELECT CAST(substr(k, 1, 79) || x'00' AS BLOB), v FROM term");
+    refuses_to_open(fixture, "their index");
+}
+
+static void a_damaged_record_with_terms_is_replaced(void **state)
+{
+    struct fixture *fixture = *state;
+    struct store_change put = {.key = user("alice"), .terms = {"key=1"}, .term_count = 1};
+    struct store_txn txn = {.changes = &put, .change_count = 1};
+    struct store_list query = {.collection = "users", .term = "key=1"};
+    struct store_page page;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(store_txn_commit(fixture->store, &txn, NULL, &err), 0);
+    fixture_flush(fixture);
+    tamper(fixture, "UPDATE change SET v = substr(v, 1, length(v) - 1) || x'00' WHERE k = " ROW(1));
+    fixture_open(fixture);
+    put.terms[0] = "key=2";
+    assert_int_equal(store_txn_commit(fixture->store, &txn, NULL, &err), 0);
+    assert_int_equal(store_list(fixture->store, &query, fixture->arena, &page, &err), 0);
+    assert_int_equal(page.count, 0);
+    assert_int_equal(page.damaged, 0);
+    put.terms[0] = "key=1";
+    assert_int_equal(store_txn_commit(fixture->store, &txn, NULL, &err), 0);
+    fixture_flush(fixture);
+    fixture_open(fixture);
+    assert_int_equal(store_list(fixture->store, &query, fixture->arena, &page, &err), 0);
+    assert_int_equal(page.count, 1);
+    assert_int_equal(store_delete(fixture->store, user("alice"), &err), 0);
+    fixture_flush(fixture);
+    fixture_open(fixture);
 }
 
 static void a_gap_in_the_history_ends_a_watch(void **state)
@@ -557,8 +594,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_record_rolled_back_is_noticed, start, stop),
         cmocka_unit_test_setup_teardown(a_missing_newest_record_is_noticed, start, stop),
         cmocka_unit_test_setup_teardown(a_missing_row_is_quarantined, start, stop),
-        cmocka_unit_test_setup_teardown(a_missing_index_entry_is_reported_by_the_scrub, start,
-                                        stop),
+        cmocka_unit_test_setup_teardown(a_changed_index_is_noticed, start, stop),
+        cmocka_unit_test_setup_teardown(a_damaged_record_with_terms_is_replaced, start, stop),
         cmocka_unit_test_setup_teardown(a_gap_in_the_history_ends_a_watch, start, stop),
         cmocka_unit_test_setup_teardown(a_head_of_another_time_is_noticed, start, stop),
         cmocka_unit_test_setup_teardown(a_lost_id_is_no_new_store, start, stop),

@@ -43,7 +43,7 @@ int read_damage(struct store *store, const struct coll *coll, const uint8_t pos[
 int read_current(struct store *store, const uint8_t pos[ROW_POS_LEN], struct row_current *out,
                  struct err *err)
 {
-    uint8_t room[ROW_ID_LEN + ROW_SALT_LEN + 1];
+    uint8_t room[ROW_CURRENT_LEN + 1];
     struct buf bytes = {.data = room, .cap = sizeof(room), .max = sizeof(room) - 1};
 
     int found = store->backend->ops->get(store->backend, BACKEND_CURRENT, span_of(pos, ROW_POS_LEN),

@@ -4,6 +4,8 @@
 
 #include "base/mem.h"
 
+enum { ROOM_KEPT = 256 * 1024 };
+
 /* Takes what another process made of the store since. */
 static int refresh(struct store *store, struct err *err)
 {
@@ -87,6 +89,13 @@ static bool happened_all_the_same(struct store *store, const struct buf *head)
     return found == 1 && span_eq(buf_span(head), buf_span(&stored));
 }
 
+/* One large record must not cost its size for ever. */
+static void trim(struct buf *buf)
+{
+    if (buf->cap > ROOM_KEPT)
+        buf_free_wiped(buf);
+}
+
 static void settle(struct store *store, const struct buf *head)
 {
     store->durable = store->now;
@@ -96,6 +105,10 @@ static void settle(struct store *store, const struct buf *head)
     store->open = false;
     store->dirty = false;
     store->flushes++;
+    trim(&store->raw);
+    trim(&store->plain);
+    trim(&store->out);
+    trim(&store->body);
 }
 
 int store_flush(struct store *store, struct err *err)

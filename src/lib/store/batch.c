@@ -24,6 +24,14 @@ int batch_refresh(struct store *store, struct err *err)
     return 0;
 }
 
+bool batch_compacted(struct store *store, int64_t revision)
+{
+    struct err ignored = ERR_INIT;
+
+    return store->backend->ops->shared && batch_refresh(store, &ignored) == 0 &&
+           revision <= store->durable.compacted;
+}
+
 int batch_begin(struct store *store, struct err *err)
 {
     if (store->broken) {
@@ -48,6 +56,7 @@ void store_discard(struct store *store)
         store->now = store->durable;
         keyring_rollback(store);
         scrub_restart(store);
+        store->rewrap_id = 0;
     }
     store->open = false;
     store->dirty = false;

@@ -182,7 +182,8 @@ static int scrub_records(struct store *store, size_t limit, struct err *err)
         struct err why = ERR_INIT;
         TRY(next_key(scrub, pos, err));
         TRY(row_current_decode(bytes, &current, err));
-        if (check_record(store, pos.p, &current, &why) < 0 && why.code != ERR_CORRUPT) {
+        if (check_record(store, pos.p, &current, &why) < 0 && why.code != ERR_CORRUPT &&
+            why.code != ERR_NOT_FOUND) {
             *err = why;
             return -1;
         }
@@ -271,6 +272,9 @@ int store_scrub(struct store *store, size_t max_records, struct err *err)
     case SCRUB_RECORDS: result = scrub_records(store, max_records, err); break;
     case SCRUB_HISTORY: result = scrub_history(store, max_records, err); break;
     }
+    if (result < 0 && store->scrub.phase == SCRUB_HISTORY && err->code == ERR_CORRUPT &&
+        batch_compacted(store, row_revision(store->scrub.id)))
+        return 1;
     if (result < 0)
         scrub_restart(store);
     return result;

@@ -162,6 +162,8 @@ int batch_begin(struct store *store, struct err *err) MUST_USE;
 int batch_break(struct store *store, struct err *err);
 /* Takes the head that another process may have moved; does nothing inside a batch. */
 int batch_refresh(struct store *store, struct err *err) MUST_USE;
+/* Whether another process compacted this revision meanwhile: what is missing is then no damage. */
+bool batch_compacted(struct store *store, int64_t revision);
 /* Put and remove in BACKEND_CURRENT and BACKEND_TERM that keep the sum: `old` is what is there now,
  * `new` what is to be there; NULL: nothing. */
 int batch_replace(struct store *store, enum backend_table table, struct span key,
@@ -174,7 +176,8 @@ int read_current(struct store *store, const uint8_t pos[ROW_POS_LEN], struct row
                  struct err *err) MUST_USE;
 /* The row of the history, into store->raw. A row that is missing is ERR_CORRUPT. */
 int read_row(struct store *store, int64_t id, struct row *out, struct err *err) MUST_USE;
-/* The current record at a position, into store->raw and store->plain. Damage is reported. */
+/* The current record at a position, into store->raw and store->plain. Damage is reported.
+ * ERR_NOT_FOUND when another process removed it meanwhile. */
 int read_record(struct store *store, struct coll *coll, const uint8_t pos[ROW_POS_LEN],
                 const struct row_current *current, struct row *row, struct row_body *body,
                 struct err *err) MUST_USE;

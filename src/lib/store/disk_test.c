@@ -6,9 +6,12 @@
 #include "base/fd.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -284,6 +287,42 @@ static void a_full_disk_loses_nothing_and_heals(void **state)
     assert_int_equal(fixture_scrub(fixture, &err), 0);
 }
 
+static void fill_and_heal(struct fixture *fixture)
+{
+    struct err err = ERR_INIT;
+
+    fixture_open(fixture);
+    unsigned acknowledged = put_until_full(fixture, &err);
+    assert_true(acknowledged > 10 && acknowledged < 500);
+    assert_int_equal(err.sys, ENOSPC);
+    assert_non_null(strstr(err.msg, "the disk is full"));
+    if (store_needs_flush(fixture->store))
+        assert_int_equal(store_flush(fixture->store, &err), -1);
+    exactly_these_are_there(fixture, acknowledged);
+    assert_int_equal(mount(NULL, fixture->dir, NULL, MS_REMOUNT, "size=64m"), 0);
+    fixture_put(fixture, user("after"), "room again");
+    fixture_flush(fixture);
+    fixture_open(fixture);
+    assert_string_equal(fixture_value(fixture, user("after")), "room again");
+    exactly_these_are_there(fixture, acknowledged);
+    assert_int_equal(fixture_scrub(fixture, &err), 0);
+}
+
+static void a_full_file_system_is_named(void **state)
+{
+    struct fixture *fixture = *state;
+
+    store_close(fixture->store);
+    fixture->store = NULL;
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", fixture->dir, "tmpfs", 0, "size=1m") < 0)
+        skip();
+    fill_and_heal(fixture);
+    store_close(fixture->store);
+    fixture->store = NULL;
+    assert_int_equal(umount(fixture->dir), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -292,6 +331,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(flipped_pages_never_crash_it, start, stop),
         cmocka_unit_test_setup_teardown(a_truncated_file_is_noticed, start, stop),
         cmocka_unit_test_setup_teardown(a_full_disk_loses_nothing_and_heals, start, stop),
+        cmocka_unit_test_setup_teardown(a_full_file_system_is_named, start, stop),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

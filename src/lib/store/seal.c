@@ -49,17 +49,18 @@ void hash_term(const struct coll *coll, const char *term, uint8_t out[ROW_TERM_L
     hash(coll->names, 't', NULL, term, out + ROW_HASH_LEN);
 }
 
-void hash_element(const struct store *store, const uint8_t pos[ROW_POS_LEN],
-                  const struct row_current *current, struct accum *out)
+void hash_element(const struct store *store, enum backend_table table, struct span key,
+                  struct span value, struct accum *out)
 {
-    uint8_t room[ROW_STORE_ID_LEN + ROW_POS_LEN + 8 + ROW_SALT_LEN + 2];
+    uint8_t room[1 + ROW_STORE_ID_LEN + ROW_TERM_KEY_LEN + 1];
     uint8_t full[CRYPTO_HASH_LEN];
     struct buf input = {.data = room, .cap = sizeof(room), .max = sizeof(room) - 1};
 
-    buf_put_u8(&input, 'E');
+    buf_put_u8(&input, table == BACKEND_CURRENT ? 'E' : 'T');
     buf_put(&input, store->id, ROW_STORE_ID_LEN);
-    buf_put(&input, pos, ROW_POS_LEN);
-    row_current_encode(current, &input);
+    buf_put_span(&input, key);
+    buf_put_span(&input, value);
+    INVARIANT(!input.overflowed);
     crypto_hmac_sha256(secret_span(store->set_key), buf_span(&input), full);
     struct cursor cursor = cursor_of(span_of(full, sizeof(full)));
     for (size_t i = 0; i < ARRAY_LEN(out->limb); i++)

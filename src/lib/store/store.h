@@ -245,7 +245,8 @@ void store_watch_remove(struct store_watcher *watcher);
 /* Other processes may write to a PostgreSQL store: this descriptor becomes readable when they did;
  * -1 with SQLite. Ask anew after each store_poll(). */
 int store_fd(const struct store *store);
-/* Takes the news of other processes and delivers events. */
+/* Takes the news of other processes and delivers events. ERR_UNAVAILABLE while the server is away:
+ * store_fd() may be -1 then; call it again after a while, no event is lost. */
 int store_poll(struct store *store, struct err *err) MUST_USE;
 
 /* ------------------------------------------------------------------ keeping */

@@ -52,17 +52,17 @@ struct store_state {
     struct accum sum;
 };
 
-/* Where the pass of store_scrub() is. `set` and `set_count` cover the positions up to `pos`. */
+/* Where the pass of store_scrub() is: behind this key of this map. `set` covers what is passed. */
 enum scrub_phase { SCRUB_SET, SCRUB_RECORDS, SCRUB_HISTORY };
 
 struct scrub {
     enum scrub_phase phase;
-    bool started;
-    uint8_t pos[ROW_POS_LEN];
+    enum backend_table table; /* in SCRUB_SET: BACKEND_CURRENT, then BACKEND_TERM */
+    uint8_t key[ROW_TERM_KEY_LEN];
+    size_t key_len; /* 0: at the beginning of the map */
     struct accum set;
-    int64_t set_count;
-    int64_t id;
-    uint8_t left; /* changes that the revision of `id` still has */
+    int64_t records;
+    int64_t id; /* the largest that was met; in SCRUB_HISTORY the next one */
 };
 
 struct damage {
@@ -139,9 +139,9 @@ void hash_scope(const struct coll *coll, const char *scope, uint8_t out[ROW_HASH
 void hash_pos(const struct coll *coll, const char *scope, const char *name,
               uint8_t out[ROW_POS_LEN]);
 void hash_term(const struct coll *coll, const char *term, uint8_t out[ROW_TERM_LEN]);
-/* The element of the set of current records. */
-void hash_element(const struct store *store, const uint8_t pos[ROW_POS_LEN],
-                  const struct row_current *current, struct accum *out);
+/* What stands for one row of BACKEND_CURRENT or BACKEND_TERM in the sum of the head. */
+void hash_element(const struct store *store, enum backend_table table, struct span key,
+                  struct span value, struct accum *out);
 /* Seals an encoded body under the newest version, which goes into the row, and encodes the row. */
 int seal_row(struct store *store, struct coll *coll, struct row *row, struct span plain,
              struct buf *out, struct err *err) MUST_USE;
@@ -162,8 +162,12 @@ int batch_begin(struct store *store, struct err *err) MUST_USE;
 int batch_break(struct store *store, struct err *err);
 /* Takes the head that another process may have moved; does nothing inside a batch. */
 int batch_refresh(struct store *store, struct err *err) MUST_USE;
-void batch_element(struct store *store, const uint8_t pos[ROW_POS_LEN],
-                   const struct row_current *old, const struct row_current *new);
+/* Whether another process compacted this revision meanwhile: what is missing is then no damage. */
+bool batch_compacted(struct store *store, int64_t revision);
+/* Put and remove in BACKEND_CURRENT and BACKEND_TERM that keep the sum: `old` is what is there now,
+ * `new` what is to be there; NULL: nothing. */
+int batch_replace(struct store *store, enum backend_table table, struct span key,
+                  const struct span *old, const struct span *new, struct err *err) MUST_USE;
 
 /* ---- read.c ---- */
 
@@ -172,7 +176,8 @@ int read_current(struct store *store, const uint8_t pos[ROW_POS_LEN], struct row
                  struct err *err) MUST_USE;
 /* The row of the history, into store->raw. A row that is missing is ERR_CORRUPT. */
 int read_row(struct store *store, int64_t id, struct row *out, struct err *err) MUST_USE;
-/* The current record at a position, into store->raw and store->plain. Damage is reported. */
+/* The current record at a position, into store->raw and store->plain. Damage is reported.
+ * ERR_NOT_FOUND when another process removed it meanwhile. */
 int read_record(struct store *store, struct coll *coll, const uint8_t pos[ROW_POS_LEN],
                 const struct row_current *current, struct row *row, struct row_body *body,
                 struct err *err) MUST_USE;

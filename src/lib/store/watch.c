@@ -155,7 +155,7 @@ static int deliver_row(struct store *store, const struct row *row, struct arena 
     if (!anybody_wants(store, row))
         return 0;
     if (read_event(store, row, arena, &event, err) < 0) {
-        if (err->code != ERR_CORRUPT)
+        if (err->code != ERR_CORRUPT || batch_compacted(store, row_revision(row->id)))
             return -1;
         read_damage(store, event.coll, row->pos, row->id, err);
         lose_all(store, row, err);
@@ -277,6 +277,8 @@ void watch_dispatch(struct store *store)
         /* A backend that is away is asked again by the next flush or poll. */
         if (err.code != ERR_CORRUPT && err.code != ERR_GONE)
             break;
+        if (err.code == ERR_CORRUPT && batch_compacted(store, row_revision(first_wanted(store))))
+            continue;
         lose_at(store, first_wanted(store), &err);
     }
     store->dispatching = false;

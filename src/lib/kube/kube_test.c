@@ -120,8 +120,10 @@ static const char *query(const struct kube_request *request, const char *name)
     return NULL;
 }
 
-static const char *media_type(const char *method, const char *body)
+static const char *media_type(const char *method, const char *body, const char *args)
 {
+    if (args != NULL && strstr(args, "fieldManager=") != NULL)
+        return "application/apply-patch+yaml";
     if (strcmp(method, "PATCH") != 0)
         return "application/json";
     return body[0] == '[' ? "application/json-patch+json" : "application/merge-patch+json";
@@ -148,7 +150,7 @@ static unsigned ask(struct bench *bench, const char *what, const char *body)
         .path = path,
         .query = query,
         .query_ctx = args != NULL ? args : strchr(line, 0),
-        .content_type = media_type(line, text),
+        .content_type = media_type(line, text, args),
         .body = span_str(text),
         .principal = &principal,
         .arena = bench->arena,
@@ -402,6 +404,69 @@ static void plain_secrets_become_base64(void **state)
     assert_null(json_object_get(bench->body, "stringData"));
 }
 
+static void what_is_no_longer_applied_goes(void **state)
+{
+    struct bench *bench = *state;
+
+    must(bench, 400, "PATCH " USERS "/a?fieldManager=", "{'metadata':{'name':'a'}}");
+    must(
+        bench, 201, "PATCH " USERS "/a?fieldManager=one",
+        "{'apiVersion':'drun.io/v1','kind':'User','metadata':{'name':'a','labels':{'x':'1','y':'2'},"
+        "'finalizers':['x/1']},'spec':{'email':'a@b.c','displayName':'A'}}");
+    must(bench, 200, "PATCH " USERS "/a", "{'spec':{'expiresAt':'2030-01-01T00:00:00Z'}}");
+    must(bench, 200, "PATCH " USERS "/a?fieldManager=one",
+         "{'metadata':{'labels':{'y':'2'}},'spec':{'email':'a@b.c'}}");
+    assert_null(codec_json_at(bench->body, "metadata", "finalizers", NULL));
+    assert_null(codec_json_at(bench->body, "metadata", "labels", "x", NULL));
+    assert_string_equal(text_at(bench, "/metadata/labels/y"), "2");
+    assert_string_equal(text_at(bench, "/spec/displayName"), "");
+    assert_string_equal(text_at(bench, "/spec/email"), "a@b.c");
+    assert_string_equal(text_at(bench, "/spec/expiresAt"), "2030-01-01T00:00:00Z");
+    CLEANUP_FREE char *revision = mem_strdup(text_at(bench, "/metadata/resourceVersion"));
+    must(bench, 200, "PATCH " USERS "/a?fieldManager=one",
+         "{'metadata':{'labels':{'y':'2'}},'spec':{'email':'a@b.c'}}");
+    assert_string_equal(text_at(bench, "/metadata/resourceVersion"), revision);
+}
+
+static void two_appliers_do_not_overwrite_each_other(void **state)
+{
+    struct bench *bench = *state;
+
+    must(bench, 201, "PATCH " USERS "/a?fieldManager=one", "{'spec':{'email':'a@b.c'}}");
+    must(bench, 409, "PATCH " USERS "/a?fieldManager=two", "{'spec':{'email':'x@b.c'}}");
+    assert_string_equal(text_at(bench, "/message"),
+                        "Apply failed with 1 conflict: conflict with \"one\": .spec.email");
+    assert_string_equal(text_at(bench, "/details/causes/0/field"), ".spec.email");
+    must(bench, 200, "PATCH " USERS "/a?fieldManager=two", "{'spec':{'email':'a@b.c'}}");
+    /* Both own it now: it stays when one lets go. */
+    must(bench, 200, "PATCH " USERS "/a?fieldManager=one", "{'spec':{'displayName':'A'}}");
+    assert_string_equal(text_at(bench, "/spec/email"), "a@b.c");
+    must(bench, 200, "PATCH " USERS "/a?fieldManager=one&force=true", "{'spec':{'email':'x@b.c'}}");
+    assert_string_equal(text_at(bench, "/spec/email"), "x@b.c");
+    must(bench, 200, "PATCH " USERS "/a?fieldManager=two", "{}");
+    assert_string_equal(text_at(bench, "/spec/email"), "x@b.c");
+    must(bench, 400, "PATCH " USERS "/a?fieldManager=two",
+         "{'metadata':{'labels':{'$patch':'delete'}}}");
+}
+
+static void lists_are_applied_by_their_keys(void **state)
+{
+    struct bench *bench = *state;
+#define MSVC      "/apis/drun.io/v1/namespaces/demo/modelservices/m"
+#define SPEC(env) "{'spec':{'modelRef':{'name':'m'},'engine':{'kind':'vllm','env':" env "}}}"
+
+    must(bench, 201, "POST /api/v1/namespaces", "{'metadata':{'name':'demo'}}");
+    must(bench, 201, "PATCH " MSVC "?fieldManager=one",
+         SPEC("[{'name':'A','value':'1'},{'name':'B','value':'2'}]"));
+    must(bench, 200, "PATCH " MSVC "?fieldManager=two",
+         "{'spec':{'engine':{'env':[{'name':'C','value':'3'}]}}}");
+    must(bench, 200, "PATCH " MSVC "?fieldManager=one", SPEC("[{'name':'B','value':'4'}]"));
+    const json_t *env = codec_json_at(bench->body, "spec", "engine", "env", NULL);
+    assert_int_equal(json_array_size(env), 2);
+    assert_string_equal(text_at(bench, "/spec/engine/env/0/value"), "4");
+    assert_string_equal(text_at(bench, "/spec/engine/env/1/name"), "C");
+}
+
 /* ------------------------------------------------------------------ reading */
 
 static void lists_come_in_pages(void **state)
@@ -629,6 +694,9 @@ int main(int argc, char **argv)
         CASE(who_may_not_is_told_so),
         CASE(a_key_is_shown_once),
         CASE(plain_secrets_become_base64),
+        CASE(what_is_no_longer_applied_goes),
+        CASE(two_appliers_do_not_overwrite_each_other),
+        CASE(lists_are_applied_by_their_keys),
         CASE(lists_come_in_pages),
         CASE(lists_select),
         CASE(a_watch_sees_everything_after_its_revision),

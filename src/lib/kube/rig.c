@@ -126,6 +126,7 @@ static unsigned ask(struct rig *rig, const char *what, const char *body)
         .path = path,
         .query = query,
         .query_ctx = args != NULL ? args : strchr(line, 0),
+        .accept = rig->accept,
         .content_type = media_type(line, text, args),
         .body = span_str(text),
         .principal = &principal,

@@ -24,6 +24,7 @@ struct rig {
     struct kube_answer answer;
     json_t *body; /* of the last answer */
     const char *user;
+    const char *accept; /* NULL: none */
     unsigned changes;
     bool refuse;
     struct buf watched;

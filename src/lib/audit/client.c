@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "audit/audit.h"
+
+#include "base/clock.h"
+#include "ipc/ipc.h"
+
+enum { COUNT_LEN = 2, BLOCK_LEN = 4 };
+
+struct packing {
+    struct ipc_client *audit;
+    struct audit_pending *pending;
+    struct buf body;
+    uint16_t count;
+};
+
+static int flush(struct packing *packing, struct err *err)
+{
+    uint32_t id;
+
+    if (packing->count == 0)
+        return 0;
+    packing->body.data[0] = (uint8_t)(packing->count & 0xff);
+    packing->body.data[1] = (uint8_t)(packing->count >> 8);
+    TRY(ipc_send(packing->audit, AUDIT_MSG_APPEND, buf_span(&packing->body), &id, err));
+    INVARIANT(packing->pending->count < AUDIT_PACKETS_MAX);
+    packing->pending->id[packing->pending->count++] = id;
+    packing->count = 0;
+    buf_reset(&packing->body);
+    return 0;
+}
+
+static int pack(struct packing *packing, const struct audit_event *event, struct err *err)
+{
+    CLEANUP(buf_free) struct buf wire = BUF_INIT(AUDIT_EVENT_MAX);
+    struct audit_event timed = *event;
+
+    if (timed.time_ns == 0)
+        timed.time_ns = clock_wall_ns();
+    audit_event_put(&timed, &wire);
+    TRY(buf_check(&wire, "an audit event", err));
+    if (packing->body.len + BLOCK_LEN + wire.len > IPC_BODY_MAX)
+        TRY(flush(packing, err));
+    if (packing->count++ == 0)
+        buf_put_u16(&packing->body, 0); /* flush() writes the count here */
+    buf_put_block(&packing->body, buf_span(&wire));
+    return 0;
+}
+
+/* After a failure half-way: takes the answers that will still come, so that the channel stays in
+ * step. */
+static void abandon(struct ipc_client *audit, struct audit_pending *pending)
+{
+    struct err ignored = ERR_INIT;
+
+    if (audit_send_wait(audit, pending, &ignored) < 0)
+        pending->count = 0;
+}
+
+int audit_send_begin(struct ipc_client *audit, const struct audit_event *events, size_t count,
+                     struct audit_pending *out, struct err *err)
+{
+    struct packing packing = {.audit = audit, .pending = out, .body = BUF_INIT(IPC_BODY_MAX)};
+    int done = 0;
+
+    out->count = 0;
+    if (count == 0 || count > AUDIT_SEND_MAX)
+        return err_set(err, ERR_INVALID, "1 to %d audit events at once", AUDIT_SEND_MAX);
+    for (size_t i = 0; i < count && done == 0; i++)
+        done = pack(&packing, &events[i], err);
+    if (done == 0)
+        done = flush(&packing, err);
+    buf_free(&packing.body);
+    if (done < 0)
+        abandon(audit, out);
+    return done;
+}
+
+/* Waits for every answer also when one is an error. */
+int audit_send_wait(struct ipc_client *audit, struct audit_pending *pending, struct err *err)
+{
+    int result = 0;
+
+    for (size_t i = 0; i < pending->count; i++) {
+        CLEANUP(buf_free) struct buf reply = BUF_INIT(8);
+        struct err bad = ERR_INIT;
+        if (ipc_wait(audit, pending->id[i], &reply, &bad) == 0 || result < 0)
+            continue;
+        *err = bad;
+        result = -1;
+    }
+    pending->count = 0;
+    return result < 0 ? err_wrap(err, "recording what happened") : 0;
+}
+
+int audit_send(struct ipc_client *audit, const struct audit_event *events, size_t count,
+               struct err *err)
+{
+    struct audit_pending pending;
+
+    TRY(audit_send_begin(audit, events, count, &pending, err));
+    return audit_send_wait(audit, &pending, err);
+}
+
+int audit_ask_anchor(struct ipc_client *audit, uint64_t *out_revision, struct err *err)
+{
+    CLEANUP(buf_free) struct buf reply = BUF_INIT(8);
+
+    TRY(ipc_call(audit, AUDIT_MSG_ANCHOR, span_of("", 0), &reply, NULL, err));
+    struct cursor cursor = cursor_of(buf_span(&reply));
+    *out_revision = cursor_u64(&cursor);
+    return cursor_done(&cursor, "the answer about an anchor", err);
+}
+
+int audit_ask_checkpoint(struct ipc_client *audit, struct buf *out_note, struct err *err)
+{
+    return ipc_call(audit, AUDIT_MSG_CHECKPOINT, span_of("", 0), out_note, NULL, err);
+}
+
+int audit_give_ring(struct ipc_client *audit, int ring_fd, int bell_fd, struct err *err)
+{
+    struct ipc_fds fds = {.fd = {ring_fd, bell_fd}, .count = 2};
+
+    return ipc_call_fds(audit, AUDIT_MSG_RING, span_of("", 0), &fds, NULL, NULL, err);
+}

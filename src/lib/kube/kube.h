@@ -34,7 +34,8 @@ struct kube_principal {
 struct kube_request {
     const char *method;
     const char *path; /* decoded, without the query */
-    /* The first value of a query argument, decoded; NULL when there is none. */
+    /* The first value of a query argument, decoded; NULL when there is none. It lives as long as
+     * the request. */
     const char *(*query)(const struct kube_request *request, const char *name);
     void *query_ctx;
     const char *accept;       /* NULL: anything */

@@ -77,9 +77,9 @@ static bool may(struct rbac_model *model, const struct rbac_user *user, const ch
 static int confirm_aggregation(struct rbac_model *model, const struct rbac_user *user,
                                struct err *err)
 {
-    static const struct span star = {(const uint8_t *)"*", 1};
-    static const struct rbac_list any = {&star, 1};
-    static const struct rbac_rule everything[] = {
+    const struct span star = span_str("*");
+    const struct rbac_list any = {&star, 1};
+    const struct rbac_rule everything[] = {
         {.verbs = any, .groups = any, .resources = any},
         {.verbs = any, .urls = any},
     };

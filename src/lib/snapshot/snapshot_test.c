@@ -239,6 +239,52 @@ static void references_out_of_range_are_refused_though_the_checksum_is_right(voi
     assert_true(refused > 200); /* the rest are bytes of text and numbers that may be anything */
 }
 
+/* 0xffffffff and 1 add up to 0, which is within every section. */
+static void references_whose_end_overflows_are_refused(void **state UNUSED)
+{
+    static const uint32_t overflowing[] = {UINT32_MAX, 1};
+    CLEANUP(buf_free) struct buf file = BUF_INIT(SNAPSHOT_FILE_MAX);
+    struct snapshot *snapshot = NULL;
+    struct policy_route route;
+    uint8_t old[sizeof(overflowing)];
+
+    put_policy(&file, 2);
+    for (size_t i = sizeof(struct format_header); i + sizeof(old) <= file.len; i += 4) {
+        struct format_header *header = (struct format_header *)(void *)file.data;
+        struct err err = ERR_INIT;
+        memcpy(old, file.data + i, sizeof(old));
+        memcpy(file.data + i, overflowing, sizeof(old));
+        format_digest(file.data, file.len, header->digest);
+        if (snapshot_from_bytes(&policy_snapshot, buf_span(&file), &snapshot, &err) == 0) {
+            policy_route_at(snapshot, 0, &route);
+            assert_in_range(route.name.len, 0, SNAPSHOT_TEXT_MAX);
+            assert_int_equal(route.name.p[route.name.len], '\0');
+            snapshot_free(snapshot);
+        }
+        memcpy(file.data + i, old, sizeof(old));
+    }
+}
+
+/* A lookup in such a table would never end. */
+static void a_table_without_a_free_slot_is_refused(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf file = BUF_INIT(SNAPSHOT_FILE_MAX);
+    struct snapshot *snapshot = NULL;
+    struct err err = ERR_INIT;
+
+    put_policy(&file, 2);
+    struct format_header *header = (struct format_header *)(void *)file.data;
+    struct format_section *table = (struct format_section *)(void *)(header + 1);
+    table += POLICY_ROUTE_TABLE;
+    struct snapshot_slot *slots = (struct snapshot_slot *)(void *)(file.data + table->offset);
+    for (uint32_t i = 0; i < table->count; i++)
+        slots[i].at = 0;
+    format_digest(file.data, file.len, header->digest);
+    assert_int_equal(snapshot_from_bytes(&policy_snapshot, buf_span(&file), &snapshot, &err), -1);
+    assert_string_equal(err.msg, "policy.snap is refused: its section route table does not hold "
+                                 "its records");
+}
+
 static void a_snapshot_of_another_type_is_refused(void **state UNUSED)
 {
     CLEANUP(buf_free) struct buf file = BUF_INIT(SNAPSHOT_FILE_MAX);
@@ -415,6 +461,8 @@ int main(void)
         cmocka_unit_test(routes_are_found_by_namespace_and_name),
         cmocka_unit_test(every_flipped_bit_is_noticed),
         cmocka_unit_test(references_out_of_range_are_refused_though_the_checksum_is_right),
+        cmocka_unit_test(references_whose_end_overflows_are_refused),
+        cmocka_unit_test(a_table_without_a_free_slot_is_refused),
         cmocka_unit_test(a_snapshot_of_another_type_is_refused),
         cmocka_unit_test(a_reader_follows_what_is_published),
         cmocka_unit_test(a_damaged_file_leaves_the_old_one_in_force),

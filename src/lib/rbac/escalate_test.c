@@ -78,6 +78,25 @@ static void escalate_and_bind_open_the_door(void **state UNUSED)
     assert_int_equal(err.code, ERR_NOT_FOUND);
 }
 
+static void a_binding_stays_with_its_role(void **state UNUSED)
+{
+    CLEANUP(rbac_model_free_ptr) struct rbac_model *model = small_model();
+    struct err err = ERR_INIT;
+
+    must_put(model, META("ClusterRole", "all") ",\"rules\":[" RULE("\"*\"", "\"*\"", "\"*\"") "]}");
+    must_put(model, META("ClusterRoleBinding", "a") REF("ClusterRole", "all") USER("root"));
+    assert_int_equal(may_write(model, "root",
+                               META_IN("RoleBinding", "a", "r") REF("Role", "reader") USER("bob"),
+                               &err),
+                     0);
+    assert_int_equal(
+        may_write(model, "root",
+                  META_IN("RoleBinding", "a", "r") REF("ClusterRole", "invoker") USER("bob"), &err),
+        -1);
+    assert_int_equal(err.code, ERR_INVALID);
+    assert_non_null(strstr(err.msg, "cannot change roleRef"));
+}
+
 static void an_aggregation_needs_everything(void **state UNUSED)
 {
     CLEANUP(rbac_model_free_ptr) struct rbac_model *model = small_model();
@@ -100,6 +119,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_gives_what_he_does_not_have),
         cmocka_unit_test(escalate_and_bind_open_the_door),
+        cmocka_unit_test(a_binding_stays_with_its_role),
         cmocka_unit_test(an_aggregation_needs_everything),
     };
 

@@ -18,7 +18,6 @@ const struct role_entry role_table[] = {
     {.id = ROLE_AUDIT, .main = audit_main, .calls = KMS, .http = true},
     {.id = ROLE_API, .main = api_main, .calls = KMS | AUDIT, .http = true},
     {.id = ROLE_SECRETS, .main = secrets_main, .calls = KMS | AUDIT, .http = true},
-    {.id = ROLE_AGENT, .calls = KMS | AUDIT | API, .calls_late = API, .keeps_root = true},
     {.id = ROLE_GATEWAY, .main = gateway_main, .calls = KMS | AUDIT},
     {0},
 };

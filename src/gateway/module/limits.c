@@ -98,9 +98,10 @@ void gw_limits_settle(struct gw_call *call)
     if (!call->reserved)
         return;
     call->reserved = false;
+    uint64_t now = clock_mono_ns();
     for (size_t i = 0; i < GW_LIMIT_COUNT; i++)
         if (is_tokens(i))
-            limit_settle(gw_worker_limits(), &call->reservation, i, used, clock_mono_ns());
+            limit_settle(gw_worker_limits(), &call->reservation, i, used, now);
 }
 
 /* ------------------------------------------------------------------ headers */

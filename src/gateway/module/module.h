@@ -7,8 +7,8 @@
  *     filters         headers of the answer; usage counted in the stream
  *     log phase       limits settled, one audit event
  *
- * All memory is the request's pool or made when the worker starts. Nothing here waits. The
- * directives are in module.c. For this folder.
+ * All memory is the request's pool, or what the worker made before and uses again. Nothing here
+ * waits. The directives are in module.c. For this folder.
  */
 #ifndef DRUN_GATEWAY_MODULE_H
 #define DRUN_GATEWAY_MODULE_H
@@ -86,8 +86,9 @@ enum gw_stage {
     GW_REFUSED, /* answered here */
 };
 
-/* Everything about one model call; lives in the request's pool, survives internal redirects. */
+/* Everything about one model call; lives as long as the request's pool. */
 struct gw_call {
+    struct gw_call *next; /* among those that ended */
     enum gw_stage stage;
     uint64_t start_ns;
     ngx_str_t request_id;

@@ -35,12 +35,12 @@ static int answer(void *ctx, struct ipc_request *request UNUSED, struct buf *rep
 /* Serves for ever; the parent ends it. */
 static void serve(int fd, const struct nonsense *said)
 {
-    static struct ipc_message messages[KMS_EVENTS + 1];
+    static struct ipc_message messages[KMS_RESEAL + 1];
     static const struct ipc_table table = {.server = "kms", .messages = messages};
     struct loop *loop;
     struct err err = ERR_INIT;
 
-    for (uint16_t i = 0; i < KMS_EVENTS; i++)
+    for (uint16_t i = 0; i < KMS_RESEAL; i++)
         messages[i] = (struct ipc_message){.type = (uint16_t)(i + 1),
                                            .name = "any",
                                            .from = IPC_FROM(0),

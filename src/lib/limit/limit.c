@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
@@ -298,15 +299,12 @@ static int wanted_header(struct header *out, struct err *err)
     return 0;
 }
 
-/* Under a lock, which only openers take: a file of another boot or format is made anew. */
 static int prepare(int fd, const char *name, struct err *err)
 {
     struct header wanted;
     struct header there;
 
     TRY(wanted_header(&wanted, err));
-    if (flock(fd, LOCK_EX) < 0)
-        return err_sys(err, "cannot lock %s", name);
     ssize_t got = pread(fd, &there, sizeof(there), 0);
     if (got == (ssize_t)sizeof(there) && memcmp(&there, &wanted, sizeof(there)) == 0)
         return 0;
@@ -316,6 +314,18 @@ static int prepare(int fd, const char *name, struct err *err)
     return 0;
 }
 
+/* A file of another boot or format is made anew, under a lock that only openers take. The mapping
+ * would keep the lock when the descriptor is closed, so it is given up here. */
+static int prepare_locked(int fd, const char *name, struct err *err)
+{
+    while (flock(fd, LOCK_EX) < 0)
+        if (errno != EINTR)
+            return err_sys(err, "cannot lock %s", name);
+    int result = prepare(fd, name, err);
+    INVARIANT(flock(fd, LOCK_UN) == 0);
+    return result;
+}
+
 int limit_open(int dir_fd, const char *name, struct limit_table **out, struct err *err)
 {
     CLEANUP_FD int fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -323,7 +333,7 @@ int limit_open(int dir_fd, const char *name, struct limit_table **out, struct er
 
     if (fd < 0)
         return err_sys(err, "cannot open %s", name);
-    TRY(prepare(fd, name, err));
+    TRY(prepare_locked(fd, name, err));
     if (fstat(fd, &stat) < 0 || stat.st_size != (off_t)sizeof(struct file))
         return err_set(err, ERR_CORRUPT, "%s has not the size of a table of limits", name);
     void *mapped = mmap(NULL, sizeof(struct file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -2,15 +2,13 @@
 #include "openai/meter.h"
 
 #include "base/num.h"
+#include "openai/skip.h"
 
-#include <endian.h>
 #include <string.h>
 
 enum { TOP_OTHER, TOP_CHOICES, TOP_USAGE, TOP_ERROR };
 enum { NUMBER_NONE, NUMBER_PROMPT, NUMBER_COMPLETION };
 enum { LINE_START, LINE_FIELD, LINE_BLANK, LINE_DATA, LINE_DONE, LINE_OTHER };
-
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
 
 static const char data_field[] = "data:";
 static const char done_text[] = "[DONE]";
@@ -61,51 +59,34 @@ static void value_begins(struct openai_peek *peek, uint8_t c)
         peek->error = true;
 }
 
-/* In a string that is no name, up to what may end it. */
-static const uint8_t *skip_text(const uint8_t *p, const uint8_t *end)
+static void add_to_name(struct openai_peek *peek, const uint8_t *p, size_t len)
 {
-    while (end - p >= 8) {
-        uint64_t word;
-        memcpy(&word, p, sizeof(word));
-        word = le64toh(word);
-        uint64_t quote = word ^ EACH('"');
-        uint64_t slash = word ^ EACH('\\');
-        uint64_t found = (((quote - EACH(1)) & ~quote) | ((slash - EACH(1)) & ~slash)) & EACH(0x80);
-        if (found != 0)
-            return p + (__builtin_ctzll(found) >> 3);
-        p += 8;
-    }
-    while (p < end && *p != '"' && *p != '\\')
-        p++;
-    return p;
+    size_t room = OPENAI_NAME_MAX - NUM_MIN(peek->name_len, (size_t)OPENAI_NAME_MAX);
+
+    memcpy(peek->name + OPENAI_NAME_MAX - room, p, NUM_MIN(len, room));
+    peek->name_len = (uint8_t)NUM_MIN(peek->name_len + len, (size_t)OPENAI_NAME_MAX + 1);
 }
 
 static const uint8_t *in_string(struct openai_peek *peek, const uint8_t *p, const uint8_t *end)
 {
-    for (; p < end; p++) {
-        if (!peek->in_name && !peek->escaped) {
-            p = skip_text(p, end);
-            if (p == end)
-                return p;
-        }
-        if (peek->escaped) {
-            peek->escaped = false;
-        } else if (*p == '"') {
-            peek->in_string = false;
-            if (peek->in_name)
-                name_ends(peek);
-            peek->in_name = false;
-            return p + 1;
-        } else {
-            peek->escaped = *p == '\\';
-        }
-        if (peek->in_name && peek->name_len <= OPENAI_NAME_MAX) {
-            if (peek->name_len < OPENAI_NAME_MAX)
-                peek->name[peek->name_len] = (char)*p;
-            peek->name_len++;
-        }
+    const uint8_t *stop = peek->escaped ? p : skip_text(p, end);
+
+    if (peek->in_name && stop > p)
+        add_to_name(peek, p, (size_t)(stop - p));
+    if (stop == end)
+        return end;
+    if (peek->escaped || *stop == '\\') {
+        /* A name with an escape in it is none of ours: none is written that way. */
+        if (peek->in_name)
+            peek->name_len = OPENAI_NAME_MAX + 1;
+        peek->escaped = !peek->escaped;
+        return stop + 1;
     }
-    return p;
+    peek->in_string = false;
+    if (peek->in_name)
+        name_ends(peek);
+    peek->in_name = false;
+    return stop + 1;
 }
 
 static void string_begins(struct openai_peek *peek)
@@ -160,12 +141,27 @@ static void structure(struct openai_peek *peek, uint8_t c)
     }
 }
 
+/* Where only nesting and strings count: up to the next byte that has to do with either. */
+static const uint8_t *skip_deep(const uint8_t *p, const uint8_t *end)
+{
+    static const bool counts[256] = {
+        ['"'] = true, ['{'] = true, ['}'] = true, ['['] = true, [']'] = true};
+
+    while (p < end && !counts[*p])
+        p++;
+    return p;
+}
+
 static void peek_at(struct openai_peek *peek, const uint8_t *p, const uint8_t *end)
 {
     while (p < end) {
-        if (peek->in_string)
+        if (peek->in_string) {
             p = in_string(peek, p, end);
-        else
+            continue;
+        }
+        if (peek->depth > 2)
+            p = skip_deep(p, end);
+        if (p < end)
             structure(peek, *p++);
     }
 }

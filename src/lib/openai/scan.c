@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "openai/scan.h"
+#include "openai/skip.h"
 
-#include <endian.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,35 +34,6 @@ bool scan_end(struct scan *scan)
 }
 
 /* ------------------------------------------------------------------ strings */
-
-#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
-
-/* The top bit of the first byte that is a quote, a backslash, a control character or not ASCII; the
- * bits above it mean nothing. */
-static inline uint64_t special(uint64_t word)
-{
-    uint64_t quote = word ^ EACH('"');
-    uint64_t slash = word ^ EACH('\\');
-
-    return (((quote - EACH(1)) & ~quote) | ((slash - EACH(1)) & ~slash) |
-            ((word - EACH(0x20)) & ~word) | word) &
-           EACH(0x80);
-}
-
-static inline const uint8_t *skip_plain(const uint8_t *p, const uint8_t *end)
-{
-    while (end - p >= 8) {
-        uint64_t word;
-        memcpy(&word, p, sizeof(word));
-        uint64_t found = special(le64toh(word));
-        if (found != 0)
-            return p + (__builtin_ctzll(found) >> 3);
-        p += 8;
-    }
-    while (p < end && *p >= 0x20 && *p < 0x80 && *p != '"' && *p != '\\')
-        p++;
-    return p;
-}
 
 static bool continues(const uint8_t *p, size_t count)
 {

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writing a blob: into a file under another name, which gets its own when all is there. */
+/*
+ * Writing a blob: into a file under another name, which gets its own when all is there. Two chunks
+ * are under way: one is filled while the other goes to the file in the second lane. Hashing is the
+ * slowest step; with it the sealing goes to the second lane as well.
+ */
 #include "store/blob_internal.h"
+#include "store/blob_lane.h"
 
 #include "base/enc.h"
 #include "base/fd.h"
@@ -20,9 +25,13 @@ struct blob_writer {
     struct gcm *gcm;
     EVP_MD_CTX *content; /* SHA-256 of the plaintext; NULL for BLOB_ROOT */
     EVP_MD_CTX *root;    /* SHA-256 of salt and tags */
-    uint8_t *chunk;
-    size_t used;
-    uint64_t number;
+    struct blob_lane *lane;
+    struct part {
+        uint8_t *chunk; /* and room for its tag */
+        size_t used;
+    } parts[2];
+    struct part *part; /* the one that is being filled */
+    uint64_t number;   /* of the next chunk to be sealed */
 };
 
 static EVP_MD_CTX *digest_new(void)
@@ -41,6 +50,41 @@ static void digest_put(EVP_MD_CTX *md, const void *data, size_t len)
 static void digest_end(EVP_MD_CTX *md, uint8_t out[BLOB_DIGEST_LEN])
 {
     INVARIANT(EVP_DigestFinal_ex(md, out, NULL) == 1);
+}
+
+static void seal_part(struct blob_writer *writer, struct part *part)
+{
+    bool last = part->used < writer->header.chunk_len;
+    uint8_t *tag = part->chunk + part->used;
+
+    blob_chunk_begin(writer->gcm, writer->number++, last);
+    gcm_update(writer->gcm, part->chunk, part->used);
+    gcm_seal_end(writer->gcm, tag);
+    digest_put(writer->root, tag, CRYPTO_TAG_LEN);
+}
+
+static int write_part(void *ctx, size_t job, struct err *err)
+{
+    struct blob_writer *writer = ctx;
+    struct part *part = &writer->parts[job];
+
+    if (writer->content != NULL)
+        seal_part(writer, part);
+    return fd_write_all(writer->fd, span_of(part->chunk, part->used + CRYPTO_TAG_LEN), "a blob",
+                        err);
+}
+
+static int hand_over(struct blob_writer *writer, struct err *err)
+{
+    size_t job = (size_t)(writer->part - writer->parts);
+
+    if (writer->content == NULL)
+        seal_part(writer, writer->part);
+    /* The other part is free once this one is on its way. */
+    TRY(blob_lane_run(writer->lane, job, err));
+    writer->part = &writer->parts[1 - job];
+    writer->part->used = 0;
+    return 0;
 }
 
 static int make_file(struct blob_writer *writer, struct err *err)
@@ -76,7 +120,10 @@ int blob_writer_new(struct blob_store *blobs, enum blob_kind kind, struct blob_w
     TRY(crypto_random(writer->header.salt, BLOB_SALT_LEN, err));
     TRY(blob_derive(blobs, writer->header.salt, "chunks", &key, err));
     writer->gcm = gcm_new(key, true);
-    writer->chunk = mem_new(blobs->chunk_len + CRYPTO_TAG_LEN);
+    for (size_t i = 0; i < ARRAY_LEN(writer->parts); i++)
+        writer->parts[i].chunk = mem_new(blobs->chunk_len + CRYPTO_TAG_LEN);
+    writer->part = writer->parts;
+    writer->lane = blob_lane_new(write_part, writer);
     writer->content = kind == BLOB_SHA256 ? digest_new() : NULL;
     writer->root = digest_new();
     digest_put(writer->root, writer->header.salt, BLOB_SALT_LEN);
@@ -90,15 +137,18 @@ void blob_writer_free(struct blob_writer *writer)
 {
     if (writer == NULL)
         return;
+    blob_lane_free(writer->lane);
     fd_close(&writer->fd);
     if (writer->temporary[0] != '\0')
         (void)unlinkat(writer->blobs->dir_fd, writer->temporary, 0);
     gcm_free(writer->gcm);
     EVP_MD_CTX_free(writer->content);
     EVP_MD_CTX_free(writer->root);
-    if (writer->chunk != NULL)
-        mem_wipe(writer->chunk, writer->header.chunk_len);
-    free(writer->chunk);
+    for (size_t i = 0; i < ARRAY_LEN(writer->parts); i++) {
+        if (writer->parts[i].chunk != NULL)
+            mem_wipe(writer->parts[i].chunk, writer->header.chunk_len);
+        free(writer->parts[i].chunk);
+    }
     free(writer);
 }
 
@@ -107,38 +157,26 @@ void blob_writer_free_ptr(struct blob_writer **writer)
     blob_writer_free(*writer);
 }
 
-static int seal_chunk(struct blob_writer *writer, struct err *err)
-{
-    bool last = writer->used < writer->header.chunk_len;
-    uint8_t *tag = writer->chunk + writer->used;
-
-    blob_chunk_begin(writer->gcm, writer->number++, last);
-    gcm_update(writer->gcm, writer->chunk, writer->used);
-    gcm_seal_end(writer->gcm, tag);
-    digest_put(writer->root, tag, CRYPTO_TAG_LEN);
-    TRY(fd_write_all(writer->fd, span_of(writer->chunk, writer->used + CRYPTO_TAG_LEN), "a blob",
-                     err));
-    writer->used = 0;
-    return 0;
-}
-
 /* Bytes that are in the chunk's room now. */
 static int add(struct blob_writer *writer, size_t len, struct err *err)
 {
+    struct part *part = writer->part;
+
     if (writer->content != NULL)
-        digest_put(writer->content, writer->chunk + writer->used, len);
-    writer->used += len;
+        digest_put(writer->content, part->chunk + part->used, len);
+    part->used += len;
     writer->header.len += len;
-    return writer->used == writer->header.chunk_len ? seal_chunk(writer, err) : 0;
+    return part->used == writer->header.chunk_len ? hand_over(writer, err) : 0;
 }
 
 int blob_writer_put(struct blob_writer *writer, struct span bytes, struct err *err)
 {
     while (bytes.len > 0) {
-        size_t part = NUM_MIN(bytes.len, writer->header.chunk_len - writer->used);
-        memcpy(writer->chunk + writer->used, bytes.p, part);
-        TRY(add(writer, part, err));
-        bytes = span_of(bytes.p + part, bytes.len - part);
+        struct part *part = writer->part;
+        size_t len = NUM_MIN(bytes.len, writer->header.chunk_len - part->used);
+        memcpy(part->chunk + part->used, bytes.p, len);
+        TRY(add(writer, len, err));
+        bytes = span_of(bytes.p + len, bytes.len - len);
     }
     return 0;
 }
@@ -146,8 +184,9 @@ int blob_writer_put(struct blob_writer *writer, struct span bytes, struct err *e
 int blob_writer_put_fd(struct blob_writer *writer, int fd, struct err *err)
 {
     for (;;) {
-        size_t room = NUM_MIN(writer->header.chunk_len - writer->used, (size_t)BLOB_STEP_LEN);
-        ssize_t got = read(fd, writer->chunk + writer->used, room);
+        struct part *part = writer->part;
+        size_t room = NUM_MIN(writer->header.chunk_len - part->used, (size_t)BLOB_STEP_LEN);
+        ssize_t got = read(fd, part->chunk + part->used, room);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -192,7 +231,8 @@ static int publish(struct blob_writer *writer, bool durable, struct err *err)
 int blob_writer_finish(struct blob_writer *writer, const uint8_t expected[BLOB_DIGEST_LEN],
                        bool durable, struct blob_id *out, struct err *err)
 {
-    TRY(seal_chunk(writer, err));
+    TRY(hand_over(writer, err));
+    TRY(blob_lane_wait(writer->lane, err));
     digest_end(writer->content != NULL ? writer->content : writer->root, writer->header.id.digest);
     if (expected != NULL && (writer->content == NULL ||
                              memcmp(expected, writer->header.id.digest, BLOB_DIGEST_LEN) != 0))

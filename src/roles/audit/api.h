@@ -38,7 +38,7 @@ struct audit_api_config {
 };
 
 struct audit_api *audit_api_new(const struct audit_api_config *config) MUST_USE;
-/* Ends the watches. */
+/* Ends the watches; before http_server_free(), which cannot stop while some sleep. */
 void audit_api_free(struct audit_api *api);
 /* True when the path is one of its own; then it has answered. */
 bool audit_api_handle(struct audit_api *api, void *request_ctx, const struct http_request *request,

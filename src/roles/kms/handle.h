@@ -31,6 +31,8 @@ ipc_handler_fn handle_rotate;
 ipc_handler_fn handle_unseal;
 ipc_handler_fn handle_seal;
 ipc_handler_fn handle_events;
+ipc_handler_fn handle_withdraw;
+ipc_handler_fn handle_reseal;
 ipc_refused_fn handle_refused;
 
 /* ERR_UNAVAILABLE while the keyring is sealed. */

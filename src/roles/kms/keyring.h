@@ -98,6 +98,15 @@ bool keyring_kek_spent(const struct keyring *keyring);
 int keyring_rotate(struct keyring *keyring, const char *what, int64_t now_sec,
                    struct err *err) MUST_USE;
 
+/* The generation with this kid signs no more and is forgotten; if it was the current one, the next
+ * one or a new one signs from now on. One whose signatures must verify for ever stays as retired.
+ * ERR_NOT_FOUND; ERR_EXISTS for one that is retired and stays. */
+int keyring_withdraw(struct keyring *keyring, const char *kid, int64_t now_sec,
+                     struct err *err) MUST_USE;
+/* Seals the keyring by another root key; the old one opens it no more. */
+int keyring_reseal(struct keyring *keyring, const struct unseal_provider *provider,
+                   const struct secret *material, struct err *err) MUST_USE;
+
 /* Fills in what the keyring knows. */
 void keyring_status(const struct keyring *keyring, int64_t now_sec, struct keys_status *out);
 

@@ -178,6 +178,55 @@ static void nobody_fills_the_keyring_on_demand(void **state)
     assert_int_equal(rotate_due(keyring, now_sec + 402 * DAY), 0);
 }
 
+static void a_withdrawn_key_is_gone_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    CLEANUP(keyring_free_ptr) struct keyring *keyring = fixture_create(fixture, start_sec);
+    int64_t now_sec = start_sec + DAY;
+    char kid[SIGN_KID_SIZE];
+    char next[SIGN_KID_SIZE];
+    struct err err = ERR_INIT;
+
+    /* With no next one a new key takes over. */
+    memcpy(kid, keyring_current(keyring, "oidc", now_sec)->kid, sizeof(kid));
+    assert_int_equal(keyring_withdraw(keyring, kid, now_sec, &err), 0);
+    assert_int_equal(state_of(keyring, kid, now_sec), KEYS_RETIRED + 1);
+    assert_string_not_equal(keyring_current(keyring, "oidc", now_sec)->kid, kid);
+    assert_int_equal(keyring_withdraw(keyring, kid, now_sec, &err), -1);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+    /* With a next one that does, before its time. */
+    memcpy(kid, keyring_current(keyring, "oidc", now_sec)->kid, sizeof(kid));
+    now_sec += DAY;
+    assert_int_equal(keyring_rotate(keyring, "oidc", now_sec, &err), 0);
+    memcpy(next, keyring_current(keyring, "oidc", now_sec + DAY)->kid, sizeof(next));
+    assert_int_equal(keyring_withdraw(keyring, kid, now_sec, &err), 0);
+    CLEANUP(keyring_free_ptr) struct keyring *loaded = fixture_load(fixture);
+    assert_string_equal(keyring_current(loaded, "oidc", now_sec)->kid, next);
+    assert_int_equal(state_of(loaded, kid, now_sec), KEYS_RETIRED + 1);
+}
+
+static void a_withdrawn_audit_key_still_verifies(void **state)
+{
+    struct fixture *fixture = *state;
+    CLEANUP(keyring_free_ptr) struct keyring *keyring = fixture_create(fixture, start_sec);
+    int64_t now_sec = start_sec + DAY;
+    char kid[SIGN_KID_SIZE];
+    char next[SIGN_KID_SIZE];
+    struct err err = ERR_INIT;
+
+    memcpy(kid, keyring_current(keyring, "audit", now_sec)->kid, sizeof(kid));
+    assert_int_equal(keyring_withdraw(keyring, kid, now_sec, &err), 0);
+    assert_int_equal(state_of(keyring, kid, now_sec), KEYS_RETIRED);
+    assert_int_equal(keyring_withdraw(keyring, kid, now_sec, &err), -1);
+    assert_int_equal(err.code, ERR_EXISTS);
+    assert_int_equal(keyring_rotate(keyring, "audit", now_sec + DAY, &err), 0);
+    memcpy(next, keyring_current(keyring, "audit", now_sec + 2 * DAY)->kid, sizeof(next));
+    assert_int_equal(state_of(keyring, next, now_sec + DAY), KEYS_NEXT);
+    assert_int_equal(keyring_withdraw(keyring, next, now_sec + DAY, &err), 0);
+    assert_int_equal(state_of(keyring, next, now_sec + 2 * DAY), KEYS_RETIRED + 1);
+    assert_int_equal(state_of(keyring, kid, now_sec + 3 * DAY), KEYS_RETIRED);
+}
+
 static void a_key_that_is_not_on_disk_is_not_used(void **state)
 {
     struct fixture *fixture = *state;
@@ -209,6 +258,8 @@ int main(void)
         TEST(the_count_of_wraps_never_falls_behind),
         TEST(rotation_on_demand_has_a_gap_and_one_next),
         TEST(nobody_fills_the_keyring_on_demand),
+        TEST(a_withdrawn_key_is_gone_at_once),
+        TEST(a_withdrawn_audit_key_still_verifies),
         TEST(a_key_that_is_not_on_disk_is_not_used),
     };
 

@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Started by the supervisor, first of all roles, with the keyring's directory and one end of a
+ * channel to each other role. Holds every private key and KEK of the instance.
+ * Any role may speak to it, within the message table (table.c); it calls nobody.
+ */
 #include "kms.h"
 
 #include "base/clock.h"

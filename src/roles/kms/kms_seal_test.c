@@ -62,6 +62,36 @@ static void kms_may_start_sealed(void **state)
     assert_false(status.sealed);
 }
 
+static void a_resealed_keyring_opens_only_with_the_new_material(void **state)
+{
+    struct fixture *fixture = *state;
+    CLEANUP(secret_free_ptr) struct secret *words = secret_copy(span_str("four calm red kites"));
+    CLEANUP(secret_free_ptr) struct secret *few = secret_copy(span_str("kite"));
+    CLEANUP(secret_free_ptr) struct secret *made = NULL;
+    CLEANUP(secret_free_ptr) struct secret *opened = NULL;
+    CLEANUP(buf_free) struct buf wrapped = BUF_INIT(KEYS_WRAPPED_MAX);
+    struct ipc_client *supervisor = fixture->as[ROLE_SUPERVISOR];
+    struct ipc_client *api = fixture->as[ROLE_API];
+    struct keys_status status;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(keys_data_new(api, "api/x", &made, &wrapped, &err), 0);
+    assert_int_equal(keys_reseal(supervisor, "passphrase", few, &err), -1);
+    assert_int_equal(keys_reseal(supervisor, "moon", words, &err), -1);
+    assert_int_equal(err.code, ERR_INVALID);
+    assert_int_equal(keys_reseal(supervisor, "passphrase", words, &err), 0);
+    assert_int_equal(keys_status(api, &status, &err), 0);
+    assert_string_equal(status.provider, "passphrase");
+    assert_int_equal(keys_seal(supervisor, &err), 0);
+    assert_int_equal(keys_unseal(supervisor, fixture->material, &err), -1);
+    assert_int_equal(err.code, ERR_DENIED);
+    assert_int_equal(keys_unseal(supervisor, words, &err), 0);
+    assert_int_equal(keys_data_open(api, "api/x", buf_span(&wrapped), &opened, &err), 0);
+    assert_true(secret_equal(made, opened));
+    assert_int_equal(keys_withdraw(supervisor, "none", &err), -1);
+    assert_int_equal(err.code, ERR_NOT_FOUND);
+}
+
 /* ------------------------------------------------------------------ events */
 
 static void audit_hears_of_each_refusal_until_it_has_it(void **state)
@@ -141,6 +171,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(sealed_kms_serves_no_key),
         TEST(kms_may_start_sealed),
+        TEST(a_resealed_keyring_opens_only_with_the_new_material),
         TEST(audit_hears_of_each_refusal_until_it_has_it),
         TEST(a_flood_of_events_keeps_its_beginning),
     };

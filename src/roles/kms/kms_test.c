@@ -298,6 +298,23 @@ static void two_clients_at_once_get_their_own_answers(void **state)
     assert_int_equal(status, 0);
 }
 
+static void a_role_that_reads_no_answers_stops_nobody_else(void **state)
+{
+    struct fixture *fixture = *state;
+    CLEANUP(buf_free) struct buf body = BUF_INIT(100);
+    struct keys_public public;
+    uint32_t id;
+    struct err err = ERR_INIT;
+
+    buf_put_block(&body, span_str("oidc"));
+    uint64_t start_ns = clock_mono_ns();
+    while (ipc_send(fixture->as[ROLE_API], KMS_LIST_PUBLIC, buf_span(&body), &id, &err) == 0)
+        assert_true(id < 100000);
+    assert_int_equal(err.code, ERR_UNAVAILABLE); /* it lost its channel */
+    assert_int_equal(keys_public(fixture->as[ROLE_IDP], "oidc", &public, &err), 0);
+    assert_true(clock_mono_ns() - start_ns < 5ULL * 1000 * 1000 * 1000);
+}
+
 static void a_body_that_is_not_exact_is_refused(void **state)
 {
     struct fixture *fixture = *state;
@@ -334,6 +351,7 @@ int main(void)
         TEST(the_gateway_gets_a_certificate_for_its_own_key),
         TEST(status_tells_what_kms_holds),
         TEST(two_clients_at_once_get_their_own_answers),
+        TEST(a_role_that_reads_no_answers_stops_nobody_else),
         TEST(a_body_that_is_not_exact_is_refused),
     };
 

@@ -66,6 +66,26 @@ static void run(struct test_keys *keys, size_t batch, size_t rounds)
     test_dir_remove(path);
 }
 
+/* How long a start takes that reads one full segment: the newest is read, checked and opened. */
+static void start_up(struct test_keys *keys)
+{
+    enum { RECORDS = 65000, BATCH = 1000 };
+    struct audit_log_config config = test_config(keys);
+    char path[64];
+
+    test_dir_make(path);
+    struct audit_log *log = test_log(path, &config);
+    for (size_t i = 0; i < RECORDS / BATCH; i++)
+        test_append(log, i * BATCH, BATCH);
+    audit_log_close(log);
+    uint64_t start = clock_mono_ns();
+    log = test_log(path, &config);
+    printf("start with %d records in the newest segment: %.0f ms\n", RECORDS,
+           seconds_since(start) * 1e3);
+    audit_log_close(log);
+    test_dir_remove(path);
+}
+
 int main(void)
 {
     static const size_t batches[][2] = {{1, 500}, {64, 300}, {1024, 100}, {8192, 12}};
@@ -76,6 +96,7 @@ int main(void)
     test_keys_init(&keys);
     for (size_t i = 0; i < ARRAY_LEN(batches); i++)
         run(&keys, batches[i][0], batches[i][1]);
+    start_up(&keys);
     test_keys_free(&keys);
     return 0;
 }

@@ -392,6 +392,47 @@ static void a_torn_trailer_is_cut_off(void **state)
     assert_good(fixture, 20);
 }
 
+static void a_sealed_newest_segment_is_followed_by_a_new_one(void **state)
+{
+    struct fixture *fixture = *state;
+
+    test_append(fixture->log, 0, 16);
+    test_append(fixture->log, 16, 1);
+    audit_log_close(fixture->log);
+    CLEANUP_FREE char *second = mem_printf("%s/00000000000000000016.seg", fixture->path);
+    assert_int_equal(unlink(second), 0); /* as if killed between the two */
+    fixture->log = test_log(fixture->path, &fixture->config);
+    assert_int_equal(audit_log_size(fixture->log), 16);
+    assert_int_equal(audit_log_damage_count(fixture->log), 0);
+    test_append(fixture->log, 16, 3);
+    assert_good(fixture, 19);
+}
+
+static void signed_records_that_nothing_can_restore_are_said_to_be_lost(void **state)
+{
+    struct fixture *fixture = *state;
+    static const uint8_t zeros[1500];
+    CLEANUP_FREE char *tree = mem_printf("%s/tree", fixture->path);
+    struct audit_verify_options options = {.keys = &keys.signers, .origin = TEST_ORIGIN};
+    struct audit_verdict verdict;
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < 5; i++)
+        test_append(fixture->log, i * 2, 2);
+    assert_int_equal(audit_log_checkpoint(fixture->log, &err), 0);
+    audit_log_close(fixture->log);
+    change_file(fixture->path, "00000000000000000000.seg", 2500, zeros, sizeof(zeros), -1);
+    assert_int_equal(unlink(tree), 0);
+    fixture->log = test_log(fixture->path, &fixture->config);
+    assert_int_equal(audit_log_damage_count(fixture->log), 1);
+    assert_int_equal(audit_log_size(fixture->log), 1);
+    assert_int_equal(audit_log_checkpoint(fixture->log, &err), 0);
+    assert_int_equal(audit_log_newest_size(fixture->log), 1);
+    CLEANUP_FD int fd = test_dir_fd(fixture->path);
+    assert_int_equal(audit_verify(fd, &options, &verdict, &err), 0);
+    assert_false(verdict.good);
+}
+
 static void an_unfinished_segment_is_removed(void **state)
 {
     struct fixture *fixture = *state;
@@ -529,6 +570,8 @@ int main(void)
         LOG_TEST(without_kms_it_goes_on_until_it_needs_a_key),
         LOG_TEST(a_torn_write_is_cut_off_wherever_it_ends),
         LOG_TEST(a_torn_trailer_is_cut_off),
+        LOG_TEST(a_sealed_newest_segment_is_followed_by_a_new_one),
+        LOG_TEST(signed_records_that_nothing_can_restore_are_said_to_be_lost),
         LOG_TEST(an_unfinished_segment_is_removed),
         LOG_TEST(damage_is_left_alone_and_the_log_goes_on_behind_it),
         LOG_TEST(a_lost_block_costs_only_what_was_not_signed_yet),

@@ -69,7 +69,7 @@ static void run(struct test_keys *keys, size_t batch, size_t rounds)
 /* How long a start takes that reads one full segment: the newest is read, checked and opened. */
 static void start_up(struct test_keys *keys)
 {
-    enum { RECORDS = 65000, BATCH = 1000 };
+    enum { RECORDS = 32000, BATCH = 1000 };
     struct audit_log_config config = test_config(keys);
     char path[64];
 

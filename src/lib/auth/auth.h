@@ -28,7 +28,7 @@
 #define AUTH_GROUP_OPERATORS       "drun:operators"
 
 enum {
-    AUTH_GROUPS_MAX = 64,
+    AUTH_GROUPS_MAX = 72, /* 64 of the credential and those of the system */
     AUTH_PATTERNS_MAX = 64,
     AUTH_ROOM_LEN = 6144,
     AUTH_TOKEN_MAX = 8192,
@@ -51,7 +51,14 @@ struct auth_text {
     uint16_t len;
 };
 
-/* A value: it holds its own texts, may be copied by assignment and outlives the snapshot. */
+/*
+ * A value: it holds its own texts, may be copied by assignment and outlives the snapshot.
+ *
+ * Of an access token: uid is `sub`; name is `preferred_username`, or `sub` when there is none;
+ * groups are `groups`. A service account's `sub` is its name, system:serviceaccount:NAMESPACE:NAME,
+ * and gives it the groups system:serviceaccounts and system:serviceaccounts:NAMESPACE. No other
+ * name and no group in a token may begin with "system:".
+ */
 struct auth_principal {
     enum auth_source source;
     bool from_cookie; /* the caller must also demand that the request is of the same origin */
@@ -79,7 +86,8 @@ struct span auth_text(const struct auth_principal *principal, struct auth_text t
 /* All groups as spans into the principal; returns how many. For struct rbac_user. */
 size_t auth_groups(const struct auth_principal *principal, struct span out[AUTH_GROUPS_MAX]);
 /* May this credential be used for this verb, and on this model? Scope narrows what RBAC allows.
- * Patterns: "ns/name", or "name" in the key's own namespace, with '*' for any run of characters. */
+ * Patterns: "namespace/name", or "name" alone for the key's own namespace (for any, when the key
+ * has none); '*' stands for any run of characters. */
 bool auth_scope_allows_verb(const struct auth_principal *principal, struct span verb);
 bool auth_scope_allows_model(const struct auth_principal *principal, struct span namespace,
                              struct span name);

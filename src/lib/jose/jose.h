@@ -23,6 +23,8 @@ enum {
     JOSE_TOKEN_MAX = 8192,  /* a longer token is refused unread */
     JOSE_HEADER_MAX = 1024, /* characters of its header */
     JOSE_KID_MAX = 128,
+    JOSE_KEYS_MAX = 64,  /* in a set */
+    JOSE_SKEW_MAX = 300, /* seconds; more is cut to it */
 };
 
 /* ---------------------------------------------------------------- keys */

@@ -8,6 +8,32 @@ struct options {
     bool dry_run;
 };
 
+static const struct kube_field precondition_fields[] = {
+    {"uid", KUBE_STRING, "The uid that the object must have.", .wire = 1},
+    {"resourceVersion", KUBE_STRING, "The revision that the object must have.", .wire = 2},
+    {0},
+};
+
+static const struct kube_shape precondition_shape = {
+    "io.k8s.apimachinery.pkg.apis.meta.v1.Preconditions",
+    "What must hold before a write.",
+    precondition_fields,
+};
+
+static const struct kube_field option_fields[] = {
+    {"gracePeriodSeconds", KUBE_INT64, "Taken, without effect.", .wire = 1},
+    {"preconditions", KUBE_OBJECT, "What must hold.", .shape = &precondition_shape, .wire = 2},
+    {"propagationPolicy", KUBE_STRING, "Taken, without effect.", .wire = 4},
+    {"dryRun", KUBE_LIST, "All: check only.", .item = KUBE_STRING, .wire = 5},
+    {0},
+};
+
+static const struct kube_shape options_shape = {
+    "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions",
+    "How to delete.",
+    option_fields,
+};
+
 /* DeleteOptions may come as the body, as query arguments, or not at all. */
 static int read_options(struct kube_call *call, struct options *options)
 {
@@ -16,7 +42,7 @@ static int read_options(struct kube_call *call, struct options *options)
 
     TRY(dry_run);
     *options = (struct options){.dry_run = dry_run == 1};
-    TRY(kube_read_body(call, &body));
+    TRY(kube_read_body(call, &options_shape, &body));
     if (body == NULL)
         return 0;
     if (!json_is_object(body))

@@ -90,7 +90,7 @@ int kube_do_patch(struct kube_call *call)
                            "the body of the request was in an unknown format - accepted media "
                            "types include: application/json-patch+json, "
                            "application/merge-patch+json, application/strategic-merge-patch+json");
-    TRY(kube_read_body(call, &patch));
+    TRY(kube_read_body(call, NULL, &patch));
     if (patch == NULL)
         return kube_refuse_bad(call, "the request has no body");
     TRY(kube_load(call, &old, &revision));

@@ -114,8 +114,8 @@ int kube_admit(struct kube_call *call, json_t *object, const json_t *old, bool d
 void kube_changed(struct kube_call *call, json_t *object, const json_t *old);
 /* The body as an object of the kind: parsed, checked, pruned. Borrowed from the pool. */
 int kube_read_object(struct kube_call *call, const struct kube_kind *kind, json_t **out) MUST_USE;
-/* Any body; *out is NULL when it is empty. */
-int kube_read_body(struct kube_call *call, json_t **out) MUST_USE;
+/* Any body; *out is NULL when it is empty. With a shape it may come as protobuf. */
+int kube_read_body(struct kube_call *call, const struct kube_shape *shape, json_t **out) MUST_USE;
 /* Prunes and judges what is unknown by fieldValidation. */
 int kube_check_fields(struct kube_call *call, const struct kube_kind *kind,
                       json_t *object) MUST_USE;

@@ -94,6 +94,12 @@ static bool is_yaml(const char *content_type)
             strncasecmp(content_type, "application/apply-patch+yaml", 28) == 0);
 }
 
+static bool is_protobuf(const char *content_type)
+{
+    return content_type != NULL &&
+           strncasecmp(content_type, "application/vnd.kubernetes.protobuf", 35) == 0;
+}
+
 static int parse_yaml(struct span text, json_t **out, struct err *err)
 {
     CLEANUP_JSON json_t *documents = NULL;
@@ -106,7 +112,16 @@ static int parse_yaml(struct span text, json_t **out, struct err *err)
     return 0;
 }
 
-int kube_read_body(struct kube_call *call, json_t **out)
+/* Kinds of our own have no protobuf form. */
+static bool has_wire(const struct kube_shape *shape)
+{
+    for (const struct kube_field *field = shape->fields; field->name != NULL; field++)
+        if (field->wire != 0 && strcmp(field->name, "metadata") != 0)
+            return true;
+    return false;
+}
+
+int kube_read_body(struct kube_call *call, const struct kube_shape *shape, json_t **out)
 {
     const struct kube_request *request = call->request;
     struct err err = ERR_INIT;
@@ -119,7 +134,14 @@ int kube_read_body(struct kube_call *call, json_t **out)
     if (request->body.len > KUBE_BODY_MAX)
         return kube_refuse(call, 413, "RequestEntityTooLarge", NULL,
                            "Request entity too large: limit is %d", KUBE_BODY_MAX);
-    if (is_yaml(request->content_type))
+    bool protobuf = is_protobuf(request->content_type);
+    if (protobuf && (shape == NULL || !has_wire(shape)))
+        return kube_refuse(call, 415, "UnsupportedMediaType", NULL,
+                           "the body of the request was in an unknown format - accepted media "
+                           "types include: application/json, application/yaml");
+    if (protobuf)
+        result = kube_protobuf_parse(request->body, shape, &value, &err);
+    else if (is_yaml(request->content_type))
         result = parse_yaml(request->body, &value, &err);
     else
         result = codec_json_parse(request->body, "request body", &value, &err);
@@ -176,7 +198,7 @@ int kube_read_object(struct kube_call *call, const struct kube_kind *kind, json_
 {
     json_t *object;
 
-    TRY(kube_read_body(call, &object));
+    TRY(kube_read_body(call, kind->shape, &object));
     const char *fault = object != NULL ? body_faults(kind, object) : "the request has no body";
     if (fault != NULL)
         return kube_refuse_bad(call, "%s in version \"%s\" cannot be handled as a %s: %s",

@@ -346,7 +346,8 @@ static int put_v2(struct kube_call *call)
         return 0;
     }
     call->answer->status = 200;
-    call->answer->content_type = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+    /* With the "@" that clients ask for, the clients cannot parse it. */
+    call->answer->content_type = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
     kube_openapi_v2_proto(document, &call->answer->body);
     return buf_check(&call->answer->body, "the document", &err) < 0 ? kube_refuse_err(call, &err)
                                                                     : 0;

@@ -70,6 +70,7 @@ struct kube_field {
     const char *const *values; /* the only texts allowed; ends with NULL */
     const char *fallback;      /* the default, as JSON */
     int64_t min, max;          /* of a number, or a length in characters or items; both 0: none */
+    unsigned wire;             /* its number in Kubernetes' protobuf; 0: not there */
 };
 
 struct kube_shape {
@@ -154,7 +155,7 @@ extern const struct kube_shape kube_shape_meta;
         {"kind", KUBE_STRING, "The kind of this object, in camel case."},                          \
     {                                                                                              \
         "metadata", KUBE_OBJECT, "What every object has: its name, labels and history.",           \
-            .shape = &kube_shape_meta                                                              \
+            .shape = &kube_shape_meta, .wire = 1                                                   \
     }
 
 #define KUBE_NAMES(...)                                                                            \
@@ -183,6 +184,11 @@ void kube_schema_defaults(const struct kube_shape *shape, json_t *object);
 /* Types, required names, ranges, formats, immutable fields. `old` may be NULL. */
 void kube_schema_validate(const struct kube_shape *shape, const json_t *object, const json_t *old,
                           struct kube_causes *causes);
+
+/* Kubernetes' protobuf, as clients send built-in kinds: "k8s", NUL, an envelope, the object. -1
+ * with ERR_INVALID when it is none; the members of *out are those that the schema numbers. */
+int kube_protobuf_parse(struct span bytes, const struct kube_shape *shape, json_t **out,
+                        struct err *err) MUST_USE;
 
 /* NULL when the text is good, otherwise a sentence that says what is allowed. */
 const char *kube_format_check(enum kube_format format, const char *text);

@@ -44,7 +44,7 @@ struct kube_event {
 
 /* What an event points to lives until the callback returns. */
 typedef void kube_event_fn(void *ctx, const struct kube_event *event);
-/* The history that a watch needs is gone; the watch is over and freed. */
+/* The history that a watch needs is gone: it is over, but stays until unwatch(). */
 typedef void kube_lost_fn(void *ctx);
 
 struct kube_storage_watch {

@@ -14,7 +14,7 @@ struct kube_watch {
     struct arena *arena; /* holds the selectors and texts */
     char *include;
     struct kube_selector *labels, *fields;
-    void *handle;       /* of the storage; NULL when it ended by itself */
+    void *handle;       /* of the storage */
     struct buf pending; /* written before the start */
     kube_write_fn *write;
     kube_end_fn *end;
@@ -116,7 +116,6 @@ static void on_lost(void *ctx)
 {
     struct kube_watch *watch = ctx;
 
-    watch->handle = NULL;
     send_gone(watch);
     tell_end(watch);
 }

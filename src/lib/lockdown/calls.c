@@ -49,8 +49,8 @@ const char lockdown_calls_node[] =
 
 const char lockdown_calls_attacks[] =
     "add_key bpf chroot fanotify_init fsconfig fsmount fsopen fspick kcmp keyctl "
-    "lookup_dcookie mount mount_setattr move_mount name_to_handle_at open_by_handle_at "
-    "open_tree perf_event_open pidfd_getfd pivot_root process_madvise process_vm_writev "
+    "lookup_dcookie mount mount_setattr move_mount open_by_handle_at "
+    "open_tree perf_event_open pidfd_getfd pivot_root process_vm_writev "
     "request_key setdomainname sethostname setns umount2 unshare userfaultfd";
 
 const char lockdown_calls_debug[] = "ptrace process_vm_readv";

@@ -125,6 +125,9 @@ static void add_few(struct filter *filter)
         add_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), SCMP_A1_32(SCMP_CMP_EQ, ioctls[i]));
     for (size_t i = 0; i < ARRAY_LEN(options); i++)
         add_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), SCMP_A0_32(SCMP_CMP_EQ, options[i]));
+    note(filter,
+         seccomp_rule_add(filter->ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 2,
+                          SCMP_A0_32(SCMP_CMP_EQ, PR_SET_DUMPABLE), SCMP_A1(SCMP_CMP_EQ, 0)));
     add_if(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), SCMP_A0_32(SCMP_CMP_EQ, (unsigned)getpid()));
     add_if(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill),
            SCMP_A0_32(SCMP_CMP_NE, (unsigned)getpid()));
@@ -133,9 +136,10 @@ static void add_few(struct filter *filter)
     add_if(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_NE, 0));
 }
 
+/* A program in a sandbox may ask for such a thing without malice and must not die of it. */
 static void fill_for_sandboxes(struct filter *filter)
 {
-    add_all(filter, SCMP_ACT_KILL_PROCESS, lockdown_calls_node);
+    add_all(filter, SCMP_ACT_ERRNO(EPERM), lockdown_calls_node);
 }
 
 static void fill(struct filter *filter, unsigned promises)

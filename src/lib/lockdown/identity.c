@@ -45,10 +45,10 @@ int lockdown_change_identity(const struct lockdown *lockdown, struct lockdown_re
     return 0;
 }
 
-/* What execve could give back. Without CAP_SETPCAP it cannot be emptied; no-new-privs then does the
- * same work. */
-static int drop_bounding(uint64_t keep, struct err *err)
+int lockdown_drop_bounding(const struct lockdown *lockdown, struct err *err)
 {
+    uint64_t keep = lockdown->keep_capabilities;
+
     for (int cap = 0; cap < 64; cap++) {
         if ((keep & 1ULL << cap) != 0 || prctl(PR_CAPBSET_READ, cap, 0, 0, 0) <= 0)
             continue;
@@ -83,7 +83,6 @@ int lockdown_drop_capabilities(const struct lockdown *lockdown, struct lockdown_
 
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
         return err_sys(err, "cannot drop the ambient capabilities");
-    TRY(drop_bounding(lockdown->keep_capabilities, err));
     TRY(set_capabilities(lockdown->keep_capabilities, &left, err));
     if (left == 0)
         lockdown_say(report, LOCKDOWN_BY_CAPABILITIES, LOCKDOWN_IN_FORCE, "none is left");

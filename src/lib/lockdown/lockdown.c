@@ -48,6 +48,7 @@ static int apply(const struct lockdown *lockdown, struct lockdown_report *report
 
     TRY(lockdown_enter_namespaces(lockdown, report, err));
     TRY(lockdown_make_ruleset(lockdown, report, &ruleset_fd, err));
+    TRY(lockdown_drop_bounding(lockdown, err));
     TRY(lockdown_change_identity(lockdown, report, err));
     TRY(lockdown_drop_capabilities(lockdown, report, err));
     TRY(forbid_new_privs(report, err));

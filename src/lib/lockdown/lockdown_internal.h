@@ -17,6 +17,9 @@ int lockdown_build_root(const struct lockdown *lockdown, struct err *err) MUST_U
 int lockdown_make_ruleset(const struct lockdown *lockdown, struct lockdown_report *report,
                           int *out_fd, struct err *err) MUST_USE;
 
+/* What execve could give back. Dropping it takes CAP_SETPCAP, so it comes before the change of uid;
+ * without that right nothing is dropped, and no-new-privs alone does the same work. */
+int lockdown_drop_bounding(const struct lockdown *lockdown, struct err *err) MUST_USE;
 int lockdown_change_identity(const struct lockdown *lockdown, struct lockdown_report *report,
                              struct err *err) MUST_USE;
 int lockdown_drop_capabilities(const struct lockdown *lockdown, struct lockdown_report *report,

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "log/log.h"
 #include "serve/serve_internal.h"
+#include "snapshot/policy.h"
 
 #include <fcntl.h>
 #include <stdlib.h>

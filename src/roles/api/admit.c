@@ -61,7 +61,7 @@ int api_admit(void *ctx, struct kube_change *change, struct kube_causes *causes 
 {
     if (change->object == NULL)
         return admit_deletion(change, err);
-    if (rbac_is_kind(change->kind->name))
+    if (rbac_is_kind(change->kind->kind))
         return admit_rbac(ctx, change, err);
     if (change->kind == &kube_model_service)
         return admit_service(change, err);

@@ -122,7 +122,7 @@ static int put_order(struct orders *orders, const struct order *order, struct bu
         err_clear(err);
         object = json_null();
     }
-    message = json_pack("{s:s, s:s, s:s, s:O}", "kind", order->kind->name, "namespace",
+    message = json_pack("{s:s, s:s, s:s, s:O}", "kind", order->kind->kind, "namespace",
                         order->namespace, "name", order->name, "object", object);
     buf_put_u64(out, orders->epoch);
     buf_put_u64(out, order->place);

@@ -212,7 +212,7 @@ static int take_in(struct policy *policy, const struct touched *touched, struct 
     if (err->code != ERR_NOT_FOUND)
         return -1;
     err_clear(err);
-    rbac_model_delete(policy->rbac, touched->kind->name, touched->namespace, touched->name);
+    rbac_model_delete(policy->rbac, touched->kind->kind, touched->namespace, touched->name);
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who runs me: the supervisor. What I hold: the collection of Secrets and its data key. Who may speak to
- * me: clients over HTTP on my socket, behind the gateway, with their own credentials.
+ * Who runs me: the supervisor. What I hold: the collection of Secrets and its data key. Who may
+ * speak to me: clients over HTTP on my socket, behind the gateway, with their own credentials.
  */
 #include "secrets/secrets.h"
 

@@ -3,10 +3,11 @@
 
 static const struct kube_field fields[] = {
     KUBE_TOP_FIELDS,
-    {"data", KUBE_MAP, "Values as text.", .item = KUBE_STRING, .key_format = KUBE_CONFIG_KEY},
+    {"data", KUBE_MAP, "Values as text.", .item = KUBE_STRING, .key_format = KUBE_CONFIG_KEY,
+     .wire = 2},
     {"binaryData", KUBE_MAP, "Values as base64, for what is no text.", .item = KUBE_STRING,
-     .format = KUBE_BYTES, .key_format = KUBE_CONFIG_KEY},
-    {"immutable", KUBE_BOOL, "When true the values can never be changed again."},
+     .format = KUBE_BYTES, .key_format = KUBE_CONFIG_KEY, .wire = 3},
+    {"immutable", KUBE_BOOL, "When true the values can never be changed again.", .wire = 4},
     {0},
 };
 

@@ -3,6 +3,7 @@
 
 const struct kube_kind *const kube_kinds[] = {
     &kube_config_map,
+    &kube_event_kind,
     &kube_namespace,
     &kube_secret,
     &kube_service_account,

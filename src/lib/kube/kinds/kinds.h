@@ -9,6 +9,7 @@ extern const struct kube_kind kube_namespace;
 extern const struct kube_kind kube_service_account;
 extern const struct kube_kind kube_secret;
 extern const struct kube_kind kube_config_map;
+extern const struct kube_kind kube_event_kind;
 
 extern const struct kube_kind kube_role;
 extern const struct kube_kind kube_cluster_role;
@@ -33,6 +34,7 @@ extern const struct kube_kind kube_token_request;
 /* Shapes and columns that several kinds share. */
 extern const struct kube_shape kube_shape_condition;
 extern const struct kube_shape kube_shape_local_reference;
+extern const struct kube_shape kube_shape_object_reference;
 json_t *kube_cell_count(const json_t *list_or_map);
 
 #define KUBE_CONDITIONS_FIELD                                                                      \

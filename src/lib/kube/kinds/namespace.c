@@ -3,7 +3,7 @@
 
 static const struct kube_field spec_fields[] = {
     {"finalizers", KUBE_LIST, "Who must empty the namespace before it goes.", .item = KUBE_STRING,
-     .format = KUBE_LABEL_KEY},
+     .format = KUBE_LABEL_KEY, .wire = 1},
     {0},
 };
 
@@ -15,7 +15,7 @@ static const struct kube_shape spec_shape = {
 
 static const struct kube_field status_fields[] = {
     {"phase", KUBE_STRING, "Active, or Terminating while its content is being removed.",
-     .values = KUBE_NAMES("Active", "Terminating")},
+     .values = KUBE_NAMES("Active", "Terminating"), .wire = 1},
     KUBE_CONDITIONS_FIELD,
     {0},
 };
@@ -28,8 +28,9 @@ static const struct kube_shape status_shape = {
 
 static const struct kube_field fields[] = {
     KUBE_TOP_FIELDS,
-    {"spec", KUBE_OBJECT, "The desired state.", .shape = &spec_shape, .fallback = "{}"},
-    {"status", KUBE_OBJECT, "The observed state.", .shape = &status_shape, .fallback = "{}"},
+    {"spec", KUBE_OBJECT, "The desired state.", .shape = &spec_shape, .fallback = "{}", .wire = 2},
+    {"status", KUBE_OBJECT, "The observed state.", .shape = &status_shape, .fallback = "{}",
+     .wire = 3},
     {0},
 };
 

@@ -6,15 +6,15 @@
 
 static const struct kube_field rule_fields[] = {
     {"verbs", KUBE_LIST, "What may be done: get, list, create, invoke, ... or *.",
-     .item = KUBE_STRING, .flags = KUBE_REQUIRED | KUBE_NOT_EMPTY},
+     .item = KUBE_STRING, .flags = KUBE_REQUIRED | KUBE_NOT_EMPTY, .wire = 1},
     {"apiGroups", KUBE_LIST, "API groups of the resources; \"\" is the core group, * every group.",
-     .item = KUBE_STRING},
+     .item = KUBE_STRING, .wire = 2},
     {"resources", KUBE_LIST, "Resources such as secrets or models, models/status, or *.",
-     .item = KUBE_STRING},
+     .item = KUBE_STRING, .wire = 3},
     {"resourceNames", KUBE_LIST, "Only objects of these names; empty means all.",
-     .item = KUBE_STRING},
+     .item = KUBE_STRING, .wire = 4},
     {"nonResourceURLs", KUBE_LIST, "Paths that are no resources, such as /metrics or /v1/*.",
-     .item = KUBE_STRING},
+     .item = KUBE_STRING, .wire = 5},
     {0},
 };
 
@@ -25,11 +25,11 @@ static const struct kube_shape rule_shape = {
 };
 
 static const struct kube_field expression_fields[] = {
-    {"key", KUBE_STRING, "The label.", .flags = KUBE_REQUIRED, .format = KUBE_LABEL_KEY},
+    {"key", KUBE_STRING, "The label.", .flags = KUBE_REQUIRED, .format = KUBE_LABEL_KEY, .wire = 1},
     {"operator", KUBE_STRING, "How the label's value is compared.", .flags = KUBE_REQUIRED,
-     .values = KUBE_NAMES("In", "NotIn", "Exists", "DoesNotExist")},
+     .values = KUBE_NAMES("In", "NotIn", "Exists", "DoesNotExist"), .wire = 2},
     {"values", KUBE_LIST, "What it is compared with.", .item = KUBE_STRING,
-     .format = KUBE_LABEL_VALUE},
+     .format = KUBE_LABEL_VALUE, .wire = 3},
     {0},
 };
 
@@ -41,9 +41,9 @@ static const struct kube_shape expression_shape = {
 
 static const struct kube_field selector_fields[] = {
     {"matchLabels", KUBE_MAP, "Labels that must have these values.", .item = KUBE_STRING,
-     .key_format = KUBE_LABEL_KEY, .format = KUBE_LABEL_VALUE},
+     .key_format = KUBE_LABEL_KEY, .format = KUBE_LABEL_VALUE, .wire = 1},
     {"matchExpressions", KUBE_LIST, "Conditions that must all hold.", .shape = &expression_shape,
-     .item = KUBE_OBJECT},
+     .item = KUBE_OBJECT, .wire = 2},
     {0},
 };
 
@@ -55,7 +55,7 @@ static const struct kube_shape selector_shape = {
 
 static const struct kube_field aggregation_fields[] = {
     {"clusterRoleSelectors", KUBE_LIST, "Selects the roles whose rules are added up.",
-     .shape = &selector_shape, .item = KUBE_OBJECT},
+     .shape = &selector_shape, .item = KUBE_OBJECT, .wire = 1},
     {0},
 };
 
@@ -67,7 +67,8 @@ static const struct kube_shape aggregation_shape = {
 
 #define RULES_FIELD                                                                                \
     {                                                                                              \
-        "rules", KUBE_LIST, "What the role allows.", .shape = &rule_shape, .item = KUBE_OBJECT     \
+        "rules", KUBE_LIST, "What the role allows.", .shape = &rule_shape, .item = KUBE_OBJECT,    \
+                                                     .wire = 2                                     \
     }
 
 static const struct kube_field role_fields[] = {KUBE_TOP_FIELDS, RULES_FIELD, {0}};
@@ -82,7 +83,7 @@ static const struct kube_field cluster_role_fields[] = {
     KUBE_TOP_FIELDS,
     RULES_FIELD,
     {"aggregationRule", KUBE_OBJECT, "Takes the rules from other roles.",
-     .shape = &aggregation_shape},
+     .shape = &aggregation_shape, .wire = 3},
     {0},
 };
 
@@ -94,11 +95,11 @@ static const struct kube_shape cluster_role_shape = {
 
 static const struct kube_field role_ref_fields[] = {
     {"apiGroup", KUBE_STRING, "Always " RBAC_GROUP ".", .fallback = "\"" RBAC_GROUP "\"",
-     .values = KUBE_NAMES(RBAC_GROUP)},
+     .values = KUBE_NAMES(RBAC_GROUP), .wire = 1},
     {"kind", KUBE_STRING, "Role or ClusterRole.", .flags = KUBE_REQUIRED,
-     .values = KUBE_NAMES("Role", "ClusterRole")},
+     .values = KUBE_NAMES("Role", "ClusterRole"), .wire = 2},
     {"name", KUBE_STRING, "Name of the role.", .flags = KUBE_REQUIRED | KUBE_NOT_EMPTY,
-     .format = KUBE_PATH_SEGMENT},
+     .format = KUBE_PATH_SEGMENT, .wire = 3},
     {0},
 };
 
@@ -110,10 +111,12 @@ static const struct kube_shape role_ref_shape = {
 
 static const struct kube_field subject_fields[] = {
     {"kind", KUBE_STRING, "User, Group or ServiceAccount.", .flags = KUBE_REQUIRED,
-     .values = KUBE_NAMES("User", "Group", "ServiceAccount")},
-    {"apiGroup", KUBE_STRING, "Empty for a ServiceAccount, otherwise " RBAC_GROUP "."},
-    {"name", KUBE_STRING, "Name of the subject.", .flags = KUBE_REQUIRED | KUBE_NOT_EMPTY},
-    {"namespace", KUBE_STRING, "Namespace of a ServiceAccount.", .format = KUBE_DNS_LABEL},
+     .values = KUBE_NAMES("User", "Group", "ServiceAccount"), .wire = 1},
+    {"apiGroup", KUBE_STRING, "Empty for a ServiceAccount, otherwise " RBAC_GROUP ".", .wire = 2},
+    {"name", KUBE_STRING, "Name of the subject.", .flags = KUBE_REQUIRED | KUBE_NOT_EMPTY,
+     .wire = 3},
+    {"namespace", KUBE_STRING, "Namespace of a ServiceAccount.", .format = KUBE_DNS_LABEL,
+     .wire = 4},
     {0},
 };
 
@@ -124,10 +127,11 @@ static const struct kube_shape subject_shape = {
 };
 
 #define BINDING_FIELDS                                                                             \
-    {"subjects", KUBE_LIST, "Who gets the role.", .shape = &subject_shape, .item = KUBE_OBJECT},   \
+    {"subjects",          KUBE_LIST, "Who gets the role.", .shape = &subject_shape,                \
+     .item = KUBE_OBJECT, .wire = 2},                                                              \
     {                                                                                              \
         "roleRef", KUBE_OBJECT, "The role; cannot be changed.",                                    \
-            .shape = &role_ref_shape, .flags = KUBE_REQUIRED | KUBE_IMMUTABLE                      \
+            .shape = &role_ref_shape, .flags = KUBE_REQUIRED | KUBE_IMMUTABLE, .wire = 3           \
     }
 
 static const struct kube_field binding_fields[] = {KUBE_TOP_FIELDS, BINDING_FIELDS, {0}};

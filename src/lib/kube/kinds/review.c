@@ -3,13 +3,14 @@
 #include "kube/kinds/kinds.h"
 
 static const struct kube_field resource_attribute_fields[] = {
-    {"namespace", KUBE_STRING, "Empty for a cluster-wide resource or for all namespaces."},
-    {"verb", KUBE_STRING, "get, list, create, invoke, ... or *."},
-    {"group", KUBE_STRING, "API group; empty for the core group."},
-    {"version", KUBE_STRING, "API version."},
-    {"resource", KUBE_STRING, "Resource, such as secrets."},
-    {"subresource", KUBE_STRING, "Subresource, such as status."},
-    {"name", KUBE_STRING, "Name of one object; empty for all."},
+    {"namespace", KUBE_STRING, "Empty for a cluster-wide resource or for all namespaces.",
+     .wire = 1},
+    {"verb", KUBE_STRING, "get, list, create, invoke, ... or *.", .wire = 2},
+    {"group", KUBE_STRING, "API group; empty for the core group.", .wire = 3},
+    {"version", KUBE_STRING, "API version.", .wire = 4},
+    {"resource", KUBE_STRING, "Resource, such as secrets.", .wire = 5},
+    {"subresource", KUBE_STRING, "Subresource, such as status.", .wire = 6},
+    {"name", KUBE_STRING, "Name of one object; empty for all.", .wire = 7},
     {"fieldSelector", KUBE_ANY, "Not taken into account: the answer is for all objects."},
     {"labelSelector", KUBE_ANY, "Not taken into account: the answer is for all objects."},
     {0},
@@ -22,8 +23,8 @@ static const struct kube_shape resource_attributes = {
 };
 
 static const struct kube_field path_attribute_fields[] = {
-    {"path", KUBE_STRING, "The path of the request."},
-    {"verb", KUBE_STRING, "The HTTP method in lower case."},
+    {"path", KUBE_STRING, "The path of the request.", .wire = 1},
+    {"verb", KUBE_STRING, "The HTTP method in lower case.", .wire = 2},
     {0},
 };
 
@@ -35,10 +36,10 @@ static const struct kube_shape path_attributes = {
 
 #define ATTRIBUTES_FIELDS                                                                          \
     {"resourceAttributes", KUBE_OBJECT, "The action, when it is on a resource.",                   \
-     .shape = &resource_attributes},                                                               \
+     .shape = &resource_attributes, .wire = 1},                                                    \
     {                                                                                              \
         "nonResourceAttributes", KUBE_OBJECT, "The action, when it is on a path.",                 \
-            .shape = &path_attributes                                                              \
+            .shape = &path_attributes, .wire = 2                                                   \
     }
 
 static const struct kube_field self_spec_fields[] = {ATTRIBUTES_FIELDS, {0}};
@@ -51,9 +52,9 @@ static const struct kube_shape self_spec = {
 
 static const struct kube_field subject_spec_fields[] = {
     ATTRIBUTES_FIELDS,
-    {"user", KUBE_STRING, "The user that is asked about."},
-    {"groups", KUBE_LIST, "The groups of that user.", .item = KUBE_STRING},
-    {"uid", KUBE_STRING, "The uid of that user."},
+    {"user", KUBE_STRING, "The user that is asked about.", .wire = 3},
+    {"groups", KUBE_LIST, "The groups of that user.", .item = KUBE_STRING, .wire = 4},
+    {"uid", KUBE_STRING, "The uid of that user.", .wire = 6},
     {"extra", KUBE_ANY, "More about that user."},
     {0},
 };
@@ -79,7 +80,7 @@ static const struct kube_shape access_status = {
 };
 
 static const struct kube_field rules_spec_fields[] = {
-    {"namespace", KUBE_STRING, "The namespace to list the caller's rights in."},
+    {"namespace", KUBE_STRING, "The namespace to list the caller's rights in.", .wire = 1},
     {0},
 };
 
@@ -106,8 +107,9 @@ static const struct kube_shape rules_status = {
 #define REVIEW_SHAPE(ident, kind_name, about, spec_shape, status_shape)                            \
     static const struct kube_field ident##_fields[] = {                                            \
         KUBE_TOP_FIELDS,                                                                           \
-        {"spec", KUBE_OBJECT, "The question.", .shape = &spec_shape, .flags = KUBE_REQUIRED},      \
-        {"status", KUBE_OBJECT, "The answer.", .shape = &status_shape},                            \
+        {"spec", KUBE_OBJECT, "The question.", .shape = &spec_shape, .flags = KUBE_REQUIRED,       \
+         .wire = 2},                                                                               \
+        {"status", KUBE_OBJECT, "The answer.", .shape = &status_shape, .wire = 3},                 \
         {0},                                                                                       \
     };                                                                                             \
     static const struct kube_shape ident##_shape = {                                               \
@@ -152,7 +154,7 @@ static const struct kube_shape who_status = {
 
 static const struct kube_field who_fields[] = {
     KUBE_TOP_FIELDS,
-    {"status", KUBE_OBJECT, "The answer.", .shape = &who_status},
+    {"status", KUBE_OBJECT, "The answer.", .shape = &who_status, .wire = 2},
     {0},
 };
 
@@ -163,9 +165,9 @@ static const struct kube_shape who_shape = {
 };
 
 static const struct kube_field token_spec_fields[] = {
-    {"audiences", KUBE_LIST, "Who shall accept the token.", .item = KUBE_STRING},
+    {"audiences", KUBE_LIST, "Who shall accept the token.", .item = KUBE_STRING, .wire = 1},
     {"expirationSeconds", KUBE_INT64, "How long it shall hold.", .fallback = "3600", .min = 600,
-     .max = 1LL << 32},
+     .max = 1LL << 32, .wire = 4},
     {"boundObjectRef", KUBE_ANY, "The object with which the token ends."},
     {0},
 };
@@ -190,8 +192,9 @@ static const struct kube_shape token_status = {
 
 static const struct kube_field token_fields[] = {
     KUBE_TOP_FIELDS,
-    {"spec", KUBE_OBJECT, "The token that is wanted.", .shape = &token_spec, .fallback = "{}"},
-    {"status", KUBE_OBJECT, "The token that was issued.", .shape = &token_status},
+    {"spec", KUBE_OBJECT, "The token that is wanted.", .shape = &token_spec, .fallback = "{}",
+     .wire = 2},
+    {"status", KUBE_OBJECT, "The token that was issued.", .shape = &token_status, .wire = 3},
     {0},
 };
 

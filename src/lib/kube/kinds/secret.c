@@ -7,12 +7,12 @@ enum { DATA_MAX = 1024 * 1024 };
 static const struct kube_field fields[] = {
     KUBE_TOP_FIELDS,
     {"data", KUBE_MAP, "The secret values, each in base64.", .item = KUBE_STRING,
-     .format = KUBE_BYTES, .key_format = KUBE_CONFIG_KEY},
+     .format = KUBE_BYTES, .key_format = KUBE_CONFIG_KEY, .wire = 2},
     {"stringData", KUBE_MAP, "Values given as plain text; merged into data, never shown again.",
-     .item = KUBE_STRING, .key_format = KUBE_CONFIG_KEY, .flags = KUBE_WRITE_ONLY},
+     .item = KUBE_STRING, .key_format = KUBE_CONFIG_KEY, .flags = KUBE_WRITE_ONLY, .wire = 4},
     {"type", KUBE_STRING, "What the values are for; cannot be changed.", .fallback = "\"Opaque\"",
-     .flags = KUBE_IMMUTABLE},
-    {"immutable", KUBE_BOOL, "When true the values can never be changed again."},
+     .flags = KUBE_IMMUTABLE, .wire = 3},
+    {"immutable", KUBE_BOOL, "When true the values can never be changed again.", .wire = 5},
     {0},
 };
 

@@ -1,31 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kube/kinds/kinds.h"
 
-static const struct kube_field reference_fields[] = {
-    {"apiVersion", KUBE_STRING, "Group and version of the referent."},
-    {"kind", KUBE_STRING, "Kind of the referent."},
-    {"name", KUBE_STRING, "Name of the referent."},
-    {"namespace", KUBE_STRING, "Namespace of the referent."},
-    {"uid", KUBE_STRING, "Uid of the referent."},
-    {"resourceVersion", KUBE_STRING, "Revision of the referent."},
-    {"fieldPath", KUBE_STRING, "A part of the referent."},
-    {0},
-};
-
-static const struct kube_shape reference_shape = {
-    "io.k8s.api.core.v1.ObjectReference",
-    "Names another object.",
-    reference_fields,
-};
-
 static const struct kube_field fields[] = {
     KUBE_TOP_FIELDS,
     {"secrets", KUBE_LIST, "Secrets that workloads of this account may use.",
-     .shape = &reference_shape, .item = KUBE_OBJECT, .list = KUBE_KEYED, .merge_key = "name"},
+     .shape = &kube_shape_object_reference, .item = KUBE_OBJECT, .list = KUBE_KEYED,
+     .merge_key = "name", .wire = 2},
     {"imagePullSecrets", KUBE_LIST, "Secrets with which images are pulled.",
      .shape = &kube_shape_local_reference, .item = KUBE_OBJECT, .list = KUBE_KEYED,
-     .merge_key = "name"},
-    {"automountServiceAccountToken", KUBE_BOOL, "Whether workloads get a token of this account."},
+     .merge_key = "name", .wire = 3},
+    {"automountServiceAccountToken", KUBE_BOOL, "Whether workloads get a token of this account.",
+     .wire = 4},
     {0},
 };
 

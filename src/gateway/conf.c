@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/conf_internal.h"
+
+#include "base/fd.h"
+#include "base/mem.h"
+
+/* ------------------------------------------------------------------ who owns which path */
+
+struct route {
+    const char
+        *pattern; /* a regular expression over the decoded path; the first that matches wins */
+    enum gateway_owner owner;
+};
+
+#define NAMESPACED "(watch/)?(namespaces/[^/]+/)?"
+
+static const struct route routes[] = {
+    {"^/api/v1/" NAMESPACED "secrets(/|$)", GATEWAY_SECRETS},
+    {"^/api/v1/namespaces/[^/]+/serviceaccounts/[^/]+/token$", GATEWAY_IDP},
+    {"^/apis/drun\\.io/v1/" NAMESPACED "(users|groups|oidcclients|apikeys)(/|$)", GATEWAY_IDP},
+    {"^/apis/drun\\.io/v1/" NAMESPACED "controls(/|$)", GATEWAY_POSTURE},
+    {"^/apis/audit\\.drun\\.io(/|$)", GATEWAY_AUDIT},
+    {"^/(api|apis|openapi|version)(/|$)", GATEWAY_API},
+    {"^/(oauth2|\\.well-known|login|logout|userinfo|session)(/|$)", GATEWAY_IDP},
+};
+
+static const char *const owner_names[GATEWAY_OWNER_COUNT] = {
+    [GATEWAY_API] = "api",     [GATEWAY_IDP] = "idp",         [GATEWAY_SECRETS] = "secrets",
+    [GATEWAY_AUDIT] = "audit", [GATEWAY_POSTURE] = "posture",
+};
+
+static const char *const temp_dirs[] = {"body", "proxy", "fastcgi", "uwsgi", "scgi"};
+
+/* ------------------------------------------------------------------ pieces */
+
+#define HSTS                                                                                       \
+    "add_header Strict-Transport-Security \"max-age=63072000; includeSubDomains\" always;\n"
+#define SNIFF  "add_header X-Content-Type-Options nosniff always;\n"
+#define COMMON "            " HSTS "            " SNIFF
+
+static void put_process(const struct gateway_conf *conf, struct buf *out)
+{
+    buf_put_str(out, "# Written by drun each time the gateway starts.\n");
+    buf_printf(out, "load_module \"%s\";\n", conf->module);
+    buf_put_str(out, "daemon off;\nerror_log stderr warn;\npcre_jit on;\n");
+    buf_printf(out, "pid \"%s/nginx.pid\";\nlock_file \"%s/nginx.lock\";\n", conf->run_dir,
+               conf->run_dir);
+    buf_printf(out, "worker_processes %u;\nworker_shutdown_timeout 300s;\n", conf->workers);
+    buf_printf(out, "events {\n    worker_connections %u;\n}\n", conf->connections);
+}
+
+static void put_types(struct buf *out)
+{
+    buf_put_str(out, "    types {\n"
+                     "        text/html html;\n"
+                     "        text/css css;\n"
+                     "        text/javascript js mjs;\n"
+                     "        text/plain txt;\n"
+                     "        application/json json map;\n"
+                     "        application/manifest+json webmanifest;\n"
+                     "        application/wasm wasm;\n"
+                     "        image/svg+xml svg;\n"
+                     "        image/png png;\n"
+                     "        image/jpeg jpg jpeg;\n"
+                     "        image/x-icon ico;\n"
+                     "        font/woff2 woff2;\n"
+                     "    }\n"
+                     "    default_type application/octet-stream;\n");
+}
+
+/* Slow or endless requests are cut off; bodies and headers have ceilings; nothing goes to a disk.
+ */
+static void put_ceilings(const struct gateway_conf *conf, struct buf *out)
+{
+    for (size_t i = 0; i < ARRAY_LEN(temp_dirs); i++)
+        buf_printf(out, "    %s_temp_path \"%s/tmp/%s\";\n", i == 0 ? "client_body" : temp_dirs[i],
+                   conf->run_dir, temp_dirs[i]);
+    buf_put_str(out, "    access_log off;\n"
+                     "    server_tokens off;\n"
+                     "    tcp_nodelay on;\n"
+                     "    sendfile on;\n"
+                     "    gzip off;\n"
+                     "    absolute_redirect off;\n"
+                     "    server_names_hash_bucket_size 128;\n"
+                     "    client_header_timeout 10s;\n"
+                     "    client_body_timeout 20s;\n"
+                     "    send_timeout 60s;\n"
+                     "    reset_timedout_connection on;\n"
+                     "    keepalive_timeout 75s;\n"
+                     "    keepalive_requests 1000000;\n"
+                     "    client_header_buffer_size 2k;\n"
+                     "    large_client_header_buffers 4 16k;\n"
+                     "    client_body_in_single_buffer on;\n"
+                     "    http2_max_concurrent_streams 128;\n");
+    buf_printf(out,
+               "    client_max_body_size %uk;\n    client_body_buffer_size %uk;\n"
+               "    proxy_max_temp_file_size 0;\n",
+               conf->api_body_max_kib, conf->api_body_max_kib);
+}
+
+static void put_tls(const struct gateway_conf *conf, struct buf *out)
+{
+    buf_put_str(out, "    ssl_protocols TLSv1.3;\n"
+                     "    ssl_ecdh_curve X25519:prime256v1:secp384r1;\n"
+                     "    ssl_session_cache shared:drun:2m;\n"
+                     "    ssl_session_timeout 1h;\n"
+                     "    ssl_session_tickets off;\n"
+                     "    ssl_early_data off;\n"
+                     "    ssl_buffer_size 4k;\n");
+    buf_printf(out, "    ssl_certificate \"%s\";\n    ssl_certificate_key \"%s\";\n",
+               conf->certificate, conf->certificate_key);
+}
+
+static void put_upstreams(const struct gateway_conf *conf, struct buf *out)
+{
+    /* Shorter than engines keep an idle connection (llama.cpp 5 s), so that ours is never the stale
+     * one. */
+    buf_put_str(out, "    upstream drun_engines {\n        drun_engine;\n        keepalive 64;\n"
+                     "        keepalive_timeout 4s;\n        keepalive_requests 10000;\n    }\n");
+    for (size_t i = 0; i < GATEWAY_OWNER_COUNT; i++)
+        if (conf->socket[i] != NULL)
+            buf_printf(out,
+                       "    upstream drun_%s {\n        server \"unix:%s\" max_fails=0;\n"
+                       "        keepalive 16;\n    }\n",
+                       owner_names[i], conf->socket[i]);
+    buf_put_str(out, "    map $http_upgrade $drun_connection {\n        default upgrade;\n"
+                     "        \"\" \"\";\n    }\n");
+}
+
+/* ------------------------------------------------------------------ the model API */
+
+/* The engine gets nothing of the client's headers, and cannot steer nginx by its own. */
+static void put_engine_proxy(const struct gateway_conf *conf, struct buf *out)
+{
+    buf_put_str(out, "            proxy_pass http://drun_engines;\n"
+                     "            proxy_http_version 1.1;\n"
+                     "            proxy_pass_request_headers off;\n"
+                     "            proxy_set_header Host engine;\n"
+                     "            proxy_set_header Connection \"\";\n"
+                     "            proxy_set_header Content-Type application/json;\n"
+                     "            proxy_set_header Accept-Encoding identity;\n"
+                     "            proxy_ignore_headers X-Accel-Redirect X-Accel-Expires "
+                     "X-Accel-Limit-Rate X-Accel-Buffering X-Accel-Charset Expires Cache-Control "
+                     "Set-Cookie Vary;\n"
+                     "            proxy_hide_header Set-Cookie;\n"
+                     "            proxy_hide_header X-Request-Id;\n"
+                     "            proxy_hide_header Keep-Alive;\n"
+                     "            proxy_hide_header Strict-Transport-Security;\n"
+                     "            proxy_hide_header Access-Control-Allow-Origin;\n"
+                     "            proxy_hide_header Access-Control-Allow-Credentials;\n"
+                     "            proxy_buffering off;\n"
+                     "            proxy_buffer_size 16k;\n"
+                     "            proxy_buffers 4 16k;\n"
+                     "            proxy_connect_timeout 2s;\n"
+                     "            proxy_next_upstream error non_idempotent;\n");
+    buf_printf(out, "            proxy_read_timeout %us;\n            proxy_send_timeout 60s;\n",
+               conf->engine_timeout_sec);
+}
+
+static void put_model_call(const struct gateway_conf *conf, const char *path, const char *api,
+                           struct buf *out)
+{
+    buf_printf(out, "        location = %s {\n            drun_model_api %s;\n", path, api);
+    buf_printf(out,
+               "            client_max_body_size %uk;\n            client_body_buffer_size %uk;\n",
+               conf->model_body_max_kib, conf->model_body_max_kib);
+    buf_put_str(out,
+                COMMON "            error_page 400 408 413 414 500 502 503 504 @drun_error;\n");
+    put_engine_proxy(conf, out);
+    buf_put_str(out, "        }\n");
+}
+
+static void put_model_api(const struct gateway_conf *conf, struct buf *out)
+{
+    buf_printf(out, "        drun_default_tokens %u;\n        drun_refuse_unknown %s;\n",
+               conf->default_tokens, conf->refuse_unknown ? "on" : "off");
+    put_model_call(conf, "/v1/chat/completions", "chat", out);
+    put_model_call(conf, "/v1/completions", "completions", out);
+    put_model_call(conf, "/v1/embeddings", "embeddings", out);
+    buf_put_str(
+        out,
+        "        location = /v1/models {\n            drun_models_list;\n" COMMON "        }\n"
+        "        location ^~ /v1/models/ {\n            drun_models_list;\n" COMMON "        }\n"
+        "        location ^~ /v1/ {\n            error_page 404 @drun_error;\n"
+        "            return 404;\n        }\n"
+        "        location @drun_error {\n            drun_error;\n" COMMON "        }\n");
+}
+
+/* ------------------------------------------------------------------ roles and console */
+
+static void put_role_proxy(const char *owner, struct buf *out)
+{
+    buf_printf(out, "            proxy_pass http://drun_%s;\n", owner);
+    buf_put_str(out, "            proxy_http_version 1.1;\n"
+                     "            proxy_set_header Host $http_host;\n"
+                     "            proxy_set_header Upgrade $http_upgrade;\n"
+                     "            proxy_set_header Connection $drun_connection;\n"
+                     "            proxy_set_header X-Forwarded-For $remote_addr;\n"
+                     "            proxy_set_header X-Forwarded-Proto https;\n"
+                     "            proxy_set_header X-Forwarded-Host $http_host;\n"
+                     "            proxy_set_header X-Request-Id $request_id;\n"
+                     "            proxy_set_header X-Real-IP \"\";\n"
+                     "            proxy_set_header Forwarded \"\";\n"
+                     "            proxy_set_header Accept-Encoding identity;\n"
+                     "            proxy_hide_header Strict-Transport-Security;\n"
+                     "            proxy_hide_header X-Content-Type-Options;\n"
+                     "            proxy_buffering off;\n"
+                     "            proxy_read_timeout 3600s;\n"
+                     "            proxy_connect_timeout 2s;\n"
+                     "            proxy_next_upstream off;\n"
+                     "            error_page 502 503 504 @drun_away;\n");
+}
+
+static void put_roles(const struct gateway_conf *conf, struct buf *out)
+{
+    for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
+        buf_printf(out, "        location ~ \"%s\" {\n" COMMON, routes[i].pattern);
+        if (conf->socket[routes[i].owner] != NULL)
+            put_role_proxy(owner_names[routes[i].owner], out);
+        else
+            buf_put_str(out, "            error_page 503 @drun_away;\n            return 503;\n");
+        buf_put_str(out, "        }\n");
+    }
+    buf_put_str(
+        out, "        location @drun_away {\n            default_type application/json;\n" COMMON
+             "            add_header Retry-After 1 always;\n"
+             "            return 503 '{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
+             "\"status\":\"Failure\",\"message\":\"this part of the platform is starting; try "
+             "again in a moment\",\"reason\":\"ServiceUnavailable\",\"code\":503}';\n"
+             "        }\n");
+}
+
+#define CONSOLE_HEADERS                                                                            \
+    COMMON                                                                                         \
+    "            add_header Content-Security-Policy \"default-src 'none'; script-src 'self'; "     \
+    "style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; manifest-src "   \
+    "'self'; worker-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'\" "    \
+    "always;\n"                                                                                    \
+    "            add_header X-Frame-Options DENY always;\n"                                        \
+    "            add_header Referrer-Policy no-referrer always;\n"                                 \
+    "            add_header Cross-Origin-Opener-Policy same-origin always;\n"                      \
+    "            add_header Cross-Origin-Resource-Policy same-origin always;\n"                    \
+    "            add_header Permissions-Policy \"camera=(), microphone=(), geolocation=(), "       \
+    "payment=(), usb=()\" always;\n"
+
+static void put_console(const struct gateway_conf *conf, struct buf *out)
+{
+    if (conf->console_root == NULL) {
+        buf_put_str(out, "        location / {\n" COMMON "            return 404;\n        }\n");
+        return;
+    }
+    buf_printf(out, "        root \"%s\";\n", conf->console_root);
+    buf_put_str(out,
+                "        location ^~ /assets/ {\n" CONSOLE_HEADERS
+                "            add_header Cache-Control \"public, max-age=31536000, immutable\";\n"
+                "            limit_except GET { deny all; }\n"
+                "        }\n"
+                "        location / {\n" CONSOLE_HEADERS
+                "            add_header Cache-Control no-cache;\n"
+                "            limit_except GET { deny all; }\n"
+                "            try_files $uri /index.html =404;\n"
+                "        }\n");
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+static void put_http(const struct gateway_conf *conf, struct buf *out)
+{
+    buf_put_str(out, "http {\n");
+    put_types(out);
+    put_ceilings(conf, out);
+    put_tls(conf, out);
+    buf_printf(out, "    drun_run_dir \"%s\";\n    drun_state_dir \"%s\";\n", conf->snapshot_dir,
+               conf->run_dir);
+    if (conf->ring_count > 0) {
+        buf_put_str(out, "    drun_audit_rings");
+        for (unsigned i = 0; i < conf->ring_count; i++)
+            buf_printf(out, " %d:%d", conf->rings[i].ring_fd, conf->rings[i].bell_fd);
+        buf_put_str(out, ";\n");
+    }
+    put_upstreams(conf, out);
+    buf_put_str(out, "    server {\n");
+    for (size_t i = 0; i < GATEWAY_LISTEN_MAX && conf->listen[i] != NULL; i++)
+        buf_printf(out, "        listen %s ssl http2;\n", conf->listen[i]);
+    buf_put_str(out, "        server_name _;\n        " HSTS);
+    put_model_api(conf, out);
+    put_roles(conf, out);
+    put_console(conf, out);
+    buf_put_str(out, "    }\n}\n");
+}
+
+int gateway_conf_put(const struct gateway_conf *conf, struct buf *out, struct err *err)
+{
+    TRY(gateway_check(conf, err));
+    put_process(conf, out);
+    put_http(conf, out);
+    return buf_check(out, "nginx.conf", err);
+}
+
+int gateway_conf_dirs(const struct gateway_conf *conf, struct err *err)
+{
+    TRY(gateway_check_path(conf->run_dir, "the run directory", err));
+    for (size_t i = 0; i < ARRAY_LEN(temp_dirs); i++) {
+        CLEANUP_FREE char *path = mem_printf("%s/tmp/%s", conf->run_dir, temp_dirs[i]);
+        TRY(fd_make_dirs(path, 0700, err));
+    }
+    return 0;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Writes nginx.conf. Every value is checked before it goes in: a path or an address that could end
+ * a directive is refused with ERR_INVALID.
+ *
+ * nginx runs in the foreground as the user that starts it, which must not be root. Listening
+ * sockets may be inherited: when the environment has NGINX="5;6;", descriptors 5 and 6 are taken
+ * for the `listen` lines with the same address. All its files are below run_dir, which is a tmpfs;
+ * gateway_conf_dirs() names the folders that must be there.
+ *
+ *     struct gateway_conf conf = GATEWAY_CONF_DEFAULTS;
+ *     conf.run_dir = "/run/drun/gateway";
+ *     ...
+ *     TRY(gateway_conf_put(&conf, &text, err));
+ */
+#ifndef DRUN_GATEWAY_CONF_H
+#define DRUN_GATEWAY_CONF_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+enum { GATEWAY_CONF_MAX = 256 * 1024, GATEWAY_LISTEN_MAX = 16, GATEWAY_WORKERS_MAX = 64 };
+
+/* Who serves a path. */
+enum gateway_owner {
+    GATEWAY_API,
+    GATEWAY_IDP,
+    GATEWAY_SECRETS,
+    GATEWAY_AUDIT,
+    GATEWAY_POSTURE,
+    GATEWAY_OWNER_COUNT
+};
+
+struct gateway_ring {
+    int ring_fd;
+    int bell_fd;
+};
+
+struct gateway_conf {
+    const char *listen[GATEWAY_LISTEN_MAX]; /* "192.0.2.1:443", "[::]:443"; ends with NULL */
+    const char *module;                     /* path of ngx_http_drun_module.so */
+    const char *run_dir;
+    const char *snapshot_dir; /* idp/identity.snap and api/policy.snap are published there */
+    const char *certificate;  /* PEM, with its chain */
+    const char *certificate_key;
+    const char *console_root;                /* the built console; NULL: none is served */
+    const char *socket[GATEWAY_OWNER_COUNT]; /* NULL: that owner's paths answer 503 */
+    unsigned workers;
+    unsigned connections;                           /* for each worker */
+    struct gateway_ring rings[GATEWAY_WORKERS_MAX]; /* inherited descriptors */
+    unsigned ring_count;                            /* 0 or `workers` */
+    unsigned
+        model_body_max_kib; /* ceiling of a model call's body; held in memory while it is read */
+    unsigned api_body_max_kib;
+    unsigned engine_timeout_sec; /* between two bytes of an engine's answer */
+    unsigned default_tokens;     /* an answer is reckoned at, when nobody says */
+    bool refuse_unknown;         /* parameters of a model call */
+};
+
+#define GATEWAY_CONF_DEFAULTS                                                                      \
+    {                                                                                              \
+        .workers = 1, .connections = 4096, .model_body_max_kib = 8192, .api_body_max_kib = 3072,   \
+        .engine_timeout_sec = 300, .default_tokens = 1024                                          \
+    }
+
+int gateway_conf_put(const struct gateway_conf *conf, struct buf *out, struct err *err) MUST_USE;
+/* Makes the folders that nginx writes to. */
+int gateway_conf_dirs(const struct gateway_conf *conf, struct err *err) MUST_USE;
+
+#endif

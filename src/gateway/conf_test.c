@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/conf_internal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct gateway_conf good(void)
+{
+    struct gateway_conf conf = GATEWAY_CONF_DEFAULTS;
+
+    conf.listen[0] = "127.0.0.1:8443";
+    conf.listen[1] = "[::1]:8443";
+    conf.module = "/usr/lib/drun/ngx_http_drun_module.so";
+    conf.run_dir = "/run/drun/gateway";
+    conf.snapshot_dir = "/run/drun";
+    conf.certificate = "/run/drun/gateway/cert.pem";
+    conf.certificate_key = "/run/drun/gateway/key.pem";
+    conf.console_root = "/usr/share/drun/console";
+    conf.socket[GATEWAY_API] = "/run/drun/api.sock";
+    return conf;
+}
+
+static void refused(const struct gateway_conf *conf, const char *why)
+{
+    CLEANUP(buf_free) struct buf out = BUF_INIT(GATEWAY_CONF_MAX);
+    struct err err = ERR_INIT;
+
+    assert_int_equal(gateway_conf_put(conf, &out, &err), -1);
+    assert_int_equal(err.code, ERR_INVALID);
+    if (strstr(err.msg, why) == NULL)
+        fail_msg("%s", err.msg);
+    assert_int_equal(out.len, 0);
+}
+
+static void a_good_configuration_is_written(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf out = BUF_INIT(GATEWAY_CONF_MAX);
+    struct gateway_conf conf = good();
+    struct err err = ERR_INIT;
+
+    assert_int_equal(gateway_conf_put(&conf, &out, &err), 0);
+    const char *text = buf_text(&out);
+    assert_non_null(strstr(text, "listen 127.0.0.1:8443 ssl http2;"));
+    assert_non_null(strstr(text, "listen [::1]:8443 ssl http2;"));
+    assert_non_null(strstr(text, "ssl_protocols TLSv1.3;"));
+    assert_non_null(strstr(text, "server \"unix:/run/drun/api.sock\""));
+    /* An owner without a socket answers for itself. */
+    assert_null(strstr(text, "upstream drun_idp"));
+}
+
+static void a_value_cannot_end_a_directive(void **state UNUSED)
+{
+    static const char *const bad[] = {"/a\";x", "/a\nb", "/a$b",     "/a\\", "/a;b",
+                                      "/a{b",   "/a#b",  "/a:b",     "/a'b", "/a/../b",
+                                      "a",      "",      "/\xC3\xBC"};
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct gateway_conf conf = good();
+        conf.run_dir = bad[i];
+        refused(&conf, "the run directory");
+        conf = good();
+        conf.console_root = bad[i];
+        refused(&conf, "the console's directory");
+        conf = good();
+        conf.socket[GATEWAY_IDP] = bad[i];
+        refused(&conf, "a role's socket");
+    }
+}
+
+static void addresses_are_addresses(void **state UNUSED)
+{
+    static const char *const bad[] = {
+        "8443", "localhost:80",  "127.0.0.1:0", "127.0.0.1:99999", "::1:80",        "[::1]",
+        "*:80", "127.0.0.1:80;", "127.0.0.1:",  "127.0.0.1: 80",   "[127.0.0.1]:80"};
+
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        struct gateway_conf conf = good();
+        conf.listen[0] = bad[i];
+        refused(&conf, "");
+    }
+    struct gateway_conf conf = good();
+    conf.listen[0] = NULL;
+    refused(&conf, "no address");
+}
+
+static void numbers_have_bounds(void **state UNUSED)
+{
+    struct gateway_conf conf = good();
+
+    conf.workers = 0;
+    refused(&conf, "workers");
+    conf = good();
+    conf.workers = 2;
+    conf.ring_count = 1;
+    refused(&conf, "2 workers need 2 audit rings");
+    conf.ring_count = 2;
+    conf.rings[1].bell_fd = -1;
+    refused(&conf, "audit ring 1");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_good_configuration_is_written),
+        cmocka_unit_test(a_value_cannot_end_a_directive),
+        cmocka_unit_test(addresses_are_addresses),
+        cmocka_unit_test(numbers_have_bounds),
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The access phase: who calls, and the body. Who is nobody cannot make us read a body. */
+#include "gateway/module/module.h"
+
+static const struct gw_refusal no_key = {
+    .status = NGX_HTTP_UNAUTHORIZED, .type = "invalid_request_error", .code = "invalid_api_key"};
+
+static ngx_int_t refuse_credential(ngx_http_request_t *r, struct gw_call *call,
+                                   const struct err *err)
+{
+    static const struct gw_refusal denied = {
+        .status = NGX_HTTP_FORBIDDEN, .type = "invalid_request_error", .code = "permission_denied"};
+    static const struct gw_refusal away = {.status = NGX_HTTP_SERVICE_UNAVAILABLE,
+                                           .type = "server_error",
+                                           .code = "not_ready",
+                                           .retry_after_ms = 1000};
+
+    switch (err->code) {
+    case ERR_UNAUTHENTICATED: return gw_refuse(r, call, &no_key, err->msg);
+    case ERR_DENIED: return gw_refuse(r, call, &denied, err->msg);
+    default: return gw_refuse(r, call, &away, err->msg);
+    }
+}
+
+static bool is_json(const ngx_http_request_t *r)
+{
+    static const char json[] = "application/json";
+    const ngx_table_elt_t *type = r->headers_in.content_type;
+
+    return type == NULL ||
+           (type->value.len >= sizeof(json) - 1 &&
+            ngx_strncasecmp(type->value.data, (u_char *)(uintptr_t)json, sizeof(json) - 1) == 0);
+}
+
+/* nginx calls this when the whole body is there, maybe at once. */
+static void body_ready(ngx_http_request_t *r)
+{
+    r->preserve_body = 1;
+    r->write_event_handler = ngx_http_core_run_phases;
+    ngx_http_core_run_phases(r);
+}
+
+static ngx_int_t read_body(ngx_http_request_t *r, struct gw_call *call)
+{
+    call->stage = GW_READING;
+    r->request_body_in_single_buf = 1;
+    ngx_int_t rc = ngx_http_read_client_request_body(r, body_ready);
+    if (rc >= NGX_HTTP_SPECIAL_RESPONSE)
+        return rc;
+    ngx_http_finalize_request(r, NGX_DONE);
+    return NGX_DONE;
+}
+
+static ngx_int_t begin(ngx_http_request_t *r, struct gw_call *call)
+{
+    static const struct gw_refusal method = {.status = NGX_HTTP_NOT_ALLOWED,
+                                             .type = "invalid_request_error",
+                                             .code = "method_not_allowed"};
+    static const struct gw_refusal type = {.status = NGX_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                                           .type = "invalid_request_error",
+                                           .code = "unsupported_media_type"};
+    struct err err = ERR_INIT;
+
+    if (gw_worker_authenticate(r, &call->principal, &err) < 0)
+        return refuse_credential(r, call, &err);
+    if (call->principal.source == AUTH_NOBODY)
+        return gw_refuse(r, call, &no_key,
+                         "This needs an API key: Authorization: Bearer sk-drun-...");
+    if (r->method != NGX_HTTP_POST)
+        return gw_refuse(r, call, &method, "Only POST is allowed here");
+    if (!is_json(r))
+        return gw_refuse(r, call, &type, "The body must be application/json");
+    return read_body(r, call);
+}
+
+ngx_int_t gw_access(ngx_http_request_t *r)
+{
+    const struct gw_loc_conf *conf = ngx_http_get_module_loc_conf(r, ngx_http_drun_module);
+
+    if (!conf->model_api || r != r->main)
+        return NGX_DECLINED;
+    struct gw_call *call = gw_call_of(r);
+    if (call == NULL)
+        call = gw_call_new(r);
+    if (call == NULL)
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    switch (call->stage) {
+    case GW_NEW: return begin(r, call);
+    case GW_READING: return gw_decide(r, call);
+    case GW_DECIDED: return NGX_OK;
+    default: return NGX_DONE;
+    }
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The directives, and where the module hangs in nginx. */
+#include "gateway/module/module.h"
+
+static void *main_conf_new(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(struct gw_main_conf));
+}
+
+static char *main_conf_check(ngx_conf_t *cf, void *conf)
+{
+    const struct gw_main_conf *main = conf;
+
+    if ((main->run_dir.len == 0) == (main->state_dir.len == 0))
+        return NGX_CONF_OK;
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "drun_run_dir needs drun_state_dir, and it that");
+    return NGX_CONF_ERROR;
+}
+
+static void *loc_conf_new(ngx_conf_t *cf)
+{
+    struct gw_loc_conf *conf = ngx_pcalloc(cf->pool, sizeof(*conf));
+
+    if (conf == NULL)
+        return NULL;
+    conf->refuse_unknown = NGX_CONF_UNSET;
+    conf->default_tokens = NGX_CONF_UNSET_UINT;
+    return conf;
+}
+
+/* A location is the model API by its own line alone, so that is not inherited. */
+static char *loc_conf_merge(ngx_conf_t *cf UNUSED, void *parent, void *child)
+{
+    struct gw_loc_conf *outer = parent;
+    struct gw_loc_conf *conf = child;
+
+    ngx_conf_merge_value(conf->refuse_unknown, outer->refuse_unknown, 0);
+    ngx_conf_merge_uint_value(conf->default_tokens, outer->default_tokens, 1024);
+    return NGX_CONF_OK;
+}
+
+/* drun_model_api chat | completions | embeddings; */
+static char *set_model_api(ngx_conf_t *cf, ngx_command_t *cmd UNUSED, void *conf)
+{
+    static const struct {
+        const char *name;
+        enum openai_api api;
+    } apis[] = {{"chat", OPENAI_CHAT},
+                {"completions", OPENAI_COMPLETIONS},
+                {"embeddings", OPENAI_EMBEDDINGS}};
+    struct gw_loc_conf *loc = conf;
+    ngx_str_t *args = cf->args->elts;
+
+    for (size_t i = 0; i < ARRAY_LEN(apis); i++) {
+        if (!span_eq_str(gw_span(args[1]), apis[i].name))
+            continue;
+        loc->model_api = 1;
+        loc->api = apis[i].api;
+        return NGX_CONF_OK;
+    }
+    return (char *)"takes chat, completions or embeddings";
+}
+
+static ngx_int_t parse_fd(u_char *text, size_t len)
+{
+    return len == 0 ? NGX_ERROR : ngx_atoi(text, len);
+}
+
+/* drun_audit_rings RING:BELL ...; descriptors that nginx inherits, one pair for each worker */
+static char *set_rings(ngx_conf_t *cf, ngx_command_t *cmd UNUSED, void *conf)
+{
+    struct gw_main_conf *main = conf;
+    ngx_str_t *args = cf->args->elts;
+
+    if (main->rings != NULL)
+        return (char *)"is there twice";
+    main->rings = ngx_array_create(cf->pool, cf->args->nelts, sizeof(struct gw_ring));
+    if (main->rings == NULL)
+        return NGX_CONF_ERROR;
+    for (ngx_uint_t i = 1; i < cf->args->nelts; i++) {
+        u_char *end = args[i].data + args[i].len;
+        u_char *colon = ngx_strlchr(args[i].data, end, ':');
+        struct gw_ring *ring = ngx_array_push(main->rings);
+        if (ring == NULL)
+            return NGX_CONF_ERROR;
+        ring->ring_fd = colon == NULL ? -1 : parse_fd(args[i].data, (size_t)(colon - args[i].data));
+        ring->bell_fd = colon == NULL ? -1 : parse_fd(colon + 1, (size_t)(end - colon - 1));
+        if (ring->ring_fd < 0 || ring->bell_fd < 0)
+            return (char *)"takes pairs of descriptors, RING:BELL";
+    }
+    return NGX_CONF_OK;
+}
+
+static char *set_handler(ngx_conf_t *cf, ngx_command_t *cmd, void *conf UNUSED)
+{
+    ngx_http_core_loc_conf_t *core = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    core->handler = (ngx_http_handler_pt)cmd->post;
+    return NGX_CONF_OK;
+}
+
+static ngx_command_t commands[] = {
+    /* drun_run_dir PATH; drun_state_dir PATH; both or neither */
+    {ngx_string("drun_run_dir"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_conf_set_str_slot,
+     NGX_HTTP_MAIN_CONF_OFFSET, offsetof(struct gw_main_conf, run_dir), NULL},
+    {ngx_string("drun_state_dir"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_conf_set_str_slot,
+     NGX_HTTP_MAIN_CONF_OFFSET, offsetof(struct gw_main_conf, state_dir), NULL},
+    {ngx_string("drun_audit_rings"), NGX_HTTP_MAIN_CONF | NGX_CONF_1MORE, set_rings,
+     NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL},
+    {ngx_string("drun_model_api"), NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1, set_model_api,
+     NGX_HTTP_LOC_CONF_OFFSET, 0, NULL},
+    /* drun_refuse_unknown on | off; members at the top that the schema does not know */
+    {ngx_string("drun_refuse_unknown"),
+     NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF | NGX_CONF_FLAG,
+     ngx_conf_set_flag_slot, NGX_HTTP_LOC_CONF_OFFSET, offsetof(struct gw_loc_conf, refuse_unknown),
+     NULL},
+    /* drun_default_tokens N; what an answer is reckoned at when nobody says */
+    {ngx_string("drun_default_tokens"),
+     NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1,
+     ngx_conf_set_num_slot, NGX_HTTP_LOC_CONF_OFFSET, offsetof(struct gw_loc_conf, default_tokens),
+     NULL},
+    /* drun_models_list; answers GET /v1/models and /v1/models/NAME */
+    {ngx_string("drun_models_list"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, set_handler,
+     NGX_HTTP_LOC_CONF_OFFSET, 0, (void *)gw_models},
+    /* drun_error; in the named location of error_page */
+    {ngx_string("drun_error"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, set_handler,
+     NGX_HTTP_LOC_CONF_OFFSET, 0, (void *)gw_error_page},
+    /* drun_engine; in an upstream block, before keepalive */
+    {ngx_string("drun_engine"), NGX_HTTP_UPS_CONF | NGX_CONF_NOARGS, gw_engine, 0, 0, NULL},
+    ngx_null_command};
+
+static ngx_int_t add_handler(ngx_conf_t *cf, ngx_http_phases phase, ngx_http_handler_pt handler)
+{
+    ngx_http_core_main_conf_t *core = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+    ngx_http_handler_pt *slot = ngx_array_push(&core->phases[phase].handlers);
+
+    if (slot == NULL)
+        return NGX_ERROR;
+    *slot = handler;
+    return NGX_OK;
+}
+
+static ngx_int_t after_conf(ngx_conf_t *cf)
+{
+    if (add_handler(cf, NGX_HTTP_ACCESS_PHASE, gw_access) != NGX_OK ||
+        add_handler(cf, NGX_HTTP_LOG_PHASE, gw_log) != NGX_OK)
+        return NGX_ERROR;
+    return gw_filters_init(cf);
+}
+
+static ngx_int_t process_init(ngx_cycle_t *cycle)
+{
+    if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
+        return NGX_OK;
+    const struct gw_main_conf *conf =
+        ngx_http_cycle_get_module_main_conf(cycle, ngx_http_drun_module);
+    return conf == NULL || conf->run_dir.len == 0 ? NGX_OK : gw_worker_start(cycle, conf);
+}
+
+static ngx_http_module_t context = {
+    .postconfiguration = after_conf,
+    .create_main_conf = main_conf_new,
+    .init_main_conf = main_conf_check,
+    .create_loc_conf = loc_conf_new,
+    .merge_loc_conf = loc_conf_merge,
+};
+
+#define PUBLIC __attribute__((visibility("default")))
+
+PUBLIC ngx_module_t ngx_http_drun_module = {
+    NGX_MODULE_V1, &context, commands, NGX_HTTP_MODULE, NULL, NULL,
+    process_init,  NULL,     NULL,     gw_worker_stop,  NULL, NGX_MODULE_V1_PADDING};
+
+/* What nginx looks for in a module that it loads. The filters come before copy_filter, and so see
+ * each buffer behind it: in memory. */
+PUBLIC ngx_module_t *ngx_modules[] = {&ngx_http_drun_module, NULL};
+PUBLIC char *ngx_module_names[] = {(char *)"ngx_http_drun_module", NULL};
+PUBLIC char *ngx_module_order[] = {(char *)"ngx_http_drun_module",
+                                   (char *)"ngx_http_copy_filter_module", NULL};

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ngx_http_drun_module: the fast path of a model call, inside an nginx worker.
+ *
+ *     access phase    credential, body, schema, route, RBAC, scope, limits, edits of the body
+ *     upstream        the engine's Unix socket
+ *     filters         headers of the answer; usage counted in the stream
+ *     log phase       limits settled, one audit event
+ *
+ * All memory is the request's pool, or what the worker made before and uses again. Nothing here
+ * waits. The directives are in module.c. For this folder.
+ */
+#ifndef DRUN_GATEWAY_MODULE_H
+#define DRUN_GATEWAY_MODULE_H
+
+/* nginx's headers come first: they set up the system's. */
+#include <ngx_config.h>
+
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "auth/auth.h"
+#include "base/span.h"
+#include "limit/limit.h"
+#include "openai/meter.h"
+#include "openai/openai.h"
+#include "snapshot/policy.h"
+
+#include <sys/un.h>
+
+extern ngx_module_t ngx_http_drun_module;
+
+enum { GW_REQUEST_ID_MAX = 64, GW_RINGS_MAX = 64, GW_HEADER_MAX = 48 };
+
+struct gw_ring {
+    ngx_int_t ring_fd;
+    ngx_int_t bell_fd;
+};
+
+struct gw_main_conf {
+    ngx_str_t run_dir;   /* where the snapshots are published */
+    ngx_str_t state_dir; /* where the workers share their limits */
+    ngx_array_t *rings;  /* struct gw_ring, one for each worker; NULL: no audit */
+};
+
+struct gw_loc_conf {
+    ngx_flag_t model_api;
+    enum openai_api api;
+    ngx_flag_t refuse_unknown;
+    ngx_uint_t default_tokens; /* for an answer, when neither the request nor the route says */
+};
+
+/* ------------------------------------------------------------------ the worker (worker.c) */
+
+/* NULL in a process that serves no requests. One a process, as nginx has it. */
+struct gw_worker;
+
+ngx_int_t gw_worker_start(ngx_cycle_t *cycle, const struct gw_main_conf *conf);
+void gw_worker_stop(ngx_cycle_t *cycle);
+
+/* For each: 0, or -1 with the error to answer. */
+int gw_worker_authenticate(ngx_http_request_t *r, struct auth_principal *out, struct err *err);
+/* The policy in force, NULL before the first one. Valid until the next call. */
+const struct snapshot *gw_worker_policy(ngx_http_request_t *r);
+struct limit_table *gw_worker_limits(void);
+struct audit_event;
+void gw_worker_record(ngx_log_t *log, const struct audit_event *event);
+
+/* ------------------------------------------------------------------ a request (call.c) */
+
+/* The asks of a call's limits, in this order; those that do not apply have limit 0. */
+enum gw_limit {
+    GW_KEY_REQUESTS,
+    GW_KEY_TOKENS,
+    GW_NAMESPACE_REQUESTS,
+    GW_NAMESPACE_TOKENS,
+    GW_ROUTE_REQUESTS,
+    GW_ROUTE_TOKENS,
+    GW_LIMIT_COUNT
+};
+
+enum gw_stage {
+    GW_NEW,
+    GW_READING, /* the body */
+    GW_DECIDED, /* allowed: goes to the engine */
+    GW_REFUSED, /* answered here */
+};
+
+/* Everything about one model call; lives as long as the request's pool. */
+struct gw_call {
+    struct gw_call *next; /* among those that ended */
+    enum gw_stage stage;
+    uint64_t start_ns;
+    ngx_str_t request_id;
+    u_char request_id_room[GW_REQUEST_ID_MAX];
+    struct openai_request request;
+    struct openai_fault fault;
+    const char *reason; /* why it was refused; for the audit; or NULL */
+    char reason_room[256];
+    /* The route, copied: a snapshot may go away while the call lasts. */
+    ngx_str_t namespace;
+    ngx_str_t service;
+    ngx_str_t engine_name; /* for nginx's own log */
+    struct sockaddr_un engine;
+    /* Limits. */
+    struct limit_reservation reservation;
+    struct limit_answer limits;
+    struct limit_ask asks[GW_LIMIT_COUNT];
+    bool reserved;
+    bool answer_limits; /* there are limits to tell the client about */
+    /* The answer. */
+    bool metering;
+    bool cut; /* the engine died in the middle */
+    struct openai_usage usage;
+    ngx_chain_t *out;
+    ngx_chain_t **last_out;
+    ngx_chain_t *free;
+    ngx_chain_t *busy;
+    ngx_buf_t *room;
+    ngx_int_t emit_failed;
+    struct openai_meter meter;
+    struct auth_principal principal;
+};
+
+/* NULL when the request is no model call, or too early. */
+struct gw_call *gw_call_of(ngx_http_request_t *r);
+struct gw_call *gw_call_new(ngx_http_request_t *r);
+
+/* ------------------------------------------------------------------ the phases */
+
+ngx_int_t gw_access(ngx_http_request_t *r);                       /* access.c */
+ngx_int_t gw_decide(ngx_http_request_t *r, struct gw_call *call); /* decide.c */
+/* RBAC and the scope of the credential. */
+bool gw_may_invoke(const struct snapshot *policy, const struct auth_principal *principal,
+                   const struct policy_route *route);
+ngx_int_t gw_limits_reserve(ngx_http_request_t *r, struct gw_call *call, uint64_t tokens,
+                            const struct policy_namespace *ns,
+                            const struct policy_route *route); /* limits.c */
+void gw_limits_settle(struct gw_call *call);
+ngx_int_t gw_limits_put(ngx_http_request_t *r, const struct gw_call *call);
+ngx_int_t gw_models(ngx_http_request_t *r);                      /* models.c */
+ngx_int_t gw_log(ngx_http_request_t *r);                         /* record.c */
+ngx_int_t gw_filters_init(ngx_conf_t *cf);                       /* filter.c */
+char *gw_engine(ngx_conf_t *cf, ngx_command_t *cmd, void *conf); /* engine.c */
+
+/* ------------------------------------------------------------------ answers (reply.c) */
+
+struct gw_refusal {
+    ngx_uint_t status;
+    const char *type;
+    const char *code;
+    const char *param;
+    uint64_t retry_after_ms; /* 0: no such header */
+};
+
+/* Answers with an error of the API and ends the request; returns what a handler then returns. */
+ngx_int_t gw_refuse(ngx_http_request_t *r, struct gw_call *call, const struct gw_refusal *refusal,
+                    const char *message);
+/* The answer to an error that nginx met, in the named location of error_page. */
+ngx_int_t gw_error_page(ngx_http_request_t *r);
+ngx_int_t gw_reply_json(ngx_http_request_t *r, ngx_uint_t status, struct span body);
+/* Copies nothing: both live as long as the request. */
+ngx_int_t gw_header_add(ngx_http_request_t *r, const char *name, ngx_str_t value);
+
+static inline struct span gw_span(ngx_str_t text)
+{
+    return span_of(text.data, text.len);
+}
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The log phase: every call comes here once, also when its client went away in the middle. */
+#include "gateway/module/module.h"
+
+#include "audit/audit.h"
+#include "base/clock.h"
+
+static enum audit_source source_of(enum auth_source source)
+{
+    switch (source) {
+    case AUTH_API_KEY: return AUDIT_SOURCE_APIKEY;
+    case AUTH_SESSION: return AUDIT_SOURCE_TOKEN;
+    case AUTH_SERVICE_ACCOUNT: return AUDIT_SOURCE_SERVICEACCOUNT;
+    case AUTH_OPERATOR: return AUDIT_SOURCE_OPERATOR;
+    default: return AUDIT_SOURCE_NONE;
+    }
+}
+
+static enum audit_outcome outcome_of(const struct gw_call *call, ngx_uint_t status)
+{
+    if (status == NGX_HTTP_UNAUTHORIZED || status == NGX_HTTP_FORBIDDEN ||
+        status == NGX_HTTP_NOT_FOUND || status == NGX_HTTP_TOO_MANY_REQUESTS)
+        return AUDIT_DENIED;
+    return status >= NGX_HTTP_BAD_REQUEST || call->cut ? AUDIT_FAILURE : AUDIT_SUCCESS;
+}
+
+/* An engine that never answered used nothing. */
+static void count_usage(struct gw_call *call)
+{
+    bool answered = call->stage == GW_DECIDED && call->meter.bytes > 0;
+
+    if (answered)
+        call->usage =
+            openai_meter_usage(&call->meter, call->request.prompt_bytes, call->request.prompt_ids);
+}
+
+static void put_event(ngx_http_request_t *r, const struct gw_call *call)
+{
+    const struct auth_principal *who = &call->principal;
+    const ngx_table_elt_t *agent = r->headers_in.user_agent;
+    ngx_uint_t status = r->headers_out.status;
+    struct audit_event event = {
+        .event = span_str(AUDIT_MODEL_CALL),
+        .role = span_str("gateway"),
+        .outcome = outcome_of(call, status),
+        .status = (uint16_t)status,
+        .actor = {.name = auth_text(who, who->name),
+                  .uid = auth_text(who, who->uid),
+                  .key_id = auth_text(who, who->credential),
+                  .session_id = auth_text(who, who->session),
+                  .source = source_of(who->source)},
+        .action = {.verb = span_str("invoke"),
+                   .api_group = span_str("drun.io"),
+                   .resource = span_str("models"),
+                   .namespace = gw_span(call->namespace),
+                   .name = gw_span(call->service)},
+        .reason = span_str(call->reason != NULL ? call->reason
+                           : call->cut          ? "the engine stopped in the middle of the answer"
+                                                : ""),
+        .address = gw_span(r->connection->addr_text),
+        .user_agent = agent == NULL ? span_of("", 0) : gw_span(agent->value),
+        .request_id = gw_span(call->request_id),
+        .duration_ns = clock_mono_ns() - call->start_ns,
+        .model = {.model = span_str(call->request.model),
+                  .input_tokens = call->usage.prompt_tokens,
+                  .output_tokens = call->usage.completion_tokens,
+                  .streaming = call->request.stream},
+    };
+
+    gw_worker_record(r->connection->log, &event);
+}
+
+ngx_int_t gw_log(ngx_http_request_t *r)
+{
+    struct gw_call *call = gw_call_of(r);
+    const struct gw_loc_conf *conf = ngx_http_get_module_loc_conf(r, ngx_http_drun_module);
+
+    if (call == NULL)
+        return NGX_OK;
+    count_usage(call);
+    gw_limits_settle(call);
+    /* Listing models is no call of one. */
+    if (conf->model_api || call->stage != GW_NEW)
+        put_event(r, call);
+    return NGX_OK;
+}

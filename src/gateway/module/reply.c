@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers that are made here. */
+#include "gateway/module/module.h"
+
+#include <stdio.h>
+
+enum { BODY_MAX = 4096 };
+
+ngx_int_t gw_header_add(ngx_http_request_t *r, const char *name, ngx_str_t value)
+{
+    ngx_table_elt_t *header = ngx_list_push(&r->headers_out.headers);
+
+    if (header == NULL || value.data == NULL)
+        return NGX_ERROR;
+    memset(header, 0, sizeof(*header));
+    header->hash = 1;
+    header->key.data = (u_char *)(uintptr_t)name;
+    header->key.len = strlen(name);
+    header->value = value;
+    return NGX_OK;
+}
+
+static ngx_int_t put_retry_after(ngx_http_request_t *r, uint64_t ms)
+{
+    ngx_str_t sec = {0, ngx_pnalloc(r->pool, GW_HEADER_MAX)};
+    ngx_str_t exact = {0, ngx_pnalloc(r->pool, GW_HEADER_MAX)};
+
+    if (sec.data == NULL || exact.data == NULL)
+        return NGX_ERROR;
+    sec.len = (size_t)snprintf((char *)sec.data, GW_HEADER_MAX, "%lu",
+                               (unsigned long)((ms + 999) / 1000));
+    exact.len = (size_t)snprintf((char *)exact.data, GW_HEADER_MAX, "%lu", (unsigned long)ms);
+    if (gw_header_add(r, "Retry-After", sec) != NGX_OK)
+        return NGX_ERROR;
+    return gw_header_add(r, "retry-after-ms", exact);
+}
+
+ngx_int_t gw_reply_json(ngx_http_request_t *r, ngx_uint_t status, struct span body)
+{
+    ngx_buf_t *buf = ngx_create_temp_buf(r->pool, body.len > 0 ? body.len : 1);
+    ngx_chain_t link = {.buf = buf, .next = NULL};
+
+    if (buf == NULL)
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    buf->last = ngx_cpymem(buf->last, body.p, body.len);
+    buf->last_buf = r == r->main;
+    buf->last_in_chain = 1;
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = (off_t)body.len;
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    ngx_int_t rc = ngx_http_send_header(r);
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only)
+        return rc;
+    return ngx_http_output_filter(r, &link);
+}
+
+/* The status of an error page is nginx's; it is in the request already. */
+static ngx_int_t reply_error(ngx_http_request_t *r, const struct gw_refusal *refusal,
+                             const char *message)
+{
+    static const ngx_str_t bearer = ngx_string("Bearer");
+    static uint8_t room[BODY_MAX + 1]; /* one answer at a time; copied before this returns */
+    struct buf body = {.data = room, .cap = sizeof(room), .max = BODY_MAX};
+
+    openai_error_put(message, refusal->type, refusal->param, refusal->code, &body);
+    if (refusal->status == NGX_HTTP_UNAUTHORIZED &&
+        gw_header_add(r, "WWW-Authenticate", bearer) != NGX_OK)
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (refusal->retry_after_ms > 0 && put_retry_after(r, refusal->retry_after_ms) != NGX_OK)
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    return gw_reply_json(r, refusal->status, buf_span(&body));
+}
+
+static void keep_reason(struct gw_call *call, const char *message)
+{
+    snprintf(call->reason_room, sizeof(call->reason_room), "%s", message);
+    call->reason = call->reason_room;
+}
+
+ngx_int_t gw_refuse(ngx_http_request_t *r, struct gw_call *call, const struct gw_refusal *refusal,
+                    const char *message)
+{
+    bool body_was_read = call->stage == GW_READING;
+
+    keep_reason(call, message);
+    call->stage = GW_REFUSED;
+    ngx_int_t rc = body_was_read ? NGX_OK : ngx_http_discard_request_body(r);
+    if (rc == NGX_OK)
+        rc = reply_error(r, refusal, message);
+    ngx_http_finalize_request(r, rc);
+    return NGX_DONE;
+}
+
+/* ------------------------------------------------------------------ errors that nginx met */
+
+struct page {
+    ngx_uint_t status;
+    const char *type;
+    const char *code;
+    const char *message;
+    uint64_t retry_after_ms;
+};
+
+static const struct page pages[] = {
+    {NGX_HTTP_BAD_REQUEST, "invalid_request_error", "bad_request", "The request is malformed", 0},
+    {NGX_HTTP_REQUEST_TIME_OUT, "invalid_request_error", "timeout", "The request came too slowly",
+     0},
+    {NGX_HTTP_REQUEST_ENTITY_TOO_LARGE, "invalid_request_error", "request_too_large",
+     "The body is larger than is allowed", 0},
+    {NGX_HTTP_REQUEST_URI_TOO_LARGE, "invalid_request_error", "uri_too_long",
+     "The path is longer than is allowed", 0},
+    {NGX_HTTP_NOT_FOUND, "invalid_request_error", "unknown_url", "There is nothing at this path",
+     0},
+    {NGX_HTTP_BAD_GATEWAY, "server_error", "engine_failed",
+     "The model's engine is away or gave no answer; try again in a moment", 2000},
+    {NGX_HTTP_SERVICE_UNAVAILABLE, "server_error", "unavailable",
+     "The model is not available; try again in a moment", 2000},
+    {NGX_HTTP_GATEWAY_TIME_OUT, "server_error", "engine_timeout",
+     "The model's engine gave no answer in time", 2000},
+};
+
+static const struct page other_page = {NGX_HTTP_INTERNAL_SERVER_ERROR, "server_error",
+                                       "internal_error", "Something went wrong here", 0};
+
+ngx_int_t gw_error_page(ngx_http_request_t *r)
+{
+    struct gw_call *call = gw_call_of(r);
+    const struct page *page = &other_page;
+
+    for (size_t i = 0; i < ARRAY_LEN(pages); i++)
+        if (pages[i].status == r->err_status)
+            page = &pages[i];
+    const struct gw_refusal refusal = {.status = r->err_status > 0 ? r->err_status : page->status,
+                                       .type = page->type,
+                                       .code = page->code,
+                                       .retry_after_ms = page->retry_after_ms};
+    if (call != NULL && call->reason == NULL)
+        call->reason = page->message;
+    ngx_int_t rc = ngx_http_discard_request_body(r);
+    return rc != NGX_OK ? rc : reply_error(r, &refusal, page->message);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a worker makes once: identities, policy, limits and its audit ring. */
+#include "gateway/module/module.h"
+
+#include "audit/ring.h"
+#include "base/clock.h"
+#include "base/fd.h"
+#include "base/mem.h"
+
+#include <fcntl.h>
+
+enum { TOKEN_CACHE = 1024 };
+
+struct gw_worker {
+    struct auth *auth;
+    struct snapshot_reader *policy;
+    struct limit_table *limits;
+    struct audit_ring_writer ring;
+    bool has_ring;
+};
+
+static struct gw_worker *worker;
+
+static int open_ring(struct gw_worker *new, const struct gw_main_conf *conf, struct err *err)
+{
+    if (conf->rings == NULL)
+        return 0;
+    if ((ngx_uint_t)ngx_worker >= conf->rings->nelts)
+        return err_set(err, ERR_INVALID, "drun_audit_rings has no ring for worker %d",
+                       (int)ngx_worker);
+    const struct gw_ring *ring = (const struct gw_ring *)conf->rings->elts + ngx_worker;
+    TRY(audit_ring_writer_open(&new->ring, (int)ring->ring_fd, (int)ring->bell_fd, err));
+    new->has_ring = true;
+    return 0;
+}
+
+/* `owner` is the folder of who publishes there; "" for the path itself. */
+static int open_dir(ngx_str_t path, const char *owner, struct err *err)
+{
+    CLEANUP_FREE char *text = mem_printf("%.*s/%s", (int)path.len, (const char *)path.data, owner);
+
+    return fd_open_dir(AT_FDCWD, text, err);
+}
+
+static int start(struct gw_worker *new, const struct gw_main_conf *conf, struct err *err)
+{
+    CLEANUP_FD int for_auth = open_dir(conf->run_dir, "idp", err);
+    CLEANUP_FD int for_policy = for_auth < 0 ? -1 : open_dir(conf->run_dir, "api", err);
+    CLEANUP_FD int for_limits = for_policy < 0 ? -1 : open_dir(conf->state_dir, "", err);
+
+    if (for_limits < 0)
+        return -1;
+    TRY(limit_open(for_limits, "limits", &new->limits, err));
+    TRY(open_ring(new, conf, err));
+    new->auth = auth_new(&for_auth, TOKEN_CACHE);
+    new->policy = snapshot_reader_new(&policy_snapshot, &for_policy);
+    return 0;
+}
+
+ngx_int_t gw_worker_start(ngx_cycle_t *cycle, const struct gw_main_conf *conf)
+{
+    struct err err = ERR_INIT;
+
+    worker = mem_new(sizeof(*worker));
+    if (start(worker, conf, &err) < 0) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "drun: %s", err.msg);
+        gw_worker_stop(cycle);
+        return NGX_ERROR;
+    }
+    return NGX_OK;
+}
+
+void gw_worker_stop(ngx_cycle_t *cycle UNUSED)
+{
+    if (worker == NULL)
+        return;
+    auth_free(worker->auth);
+    snapshot_reader_free(worker->policy);
+    limit_close(worker->limits);
+    if (worker->has_ring)
+        audit_ring_writer_close(&worker->ring);
+    free(worker);
+    worker = NULL;
+}
+
+static const uint8_t *source_address(const ngx_http_request_t *r, uint8_t room[16])
+{
+    const struct sockaddr *address = r->connection->sockaddr;
+
+    if (address->sa_family == AF_INET6) {
+        memcpy(room, &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr, 16);
+        return room;
+    }
+    if (address->sa_family != AF_INET)
+        return NULL;
+    memset(room, 0, 10);
+    memset(room + 10, 0xFF, 2);
+    memcpy(room + 12, &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
+    return room;
+}
+
+int gw_worker_authenticate(ngx_http_request_t *r, struct auth_principal *out, struct err *err)
+{
+    const ngx_table_elt_t *header = r->headers_in.authorization;
+    uint8_t address[16];
+    struct auth_input input = {
+        .authorization = header == NULL ? span_of("", 0) : gw_span(header->value),
+        .session_cookie = span_of("", 0),
+        .source = source_address(r, address),
+        .now = ngx_time(),
+    };
+    struct err trouble = ERR_INIT;
+
+    int result = auth_check(worker->auth, &input, out, err);
+    if (auth_trouble(worker->auth, &trouble) < 0)
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "drun: %s", trouble.msg);
+    return result;
+}
+
+const struct snapshot *gw_worker_policy(ngx_http_request_t *r)
+{
+    struct err err = ERR_INIT;
+
+    if (snapshot_reader_refresh(worker->policy, &err) < 0)
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "drun: %s", err.msg);
+    return snapshot_reader_current(worker->policy);
+}
+
+struct limit_table *gw_worker_limits(void)
+{
+    return worker->limits;
+}
+
+/* A full ring drops the event; the audit role counts and tells it. */
+void gw_worker_record(ngx_log_t *log, const struct audit_event *event)
+{
+    if (worker->has_ring && !audit_ring_put(&worker->ring, event))
+        ngx_log_error(NGX_LOG_WARN, log, 0, "drun: the audit ring is full");
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "auth/auth.h"
+
+#include "auth/auth_internal.h"
+#include "base/mem.h"
+#include "codec/json.h"
+#include "crypto/mac.h"
+#include "snapshot/cidr.h"
+#include "snapshot/identity_records.h"
+
+#include <stdlib.h>
+
+struct auth {
+    struct snapshot_reader *reader;
+    struct jose_keys *keys; /* those of the snapshot in force */
+    uint8_t
+        trust[CRYPTO_HASH_LEN]; /* over issuer, audience and keys: what remembered tokens rest on */
+    struct auth_cache *cache;
+    struct crypto_mac *mac; /* under the pepper of the snapshot in force */
+    struct err trouble;
+};
+
+struct auth *auth_new(int *dir_fd, size_t cache_entries)
+{
+    struct auth *auth = mem_new(sizeof(*auth));
+
+    auth->reader = snapshot_reader_new(&identity_snapshot, dir_fd);
+    auth->keys = jose_keys_new();
+    auth->cache = auth_cache_new(cache_entries);
+    return auth;
+}
+
+void auth_free(struct auth *auth)
+{
+    if (auth == NULL)
+        return;
+    snapshot_reader_free(auth->reader);
+    jose_keys_free(auth->keys);
+    auth_cache_free(auth->cache);
+    crypto_mac_free(auth->mac);
+    free(auth);
+}
+
+void auth_free_ptr(struct auth **auth)
+{
+    auth_free(*auth);
+}
+
+int auth_trouble(struct auth *auth, struct err *err)
+{
+    if (auth->trouble.code == ERR_NONE)
+        return 0;
+    *err = auth->trouble;
+    err_clear(&auth->trouble);
+    return -1;
+}
+
+/* ---------------------------------------------------------------- following the snapshot */
+
+static struct span bytes_of(const struct snapshot *view, struct snapshot_ref ref)
+{
+    return span_of((const uint8_t *)snapshot_records(view, IDENTITY_BYTES) + ref.at, ref.count);
+}
+
+static void hash_trust(const struct snapshot *view, uint8_t out[CRYPTO_HASH_LEN])
+{
+    const struct identity_info *info = snapshot_records(view, IDENTITY_INFO);
+    const struct identity_token_key *keys = snapshot_records(view, IDENTITY_TOKEN_KEYS);
+    CLEANUP(buf_free) struct buf all = BUF_INIT(SIZE_MAX / 2);
+
+    buf_put_block(&all, snapshot_text(view, info->issuer));
+    buf_put_block(&all, snapshot_text(view, info->audience));
+    for (uint32_t i = 0; i < snapshot_count(view, IDENTITY_TOKEN_KEYS); i++) {
+        buf_put_block(&all, snapshot_text(view, keys[i].kid));
+        buf_put_block(&all, bytes_of(view, keys[i].spki));
+    }
+    crypto_sha256(buf_span(&all), out);
+}
+
+static void take_keys(struct auth *auth, const struct snapshot *view)
+{
+    const struct identity_token_key *records = snapshot_records(view, IDENTITY_TOKEN_KEYS);
+
+    jose_keys_free(auth->keys);
+    auth->keys = jose_keys_new();
+    for (uint32_t i = 0; i < snapshot_count(view, IDENTITY_TOKEN_KEYS); i++) {
+        const char *kid = (const char *)snapshot_text(view, records[i].kid).p;
+        struct jose_key *key = NULL;
+        if (jose_key_from_spki(kid, bytes_of(view, records[i].spki), &key, &auth->trouble) == 0)
+            jose_keys_add(auth->keys, &key);
+    }
+}
+
+static void take_pepper(struct auth *auth, const struct snapshot *view)
+{
+    const struct identity_info *info = snapshot_records(view, IDENTITY_INFO);
+
+    crypto_mac_free(auth->mac);
+    auth->mac = crypto_mac_new(span_of(info->pepper, sizeof(info->pepper)));
+}
+
+/* A new snapshot comes with every key that is made; the tokens are forgotten only when what they
+ * were verified against has changed. */
+static void follow(struct auth *auth)
+{
+    uint8_t trust[CRYPTO_HASH_LEN];
+
+    if (snapshot_reader_refresh(auth->reader, &auth->trouble) <= 0)
+        return;
+    const struct snapshot *view = snapshot_reader_current(auth->reader);
+    take_pepper(auth, view);
+    hash_trust(view, trust);
+    if (memcmp(trust, auth->trust, sizeof(trust)) == 0)
+        return;
+    memcpy(auth->trust, trust, sizeof(trust));
+    take_keys(auth, view);
+    auth_cache_clear(auth->cache);
+}
+
+/* ---------------------------------------------------------------- API keys */
+
+static int refuse(struct err *err, const char *why)
+{
+    return err_set(err, ERR_UNAUTHENTICATED, "%s", why);
+}
+
+static bool user_is_disabled(const struct snapshot *view, struct span name)
+{
+    const struct identity_user *user = identity_find_user(view, name);
+
+    return user != NULL && user->disabled != 0;
+}
+
+static bool may_come_from(const struct snapshot *view, const struct identity_key_record *key,
+                          const uint8_t *source)
+{
+    const struct identity_cidr *ranges = snapshot_records(view, IDENTITY_CIDRS);
+
+    for (uint32_t i = 0; source != NULL && i < key->cidrs.count; i++)
+        if (cidr_holds(ranges[key->cidrs.at + i].address, ranges[key->cidrs.at + i].bits, source))
+            return true;
+    return key->cidrs.count == 0;
+}
+
+static int put_patterns(const struct snapshot *view, struct snapshot_ref list,
+                        struct auth_principal *out, struct auth_text patterns[AUTH_PATTERNS_MAX],
+                        uint8_t *count, struct err *err)
+{
+    const struct identity_name *texts = snapshot_records(view, IDENTITY_TEXTS);
+
+    if (list.count > AUTH_PATTERNS_MAX)
+        return err_set(err, ERR_TOO_LARGE, "the scope of the API key has more than %d patterns",
+                       AUTH_PATTERNS_MAX);
+    for (uint32_t i = 0; i < list.count; i++)
+        TRY(auth_put_text(out, snapshot_text(view, texts[list.at + i].text), &patterns[i], err));
+    *count = (uint8_t)list.count;
+    return 0;
+}
+
+static int put_key(const struct snapshot *view, const struct identity_key_record *key,
+                   struct auth_principal *out, struct err *err)
+{
+    const struct identity_name *texts = snapshot_records(view, IDENTITY_TEXTS);
+
+    auth_principal_init(out, AUTH_API_KEY);
+    TRY(auth_put_text(out, snapshot_text(view, key->user), &out->name, err));
+    TRY(auth_put_text(out, snapshot_text(view, key->uid), &out->uid, err));
+    TRY(auth_put_text(out, snapshot_text(view, key->namespace), &out->namespace, err));
+    TRY(auth_put_text(out, snapshot_text(view, key->id), &out->credential, err));
+    for (uint32_t i = 0; i < key->groups.count; i++)
+        TRY(auth_put_group(out, snapshot_text(view, texts[key->groups.at + i].text), err));
+    TRY(auth_put_group(out, span_str(AUTH_GROUP_AUTHENTICATED), err));
+    TRY(put_patterns(view, key->models, out, out->models, &out->model_count, err));
+    TRY(put_patterns(view, key->verbs, out, out->verbs, &out->verb_count, err));
+    out->requests_per_min = key->requests_per_min;
+    out->tokens_per_min = key->tokens_per_min;
+    out->expires_at = key->expires_at;
+    return 0;
+}
+
+static int check_api_key(struct auth *auth, const struct snapshot *view, struct span text,
+                         const struct auth_input *input, struct auth_principal *out,
+                         struct err *err)
+{
+    uint8_t digest[IDENTITY_DIGEST_LEN];
+
+    if (auth_key_check(text, err) < 0) {
+        err->code = ERR_UNAUTHENTICATED;
+        return -1;
+    }
+    crypto_mac_sha256(auth->mac, text, digest);
+    const struct identity_key_record *key = identity_find_key(view, digest);
+    if (key == NULL)
+        return refuse(err, "the API key is not known; it may have been deleted");
+    if (key->disabled != 0)
+        return refuse(err, "the API key is disabled");
+    if (key->expires_at != 0 && input->now >= key->expires_at)
+        return refuse(err, "the API key has expired");
+    if (user_is_disabled(view, snapshot_text(view, key->user)))
+        return refuse(err, "the user of the API key is disabled");
+    if (!may_come_from(view, key, input->source))
+        return err_set(err, ERR_DENIED, "the API key may not be used from this address");
+    return put_key(view, key, out, err);
+}
+
+/* ---------------------------------------------------------------- access tokens */
+
+static int check_revocations(const struct snapshot *view, const struct auth_principal *principal,
+                             const struct auth_token_times *times, int64_t now, struct err *err)
+{
+    struct span session = auth_text(principal, principal->session);
+    const struct identity_user *user =
+        identity_find_user(view, auth_text(principal, principal->name));
+
+    if (now >= times->expires_at + AUTH_SKEW_SEC)
+        return refuse(err, "the token is refused: it has expired");
+    if (now + AUTH_SKEW_SEC < times->not_before)
+        return refuse(err, "the token is refused: it is not valid yet");
+    if (identity_is_revoked(view, IDENTITY_TOKEN_TABLE,
+                            auth_text(principal, principal->credential)))
+        return refuse(err, "the token is refused: it was revoked");
+    if (session.len > 0 && identity_is_revoked(view, IDENTITY_SESSION_TABLE, session))
+        return refuse(err, "the token is refused: its session has ended");
+    if (user != NULL && user->disabled != 0)
+        return refuse(err, "the token is refused: its user is disabled");
+    if (user != NULL && times->issued_at < user->void_before)
+        return refuse(err, "the token is refused: it was issued before its user signed out");
+    return 0;
+}
+
+static int verify_token(struct auth *auth, const struct snapshot *view, struct span text,
+                        int64_t now, struct auth_principal *out, struct auth_token_times *times,
+                        struct err *err)
+{
+    const struct identity_info *info = snapshot_records(view, IDENTITY_INFO);
+    struct jose_expect expect = {
+        .typ = "at+jwt",
+        .issuer = (const char *)snapshot_text(view, info->issuer).p,
+        .audience = (const char *)snapshot_text(view, info->audience).p,
+        .now = now,
+        .skew_sec = AUTH_SKEW_SEC,
+    };
+    CLEANUP_JSON json_t *claims = NULL;
+
+    TRY(jose_jwt_verify(auth->keys, text, &expect, &claims, err));
+    return auth_read_claims(claims, out, times, err);
+}
+
+static int check_token(struct auth *auth, const struct snapshot *view, struct span text,
+                       int64_t now, struct auth_principal *out, struct err *err)
+{
+    struct auth_token_times times;
+    uint8_t key[AUTH_CACHE_KEY_LEN];
+
+    if (text.len > AUTH_TOKEN_MAX)
+        return refuse(err, "the token is refused: it is too long");
+    crypto_sha256(text, key);
+    if (!auth_cache_find(auth->cache, key, out, &times)) {
+        TRY(verify_token(auth, view, text, now, out, &times, err));
+        auth_cache_put(auth->cache, key, out, &times);
+    }
+    return check_revocations(view, out, &times, now, err);
+}
+
+/* ---------------------------------------------------------------- */
+
+static int check_credential(struct auth *auth, struct span text, const struct auth_input *input,
+                            struct auth_principal *out, struct err *err)
+{
+    const struct snapshot *view = snapshot_reader_current(auth->reader);
+
+    if (view == NULL)
+        return err_set(err, ERR_UNAVAILABLE, "no identities are known yet; try again in a moment");
+    if (span_has_prefix(text, AUTH_KEY_PREFIX))
+        return check_api_key(auth, view, text, input, out, err);
+    if (span_has_prefix(text, "eyJ"))
+        return check_token(auth, view, text, input->now, out, err);
+    return refuse(err, "the bearer token is neither an API key (sk-drun-...) nor an access token");
+}
+
+/* The scheme is compared without case (RFC 9110 section 11.1). */
+static int bearer_of(struct span header, struct span *out, struct err *err)
+{
+    static const char scheme[] = "Bearer ";
+    size_t len = sizeof(scheme) - 1;
+
+    if (header.len < len || strncasecmp((const char *)header.p, scheme, len) != 0)
+        return refuse(err, "the Authorization header is not \"Bearer\" and a credential");
+    while (len < header.len && header.p[len] == ' ')
+        len++;
+    *out = span_of(header.p + len, header.len - len);
+    return 0;
+}
+
+static int be_anonymous(struct auth_principal *out, struct err *err)
+{
+    auth_principal_init(out, AUTH_NOBODY);
+    TRY(auth_put_text(out, span_str(AUTH_ANONYMOUS), &out->name, err));
+    return auth_put_group(out, span_str(AUTH_GROUP_UNAUTHENTICATED), err);
+}
+
+int auth_check(struct auth *auth, const struct auth_input *input, struct auth_principal *out,
+               struct err *err)
+{
+    struct span credential = input->session_cookie;
+    bool from_cookie = input->authorization.len == 0;
+
+    follow(auth);
+    if (from_cookie && credential.len == 0)
+        return be_anonymous(out, err);
+    if (!from_cookie)
+        TRY(bearer_of(input->authorization, &credential, err));
+    else if (span_has_prefix(credential, AUTH_KEY_PREFIX))
+        return refuse(err, "an API key does not belong into a cookie");
+    if (check_credential(auth, credential, input, out, err) < 0) {
+        if (err->code == ERR_TOO_LARGE)
+            err->code = ERR_UNAUTHENTICATED;
+        return -1;
+    }
+    out->from_cookie = from_cookie;
+    return 0;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* For this folder and its tests. */
+#ifndef DRUN_AUTH_AUTH_INTERNAL_H
+#define DRUN_AUTH_AUTH_INTERNAL_H
+
+#include "auth/auth.h"
+#include "base/buf.h"
+#include "jose/jose.h"
+
+/* ---------------------------------------------------------------- filling a principal */
+
+/* Empty, without touching the room. */
+void auth_principal_init(struct auth_principal *principal, enum auth_source source);
+/* -1 with ERR_TOO_LARGE when the room or the list is full. */
+int auth_put_text(struct auth_principal *principal, struct span text, struct auth_text *out,
+                  struct err *err) MUST_USE;
+int auth_put_group(struct auth_principal *principal, struct span group, struct err *err) MUST_USE;
+
+/* ---------------------------------------------------------------- tokens */
+
+/* What is looked at on each use of a token, also of one that is remembered. */
+struct auth_token_times {
+    int64_t issued_at;
+    int64_t not_before;
+    int64_t expires_at;
+};
+
+/* The principal of verified claims. */
+int auth_read_claims(const json_t *claims, struct auth_principal *out,
+                     struct auth_token_times *times, struct err *err) MUST_USE;
+
+/* ---------------------------------------------------------------- the cache of verified tokens */
+
+enum { AUTH_CACHE_KEY_LEN = 32 }; /* SHA-256 of the token */
+
+struct auth_cache;
+
+struct auth_cache *auth_cache_new(size_t entries) MUST_USE;
+void auth_cache_free(struct auth_cache *cache);
+void auth_cache_clear(struct auth_cache *cache);
+bool auth_cache_find(struct auth_cache *cache, const uint8_t key[AUTH_CACHE_KEY_LEN],
+                     struct auth_principal *out, struct auth_token_times *times);
+/* The one of four that was used longest ago makes room. */
+void auth_cache_put(struct auth_cache *cache, const uint8_t key[AUTH_CACHE_KEY_LEN],
+                    const struct auth_principal *principal, const struct auth_token_times *times);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The claims of an access token (RFC 9068) as a principal. */
+#include "auth/auth_internal.h"
+#include "codec/json.h"
+
+#define RESERVED        "system:"
+#define SERVICE_ACCOUNT "system:serviceaccount:"
+
+static int refuse(struct err *err, const char *why)
+{
+    return err_set(err, ERR_UNAUTHENTICATED, "the token is refused: %s", why);
+}
+
+/* A claim that must be a text; with `required` it must be there and not be empty. */
+static int put_claim(struct auth_principal *principal, const json_t *claims, const char *name,
+                     bool required, struct auth_text *out, struct err *err)
+{
+    const json_t *value = json_object_get(claims, name);
+
+    if (value == NULL && !required)
+        return 0;
+    if (!json_is_string(value) || (required && json_string_length(value) == 0))
+        return err_set(err, ERR_UNAUTHENTICATED, "the token is refused: it has no good %s", name);
+    return auth_put_text(principal, span_of(json_string_value(value), json_string_length(value)),
+                         out, err);
+}
+
+static int get_seconds(const json_t *claims, const char *name, int64_t *out)
+{
+    const json_t *value = json_object_get(claims, name);
+    double seconds = json_number_value(value);
+
+    if (!json_is_number(value) || !(seconds >= 0 && seconds < 1e15))
+        return -1;
+    *out = (int64_t)seconds;
+    return 0;
+}
+
+static int read_times(const json_t *claims, struct auth_token_times *times, struct err *err)
+{
+    if (get_seconds(claims, "exp", &times->expires_at) < 0 ||
+        get_seconds(claims, "iat", &times->issued_at) < 0)
+        return refuse(err, "it has no good exp or iat");
+    times->not_before = 0;
+    if (json_object_get(claims, "nbf") != NULL &&
+        get_seconds(claims, "nbf", &times->not_before) < 0)
+        return refuse(err, "its nbf is no good");
+    return 0;
+}
+
+static int read_groups(const json_t *claims, struct auth_principal *out, struct err *err)
+{
+    const json_t *groups = json_object_get(claims, "groups");
+    const json_t *group;
+    size_t i;
+
+    if (groups != NULL && !json_is_array(groups))
+        return refuse(err, "its groups are no list");
+    json_array_foreach (groups, i, group) {
+        struct span name = span_of(json_string_value(group), json_string_length(group));
+        if (name.len == 0 || span_has_prefix(name, RESERVED))
+            return refuse(err, "it names a group that no token may name");
+        TRY(auth_put_group(out, name, err));
+    }
+    return 0;
+}
+
+/* system:serviceaccount:NAMESPACE:NAME */
+static int read_service_account(struct auth_principal *out, struct err *err)
+{
+    struct span rest = auth_text(out, out->name);
+    char group[300];
+
+    rest = span_of(rest.p + strlen(SERVICE_ACCOUNT), rest.len - strlen(SERVICE_ACCOUNT));
+    const uint8_t *colon = rest.len > 0 ? memchr(rest.p, ':', rest.len) : NULL;
+    if (colon == NULL || colon == rest.p || colon + 1 == rest.p + rest.len || rest.len > 255)
+        return refuse(err, "its service account is none");
+    struct span namespace = span_of(rest.p, (size_t)(colon - rest.p));
+    snprintf(group, sizeof(group), "system:serviceaccounts:%.*s", SPAN_ARG(namespace));
+    out->source = AUTH_SERVICE_ACCOUNT;
+    TRY(auth_put_text(out, namespace, &out->namespace, err));
+    TRY(auth_put_group(out, span_str("system:serviceaccounts"), err));
+    return auth_put_group(out, span_str(group), err);
+}
+
+static int read_name(const json_t *claims, struct auth_principal *out, struct err *err)
+{
+    TRY(put_claim(out, claims, "sub", true, &out->uid, err));
+    out->name = out->uid;
+    if (span_has_prefix(auth_text(out, out->uid), SERVICE_ACCOUNT))
+        return read_service_account(out, err);
+    TRY(put_claim(out, claims, "preferred_username", false, &out->name, err));
+    struct span name = auth_text(out, out->name);
+    if (name.len == 0 || span_has_prefix(name, RESERVED))
+        return refuse(err, "it names a user that no token may name");
+    return 0;
+}
+
+int auth_read_claims(const json_t *claims, struct auth_principal *out,
+                     struct auth_token_times *times, struct err *err)
+{
+    auth_principal_init(out, AUTH_SESSION);
+    TRY(read_times(claims, times, err));
+    TRY(read_name(claims, out, err));
+    TRY(put_claim(out, claims, "jti", true, &out->credential, err));
+    TRY(put_claim(out, claims, "client_id", false, &out->client, err));
+    TRY(put_claim(out, claims, "sid", false, &out->session, err));
+    TRY(read_groups(claims, out, err));
+    TRY(auth_put_group(out, span_str(AUTH_GROUP_AUTHENTICATED), err));
+    out->expires_at = times->expires_at;
+    return 0;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The reader of JSON agrees with jansson about what JSON is, and an edited request is still one.
+ * The first byte chooses the request. */
+#include "base/mem.h"
+#include "openai/openai.h"
+
+#include <jansson.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Our own ceilings are lower than jansson's. */
+static bool is_our_ceiling(const struct err *err)
+{
+    return strstr(err->msg, "too deep") != NULL || strstr(err->msg, "too many digits") != NULL;
+}
+
+static void agrees(struct span text)
+{
+    struct err err = ERR_INIT;
+    json_error_t why;
+    bool ours = openai_json_check(text, &err) == 0;
+    json_t *value = json_loadb((const char *)text.p, text.len, JSON_DECODE_ANY, &why);
+
+    /* jansson takes a NUL behind a value for the end of the text. */
+    if (memchr(text.p, '\0', text.len) == NULL)
+        INVARIANT(ours == (value != NULL) || (!ours && is_our_ceiling(&err)));
+    json_decref(value);
+}
+
+static void edits(enum openai_api api, struct span text)
+{
+    struct openai_request request;
+    struct openai_request again;
+    struct openai_fault fault;
+    struct openai_edits edits = {.count = 0};
+    struct err err = ERR_INIT;
+
+    if (openai_request_scan(api, text, 0, &request, &fault, &err) < 0) {
+        INVARIANT(fault.code != NULL && fault.at <= text.len);
+        return;
+    }
+    INVARIANT(openai_json_check(text, &err) == 0);
+    openai_edits_set_model(&edits, &request, span_str("\"other\""));
+    if (request.stream && api != OPENAI_EMBEDDINGS)
+        openai_edits_force_usage(&edits, &request);
+    size_t len = openai_edits_len(&edits, text.len);
+    CLEANUP_FREE uint8_t *out = mem_new(len);
+    openai_edits_apply(&edits, text, out);
+    INVARIANT(openai_request_scan(api, span_of(out, len), 0, &again, &fault, &err) == 0);
+    INVARIANT(strcmp(again.model, "other") == 0 && again.max_tokens == request.max_tokens);
+    INVARIANT(again.prompt_bytes == request.prompt_bytes && again.messages == request.messages);
+    INVARIANT(!request.stream || api == OPENAI_EMBEDDINGS || again.include_usage);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    if (size == 0)
+        return 0;
+    agrees(span_of(data + 1, size - 1));
+    edits((enum openai_api)(data[0] % 3), span_of(data + 1, size - 1));
+    return 0;
+}

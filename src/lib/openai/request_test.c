@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "openai/openai.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define MESSAGES "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]"
+
+static struct openai_request request;
+static struct openai_fault fault;
+
+static int scan(enum openai_api api, const char *body, unsigned flags)
+{
+    struct err err = ERR_INIT;
+
+    return openai_request_scan(api, span_str(body), flags, &request, &fault, &err);
+}
+
+static void accepts(enum openai_api api, const char *body)
+{
+    if (scan(api, body, 0) < 0)
+        fail_msg("%s: %s", body, fault.msg);
+}
+
+static void refuses(enum openai_api api, const char *body, const char *code, const char *param)
+{
+    if (scan(api, body, 0) == 0)
+        fail_msg("accepted: %s", body);
+    if (strcmp(fault.code, code) != 0 || strcmp(fault.param, param) != 0)
+        fail_msg("%s: %s at \"%s\": %s", body, fault.code, fault.param, fault.msg);
+}
+
+static void chat_is_read(void **state UNUSED)
+{
+    accepts(OPENAI_CHAT,
+            "{\"model\":\"a\\/b\",\"messages\":[{\"role\":\"system\",\"content\":\"be\"},"
+            "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"hello\"},"
+            "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:1234567890\"}}]},"
+            "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"c1\",\"type\":"
+            "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},"
+            "{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":\"42\"}],"
+            "\"temperature\":1.5,\"n\":3,\"max_tokens\":10,\"max_completion_tokens\":20,\"stream\":"
+            "true,\"stream_options\":{\"include_usage\":true},\"logit_bias\":{\"1\":-100},"
+            "\"stop\":[\"a\",\"b\"],\"seed\":-5,\"top_k\":40,\"tools\":[{\"type\":\"function\","
+            "\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\"}}}]}");
+    assert_string_equal(request.model, "a/b");
+    assert_true(span_eq_str(request.model_value, "\"a\\/b\""));
+    assert_int_equal(request.messages, 4);
+    assert_int_equal(request.n, 3);
+    assert_int_equal(request.max_tokens, 20);
+    assert_true(request.stream && request.include_usage);
+    assert_int_equal(request.prompt_bytes, 2 + 5 + 2 + 2 + 17);
+}
+
+static void completions_and_embeddings_are_read(void **state UNUSED)
+{
+    accepts(OPENAI_COMPLETIONS, "{\"model\":\"m\",\"prompt\":\"abc\",\"best_of\":4,\"n\":2}");
+    assert_int_equal(request.n, 4);
+    assert_int_equal(request.prompt_bytes, 3);
+    assert_int_equal(request.messages, 1);
+    accepts(OPENAI_COMPLETIONS, "{\"model\":\"m\",\"prompt\":[1,2,3]}");
+    assert_int_equal(request.prompt_ids, 3);
+    assert_int_equal(request.messages, 1);
+    accepts(OPENAI_COMPLETIONS, "{\"model\":\"m\",\"prompt\":[[1,2],[3]]}");
+    assert_int_equal(request.prompt_ids, 3);
+    assert_int_equal(request.messages, 2);
+    accepts(OPENAI_EMBEDDINGS, "{\"model\":\"m\",\"input\":[\"ab\",\"c\"],\"dimensions\":8}");
+    assert_int_equal(request.messages, 2);
+    assert_int_equal(request.prompt_bytes, 3);
+    refuses(OPENAI_COMPLETIONS, "{\"model\":\"m\",\"prompt\":[1,\"a\"]}", "invalid_type",
+            "prompt[1]");
+    refuses(OPENAI_COMPLETIONS, "{\"model\":\"m\",\"prompt\":[[1,\"a\"]]}", "invalid_type",
+            "prompt[0][1]");
+    refuses(OPENAI_EMBEDDINGS, "{\"model\":\"m\",\"input\":[]}", "empty_array", "input");
+    refuses(OPENAI_EMBEDDINGS, "{\"model\":\"m\",\"input\":\"\"}", "empty_string", "input");
+}
+
+static void a_fault_names_its_place(void **state UNUSED)
+{
+    static const struct {
+        const char *body;
+        const char *code;
+        const char *param;
+    } cases[] = {
+        {"[]", "invalid_type", ""},
+        {"{}", "missing_required_parameter", "model"},
+        {"{\"model\":\"m\"}", "missing_required_parameter", "messages"},
+        {"{\"model\":null," MESSAGES "}", "invalid_type", "model"},
+        {"{\"model\":\"\"," MESSAGES "}", "empty_string", "model"},
+        {"{\"model\":\"a\\u0001\"," MESSAGES "}", "invalid_value", "model"},
+        {"{\"model\":\"m\",\"messages\":[]}", "empty_array", "messages"},
+        {"{\"model\":\"m\",\"messages\":{}}", "invalid_type", "messages"},
+        {"{\"model\":\"m\",\"messages\":[1]}", "invalid_type", "messages[0]"},
+        {"{\"model\":\"m\",\"messages\":[{\"content\":\"\"}]}", "missing_required_parameter",
+         "messages[0].role"},
+        {"{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"\"},{\"role\":\"root\"}]}",
+         "invalid_value", "messages[1].role"},
+        {"{\"model\":\"m\",\"messages\":[{\"role\":\"user\"}]}", "missing_required_parameter",
+         "messages[0].content"},
+        {"{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":null}]}",
+         "missing_required_parameter", "messages[0].content"},
+        {"{\"model\":\"m\",\"messages\":[{\"role\":\"tool\",\"content\":\"x\"}]}",
+         "missing_required_parameter", "messages[0].tool_call_id"},
+        {"{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\"}]}]}",
+         "missing_required_parameter", "messages[0].content[0].text"},
+        {"{\"model\":\"m\",\"temperature\":2.1," MESSAGES "}", "number_above_max_value",
+         "temperature"},
+        {"{\"model\":\"m\",\"temperature\":-1," MESSAGES "}", "number_below_min_value",
+         "temperature"},
+        {"{\"model\":\"m\",\"temperature\":\"1\"," MESSAGES "}", "invalid_type", "temperature"},
+        {"{\"model\":\"m\",\"n\":1.0," MESSAGES "}", "invalid_type", "n"},
+        {"{\"model\":\"m\",\"n\":0," MESSAGES "}", "number_below_min_value", "n"},
+        {"{\"model\":\"m\",\"max_tokens\":-1," MESSAGES "}", "number_below_min_value",
+         "max_tokens"},
+        {"{\"model\":\"m\",\"stream\":1," MESSAGES "}", "invalid_type", "stream"},
+        {"{\"model\":\"m\",\"stop\":[\"\",\"\",\"\",\"\",\"\"]," MESSAGES "}",
+         "array_above_max_length", "stop"},
+        {"{\"model\":\"m\",\"logit_bias\":{\"x\":101}," MESSAGES "}", "number_above_max_value",
+         "logit_bias.x"},
+        {"{\"model\":\"m\",\"response_format\":{\"type\":\"json_schema\"}," MESSAGES "}",
+         "missing_required_parameter", "response_format.json_schema"},
+        {"{\"model\":\"m\",\"tools\":[{\"type\":\"function\"}]," MESSAGES "}",
+         "missing_required_parameter", "tools[0].function"},
+        {"{\"model\":\"m\",\"stream_options\":{}," MESSAGES "}", "invalid_value", "stream_options"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        refuses(OPENAI_CHAT, cases[i].body, cases[i].code, cases[i].param);
+}
+
+static void names_come_once_however_they_are_written(void **state UNUSED)
+{
+    refuses(OPENAI_CHAT, "{\"model\":\"m\",\"mod\\u0065l\":\"x\"," MESSAGES "}",
+            "duplicate_parameter", "model");
+    refuses(OPENAI_CHAT, "{\"model\":\"m\",\"x\":1,\"\\u0078\":2," MESSAGES "}",
+            "duplicate_parameter", "\\u0078");
+    refuses(
+        OPENAI_CHAT,
+        "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\"a\",\"content\":\"b\"}]}",
+        "duplicate_parameter", "messages[0].content");
+    accepts(OPENAI_CHAT, "{\"mod\\u0065l\":\"m\"," MESSAGES "}");
+    assert_string_equal(request.model, "m");
+}
+
+static void unknown_parameters_pass_or_not(void **state UNUSED)
+{
+    accepts(OPENAI_CHAT, "{\"model\":\"m\",\"min_p\":{\"a\":[1,2]}," MESSAGES "}");
+    assert_int_equal(
+        scan(OPENAI_CHAT, "{\"model\":\"m\",\"min_p\":1," MESSAGES "}", OPENAI_REFUSE_UNKNOWN), -1);
+    assert_string_equal(fault.code, "unknown_parameter");
+    assert_string_equal(fault.param, "min_p");
+}
+
+static void only_json_is_json(void **state UNUSED)
+{
+    static const char *const good[] = {"{}",
+                                       "[]",
+                                       "0",
+                                       "-0",
+                                       "1e5",
+                                       "1.5E-7",
+                                       "\"\"",
+                                       "null",
+                                       " 1 ",
+                                       "[1,[2,{}]]",
+                                       "\"\\ud83d\\ude00\"",
+                                       "\"\xF0\x9F\x98\x80\"",
+                                       "9223372036854775807",
+                                       "-9223372036854775808",
+                                       "\"\x7F\""};
+    static const char *const bad[] = {"",
+                                      "{",
+                                      "[1,]",
+                                      "{\"a\":1,}",
+                                      "01",
+                                      "1.",
+                                      "+1",
+                                      ".5",
+                                      "1e",
+                                      "nul",
+                                      "truE",
+                                      "'a'",
+                                      "\"\\x\"",
+                                      "\"\t\"",
+                                      "1 2",
+                                      "{\"a\"}",
+                                      "{1:2}",
+                                      "\"\\u0000\"",
+                                      "\"\\ud800\"",
+                                      "\"\\udc00\"",
+                                      "\"\xC0\x80\"",
+                                      "\"\xED\xA0\x80\"",
+                                      "\"\xF4\x90\x80\x80\"",
+                                      "\"\xFF\"",
+                                      "\xEF\xBB\xBF{}",
+                                      "NaN",
+                                      "9223372036854775808",
+                                      "1e400",
+                                      "\"a",
+                                      "\"\\ud800\\u0041\"",
+                                      "-",
+                                      "[1 2]",
+                                      "\"\xE2\x82\""};
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < ARRAY_LEN(good); i++)
+        if (openai_json_check(span_str(good[i]), &err) < 0)
+            fail_msg("%s: %s", good[i], err.msg);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        if (openai_json_check(span_str(bad[i]), &err) == 0)
+            fail_msg("accepted: %s", bad[i]);
+}
+
+static void nesting_is_bounded(void **state UNUSED)
+{
+    struct err err = ERR_INIT;
+    char text[2 * OPENAI_DEPTH_MAX + 3];
+
+    for (int depth = OPENAI_DEPTH_MAX; depth <= OPENAI_DEPTH_MAX + 1; depth++) {
+        memset(text, '[', (size_t)depth);
+        memset(text + depth, ']', (size_t)depth);
+        assert_int_equal(openai_json_check(span_of(text, 2 * (size_t)depth), &err),
+                         depth > OPENAI_DEPTH_MAX ? -1 : 0);
+    }
+}
+
+static void edited(const char *body, const char *wanted)
+{
+    struct openai_edits edits = {.count = 0};
+    char out[512];
+
+    accepts(OPENAI_CHAT, body);
+    openai_edits_force_usage(&edits, &request);
+    openai_edits_set_model(&edits, &request, span_str("\"engine\""));
+    size_t len = openai_edits_len(&edits, strlen(body));
+    assert_true(len < sizeof(out));
+    openai_edits_apply(&edits, span_str(body), (uint8_t *)out);
+    out[len] = '\0';
+    assert_string_equal(out, wanted);
+    accepts(OPENAI_CHAT, out);
+    assert_true(request.include_usage);
+    assert_string_equal(request.model, "engine");
+}
+
+static void usage_is_asked_for_whatever_the_client_says(void **state UNUSED)
+{
+    edited(
+        "{ \"model\":\"m\",\"stream\":true," MESSAGES "}",
+        "{ \"stream_options\":{\"include_usage\":true},\"model\":\"engine\",\"stream\":true," MESSAGES
+        "}");
+    edited(
+        "{\"stream_options\":null,\"model\":\"m\",\"stream\":true," MESSAGES "}",
+        "{\"stream_options\":{\"include_usage\":true},\"model\":\"engine\",\"stream\":true," MESSAGES
+        "}");
+    edited(
+        "{\"model\":\"m\",\"stream\":true,\"stream_options\":{ }," MESSAGES "}",
+        "{\"model\":\"engine\",\"stream\":true,\"stream_options\":{\"include_usage\":true }," MESSAGES
+        "}");
+    edited(
+        "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"x\":1}," MESSAGES "}",
+        "{\"model\":\"engine\",\"stream\":true,\"stream_options\":{\"include_usage\":true,\"x\":1}," MESSAGES
+        "}");
+    edited(
+        "{\"model\":\"m\",\"stream\":true,\"stream_options\":{\"include_usage\": false}," MESSAGES
+        "}",
+        "{\"model\":\"engine\",\"stream\":true,\"stream_options\":{\"include_usage\": true}," MESSAGES
+        "}");
+}
+
+static void an_answer_gets_a_ceiling(void **state UNUSED)
+{
+    static const char *const bodies[] = {
+        "{\"model\":\"m\",\"stream\":true," MESSAGES "}",
+        "{\"max_tokens\":null,\"stream\":true,\"model\":\"m\"," MESSAGES "}"};
+    char out[512];
+
+    for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
+        struct openai_edits edits = {.count = 0};
+        accepts(OPENAI_CHAT, bodies[i]);
+        assert_false(request.max_tokens_given);
+        openai_edits_set_model(&edits, &request, span_str("\"x\""));
+        openai_edits_force_usage(&edits, &request);
+        openai_edits_set_max_tokens(&edits, &request, 77);
+        size_t len = openai_edits_len(&edits, strlen(bodies[i]));
+        openai_edits_apply(&edits, span_str(bodies[i]), (uint8_t *)out);
+        out[len] = '\0';
+        accepts(OPENAI_CHAT, out);
+        assert_true(request.max_tokens_given && request.include_usage);
+        assert_int_equal(request.max_tokens, 77);
+    }
+}
+
+static void errors_are_those_of_the_api(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf out = BUF_INIT(1000);
+
+    openai_error_put("no \"x\"\n\xFF", "invalid_request_error", "messages[0]", NULL, &out);
+    assert_string_equal(buf_text(&out),
+                        "{\"error\":{\"message\":\"no \\\"x\\\"\\u000a\xEF\xBF\xBD\",\"type\":"
+                        "\"invalid_request_error\",\"param\":\"messages[0]\",\"code\":null}}");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(chat_is_read),
+        cmocka_unit_test(completions_and_embeddings_are_read),
+        cmocka_unit_test(a_fault_names_its_place),
+        cmocka_unit_test(names_come_once_however_they_are_written),
+        cmocka_unit_test(unknown_parameters_pass_or_not),
+        cmocka_unit_test(only_json_is_json),
+        cmocka_unit_test(nesting_is_bounded),
+        cmocka_unit_test(usage_is_asked_for_whatever_the_client_says),
+        cmocka_unit_test(an_answer_gets_a_ceiling),
+        cmocka_unit_test(errors_are_those_of_the_api),
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

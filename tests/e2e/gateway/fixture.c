@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * For the tests of the gateway: what idp, api and the supervisor would do. Reads one JSON object:
+ *
+ *     {"conf": {...}, "keys": [...], "namespaces": [...], "routes": [...], "rbac": [...]}
+ *
+ * fixture publish < spec    publishes both snapshots in conf.snapshot_dir; prints {"NAME":
+ * "sk-drun-..."} fixture conf < spec       prints nginx.conf fixture run NGINX CONF < spec   makes
+ * a listening socket and an audit ring for each worker, starts nginx with them, prints each audit
+ * event as a line of JSON, ends with it
+ */
+#include "audit/ring.h"
+#include "auth/auth.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "codec/json.h"
+#include "gateway/conf.h"
+#include "rbac/rbac.h"
+#include "snapshot/identity.h"
+#include "snapshot/policy.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+
+static const char *text(const json_t *object, const char *name, const char *otherwise)
+{
+    return codec_json_text(object, name, otherwise);
+}
+
+static json_int_t number(const json_t *object, const char *name)
+{
+    return json_integer_value(json_object_get(object, name));
+}
+
+/* ------------------------------------------------------------------ snapshots */
+
+static struct identity_list list(const json_t *object, const char *name, const char **room)
+{
+    const json_t *array = json_object_get(object, name);
+
+    for (size_t i = 0; i < json_array_size(array); i++)
+        room[i] = json_string_value(json_array_get(array, i));
+    return (struct identity_list){.items = room, .count = json_array_size(array)};
+}
+
+static int add_key(struct identity_builder *builder, const uint8_t *pepper, const json_t *key,
+                   json_t *out, struct err *err)
+{
+    const char *room[4][IDENTITY_LIST_MAX];
+    char secret[AUTH_KEY_SIZE];
+    struct identity_api_key in = {
+        .id = text(key, "id", text(key, "name", "")),
+        .name = text(key, "name", ""),
+        .namespace = text(key, "namespace", ""),
+        .user = text(key, "user", "nobody"),
+        .uid = text(key, "uid", ""),
+        .groups = list(key, "groups", room[0]),
+        .models = list(key, "models", room[1]),
+        .verbs = list(key, "verbs", room[2]),
+        .cidrs = list(key, "cidrs", room[3]),
+        .expires_at = number(key, "expires_at"),
+        .disabled = json_is_true(json_object_get(key, "disabled")),
+        .requests_per_min = (uint32_t)number(key, "requests_per_min"),
+        .tokens_per_min = (uint64_t)number(key, "tokens_per_min"),
+    };
+    const char *given = text(key, "secret", NULL);
+
+    if (given == NULL)
+        TRY(auth_key_generate(secret, err));
+    else
+        snprintf(secret, sizeof(secret), "%s", given);
+    identity_key_digest(pepper, span_str(secret), in.digest);
+    json_object_set_new(out, in.name, json_string(secret));
+    return identity_builder_add_api_key(builder, &in, err);
+}
+
+static int publish(const struct snapshot_type *type, const char *dir, struct buf *file,
+                   struct err *err)
+{
+    const char *owner = type == &identity_snapshot ? "idp" : "api";
+    CLEANUP_FREE char *path = mem_printf("%s/%s", dir, owner);
+    int made = fd_make_dirs(path, 0755, err);
+    CLEANUP_FD int dir_fd = made < 0 ? -1 : fd_open_dir(AT_FDCWD, path, err);
+    struct snapshot_publisher *publisher = NULL;
+    uint64_t generation;
+
+    if (dir_fd < 0 || snapshot_publisher_open(type, &dir_fd, &publisher, err) < 0)
+        return -1;
+    int result = snapshot_publish(publisher, file, &generation, err);
+    snapshot_publisher_free(publisher);
+    return result;
+}
+
+static int publish_identity(const json_t *spec, const char *dir, json_t *out, struct err *err)
+{
+    static const uint8_t pepper[IDENTITY_PEPPER_LEN] = {1, 2, 3};
+    CLEANUP(identity_builder_free_ptr)
+    struct identity_builder *builder = identity_builder_new(pepper);
+    CLEANUP(buf_free) struct buf file = BUF_INIT(1 << 26);
+    const json_t *keys = json_object_get(spec, "keys");
+
+    for (size_t i = 0; i < json_array_size(keys); i++)
+        TRY(add_key(builder, pepper, json_array_get(keys, i), out, err));
+    TRY(identity_builder_finish(builder, &file, err));
+    return publish(&identity_snapshot, dir, &file, err);
+}
+
+static struct policy_limits limits_of(const json_t *object)
+{
+    return (struct policy_limits){.tokens_per_min = (uint64_t)number(object, "tokens_per_min"),
+                                  .requests_per_min = (uint32_t)number(object, "requests_per_min")};
+}
+
+static int add_places(struct policy_builder *builder, const json_t *spec, struct err *err)
+{
+    const json_t *namespaces = json_object_get(spec, "namespaces");
+    const json_t *routes = json_object_get(spec, "routes");
+
+    for (size_t i = 0; i < json_array_size(namespaces); i++) {
+        const json_t *ns = json_array_get(namespaces, i);
+        struct policy_namespace_in in = {
+            .name = text(ns, "name", ""), .uid = text(ns, "name", ""), .limits = limits_of(ns)};
+        TRY(policy_builder_add_namespace(builder, &in, err));
+    }
+    for (size_t i = 0; i < json_array_size(routes); i++) {
+        const json_t *route = json_array_get(routes, i);
+        struct policy_route_in in = {
+            .namespace = text(route, "namespace", ""),
+            .name = text(route, "name", ""),
+            .engine_model = text(route, "engine_model", "engine"),
+            .socket = text(route, "socket", ""),
+            .upstream = "",
+            .ready = !json_is_false(json_object_get(route, "ready")),
+            .max_body = (uint32_t)number(route, "max_body"),
+            .max_tokens = (uint32_t)number(route, "max_tokens"),
+            .created_at = 1700000000,
+            .limits = limits_of(route),
+        };
+        TRY(policy_builder_add_route(builder, &in, err));
+    }
+    return 0;
+}
+
+static int publish_policy(const json_t *spec, const char *dir, struct err *err)
+{
+    CLEANUP(policy_builder_free_ptr) struct policy_builder *builder = policy_builder_new();
+    CLEANUP(rbac_model_free_ptr) struct rbac_model *model = rbac_model_new();
+    CLEANUP(buf_free) struct buf file = BUF_INIT(1 << 26);
+    const json_t *objects = json_object_get(spec, "rbac");
+
+    for (size_t i = 0; i < json_array_size(objects); i++)
+        TRY(rbac_model_put(model, json_array_get(objects, i), err));
+    TRY(add_places(builder, spec, err));
+    TRY(rbac_model_compile(model, builder, err));
+    TRY(policy_builder_finish(builder, &file, err));
+    return publish(&policy_snapshot, dir, &file, err);
+}
+
+static int do_publish(const json_t *spec, struct err *err)
+{
+    const char *dir = text(json_object_get(spec, "conf"), "snapshot_dir", "");
+    CLEANUP_JSON json_t *keys = json_object();
+    CLEANUP(buf_free) struct buf out = BUF_INIT(1 << 20);
+
+    TRY(publish_identity(spec, dir, keys, err));
+    TRY(publish_policy(spec, dir, err));
+    codec_json_put(keys, &out);
+    puts(buf_text(&out));
+    return 0;
+}
+
+/* ------------------------------------------------------------------ nginx */
+
+static void read_conf(const json_t *spec, struct gateway_conf *conf)
+{
+    static const char *const owners[] = {"api", "idp", "secrets", "audit", "posture"};
+    const json_t *in = json_object_get(spec, "conf");
+    const json_t *sockets = json_object_get(in, "sockets");
+
+    conf->listen[0] = text(in, "listen", NULL);
+    conf->module = text(in, "module", NULL);
+    conf->run_dir = text(in, "run_dir", NULL);
+    conf->snapshot_dir = text(in, "snapshot_dir", NULL);
+    conf->certificate = text(in, "certificate", NULL);
+    conf->certificate_key = text(in, "certificate_key", NULL);
+    conf->console_root = text(in, "console_root", NULL);
+    for (size_t i = 0; i < ARRAY_LEN(owners); i++)
+        conf->socket[i] = text(sockets, owners[i], NULL);
+    if (number(in, "workers") > 0)
+        conf->workers = (unsigned)number(in, "workers");
+    if (number(in, "model_body_max_kib") > 0)
+        conf->model_body_max_kib = (unsigned)number(in, "model_body_max_kib");
+    if (number(in, "engine_timeout_sec") > 0)
+        conf->engine_timeout_sec = (unsigned)number(in, "engine_timeout_sec");
+    /* Where do_run() puts them: from 20 up. */
+    conf->ring_count = json_is_true(json_object_get(in, "rings")) ? conf->workers : 0;
+    for (unsigned i = 0; i < conf->ring_count; i++)
+        conf->rings[i] =
+            (struct gateway_ring){.ring_fd = 20 + (int)(2 * i), .bell_fd = 21 + (int)(2 * i)};
+}
+
+static int do_conf(const json_t *spec, struct err *err)
+{
+    struct gateway_conf conf = GATEWAY_CONF_DEFAULTS;
+    CLEANUP(buf_free) struct buf out = BUF_INIT(GATEWAY_CONF_MAX);
+
+    read_conf(spec, &conf);
+    TRY(gateway_conf_put(&conf, &out, err));
+    TRY(gateway_conf_dirs(&conf, err));
+    return fd_write_all(STDOUT_FILENO, buf_span(&out), "standard output", err);
+}
+
+static int print_event(void *ctx UNUSED, const struct audit_event *event, struct err *err UNUSED)
+{
+    CLEANUP(buf_free) struct buf out = BUF_INIT(AUDIT_JSON_MAX);
+
+    audit_event_put_json(event, &out);
+    puts(buf_text(&out));
+    fflush(stdout);
+    return 0;
+}
+
+static int open_rings(const struct gateway_conf *conf, struct audit_ring_reader **readers,
+                      struct err *err)
+{
+    for (unsigned i = 0; i < conf->ring_count; i++) {
+        CLEANUP_FD int ring = audit_ring_create(1 << 20, err);
+        CLEANUP_FD int bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        if (ring < 0 || bell < 0 || audit_ring_reader_open(ring, &readers[i], err) < 0)
+            return -1;
+        /* dup2 makes them inheritable. */
+        if (dup2(ring, conf->rings[i].ring_fd) < 0 || dup2(bell, conf->rings[i].bell_fd) < 0)
+            return err_sys(err, "cannot place a ring");
+    }
+    return 0;
+}
+
+static int do_run(const json_t *spec, const char *nginx, const char *path, struct err *err)
+{
+    struct audit_ring_reader *readers[GATEWAY_WORKERS_MAX];
+    struct gateway_conf conf = GATEWAY_CONF_DEFAULTS;
+    int status = 0;
+
+    read_conf(spec, &conf);
+    TRY(open_rings(&conf, readers, err));
+    pid_t child = fork();
+    if (child == 0) {
+        execl(nginx, nginx, "-p", conf.run_dir, "-c", path, (char *)NULL);
+        _exit(127);
+    }
+    printf("{\"pid\":%d}\n", (int)child);
+    fflush(stdout);
+    for (bool gone = false; !gone;) {
+        gone = waitpid(child, &status, WNOHANG) == child;
+        for (unsigned i = 0; i < conf.ring_count; i++) {
+            if (audit_ring_read(readers[i], 1000, print_event, NULL, err) < 0)
+                return -1;
+            audit_ring_release(readers[i]);
+        }
+        usleep(20000);
+    }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0
+               ? 0
+               : err_set(err, ERR_INTERNAL, "nginx ended with status %d", status);
+}
+
+static int dispatch(int argc, char **argv, struct err *err)
+{
+    CLEANUP(buf_free) struct buf in = BUF_INIT(1 << 24);
+    CLEANUP_JSON json_t *spec = NULL;
+
+    TRY(fd_read_all(STDIN_FILENO, "the spec", &in, err));
+    TRY(codec_json_parse(buf_span(&in), "the spec", &spec, err));
+    if (argc == 2 && strcmp(argv[1], "publish") == 0)
+        return do_publish(spec, err);
+    if (argc == 2 && strcmp(argv[1], "conf") == 0)
+        return do_conf(spec, err);
+    if (argc == 4 && strcmp(argv[1], "run") == 0)
+        return do_run(spec, argv[2], argv[3], err);
+    return err_set(err, ERR_INVALID,
+                   "usage: gateway_fixture publish | conf | run NGINX CONF < spec");
+}
+
+int main(int argc, char **argv)
+{
+    struct err err = ERR_INIT;
+
+    if (dispatch(argc, argv, &err) == 0)
+        return 0;
+    fprintf(stderr, "gateway_fixture: %s\n", err.msg);
+    return 1;
+}

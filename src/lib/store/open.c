@@ -118,6 +118,7 @@ static int load_or_create(struct store *store, bool accept_loss, struct err *err
 
 static int check_anchor(struct store *store, const struct store_head *least, struct err *err)
 {
+    static const uint8_t no_digest[STORE_DIGEST_LEN];
     struct store_head head;
 
     store_head(store, &head);
@@ -127,6 +128,7 @@ static int check_anchor(struct store *store, const struct store_head *least, str
                        "restore the newest backup, or open it once with the loss accepted",
                        (long long)head.revision, (long long)least->revision);
     if (least->revision > 0 && head.revision == least->revision &&
+        !mem_equal_ct(least->digest, no_digest, STORE_DIGEST_LEN) &&
         !mem_equal_ct(head.digest, least->digest, STORE_DIGEST_LEN))
         return err_set(
             err, ERR_CORRUPT,

@@ -85,7 +85,8 @@ struct store_config {
     const char *schema;   /* PostgreSQL: made when missing; [a-z_][a-z0-9_]*, at most 48 */
     struct store_keys keys;
     /* A store whose head is older, or that has another digest at this revision, is refused
-     * (ERR_CORRUPT): the whole file was rolled back. Revision 0: no anchor. */
+     * (ERR_CORRUPT): the whole file was rolled back. Revision 0: no anchor. A digest of
+     * zeros: the revision alone counts. */
     struct store_head least;
     /* How long open may take to verify the set of records; 0: STORE_VERIFY_MS. What is left is for
      * store_scrub(). */

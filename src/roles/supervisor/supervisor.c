@@ -451,6 +451,7 @@ static int serve(struct supervisor *supervisor, struct err *err)
     TRY(announce(supervisor, url, err));
     log_say(LOG_INFO, "supervisor.ready", "ready on %s after %llu ms", url,
             (unsigned long long)(clock_mono_ns() - began) / 1000000);
+    role_trim_memory();
     TRY(notify_systemd("READY=1", err));
     TRY(loop_run(supervisor->loop, err));
     return notify_systemd("STOPPING=1", err);

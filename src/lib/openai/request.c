@@ -524,7 +524,7 @@ static bool options_fit(struct walk *walk)
 int openai_request_scan(enum openai_api api, struct span body, unsigned flags,
                         struct openai_request *out, struct openai_fault *fault, struct err *err)
 {
-    struct walk walk;
+    UNINITIALIZED struct walk walk;
     uint8_t type;
 
     memset(out, 0, sizeof(*out));

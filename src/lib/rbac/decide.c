@@ -27,7 +27,7 @@ static void resolve_resource(struct query *query)
 {
     struct rbac_request any = {.resource = span_str("*"),
                                .subresource = query->request->subresource};
-    char room[RBAC_TEXT_MAX];
+    UNINITIALIZED char room[RBAC_TEXT_MAX];
     struct span text;
 
     query->resource = POLICY_NO_ATOM;

@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "fetch/fetch.h"
-#include "idp/idp_wire.h"
+#include "idp/table.h"
 #include "role/settings.h"
 
 #include <fcntl.h>

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+import react from '@vitejs/plugin-react';
+import type { Plugin } from 'vite';
+import { defineConfig } from 'vitest/config';
+
+/** Fonts start loading with the page, so that text never changes its shape after it was drawn. */
+function preloadFonts(): Plugin {
+  return {
+    name: 'drun-preload-fonts',
+    transformIndexHtml: {
+      order: 'post',
+      handler(_html, ctx) {
+        return Object.keys(ctx.bundle ?? {})
+          .filter((name) => name.endsWith('.woff2'))
+          .map((name) => ({
+            tag: 'link',
+            attrs: { rel: 'preload', as: 'font', type: 'font/woff2', href: `/${name}`, crossorigin: true },
+            injectTo: 'head' as const,
+          }));
+      },
+    },
+  };
+}
+
+export default defineConfig({
+  plugins: [react(), preloadFonts()],
+  build: {
+    target: 'es2022',
+    // The page's policy is default-src 'self': a data: URI would be refused.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    rollupOptions: {
+      output: {
+        // Four shared chunks that change rarely; each page, and each language, is a chunk of its own.
+        manualChunks(id) {
+          if (/node_modules\/(react|react-dom|scheduler|use-sync-external-store)\//.test(id)) return 'react';
+          if (/node_modules\/(@base-ui|@floating-ui|reselect|tabbable)\//.test(id)) return 'base-ui';
+          if (/node_modules\/(@tanstack|wouter|regexparam|lucide-react)\//.test(id)) return 'lib';
+          if (/src\/(ui|lib|api|auth)\/[\w.]+\.(tsx?|css)$/.test(id)) return 'kit';
+          return undefined;
+        },
+      },
+    },
+  },
+  test: { include: ['src/**/*.test.ts'], environment: 'node' },
+});

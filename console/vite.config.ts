@@ -22,8 +22,11 @@ function preloadFonts(): Plugin {
   };
 }
 
+const server = process.env.DRUN_SERVER ?? 'http://127.0.0.1:8088'; // a platform, or `npm run fixture`
+
 export default defineConfig({
   plugins: [react(), preloadFonts()],
+  server: { proxy: Object.fromEntries(['/api', '/apis', '/v1', '/version', '/oauth2', '/session'].map((path) => [path, { target: server, secure: false }])) },
   build: {
     target: 'es2022',
     // The page's policy is default-src 'self': a data: URI would be refused.
@@ -42,5 +45,5 @@ export default defineConfig({
       },
     },
   },
-  test: { include: ['src/**/*.test.ts'], environment: 'node' },
+  test: { include: ['src/**/*.test.ts'], environment: 'node', setupFiles: ['test/setup.ts'] },
 });

@@ -37,9 +37,9 @@ function NamespaceMenu() {
     <Menu
       align="start"
       trigger={
-        <button type="button" className="ns-button" aria-label={t('namespace.current', { name: current || t('namespace.all') })}>
+        <button type="button" className="ns-button">
           <span className="grow">
-            <span className="ns-label">{t('namespace.label')}</span>
+            <span className="ns-label">{t('namespace.label')} </span>
             <span className="clip ns-name">{current || t('namespace.all')}</span>
           </span>
           <ChevronsUpDown className="icon" aria-hidden="true" />
@@ -104,12 +104,13 @@ function UserMenu() {
       align="start"
       side="top"
       trigger={
-        <button type="button" className="user-button" aria-label={t('menu.account', { name: me.name })}>
+        <button type="button" className="user-button">
           <span className="avatar" aria-hidden="true">
             {initials(me.name)}
           </span>
           <span className="grow">
-            <span className="clip user-name">{me.name}</span>
+            <span className="sr-only">{t('menu.account')} </span>
+            <span className="clip user-name">{me.name} </span>
             <span className="clip user-sub">{me.username}</span>
           </span>
           <ChevronsUpDown className="icon" aria-hidden="true" />

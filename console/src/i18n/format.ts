@@ -29,8 +29,6 @@ export function makeFormat(language: Language): Format {
   const second = new Intl.DateTimeFormat(locale, { month: '2-digit', day: '2-digit', hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'short' });
   const decimal = (n: number, digits: number) => new Intl.NumberFormat(locale, { maximumFractionDigits: digits, minimumFractionDigits: digits }).format(n);
-  const unit = (n: number, name: string, digits = 0) =>
-    new Intl.NumberFormat(locale, { style: 'unit', unit: name, unitDisplay: 'short', maximumFractionDigits: digits }).format(n);
   const at = (t: string | number) => (typeof t === 'number' ? t : Date.parse(t));
 
   return {
@@ -47,7 +45,8 @@ export function makeFormat(language: Language): Format {
       }
       return `${decimal(n, i === 0 || n >= 100 ? 0 : 1)} ${units[i]}`;
     },
-    ms: (n) => (n < 1000 ? unit(n, 'millisecond', n < 10 ? 1 : 0) : unit(n / 1000, 'second', n < 10_000 ? 2 : 1)),
+    // SI symbols are the same in every language.
+    ms: (n) => (n < 1000 ? `${decimal(n, n < 10 ? 1 : 0)}\u00a0ms` : `${decimal(n / 1000, n < 10_000 ? 2 : 1)}\u00a0s`),
     dateTime: (t) => dateTime.format(at(t)),
     date: (t) => date.format(at(t)),
     clock: (t) => clock.format(t),

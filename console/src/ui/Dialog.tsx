@@ -3,7 +3,7 @@
 import { AlertDialog } from '@base-ui/react/alert-dialog';
 import { Dialog as Base } from '@base-ui/react/dialog';
 import { X } from 'lucide-react';
-import { type ReactNode, type RefObject, useState } from 'react';
+import { type ReactNode, type RefObject, useRef, useState } from 'react';
 import { useI18n } from '../i18n';
 import { Button, IconButton } from './Button';
 import './dialog.css';
@@ -46,11 +46,12 @@ export function Dialog({ open, onClose, title, description, children, footer, wi
 
 export function Drawer({ open, onClose, title, eyebrow, children, footer }: { open: boolean; onClose: () => void; title: ReactNode; eyebrow?: ReactNode; children: ReactNode; footer?: ReactNode }) {
   const { t } = useI18n();
+  const popup = useRef<HTMLDivElement>(null);
   return (
     <Base.Root open={open} onOpenChange={(next) => !next && onClose()}>
       <Base.Portal>
         <Base.Backdrop className="veil veil-light" />
-        <Base.Popup className="drawer">
+        <Base.Popup className="drawer" ref={popup} initialFocus={popup}>
           <header className="dialog-head">
             <div className="grow">
               {eyebrow && <div className="drawer-eyebrow">{eyebrow}</div>}

@@ -61,13 +61,13 @@ export function Proof({ entry, index }: { entry: AuditEntry; index: number }) {
   const Icon = report.ok ? ShieldCheck : ShieldX;
   return (
     <section className={`proof ${report.ok ? 'proof-ok' : 'proof-bad'}`} aria-label={t('proof.title')}>
-      <header className="proof-head" role="status">
+      <div className="proof-head" role="status">
         <Icon className="icon" aria-hidden="true" />
         <div>
           <h3>{report.ok ? t('proof.verified') : t('proof.failed')}</h3>
           <p className="small second">{report.ok ? t('proof.verifiedText', { size: entry.proof.treeSize }) : t('proof.failedText')}</p>
         </div>
-      </header>
+      </div>
       <ol>
         <Step ok={report.leafMatches} title={t('proof.leaf')}>
           <p className="small second">{t('proof.leafText')}</p>

@@ -14,10 +14,10 @@ import { useNamespace } from '../../lib/namespace';
 import { Button, IconButton } from '../../ui/Button';
 import { Empty, ErrorView } from '../../ui/Notice';
 import { PageHeader, Stat } from '../../ui/Page';
-import { isReady, VerdictBadge, VerdictIcon, VERDICTS } from '../../ui/Status';
+import { isReady, VerdictIcon, VERDICTS } from '../../ui/Status';
 import { Ago } from '../../ui/Time';
 import { toast, toastError } from '../../ui/Toast';
-import { type Chapter, chaptersOf, verdictOf } from './chapters';
+import { type Chapter, chaptersOf, evidenceLines, verdictOf } from './chapters';
 import { EvidenceDrawer } from './EvidenceDrawer';
 import './overview.css';
 import { Ring } from './Ring';
@@ -57,23 +57,23 @@ export function useControlTitle() {
 }
 
 function ControlRow({ control, running, onOpen, onRun }: { control: Control; running: boolean; onOpen: () => void; onRun: () => void }) {
-  const { t, f } = useI18n();
+  const { t } = useI18n();
   const title = useControlTitle()(control);
-  const status = control.status;
+  const { status } = control;
+  const verdict = verdictOf(control);
   return (
     <li className="control">
       <button type="button" className="control-open" onClick={onOpen}>
-        <VerdictIcon verdict={verdictOf(control)} />
+        <VerdictIcon verdict={verdict} />
         <span className="control-id mono">{control.spec.id}</span>
         <span className="control-title">{title}</span>
-        <span className="sr-only">{t(`verdict.${verdictOf(control)}`)}</span>
-        {verdictOf(control) !== 'proven' && (
-          <span aria-hidden="true">
-            <VerdictBadge verdict={verdictOf(control)} />
+        <span className="sr-only">{t(`verdict.${verdict}`)}</span>
+        {!['proven', 'absent'].includes(verdict) && (
+          <span className={`control-verdict control-${verdict}`} aria-hidden="true">
+            {t(`verdict.${verdict}`)}
           </span>
         )}
-        <span className="control-when muted num">{status?.checkedAt ? <Ago at={status.checkedAt} /> : t('overview.never')}</span>
-        <span className="control-time muted num">{status?.durationMs === undefined ? '' : f.ms(status.durationMs)}</span>
+        <span className="control-when muted num">{status?.checkedAt ? <Ago at={status.checkedAt} /> : t('verdict.absent')}</span>
       </button>
       <IconButton label={t('overview.runOne', { id: control.spec.id })} icon={Play} busy={running} onClick={onRun} />
     </li>
@@ -131,7 +131,7 @@ export default function Overview() {
   const [openName, setOpenName] = useState<string | null>(null);
   const chapters = useMemo(() => chaptersOf(query.data ?? []), [query.data]);
   const open = query.data?.find((control) => control.metadata.name === openName) ?? null;
-  const wrong = (query.data ?? []).filter((control) => ['failed', 'degraded'].includes(verdictOf(control)));
+  const wrong = (['failed', 'degraded'] as const).flatMap((verdict) => (query.data ?? []).filter((control) => verdictOf(control) === verdict));
 
   return (
     <>
@@ -164,7 +164,7 @@ export default function Overview() {
               </ul>
               <div className="attention">
                 <h2 className="attention-title">{t('overview.attention')}</h2>
-                {query.data && wrong.length === 0 && <p className="second">{t('overview.allWell')}</p>}
+                {query.data && query.data.length > 0 && wrong.length === 0 && <p className="second">{t('overview.allWell')}</p>}
                 <ul>
                   {wrong.slice(0, 4).map((control) => (
                     <AttentionRow key={control.metadata.name} control={control} onOpen={() => setOpenName(control.metadata.name)} />
@@ -198,12 +198,16 @@ export default function Overview() {
 
 function AttentionRow({ control, onOpen }: { control: Control; onOpen: () => void }) {
   const title = useControlTitle()(control);
+  const why = evidenceLines(control.status?.evidence)[0]?.text;
   return (
     <li>
       <button type="button" className="attention-row" onClick={onOpen}>
         <VerdictIcon verdict={verdictOf(control)} />
-        <span className="mono muted">{control.spec.id}</span>
-        <span className="clip grow">{title}</span>
+        <span className="mono muted small">{control.spec.id}</span>
+        <span className="clip grow">
+          {title}
+          <span className="muted small attention-why">{why}</span>
+        </span>
       </button>
     </li>
   );

@@ -51,11 +51,9 @@ function SignedIn({ children }: { children: ReactNode }) {
   const here = () => window.location.pathname + window.location.search;
   useEffect(() => {
     if (!identity()) void signIn(here());
-    let leaving = false;
     setUnauthorizedHandler(() => {
       // A fresh token that is refused would be refused again: the page shows the error instead.
-      if (leaving || Date.now() - since < MIN_TOKEN_AGE_MS) return;
-      leaving = true;
+      if (Date.now() - since < MIN_TOKEN_AGE_MS) return;
       forget();
       void signIn(here());
     });

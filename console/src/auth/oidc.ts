@@ -79,8 +79,12 @@ function newPending(returnTo: string): Pending {
   return { verifier: randomToken(), state: randomToken(), nonce: randomToken(), returnTo };
 }
 
+let leaving = false;
+
 /** Leaves the page for the authorization endpoint. */
 export async function signIn(returnTo: string): Promise<void> {
+  if (leaving) return;
+  leaving = true;
   const pending = newPending(consoleReturn(returnTo, location.origin));
   sessionStorage.setItem(PENDING, JSON.stringify(pending));
   location.replace(await authorizeUrl(pending));

@@ -10,10 +10,10 @@ export interface Series {
   values: number[];
 }
 
-/** The least of 1, 2, 5 × 10^n that is not below x, and never below 4. */
+/** The least of 1, 2, 4 × 10^n that is not below x, and never below 4: its half is whole. */
 function niceMax(x: number): number {
   const size = 10 ** Math.floor(Math.log10(Math.max(x, 4)));
-  return [1, 2, 5, 10].map((m) => m * size).find((m) => m >= Math.max(x, 4)) ?? x;
+  return [1, 2, 4, 10].map((m) => m * size).find((m) => m >= Math.max(x, 4)) ?? x;
 }
 
 export function BarChart({ title, starts, series }: { title: string; starts: number[]; series: Series[] }) {

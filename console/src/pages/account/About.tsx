@@ -53,7 +53,14 @@ export default function About() {
           <Facts
             items={[
               { label: t('about.standards'), value: STANDARDS.join(', ') },
-              { label: t('about.libraries'), value: LIBRARIES.join(', ') },
+              {
+                label: t('about.libraries'),
+                value: (
+                  <>
+                    {LIBRARIES.join(', ')}: <a href="/licenses.txt">{t('about.notices')}</a>
+                  </>
+                ),
+              },
               { label: t('about.license'), value: 'Apache-2.0' },
             ]}
           />

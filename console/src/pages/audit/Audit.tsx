@@ -24,10 +24,12 @@ const PAGE = 100;
 const LIVE_MS = 2000;
 const MAX_EXPORT = 20_000;
 const RANGE_MS: Record<string, number> = { '15m': HOUR_MS / 4, '1h': HOUR_MS, '24h': DAY_MS, '7d': 7 * DAY_MS, '30d': 30 * DAY_MS };
-const TONES: Record<Outcome, Tone> = { success: 'good', denied: 'bad', failure: 'warn' };
+const TONES: Record<Exclude<Outcome, 'success'>, Tone> = { denied: 'bad', failure: 'warn' };
 
-export function OutcomeBadge({ outcome }: { outcome: Outcome }) {
+function OutcomeBadge({ outcome }: { outcome: Outcome }) {
   const { t } = useI18n();
+  // What went as it should stays quiet, so that the rest is seen.
+  if (outcome === 'success') return <span className="muted small quiet-outcome">{t('outcome.success')}</span>;
   return <Badge tone={TONES[outcome] ?? 'none'}>{outcome in TONES ? t(`outcome.${outcome}`) : outcome}</Badge>;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useEffect, useState } from 'react';
+import { useEffect, useId, useState } from 'react';
 import { useI18n } from '../../i18n';
 import { SelectField, TextField } from '../../ui/Field';
 
@@ -37,7 +37,7 @@ function Typed({ label, value, onChange, list }: { label: string; value: string;
     const timer = setTimeout(() => onChange(text.trim()), PAUSE_MS);
     return () => clearTimeout(timer);
   }, [text, value, onChange]);
-  const listId = `list-${label}`;
+  const listId = useId();
   return (
     <>
       <TextField label={label} type="search" spellCheck={false} value={text} list={list && listId} onChange={(event) => setText(event.target.value)} />

@@ -30,17 +30,13 @@ function KeyState({ apiKey }: { apiKey: ApiKey }) {
   return <Badge tone="good">{t('state.active')}</Badge>;
 }
 
-function Models({ names }: { names: string[] | undefined }) {
-  const { t } = useI18n();
-  if (!names || names.length === 0 || names.includes('*')) return <span className="second">{t('keys.allModels')}</span>;
+/** The first of a list, and how many more there are. */
+function FirstOf({ list, none }: { list: string[] | undefined; none: string }) {
+  if (!list || list.length === 0 || list.includes('*')) return <span className="muted">{none}</span>;
   return (
-    <span className="row-wrap">
-      <span className="mono small">{names[0]}</span>
-      {names.length > 1 && (
-        <span className="muted small" title={names.join('\n')}>
-          +{names.length - 1}
-        </span>
-      )}
+    <span title={list.join('\n')}>
+      <span className="mono small">{list[0]}</span>
+      {list.length > 1 && <span className="muted small"> +{list.length - 1}</span>}
     </span>
   );
 }
@@ -76,15 +72,17 @@ export default function Keys() {
       sort: (k) => k.metadata.name,
       cell: (k) => (
         <div>
-          <div className="strong">{k.metadata.name}</div>
+          <div className="strong clip name-cell" title={k.metadata.name}>
+            {k.metadata.name}
+          </div>
           {k.status?.prefix && <div className="mono muted key-prefix">{k.status.prefix}…</div>}
         </div>
       ),
     },
     { id: 'namespace', header: t('common.namespace'), sort: (k) => k.metadata.namespace ?? '', cell: (k) => k.metadata.namespace, rank: 2 },
     { id: 'state', header: t('common.state'), cell: (k) => <KeyState apiKey={k} /> },
-    { id: 'models', header: t('keys.models'), cell: (k) => <Models names={k.spec.models} />, rank: 2 },
-    { id: 'cidrs', header: t('keys.cidrs'), cell: (k) => (k.spec.cidrs?.length ? <span className="mono small">{k.spec.cidrs.join(', ')}</span> : <span className="muted">{t('keys.anywhere')}</span>), rank: 3 },
+    { id: 'models', header: t('keys.models'), cell: (k) => <FirstOf list={k.spec.models} none={t('keys.allModels')} />, rank: 2 },
+    { id: 'cidrs', header: t('keys.cidrs'), cell: (k) => <FirstOf list={k.spec.cidrs} none={t('keys.anywhere')} />, rank: 3 },
     { id: 'expires', header: t('keys.expires'), sort: (k) => k.spec.expiresAt ?? '9', cell: (k) => (k.spec.expiresAt ? <Ago at={k.spec.expiresAt} /> : <span className="muted">{t('keys.never')}</span>), rank: 2 },
     { id: 'used', header: t('keys.lastUsed'), sort: (k) => k.status?.lastUsedAt ?? '', cell: (k) => <Ago at={k.status?.lastUsedAt} />, rank: 3 },
     {

@@ -65,7 +65,7 @@ function Traffic({ service }: { service: ModelService }) {
   return (
     <Panel
       title={t('service.traffic')}
-      text={query.data ? t('service.trafficText', { median: f.ms(sums.medianMs), share: f.percent(sums.calls ? sums.denied / sums.calls : 0) }) : ' '}
+      text={query.data ? sums.calls === 0 ? t('service.noCalls') : t('service.trafficText', { median: f.ms(sums.medianMs), share: f.percent(sums.denied / sums.calls) }) : ' '}
       actions={
         <div className="segments" role="group" aria-label={t('service.range')}>
           {(Object.keys(RANGES) as Range[]).map((each) => (

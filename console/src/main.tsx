@@ -16,7 +16,7 @@ const queries = new QueryClient({
     queries: {
       staleTime: 5_000,
       // Only what may pass by itself is tried again.
-      retry: (count, error) => count < 2 && error instanceof ApiError && (error.status === 0 || error.status >= 500),
+      retry: (count, error) => count < 1 && error instanceof ApiError && (error.status === 0 || error.status >= 500),
     },
   },
 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Menu as Base } from '@base-ui/react/menu';
 import { Check, type LucideIcon } from 'lucide-react';
-import type { ReactElement, ReactNode } from 'react';
+import { type ReactElement, type ReactNode, useRef } from 'react';
 import './menu.css';
 
 interface MenuProps {
@@ -11,12 +11,15 @@ interface MenuProps {
   side?: 'top' | 'bottom';
 }
 
+/** It opens beside its trigger in the document too: in the same landmark, and in the same dialog. */
 export function Menu({ trigger, children, align = 'end', side = 'bottom' }: MenuProps) {
+  const layer = useRef<HTMLSpanElement>(null);
   return (
-    <Base.Root modal={false}>
+    <Base.Root>
       <Base.Trigger render={trigger} />
-      <Base.Portal>
-        <Base.Positioner className="menu-layer" sideOffset={4} align={align} side={side}>
+      <span ref={layer} className="menu-anchor" />
+      <Base.Portal container={layer}>
+        <Base.Positioner className="menu-layer" positionMethod="fixed" sideOffset={4} align={align} side={side}>
           <Base.Popup className="menu">{children}</Base.Popup>
         </Base.Positioner>
       </Base.Portal>

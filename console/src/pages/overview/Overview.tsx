@@ -12,7 +12,7 @@ import { useI18n } from '../../i18n';
 import { agoIso, HOUR_MS } from '../../lib/duration';
 import { useNamespace } from '../../lib/namespace';
 import { Button, IconButton } from '../../ui/Button';
-import { Empty, ErrorView } from '../../ui/Notice';
+import { Empty, ErrorView, Skeleton } from '../../ui/Notice';
 import { PageHeader, Stat } from '../../ui/Page';
 import { isReady, VerdictIcon, VERDICTS } from '../../ui/Status';
 import { Ago } from '../../ui/Time';
@@ -150,6 +150,7 @@ export default function Overview() {
         </div>
       ) : (
         <>
+          {query.data?.length !== 0 && (
           <section className="panel posture" aria-label={t('overview.posture')}>
             <Ring chapters={chapters} running={running} onOpen={(control) => setOpenName(control.metadata.name)} />
             <div className="posture-side">
@@ -164,7 +165,8 @@ export default function Overview() {
               </ul>
               <div className="attention">
                 <h2 className="attention-title">{t('overview.attention')}</h2>
-                {query.data && query.data.length > 0 && wrong.length === 0 && <p className="second">{t('overview.allWell')}</p>}
+                {query.isPending && <Skeleton lines={3} />}
+                {query.data && wrong.length === 0 && <p className="second">{t('overview.allWell')}</p>}
                 <ul>
                   {wrong.slice(0, 4).map((control) => (
                     <AttentionRow key={control.metadata.name} control={control} onOpen={() => setOpenName(control.metadata.name)} />
@@ -173,6 +175,7 @@ export default function Overview() {
               </div>
             </div>
           </section>
+          )}
           <section className="panel" aria-label={t('overview.lastHour')}>
             <KeyFacts />
           </section>
@@ -183,8 +186,13 @@ export default function Overview() {
               </Empty>
             </div>
           )}
-          {query.isPending && <div className="page-wait" />}
           <div className="chapters">
+            {query.isPending &&
+              [4, 3, 4, 5].map((lines, i) => (
+                <div key={i} className="panel chapter">
+                  <Skeleton lines={lines} />
+                </div>
+              ))}
             {chapters.map((chapter) => (
               <ChapterPanel key={chapter.id} chapter={chapter} running={running} onOpen={(control) => setOpenName(control.metadata.name)} onRun={(control) => void run([control])} />
             ))}

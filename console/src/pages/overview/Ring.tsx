@@ -42,6 +42,7 @@ export function Ring({ chapters, running, onOpen }: { chapters: Chapter[]; runni
   return (
     <div className="ring">
       <svg viewBox="0 0 200 200" role="img" aria-label={t('overview.ringLabel', { summary })}>
+        {controls.length === 0 && <circle className="ring-track" cx="100" cy="100" r={R} />}
         {segments(chapters).map(({ control, d }) => (
           // The list of controls opens the same drawer from the keyboard.
            

@@ -11,6 +11,8 @@ import './ui/tokens.css';
 import './ui/base.css';
 import { Toasts } from './ui/Toast';
 
+const FONT_WAIT_MS = 800;
+
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
@@ -24,7 +26,10 @@ const queries = new QueryClient({
 const root = document.getElementById('root');
 if (!root) throw new Error('no #root in the page');
 const language = initialLanguage();
-const catalogue = await loadCatalogue(language);
+// The page is drawn once its words and its letters are there: nothing moves afterwards. A font that is late is not
+// waited for.
+const fonts = Promise.race([Promise.all(['400 1em Geist', '400 1em "Geist Mono"'].map((font) => document.fonts.load(font))), new Promise((done) => setTimeout(done, FONT_WAIT_MS))]);
+const [catalogue] = await Promise.all([loadCatalogue(language), fonts]);
 createRoot(root).render(
   <StrictMode>
     <CSPProvider disableStyleElements>

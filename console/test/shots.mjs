@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every page of the built console in both languages and both themes under the real content security policy:
-// a screenshot each, axe-core on each, and a list of everything the browser complained of. Exits 1 on any.
+// a screenshot each, axe-core on each, layout shift, overflow, and everything the browser complained of. Exits 1 on any.
 //   npm run build && npm run shots [-- NAME…]
 import { spawn } from 'node:child_process';
 import { mkdir, readFile } from 'node:fs/promises';
@@ -10,6 +10,7 @@ import { chromium } from 'playwright-core';
 
 const PORT = 8091;
 const BASE = `http://localhost:${PORT}`;
+const MAX_SHIFT = 0.02; // cumulative, without what the person's own input moves
 const OUT = fileURLToPath(new URL('./shots', import.meta.url));
 const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const WORDS = {
@@ -126,6 +127,7 @@ async function shoot(browser, [name, address, act, options = {}], language, them
   const context = await browser.newContext({ viewport: phone ? { width: 390, height: 844 } : { width: 1360, height: 860 }, deviceScaleFactor: 1, locale: language, colorScheme: theme, reducedMotion: 'reduce' });
   if (signedIn) await context.addCookies([{ name: 'session', value: '1', url: BASE }]);
   await context.addInitScript(`addEventListener('securitypolicyviolation', (e) => console.error('CSP ' + e.effectiveDirective + ' ' + e.blockedURI + ' ' + e.sourceFile))`);
+  await context.addInitScript(`globalThis.shift = 0; new PerformanceObserver((list) => list.getEntries().forEach((e) => (globalThis.shift += e.hadRecentInput ? 0 : e.value))).observe({ type: 'layout-shift', buffered: true })`);
   const page = await context.newPage();
   const id = `${name}.${language}.${theme}`;
   page.on('console', (message) => {
@@ -140,6 +142,8 @@ async function shoot(browser, [name, address, act, options = {}], language, them
     if (mode !== 'slow') await page.waitForLoadState('networkidle', { timeout: 6000 }).catch(() => undefined);
     else await page.waitForTimeout(500);
     if (['broken', 'forbidden'].includes(mode)) await page.waitForSelector('.blank');
+    const shift = await page.evaluate(() => globalThis.shift);
+    if (shift > MAX_SHIFT) problems.push(`${id}: layout shift of ${shift.toFixed(3)}`);
     if (act) await act(page, WORDS[language]);
     await page.waitForTimeout(350);
     await page.screenshot({ path: `${OUT}/${id}.png`, fullPage: !phone && !act });

@@ -29,7 +29,7 @@ const TONES: Record<Exclude<Outcome, 'success'>, Tone> = { denied: 'bad', failur
 function OutcomeBadge({ outcome }: { outcome: Outcome }) {
   const { t } = useI18n();
   // What went as it should stays quiet, so that the rest is seen.
-  if (outcome === 'success') return <span className="muted small quiet-outcome">{t('outcome.success')}</span>;
+  if (outcome === 'success') return <span className="muted small">{t('outcome.success')}</span>;
   return <Badge tone={TONES[outcome] ?? 'none'}>{outcome in TONES ? t(`outcome.${outcome}`) : outcome}</Badge>;
 }
 

@@ -29,7 +29,7 @@ const EVENTS = [
 const PAUSE_MS = 350;
 
 /** A text filter that asks when the typing pauses. */
-function Typed({ label, value, onChange, list }: { label: string; value: string; onChange: (value: string) => void; list?: string[] }) {
+function Typed({ label, value, onChange, list, example }: { label: string; value: string; onChange: (value: string) => void; list?: string[]; example: string }) {
   const [text, setText] = useState(value);
   useEffect(() => setText(value), [value]);
   useEffect(() => {
@@ -40,7 +40,7 @@ function Typed({ label, value, onChange, list }: { label: string; value: string;
   const listId = useId();
   return (
     <>
-      <TextField label={label} type="search" spellCheck={false} value={text} list={list && listId} onChange={(event) => setText(event.target.value)} />
+      <TextField label={label} type="search" spellCheck={false} placeholder={example} value={text} list={list && listId} onChange={(event) => setText(event.target.value)} />
       {list && (
         <datalist id={listId}>
           {list.map((each) => (
@@ -56,8 +56,8 @@ export function Filters({ state, onChange }: { state: FilterState; onChange: (ch
   const { t } = useI18n();
   return (
     <div className="audit-filters toolbar" role="search" aria-label={t('audit.filters')}>
-      <Typed label={t('audit.event')} value={state.event} onChange={(event) => onChange({ event })} list={EVENTS} />
-      <Typed label={t('audit.actor')} value={state.actor} onChange={(actor) => onChange({ actor })} />
+      <Typed label={t('audit.event')} value={state.event} onChange={(event) => onChange({ event })} list={EVENTS} example="drun.session.open" />
+      <Typed label={t('audit.actor')} value={state.actor} onChange={(actor) => onChange({ actor })} example="alice" />
       <SelectField
         label={t('audit.outcome')}
         value={state.outcome}

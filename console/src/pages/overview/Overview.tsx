@@ -40,7 +40,7 @@ function KeyFacts() {
   return (
     <dl className="stats">
       <Stat label={t('overview.services')} value={services.data ? `${f.number(ready)}/${f.number(services.data.length)}` : blank} note={t('overview.servicesNote')} />
-      <Stat label={t('overview.calls')} value={sums ? atLeast + f.number(sums.calls) : blank} note={sums ? t('overview.median', { time: f.ms(sums.medianMs) }) : ''} />
+      <Stat label={t('overview.calls')} value={sums ? atLeast + f.number(sums.calls) : blank} note={sums && sums.calls > 0 ? t('overview.median', { time: f.ms(sums.medianMs) }) : ''} />
       <Stat
         label={t('overview.tokens')}
         value={sums ? atLeast + f.compact(sums.inputTokens + sums.outputTokens) : blank}
@@ -151,30 +151,30 @@ export default function Overview() {
       ) : (
         <>
           {query.data?.length !== 0 && (
-          <section className="panel posture" aria-label={t('overview.posture')}>
-            <Ring chapters={chapters} running={running} onOpen={(control) => setOpenName(control.metadata.name)} />
-            <div className="posture-side">
-              <ul className="tally">
-                {VERDICTS.map((verdict) => (
-                  <li key={verdict}>
-                    <VerdictIcon verdict={verdict} />
-                    <span className="tally-number num">{query.data ? f.number(query.data.filter((c) => verdictOf(c) === verdict).length) : '–'}</span>
-                    <span className="second">{t(`verdict.${verdict}`)}</span>
-                  </li>
-                ))}
-              </ul>
-              <div className="attention">
-                <h2 className="attention-title">{t('overview.attention')}</h2>
-                {query.isPending && <Skeleton lines={3} />}
-                {query.data && wrong.length === 0 && <p className="second">{t('overview.allWell')}</p>}
-                <ul>
-                  {wrong.slice(0, 4).map((control) => (
-                    <AttentionRow key={control.metadata.name} control={control} onOpen={() => setOpenName(control.metadata.name)} />
+            <section className="panel posture" aria-label={t('overview.posture')}>
+              <Ring chapters={chapters} running={running} onOpen={(control) => setOpenName(control.metadata.name)} />
+              <div className="posture-side">
+                <ul className="tally">
+                  {VERDICTS.map((verdict) => (
+                    <li key={verdict}>
+                      <VerdictIcon verdict={verdict} />
+                      <span className="tally-number num">{query.data ? f.number(query.data.filter((c) => verdictOf(c) === verdict).length) : '–'}</span>
+                      <span className="second">{t(`verdict.${verdict}`)}</span>
+                    </li>
                   ))}
                 </ul>
+                <div className="attention">
+                  <h2 className="attention-title">{t('overview.attention')}</h2>
+                  {query.isPending && <Skeleton lines={3} />}
+                  {query.data && wrong.length === 0 && <p className="second">{t('overview.allWell')}</p>}
+                  <ul>
+                    {wrong.slice(0, 4).map((control) => (
+                      <AttentionRow key={control.metadata.name} control={control} onOpen={() => setOpenName(control.metadata.name)} />
+                    ))}
+                  </ul>
+                </div>
               </div>
-            </div>
-          </section>
+            </section>
           )}
           <section className="panel" aria-label={t('overview.lastHour')}>
             <KeyFacts />

@@ -7,7 +7,7 @@ export const en = {
   'about.libraries': 'Libraries of the console',
   'about.license': 'Licence',
   'about.more': 'Standards and licences',
-  'about.notices': 'licence texts',
+  'about.notices': 'Licence texts',
   'about.platform': 'Platform',
   'about.server': 'This server',
   'about.standards': 'Standards',

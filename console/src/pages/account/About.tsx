@@ -57,7 +57,9 @@ export default function About() {
                 label: t('about.libraries'),
                 value: (
                   <>
-                    {LIBRARIES.join(', ')}: <a href="/licenses.txt">{t('about.notices')}</a>
+                    {LIBRARIES.join(', ')}
+                    <br />
+                    <a href="/licenses.txt">{t('about.notices')}</a>
                   </>
                 ),
               },

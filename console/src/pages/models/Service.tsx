@@ -6,7 +6,7 @@ import { useState } from 'react';
 import { useParams } from 'wouter';
 import { collectAudit, MODEL_CALL } from '../../api/audit';
 import { get, modelServices } from '../../api/kube';
-import type { Condition, ModelService } from '../../api/types';
+import type { Condition } from '../../api/types';
 import { bucketise, callFacts, totals } from '../../api/usage';
 import { useI18n } from '../../i18n';
 import { agoIso, HOUR_MS, MINUTE_MS } from '../../lib/duration';
@@ -45,10 +45,9 @@ function ConditionRow({ condition }: { condition: Condition }) {
   );
 }
 
-function Traffic({ service }: { service: ModelService }) {
+function Traffic({ namespace, name }: { namespace: string; name: string }) {
   const { t, f } = useI18n();
   const [range, setRange] = useState<Range>('1h');
-  const { namespace = '', name } = service.metadata;
   const { ms, bucketMs } = RANGES[range];
   const query = useQuery({
     queryKey: ['calls', namespace, name, range],
@@ -133,14 +132,19 @@ export default function Service() {
           <ErrorView error={query.error} onRetry={() => void query.refetch()} />
         </Panel>
       )}
+      {(service || query.isPending) && <Traffic namespace={namespace} name={name} />}
       {query.isPending && (
-        <Panel>
-          <Skeleton lines={8} />
-        </Panel>
+        <div className="grid-2">
+          <Panel title={t('service.conditions')}>
+            <Skeleton lines={8} />
+          </Panel>
+          <Panel title={t('service.configuration')}>
+            <Skeleton lines={8} />
+          </Panel>
+        </div>
       )}
       {service && (
         <>
-          <Traffic service={service} />
           <div className="grid-2">
             <Panel title={t('service.conditions')} flush>
               <ul>

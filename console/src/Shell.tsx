@@ -2,17 +2,19 @@
 // The frame around every page: where one is, which namespace, who one is.
 import { Dialog } from '@base-ui/react/dialog';
 import { Boxes, ChevronsUpDown, CircleHelp, Gauge, KeyRound, LogOut, type LucideIcon, Menu as MenuIcon, MessageSquareText, ScrollText, UserRound, Users, X } from 'lucide-react';
-import { type ReactNode, useEffect, useState } from 'react';
+import { type FormEvent, type ReactNode, useEffect, useState } from 'react';
 import { Link, useLocation } from 'wouter';
 import { useList } from './api/hooks';
-import { ApiError } from './api/http';
 import { namespaces } from './api/kube';
 import { closeSession } from './api/session';
 import { forget, identity } from './auth/oidc';
 import { type Language, type PlainKey, useI18n } from './i18n';
 import { setNamespace, useNamespace } from './lib/namespace';
+import { isName } from './lib/validate';
 import './shell.css';
-import { IconButton } from './ui/Button';
+import { Button, IconButton } from './ui/Button';
+import { Dialog as Ask } from './ui/Dialog';
+import { TextField } from './ui/Field';
 import { Wordmark } from './ui/Logo';
 import { Menu, MenuChoice, MenuItem, MenuRule } from './ui/Menu';
 import { setTheme, type ThemeChoice, useTheme } from './ui/theme';
@@ -26,29 +28,67 @@ const NAV: { href: string; label: PlainKey; icon: LucideIcon; section?: boolean 
   { href: '/audit', label: 'nav.audit', icon: ScrollText },
 ];
 
+/** For those who may work in a namespace but not list them. */
+function NamespaceByName({ onClose }: { onClose: () => void }) {
+  const { t } = useI18n();
+  const [name, setName] = useState('');
+  const submit = (event: FormEvent) => {
+    event.preventDefault();
+    if (!isName(name)) return;
+    setNamespace(name);
+    onClose();
+  };
+  return (
+    <Ask
+      open
+      onClose={onClose}
+      title={t('namespace.byName')}
+      description={t('namespace.forbidden')}
+      footer={
+        <Button variant="primary" type="submit" form="namespace-by-name" disabled={!isName(name)}>
+          {t('namespace.go')}
+        </Button>
+      }
+    >
+      <form id="namespace-by-name" onSubmit={submit}>
+        <TextField label={t('namespace.label')} mono maxLength={63} value={name} onChange={(event) => setName(event.target.value.trim())} />
+      </form>
+    </Ask>
+  );
+}
+
 function NamespaceMenu() {
   const { t } = useI18n();
+  const [asking, setAsking] = useState(false);
   const current = useNamespace();
   const { data, error } = useList(namespaces);
   const names = (data ?? []).map((ns) => ns.metadata.name).sort();
   if (current && !names.includes(current)) names.unshift(current);
   const all = { value: '', label: t('namespace.all') };
   return (
-    <Menu
-      align="start"
-      trigger={
-        <button type="button" className="ns-button">
-          <span className="grow">
-            <span className="ns-label">{t('namespace.label')} </span>
-            <span className="clip ns-name">{current || t('namespace.all')}</span>
-          </span>
-          <ChevronsUpDown className="icon" aria-hidden="true" />
-        </button>
-      }
-    >
-      <MenuChoice label={t('namespace.label')} value={current} onChange={setNamespace} choices={[all, ...names.map((name) => ({ value: name, label: name }))]} />
-      {error instanceof ApiError && <p className="menu-label">{t('namespace.forbidden')}</p>}
-    </Menu>
+    <>
+      <Menu
+        align="start"
+        trigger={
+          <button type="button" className="ns-button">
+            <span className="grow">
+              <span className="ns-label">{t('namespace.label')} </span>
+              <span className="clip ns-name">{current || t('namespace.all')}</span>
+            </span>
+            <ChevronsUpDown className="icon" aria-hidden="true" />
+          </button>
+        }
+      >
+        <MenuChoice label={t('namespace.label')} value={current} onChange={setNamespace} choices={[all, ...names.map((name) => ({ value: name, label: name }))]} />
+        {error && (
+          <>
+            <MenuRule />
+            <MenuItem onClick={() => setAsking(true)}>{t('namespace.byName')}</MenuItem>
+          </>
+        )}
+      </Menu>
+      {asking && <NamespaceByName onClose={() => setAsking(false)} />}
+    </>
   );
 }
 

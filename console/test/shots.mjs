@@ -97,6 +97,10 @@ const PAGES = [
   ['account', '/account'],
   ['account-menu', '/account', async (page) => page.locator('.user-button').click()],
   ['namespace-menu', '/models', async (page) => page.locator('.ns-button').click()],
+  ['namespace-by-name', '/models', async (page) => {
+    await page.locator('.ns-button').click();
+    await page.getByRole('menuitem').last().click();
+  }, { mode: 'forbidden' }],
   ['about', '/about'],
   ['not-found', '/nowhere'],
   ['empty-overview', '/', null, { mode: 'empty' }],

@@ -61,7 +61,7 @@ function WhoCanPanel({ namespace, setNamespace }: { namespace: string; setNamesp
       {error && !ready ? (
         <ErrorView error={error} />
       ) : (
-        <Table caption={t('access.whoCan')} columns={columns} rows={found} rowKey={(g) => `${g.namespace}/${g.binding}/${subjectName(g.subject)}`} loadingRows={4} empty={<Empty icon={UserX} title={t('access.nobody')} />} />
+        <Table caption={t('access.whoCan')} columns={columns} rows={found} rowKey={(g) => `${g.namespace}/${g.binding}/${subjectName(g.subject)}`} loadingRows={1} empty={<Empty icon={UserX} title={t('access.nobody')} />} />
       )}
     </Panel>
   );

@@ -150,6 +150,13 @@ export default function Overview() {
         </div>
       ) : (
         <>
+          {query.data?.length === 0 && (
+            <div className="panel posture-empty">
+              <Empty icon={Radar} title={t('overview.empty')}>
+                {t('overview.emptyHelp')}
+              </Empty>
+            </div>
+          )}
           {query.data?.length !== 0 && (
             <section className="panel posture" aria-label={t('overview.posture')}>
               <Ring chapters={chapters} running={running} onOpen={(control) => setOpenName(control.metadata.name)} />
@@ -179,13 +186,6 @@ export default function Overview() {
           <section className="panel" aria-label={t('overview.lastHour')}>
             <KeyFacts />
           </section>
-          {query.data?.length === 0 && (
-            <div className="panel">
-              <Empty icon={Radar} title={t('overview.empty')}>
-                {t('overview.emptyHelp')}
-              </Empty>
-            </div>
-          )}
           <div className="chapters">
             {query.isPending &&
               [4, 3, 4, 5].map((lines, i) => (

@@ -8,16 +8,14 @@
 #   make build    leaves build/drun
 #   make clean
 
-.PHONY: run test check bench build console clean
+.PHONY: build run test check bench clean
 
-build: build/build.ninja
-	@ninja -C build
-
-build/build.ninja:
+build:
 	@tools/bootstrap run
-	@meson setup build --buildtype=release -Dtests=false >/dev/null || meson setup build --buildtype=release -Dtests=false
+	@tools/build
 
 run:
+	@tools/bootstrap run
 	@tools/run
 
 test:

@@ -41,7 +41,7 @@ struct gateway_conf {
     const char *listen[GATEWAY_LISTEN_MAX]; /* "192.0.2.1:443", "[::]:443"; ends with NULL */
     const char *module;                     /* path of ngx_http_drun_module.so */
     const char *run_dir;
-    const char *snapshot_dir; /* where identity.snap and policy.snap are published */
+    const char *snapshot_dir; /* idp/identity.snap and api/policy.snap are published there */
     const char *certificate;  /* PEM, with its chain */
     const char *certificate_key;
     const char *console_root;                /* the built console; NULL: none is served */

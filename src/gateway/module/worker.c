@@ -34,18 +34,19 @@ static int open_ring(struct gw_worker *new, const struct gw_main_conf *conf, str
     return 0;
 }
 
-static int open_dir(ngx_str_t path, struct err *err)
+/* `owner` is the folder of who publishes there; "" for the path itself. */
+static int open_dir(ngx_str_t path, const char *owner, struct err *err)
 {
-    CLEANUP_FREE char *text = mem_strndup((const char *)path.data, path.len);
+    CLEANUP_FREE char *text = mem_printf("%.*s/%s", (int)path.len, (const char *)path.data, owner);
 
     return fd_open_dir(AT_FDCWD, text, err);
 }
 
 static int start(struct gw_worker *new, const struct gw_main_conf *conf, struct err *err)
 {
-    CLEANUP_FD int for_auth = open_dir(conf->run_dir, err);
-    CLEANUP_FD int for_policy = for_auth < 0 ? -1 : open_dir(conf->run_dir, err);
-    CLEANUP_FD int for_limits = for_policy < 0 ? -1 : open_dir(conf->state_dir, err);
+    CLEANUP_FD int for_auth = open_dir(conf->run_dir, "idp", err);
+    CLEANUP_FD int for_policy = for_auth < 0 ? -1 : open_dir(conf->run_dir, "api", err);
+    CLEANUP_FD int for_limits = for_policy < 0 ? -1 : open_dir(conf->state_dir, "", err);
 
     if (for_limits < 0)
         return -1;

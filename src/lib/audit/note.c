@@ -8,10 +8,15 @@
 
 #include <inttypes.h>
 #include <openssl/bio.h>
-#include <openssl/evp.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 
 enum { KIND_ED25519 = 1 };
+
+/* SubjectPublicKeyInfo of an Ed25519 key (RFC 8410): everything before the key is fixed. */
+static const uint8_t spki_prefix[] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
+                                      0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
+enum { SPKI_LEN = sizeof(spki_prefix) + NOTE_PUBLIC_LEN };
 
 static const char signature_mark[] = "\xe2\x80\x94 "; /* an em dash and a blank */
 
@@ -100,18 +105,26 @@ int note_key_parse(struct span text, struct note_key *out, struct err *err)
 
 static int parse_pem(struct span text, const char *origin, struct note_key *out, struct err *err)
 {
-    uint8_t public[NOTE_PUBLIC_LEN];
-    size_t len = sizeof(public);
     BIO *bio = BIO_new_mem_buf(text.p, (int)NUM_MIN(text.len, (size_t)NOTE_MAX));
-    EVP_PKEY *key = bio != NULL ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
-    bool good = key != NULL && EVP_PKEY_get_id(key) == EVP_PKEY_ED25519 &&
-                EVP_PKEY_get_raw_public_key(key, public, &len) == 1;
+    char *name = NULL;
+    char *header = NULL;
+    unsigned char *der = NULL;
+    long len = 0;
+    int result;
 
-    EVP_PKEY_free(key);
+    bool good = bio != NULL && PEM_read_bio(bio, &name, &header, &der, &len) == 1 &&
+                strcmp(name, PEM_STRING_PUBLIC) == 0 && len == SPKI_LEN &&
+                memcmp(der, spki_prefix, sizeof(spki_prefix)) == 0;
+    if (good)
+        result = note_key_init(out, origin, der + sizeof(spki_prefix), err);
+    else
+        result = err_set(err, ERR_INVALID, "the public key is not an Ed25519 key in PEM");
+    OPENSSL_free(name);
+    OPENSSL_free(header);
+    OPENSSL_free(der);
     BIO_free(bio);
-    if (!good)
-        return err_set(err, ERR_INVALID, "the public key is not an Ed25519 key in PEM");
-    return note_key_init(out, origin, public, err);
+    ERR_clear_error();
+    return result;
 }
 
 int note_keys_parse(struct span text, const char *origin, struct note_keys *out, struct err *err)
@@ -162,14 +175,11 @@ void note_put_signature(const struct note_key *key, const uint8_t sig[NOTE_SIG_L
 static int verify_one(const struct note_key *key, struct span text, struct span sig,
                       struct err *err)
 {
-    /* SubjectPublicKeyInfo of an Ed25519 key (RFC 8410): everything before the key is fixed. */
-    static const uint8_t prefix[] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
-                                     0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
-    uint8_t spki[sizeof(prefix) + NOTE_PUBLIC_LEN];
+    uint8_t spki[SPKI_LEN];
     CLEANUP(sign_key_free_ptr) struct sign_key *public = NULL;
 
-    memcpy(spki, prefix, sizeof(prefix));
-    memcpy(spki + sizeof(prefix), key->public, NOTE_PUBLIC_LEN);
+    memcpy(spki, spki_prefix, sizeof(spki_prefix));
+    memcpy(spki + sizeof(spki_prefix), key->public, NOTE_PUBLIC_LEN);
     TRY(sign_key_from_spki(span_of(spki, sizeof(spki)), &public, err));
     if (sign_verify(public, text, sig, err) < 0)
         return err_set(err, ERR_CORRUPT, "the signature of %s is not over this text", key->name);

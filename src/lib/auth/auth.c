@@ -4,7 +4,7 @@
 #include "auth/auth_internal.h"
 #include "base/mem.h"
 #include "codec/json.h"
-#include "crypto/crypto.h"
+#include "crypto/mac.h"
 #include "snapshot/cidr.h"
 #include "snapshot/identity_records.h"
 
@@ -16,6 +16,7 @@ struct auth {
     uint8_t
         trust[CRYPTO_HASH_LEN]; /* over issuer, audience and keys: what remembered tokens rest on */
     struct auth_cache *cache;
+    struct crypto_mac *mac; /* under the pepper of the snapshot in force */
     struct err trouble;
 };
 
@@ -36,6 +37,7 @@ void auth_free(struct auth *auth)
     snapshot_reader_free(auth->reader);
     jose_keys_free(auth->keys);
     auth_cache_free(auth->cache);
+    crypto_mac_free(auth->mac);
     free(auth);
 }
 
@@ -89,6 +91,14 @@ static void take_keys(struct auth *auth, const struct snapshot *view)
     }
 }
 
+static void take_pepper(struct auth *auth, const struct snapshot *view)
+{
+    const struct identity_info *info = snapshot_records(view, IDENTITY_INFO);
+
+    crypto_mac_free(auth->mac);
+    auth->mac = crypto_mac_new(span_of(info->pepper, sizeof(info->pepper)));
+}
+
 /* A new snapshot comes with every key that is made; the tokens are forgotten only when what they
  * were verified against has changed. */
 static void follow(struct auth *auth)
@@ -98,6 +108,7 @@ static void follow(struct auth *auth)
     if (snapshot_reader_refresh(auth->reader, &auth->trouble) <= 0)
         return;
     const struct snapshot *view = snapshot_reader_current(auth->reader);
+    take_pepper(auth, view);
     hash_trust(view, trust);
     if (memcmp(trust, auth->trust, sizeof(trust)) == 0)
         return;
@@ -167,18 +178,17 @@ static int put_key(const struct snapshot *view, const struct identity_key_record
     return 0;
 }
 
-static int check_api_key(const struct snapshot *view, struct span text,
+static int check_api_key(struct auth *auth, const struct snapshot *view, struct span text,
                          const struct auth_input *input, struct auth_principal *out,
                          struct err *err)
 {
-    const struct identity_info *info = snapshot_records(view, IDENTITY_INFO);
     uint8_t digest[IDENTITY_DIGEST_LEN];
 
     if (auth_key_check(text, err) < 0) {
         err->code = ERR_UNAUTHENTICATED;
         return -1;
     }
-    identity_key_digest(info->pepper, text, digest);
+    crypto_mac_sha256(auth->mac, text, digest);
     const struct identity_key_record *key = identity_find_key(view, digest);
     if (key == NULL)
         return refuse(err, "the API key is not known; it may have been deleted");
@@ -262,7 +272,7 @@ static int check_credential(struct auth *auth, struct span text, const struct au
     if (view == NULL)
         return err_set(err, ERR_UNAVAILABLE, "no identities are known yet; try again in a moment");
     if (span_has_prefix(text, AUTH_KEY_PREFIX))
-        return check_api_key(view, text, input, out, err);
+        return check_api_key(auth, view, text, input, out, err);
     if (span_has_prefix(text, "eyJ"))
         return check_token(auth, view, text, input->now, out, err);
     return refuse(err, "the bearer token is neither an API key (sk-drun-...) nor an access token");

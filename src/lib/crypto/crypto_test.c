@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "crypto/crypto.h"
+#include "crypto/mac.h"
 
 #include "base/enc.h"
 
@@ -27,6 +28,26 @@ static void hash_is_sha256(void **state UNUSED)
     assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     crypto_sha256_parts(parts, ARRAY_LEN(parts), again);
     assert_memory_equal(hash, again, sizeof(hash));
+}
+
+static void a_prepared_mac_is_the_same_each_time(void **state UNUSED)
+{
+    /* RFC 4231 test case 2 */
+    CLEANUP(crypto_mac_free_ptr) struct crypto_mac *mac = crypto_mac_new(span_str("Jefe"));
+    struct span data = span_str("what do ya want for nothing?");
+    uint8_t hash[CRYPTO_HASH_LEN];
+    char hex[2 * CRYPTO_HASH_LEN + 1];
+
+    for (int i = 0; i < 3; i++) {
+        crypto_mac_sha256(mac, data, hash);
+        enc_hex(span_of(hash, sizeof(hash)), hex);
+        assert_string_equal(hex,
+                            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    }
+    crypto_mac_sha256(mac, span_str(""), hash);
+    enc_hex(span_of(hash, sizeof(hash)), hex);
+    assert_string_not_equal(hex,
+                            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
 static void sealed_opens_only_as_it_was(void **state UNUSED)
@@ -57,6 +78,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hash_is_sha256),
+        cmocka_unit_test(a_prepared_mac_is_the_same_each_time),
         cmocka_unit_test(sealed_opens_only_as_it_was),
     };
 

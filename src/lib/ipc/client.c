@@ -10,19 +10,27 @@
 struct ipc_client {
     int fd;
     const char *server;
+    unsigned timeout_ms;
     uint32_t last_id;
     uint8_t *room; /* IPC_PACKET_MAX bytes, made with the first call */
 };
 
-static void adopt(struct ipc_client *client, int *fd)
+void ipc_client_set_timeout(struct ipc_client *client, unsigned timeout_ms)
 {
-    struct timeval timeout = {.tv_sec = IPC_TIMEOUT_MS / 1000};
+    struct timeval timeout = {.tv_sec = timeout_ms / 1000,
+                              .tv_usec = (suseconds_t)(timeout_ms % 1000) * 1000};
 
-    client->fd = fd_take(fd);
+    client->timeout_ms = timeout_ms;
     if (client->fd < 0)
         return;
     INVARIANT(setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)) == 0);
     INVARIANT(setsockopt(client->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) == 0);
+}
+
+static void adopt(struct ipc_client *client, int *fd)
+{
+    client->fd = fd_take(fd);
+    ipc_client_set_timeout(client, client->timeout_ms);
 }
 
 struct ipc_client *ipc_client_new(int *fd, const char *server)
@@ -30,6 +38,7 @@ struct ipc_client *ipc_client_new(int *fd, const char *server)
     struct ipc_client *client = mem_new(sizeof(*client));
 
     client->server = server;
+    client->timeout_ms = IPC_TIMEOUT_MS;
     adopt(client, fd);
     return client;
 }
@@ -47,6 +56,11 @@ void ipc_client_reconnect(struct ipc_client *client, int *fd)
 {
     fd_close(&client->fd);
     adopt(client, fd);
+}
+
+int ipc_client_fd(const struct ipc_client *client)
+{
+    return client->fd;
 }
 
 /* A channel that failed half-way is of no more use: an answer could be taken for another's. */

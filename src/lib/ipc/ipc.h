@@ -53,6 +53,11 @@ int ipc_call_fds(struct ipc_client *client, uint16_t type, struct span body,
 int ipc_send(struct ipc_client *client, uint16_t type, struct span body, uint32_t *out_id,
              struct err *err) MUST_USE;
 int ipc_wait(struct ipc_client *client, uint32_t id, struct buf *reply, struct err *err) MUST_USE;
+/* For a loop that waits until a late answer can be had from ipc_wait() without waiting; -1 while
+ * there is no channel. It stays the client's: any call that fails, ipc_client_reconnect() and
+ * ipc_client_free() close it, so after a failure take its source out of the loop first thing, and
+ * before the other two. */
+int ipc_client_fd(const struct ipc_client *client);
 
 /* ------------------------------------------------------------------ serving */
 
@@ -106,7 +111,8 @@ struct ipc_table {
     ipc_refused_fn *refused;            /* may be NULL */
 };
 
-/* Takes *fd and serves it from the loop until the other end goes away or breaks the protocol. */
+/* Takes *fd and serves it from the loop until the other end goes away, breaks the protocol or does
+ * not read its answers. A table has at most 64 messages. */
 int ipc_server_add(struct loop *loop, int *fd, unsigned peer, const struct ipc_table *table,
                    void *ctx, struct err *err) MUST_USE;
 /* The answer to a request whose handler returned IPC_LATER: a body, or an error. */

@@ -54,6 +54,7 @@ static void answer(const struct ipc_ticket *ticket, enum err_code status, struct
         packet.fds = *fds;
     /* A peer that does not read its answers loses them; it notices by the channel that closes. */
     if (ipc_packet_send(ticket->server->fd, &packet, &err) < 0) {
+        err_wrap(&err, "%s, to peer %u", ticket->server->table->server, ticket->server->peer);
         log_error("ipc.answer", &err);
         drop(ticket->server);
     }
@@ -89,6 +90,8 @@ static int admit(struct ipc_server *server, const struct ipc_packet *packet,
     if (message == NULL)
         return err_set(err, ERR_UNSUPPORTED, "%s has no message %u", server->table->server,
                        packet->type);
+    if (packet->status != ERR_NONE)
+        return err_set(err, ERR_INVALID, "%s comes with the status of an answer", message->name);
     if ((message->from & IPC_FROM(server->peer)) == 0)
         return err_set(err, ERR_DENIED, "%s does not take %s from this role", server->table->server,
                        message->name);
@@ -147,9 +150,22 @@ static void on_readable(void *ctx, int fd, uint32_t events UNUSED)
         mem_wipe(room, IPC_HEADER_LEN + packet.body.len);
         return;
     }
-    if (got < 0)
+    if (got < 0 && err.code == ERR_TIMEOUT)
+        return; /* woken for nothing */
+    if (got < 0) {
+        err_wrap(&err, "%s, from peer %u", server->table->server, server->peer);
         log_error("ipc.receive", &err);
+    }
     drop(server);
+}
+
+static void check_table(const struct ipc_table *table)
+{
+    size_t count = 0;
+
+    while (table->messages[count].handle != NULL)
+        count++;
+    INVARIANT(count <= 64);
 }
 
 int ipc_server_add(struct loop *loop, int *fd, unsigned peer, const struct ipc_table *table,
@@ -157,13 +173,16 @@ int ipc_server_add(struct loop *loop, int *fd, unsigned peer, const struct ipc_t
 {
     struct ipc_server *server = mem_new(sizeof(*server));
 
+    check_table(table);
     if (room == NULL)
         room = mem_new(IPC_PACKET_MAX);
     *server = (struct ipc_server){
         .loop = loop, .peer = peer, .table = table, .ctx = ctx, .serial = ++last_serial};
     server->fd = fd_take(fd);
     LIST_INSERT_HEAD(&servers, server, entry);
-    if (loop_add_fd(loop, server->fd, EPOLLIN, on_readable, server, &server->source, err) < 0) {
+    /* A peer that does not read must not stop the role: a full queue is an error, not a wait. */
+    if (fd_set_nonblocking(server->fd, err) < 0 ||
+        loop_add_fd(loop, server->fd, EPOLLIN, on_readable, server, &server->source, err) < 0) {
         drop(server);
         return -1;
     }

@@ -3,8 +3,8 @@
  * Asking kms. Private keys and key-encryption keys (KEKs) never leave that process; a role asks
  * for an operation by the name of the key. What a role may ask for is in kms' tables
  * (src/roles/kms/table.c); the rest is ERR_DENIED and becomes an audit event. While the keyring
- * is sealed everything but keys_status() and keys_unseal() is ERR_UNAVAILABLE. The messages are in
- * docs/PROTOCOL.kms.
+ * is sealed everything but keys_status(), keys_events() and keys_unseal() is ERR_UNAVAILABLE. The
+ * messages are in docs/PROTOCOL.kms.
  *
  *     CLEANUP(secret_free_ptr) struct secret *key = NULL;
  *     struct buf wrapped = BUF_INIT(KEYS_WRAPPED_MAX);
@@ -147,6 +147,13 @@ int keys_rotate(struct ipc_client *kms, const char *what, struct err *err) MUST_
  * wrong); sealing forgets every key until then. */
 int keys_unseal(struct ipc_client *kms, const struct secret *passphrase, struct err *err) MUST_USE;
 int keys_seal(struct ipc_client *kms, struct err *err) MUST_USE;
+/* From now on the keyring opens with this material of this provider alone. */
+int keys_reseal(struct ipc_client *kms, const char *provider, const struct secret *material,
+                struct err *err) MUST_USE;
+/* For a key that has leaked: the generation with this kid signs no more and is published no more;
+ * if it was the current one, the next one (or a new one) signs at once. One of "audit" that has
+ * signed stays published as retired: what it signed before must still verify. */
+int keys_withdraw(struct ipc_client *kms, const char *kid, struct err *err) MUST_USE;
 
 /* ------------------------------------------------------------------ security events */
 
@@ -165,6 +172,8 @@ enum keys_event_kind {
     KEYS_EVENT_UNSEAL_FAILED,
     KEYS_EVENT_SEALED,
     KEYS_EVENT_FAILED, /* the keyring cannot be written */
+    KEYS_EVENT_WITHDRAWN,
+    KEYS_EVENT_RESEALED,
     KEYS_EVENT_KIND_COUNT
 };
 

@@ -38,11 +38,32 @@ int keys_seal(struct ipc_client *kms, struct err *err)
     return ipc_call(kms, KMS_SEAL, span_str(""), NULL, NULL, err);
 }
 
+int keys_reseal(struct ipc_client *kms, const char *provider, const struct secret *material,
+                struct err *err)
+{
+    CLEANUP(buf_free_wiped) struct buf body = BUF_INIT(KEYS_PASSPHRASE_MAX + SHORT_MAX);
+
+    buf_put_block(&body, span_str(provider));
+    buf_put_block(&body, secret_span(material));
+    TRY(buf_check(&body, "a passphrase", err));
+    return ipc_call(kms, KMS_RESEAL, buf_span(&body), NULL, NULL, err);
+}
+
+int keys_withdraw(struct ipc_client *kms, const char *kid, struct err *err)
+{
+    CLEANUP(buf_free) struct buf body = BUF_INIT(SHORT_MAX);
+
+    buf_put_block(&body, span_str(kid));
+    TRY(buf_check(&body, "a kid", err));
+    return ipc_call(kms, KMS_WITHDRAW, buf_span(&body), NULL, NULL, err);
+}
+
 static const char *const event_names[KEYS_EVENT_KIND_COUNT] = {
-    [KEYS_EVENT_DENIED] = "denied",     [KEYS_EVENT_CORRUPT] = "corrupt",
-    [KEYS_EVENT_ROTATED] = "rotated",   [KEYS_EVENT_CERTIFIED] = "certified",
-    [KEYS_EVENT_UNSEALED] = "unsealed", [KEYS_EVENT_UNSEAL_FAILED] = "unseal_failed",
-    [KEYS_EVENT_SEALED] = "sealed",     [KEYS_EVENT_FAILED] = "failed",
+    [KEYS_EVENT_DENIED] = "denied",       [KEYS_EVENT_CORRUPT] = "corrupt",
+    [KEYS_EVENT_ROTATED] = "rotated",     [KEYS_EVENT_CERTIFIED] = "certified",
+    [KEYS_EVENT_UNSEALED] = "unsealed",   [KEYS_EVENT_UNSEAL_FAILED] = "unseal_failed",
+    [KEYS_EVENT_SEALED] = "sealed",       [KEYS_EVENT_FAILED] = "failed",
+    [KEYS_EVENT_WITHDRAWN] = "withdrawn", [KEYS_EVENT_RESEALED] = "resealed",
 };
 
 const char *keys_event_name(enum keys_event_kind kind)

@@ -20,6 +20,8 @@ enum kms_message {
     KMS_UNSEAL,
     KMS_SEAL,
     KMS_EVENTS,
+    KMS_WITHDRAW,
+    KMS_RESEAL,
 };
 
 /* A wrapped data key: u8 format, u32 KEK version, then the key sealed under that KEK. */

@@ -4,11 +4,13 @@
 #include "base/buf.h"
 #include "base/clock.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 4096 };
+/* With its end a line is what a pipe takes in one piece, so those of several roles do not mix. */
+enum { LINE_MAX_BYTES = PIPE_BUF - 1 };
 
 static const char *process_role = "drun";
 static enum log_level least_level = LOG_INFO;
@@ -21,13 +23,31 @@ void log_init(const char *role, enum log_level least)
     least_level = least;
 }
 
+/* How many bytes a control character has here, 0 when there is none: those of ASCII, and U+0080 to
+ * U+009F, which some terminals obey and some viewers take for a line end. */
+static size_t control_len(struct span value, size_t at)
+{
+    uint8_t c = value.p[at];
+
+    if (c < ' ' || c == 0x7f)
+        return 1;
+    return c == 0xc2 && at + 1 < value.len && value.p[at + 1] >= 0x80 && value.p[at + 1] < 0xa0 ? 2
+                                                                                                : 0;
+}
+
 static bool needs_quotes(struct span value)
 {
     for (size_t i = 0; i < value.len; i++)
-        if (value.p[i] <= ' ' || value.p[i] == '"' || value.p[i] == '=' || value.p[i] == '\\' ||
-            value.p[i] == 0x7f)
+        if (memchr(" \"=\\", value.p[i], 4) != NULL || control_len(value, i) > 0)
             return true;
     return value.len == 0;
+}
+
+static void put_char(struct buf *line, uint8_t c)
+{
+    if (c == '"' || c == '\\')
+        buf_put_u8(line, '\\');
+    buf_put_u8(line, c);
 }
 
 static void put_value(struct buf *line, struct span value)
@@ -37,14 +57,12 @@ static void put_value(struct buf *line, struct span value)
         return;
     }
     buf_put_u8(line, '"');
-    for (size_t i = 0; i < value.len; i++) {
-        uint8_t c = value.p[i];
-        if (c == '"' || c == '\\')
-            buf_printf(line, "\\%c", c);
-        else if (c < ' ' || c == 0x7f)
-            buf_printf(line, "\\x%02x", c);
-        else
-            buf_put_u8(line, c);
+    for (size_t i = 0; i < value.len;) {
+        size_t control = control_len(value, i);
+        if (control == 0)
+            put_char(line, value.p[i++]);
+        for (; control > 0; control--)
+            buf_printf(line, "\\x%02x", value.p[i++]);
     }
     buf_put_u8(line, '"');
 }

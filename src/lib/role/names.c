@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "role/role.h"
 
+#include "base/enc.h"
+#include "crypto/crypto.h"
+
 static const char *const names[ROLE_COUNT] = {
     [ROLE_SUPERVISOR] = "supervisor",
     [ROLE_KMS] = "kms",
@@ -25,4 +28,17 @@ int role_by_name(const char *name)
         if (strcmp(names[id], name) == 0)
             return id;
     return -1;
+}
+
+/* A Unix socket's path is short and names are long: a folder named by their hash. */
+void role_engine_socket(const char *run_dir, const char *namespace, const char *name,
+                        char out[ROLE_SOCKET_SIZE])
+{
+    const struct span parts[] = {span_str(namespace), span_str("/"), span_str(name)};
+    uint8_t hash[CRYPTO_HASH_LEN];
+    char hex[2 * CRYPTO_HASH_LEN + 1];
+
+    crypto_sha256_parts(parts, ARRAY_LEN(parts), hash);
+    enc_hex(span_of(hash, sizeof(hash)), hex);
+    snprintf(out, ROLE_SOCKET_SIZE, "%s/agent/%.16s/engine.sock", run_dir, hex);
 }

@@ -62,6 +62,10 @@ const char *role_run_dir(const struct role *role);
 struct ipc_client *role_peer(struct role *role, enum role_id peer);
 /* The client of a second channel to the same role, for calls that are answered late. */
 struct ipc_client *role_waiting_peer(struct role *role, enum role_id peer);
+/* Where the engine of a model service listens: agent and gateway must agree on it. */
+enum { ROLE_SOCKET_SIZE = 108 };
+void role_engine_socket(const char *run_dir, const char *namespace, const char *name,
+                        char out[ROLE_SOCKET_SIZE]);
 /* A descriptor that was passed by name ("listen:http"); the caller owns it from now on. -1: none.
  */
 int role_take_fd(struct role *role, const char *name) MUST_USE;

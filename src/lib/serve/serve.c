@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "log/log.h"
 #include "serve/serve_internal.h"
+#include "snapshot/policy.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -196,13 +197,14 @@ static int start_kube(struct serve *serve, struct err *err)
 int serve_new(const struct serve_config *config, struct serve **out, struct err *err)
 {
     struct serve *serve = mem_new(sizeof(*serve));
-    const char *run_dir = role_run_dir(config->role);
+    CLEANUP_FREE char *identity = mem_printf("%s/idp", role_run_dir(config->role));
+    CLEANUP_FREE char *policy = mem_printf("%s/api", role_run_dir(config->role));
 
     serve->config = *config;
     *out = serve;
-    CLEANUP_FD int identity_fd = fd_open_dir(AT_FDCWD, run_dir, err);
+    CLEANUP_FD int identity_fd = fd_open_dir(AT_FDCWD, identity, err);
     TRY(identity_fd);
-    CLEANUP_FD int policy_fd = fd_open_dir(AT_FDCWD, run_dir, err);
+    CLEANUP_FD int policy_fd = fd_open_dir(AT_FDCWD, policy, err);
     TRY(policy_fd);
     serve->auth = auth_new(&identity_fd, REMEMBERED_TOKENS);
     serve->policy = snapshot_reader_new(&policy_snapshot, &policy_fd);
@@ -228,6 +230,11 @@ void serve_free(struct serve *serve)
         buf_free(&serve->records[i]);
     free(serve->records);
     free(serve);
+}
+
+void serve_free_ptr(struct serve **serve)
+{
+    serve_free(*serve);
 }
 
 struct kube_server *serve_kube(struct serve *serve)

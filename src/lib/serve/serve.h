@@ -54,6 +54,10 @@ struct serve_config {
 /* Listens on the descriptors "listen:http" and "listen:operator" of the role, if it has them. */
 int serve_new(const struct serve_config *config, struct serve **out, struct err *err) MUST_USE;
 void serve_free(struct serve *serve);
+void serve_free_ptr(struct serve **serve);
+
+/* What an owner of kinds may do: its own folders, its sockets that listen already, a thread. */
+extern const struct role_promises serve_promises;
 
 /* The role's own store, SQLite in its folder or its schema in PostgreSQL, as the settings say; refused
  * when it is older than what the audit log knows of it. */

@@ -6,6 +6,11 @@
 #include "role/settings.h"
 #include "serve/serve.h"
 
+const struct role_promises serve_promises = {
+    .promises = LOCKDOWN_FILES | LOCKDOWN_THREADS,
+    .data_access = LOCKDOWN_PATH_WRITE,
+};
+
 enum { COLLECTION_SIZE = 80 };
 
 /* The store's collection "users" of the role idp is kms' collection "idp/users". */

@@ -42,14 +42,31 @@ static inline void hash_word(uint64_t v[4], uint64_t word)
     v[0] ^= word;
 }
 
-/* The last 0 to 7 bytes, without a read past the end. */
-static inline uint64_t hash_tail(const uint8_t *p, size_t len)
+static inline uint64_t hash_load(const uint8_t *p)
 {
-    uint64_t word = 0;
+    uint64_t word;
 
-    for (size_t i = 0; i < len; i++)
-        word |= (uint64_t)p[i] << 8 * i;
-    return word;
+    memcpy(&word, p, sizeof(word));
+    return le64toh(word);
+}
+
+/* The last 0 to 7 bytes as a number, by loads that overlap: `total` says whether bytes before them
+ * may be read. */
+static inline uint64_t hash_tail(const uint8_t *p, size_t left, size_t total)
+{
+    uint32_t low;
+    uint32_t high;
+
+    if (left == 0)
+        return 0;
+    if (total >= 8)
+        return hash_load(p + left - 8) >> 8 * (8 - left);
+    if (left < 4)
+        return p[0] | (uint64_t)p[left / 2] << 8 * (left / 2) |
+               (uint64_t)p[left - 1] << 8 * (left - 1);
+    memcpy(&low, p, sizeof(low));
+    memcpy(&high, p + left - 4, sizeof(high));
+    return le32toh(low) | (uint64_t)le32toh(high) << 8 * (left - 4);
 }
 
 static inline uint64_t hash_bytes(const struct hash_key *key, struct span bytes)
@@ -59,12 +76,9 @@ static inline uint64_t hash_bytes(const struct hash_key *key, struct span bytes)
     const uint8_t *p = bytes.p;
     size_t left = bytes.len;
 
-    for (; left >= sizeof(uint64_t); left -= sizeof(uint64_t), p += sizeof(uint64_t)) {
-        uint64_t word;
-        memcpy(&word, p, sizeof(word));
-        hash_word(v, le64toh(word));
-    }
-    hash_word(v, hash_tail(p, left) | (uint64_t)bytes.len << 56);
+    for (; left >= sizeof(uint64_t); left -= sizeof(uint64_t), p += sizeof(uint64_t))
+        hash_word(v, hash_load(p));
+    hash_word(v, hash_tail(p, left, bytes.len) | (uint64_t)bytes.len << 56);
     v[2] ^= 0xff;
     hash_round(v);
     hash_round(v);

@@ -2,7 +2,17 @@
 /* policy.snap as const data, and its lookups. */
 #include "snapshot/policy_records.h"
 
+#include <assert.h>
 #include <stddef.h>
+
+/* The format on file; docs/PROTOCOL.snapshot. */
+static_assert(sizeof(struct policy_namespace_record) == 40, "as documented");
+static_assert(sizeof(struct policy_route_record) == 80, "as documented");
+static_assert(sizeof(struct policy_rule) == 72, "as documented");
+static_assert(sizeof(struct policy_role) == 20, "as documented");
+static_assert(sizeof(struct policy_binding) == 16, "as documented");
+static_assert(sizeof(struct policy_grant) == 12, "as documented");
+static_assert(sizeof(struct policy_subject) == 20, "as documented");
 
 #define TEXT(type, field)                                                                          \
     {                                                                                              \
@@ -127,12 +137,17 @@ uint32_t policy_find_atom(const struct snapshot *view, struct span text)
     return POLICY_NO_ATOM;
 }
 
+struct snapshot_probe policy_probe_subject(const struct snapshot *view,
+                                           enum policy_subject_kind kind, struct span name)
+{
+    return snapshot_probe(view, POLICY_SUBJECT_TABLE, hash_pair(&view->key, kind, name));
+}
+
 const struct policy_subject *policy_find_subject(const struct snapshot *view,
                                                  enum policy_subject_kind kind, struct span name)
 {
     const struct policy_subject *subjects = snapshot_records(view, POLICY_SUBJECTS);
-    struct snapshot_probe probe =
-        snapshot_probe(view, POLICY_SUBJECT_TABLE, hash_pair(&view->key, kind, name));
+    struct snapshot_probe probe = policy_probe_subject(view, kind, name);
 
     for (uint32_t i; snapshot_probe_next(&probe, &i);)
         if (subjects[i].kind == kind && span_eq(snapshot_text(view, subjects[i].name), name))

@@ -108,6 +108,9 @@ uint32_t policy_find_atom(const struct snapshot *view, struct span text);
 /* NULL when nothing is granted to it. */
 const struct policy_subject *policy_find_subject(const struct snapshot *view,
                                                  enum policy_subject_kind kind, struct span name);
+/* Its first step, for who looks up several at once. */
+struct snapshot_probe policy_probe_subject(const struct snapshot *view,
+                                           enum policy_subject_kind kind, struct span name);
 struct snapshot_writer *policy_builder_writer(struct policy_builder *builder);
 
 #endif

@@ -31,6 +31,8 @@ ipc_handler_fn handle_rotate;
 ipc_handler_fn handle_unseal;
 ipc_handler_fn handle_seal;
 ipc_handler_fn handle_events;
+ipc_handler_fn handle_withdraw;
+ipc_handler_fn handle_reseal;
 ipc_refused_fn handle_refused;
 
 /* ERR_UNAVAILABLE while the keyring is sealed. */
@@ -39,6 +41,8 @@ int kms_need_keys(const struct kms *kms, struct err *err) MUST_USE;
  * message's name, `what` what it asked for. */
 int kms_refuse(struct kms *kms, unsigned peer, const char *message, const char *what,
                const struct err *err);
+/* Notes and logs that the keyring could not be written; returns -1. */
+int kms_fail(struct kms *kms, const char *event, const struct err *err);
 void kms_note(struct kms *kms, enum keys_event_kind kind, unsigned peer, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
 

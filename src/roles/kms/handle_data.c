@@ -34,7 +34,9 @@ static int wrap(struct kms *kms, const char *collection, const struct secret *ke
 {
     if (keyring_kek_spent(kms->keyring))
         kms_rotate_due(kms);
-    return keyring_wrap(kms->keyring, collection, key, wrapped, err);
+    if (keyring_wrap(kms->keyring, collection, key, wrapped, err) < 0)
+        return kms_fail(kms, "kms.wrap", err);
+    return 0;
 }
 
 int handle_data_new(void *ctx, struct ipc_request *request, struct buf *reply, struct err *err)

@@ -63,6 +63,42 @@ int handle_seal(void *ctx, struct ipc_request *request, struct buf *reply UNUSED
     return IPC_ANSWER;
 }
 
+int handle_withdraw(void *ctx, struct ipc_request *request, struct buf *reply UNUSED,
+                    struct err *err)
+{
+    struct kms *kms = ctx;
+    struct cursor in = cursor_of(request->body);
+    char kid[SIGN_KID_SIZE];
+
+    cursor_text(&in, kid, sizeof(kid));
+    TRY(cursor_done(&in, "withdraw", err));
+    TRY(kms_need_keys(kms, err));
+    TRY(keyring_withdraw(kms->keyring, kid, clock_wall_sec(), err));
+    kms_note(kms, KEYS_EVENT_WITHDRAWN, request->peer, "%s", kid);
+    return IPC_ANSWER;
+}
+
+int handle_reseal(void *ctx, struct ipc_request *request, struct buf *reply UNUSED, struct err *err)
+{
+    struct kms *kms = ctx;
+    struct cursor in = cursor_of(request->body);
+    char name[KEYS_NAME_SIZE];
+
+    cursor_text(&in, name, sizeof(name));
+    struct span text = cursor_block(&in);
+    TRY(cursor_done(&in, "reseal", err));
+    const struct unseal_provider *provider = unseal_by_name(name);
+    if (provider == NULL || text.len > KEYS_PASSPHRASE_MAX)
+        return err_set(err, ERR_INVALID, "there is no unseal provider \"%s\" for %zu bytes", name,
+                       text.len);
+    TRY(kms_need_keys(kms, err));
+    CLEANUP(secret_free_ptr) struct secret *material = secret_copy(text);
+    TRY(keyring_reseal(kms->keyring, provider, material, err));
+    kms->provider = provider;
+    kms_note(kms, KEYS_EVENT_RESEALED, request->peer, "%s", provider->name);
+    return IPC_ANSWER;
+}
+
 int handle_events(void *ctx, struct ipc_request *request, struct buf *reply, struct err *err)
 {
     struct kms *kms = ctx;

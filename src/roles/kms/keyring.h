@@ -16,6 +16,7 @@
 enum {
     KEYRING_KEKS_MAX = 1024, /* at 30 days each: 84 years */
     KEYRING_GENERATIONS_MAX = 64,
+    KEYRING_ON_DEMAND_MAX = 16, /* generations of one key, beyond which only the schedule adds */
     KEYRING_FILE_MAX = 1024 * 1024,
     KEYRING_KEK_AGE_SEC = 30 * 24 * 3600,
     KEYRING_KEK_WRAPS = 1 << 24,   /* far below the 2^32 of AES-GCM with random nonces */
@@ -92,9 +93,19 @@ int keyring_rotate_due(struct keyring *keyring, int64_t now_sec, struct buf *nam
 /* True when the newest KEK has done its number of wraps: time for keyring_rotate_due(). */
 bool keyring_kek_spent(const struct keyring *keyring);
 /* "kek", "ca" or the name of a signing key. ERR_NOT_FOUND, ERR_LIMITED within a minute of the last
- * one, ERR_EXISTS when the next generation is published already. */
+ * one or with KEYRING_ON_DEMAND_MAX generations, ERR_EXISTS when the next generation is published
+ * already. */
 int keyring_rotate(struct keyring *keyring, const char *what, int64_t now_sec,
                    struct err *err) MUST_USE;
+
+/* The generation with this kid signs no more and is forgotten; if it was the current one, the next
+ * one or a new one signs from now on. One whose signatures must verify for ever stays as retired.
+ * ERR_NOT_FOUND; ERR_EXISTS for one that is retired and stays. */
+int keyring_withdraw(struct keyring *keyring, const char *kid, int64_t now_sec,
+                     struct err *err) MUST_USE;
+/* Seals the keyring by another root key; the old one opens it no more. */
+int keyring_reseal(struct keyring *keyring, const struct unseal_provider *provider,
+                   const struct secret *material, struct err *err) MUST_USE;
 
 /* Fills in what the keyring knows. */
 void keyring_status(const struct keyring *keyring, int64_t now_sec, struct keys_status *out);

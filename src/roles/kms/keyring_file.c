@@ -171,7 +171,7 @@ int keyring_provider(const struct keyring_place *place, const struct unseal_prov
 
 /* ------------------------------------------------------------------ a new one */
 
-static int make_header(struct keyring *keyring, const struct keyring_place *place,
+static int make_header(struct keyring *keyring, const char *instance,
                        const struct unseal_provider *provider, const struct secret *material,
                        struct err *err)
 {
@@ -179,10 +179,10 @@ static int make_header(struct keyring *keyring, const struct keyring_place *plac
     CLEANUP(secret_free_ptr) struct secret *root = NULL;
     struct keyring_header *header = &keyring->header;
 
-    if (place->instance[0] == '\0' || strlen(place->instance) >= sizeof(header->instance))
+    if (instance[0] == '\0' || strlen(instance) >= sizeof(header->instance))
         return err_set(err, ERR_INVALID, "the instance's id has %zu characters, not 1 to %zu",
-                       strlen(place->instance), sizeof(header->instance) - 1);
-    memcpy(header->instance, place->instance, strlen(place->instance) + 1);
+                       strlen(instance), sizeof(header->instance) - 1);
+    memcpy(header->instance, instance, strlen(instance) + 1);
     header->provider = provider;
     TRY(provider->check(material, err));
     TRY(provider->put_params(&params, err));
@@ -205,12 +205,35 @@ int keyring_create(const struct keyring_place *place, const struct unseal_provid
         return err_set(err, ERR_EXISTS, "there is a keyring already; a new one would lose it");
     if (errno != ENOENT)
         return err_sys(err, "cannot look for the keyring");
-    TRY(make_header(keyring, place, provider, material, err));
+    TRY(make_header(keyring, place->instance, provider, material, err));
     TRY(keyring_add_kek(keyring, now_sec, err));
     for (const struct keyring_policy *policy = keyring_policies; policy->name != NULL; policy++)
         TRY(keyring_add_generation(keyring, policy, now_sec, now_sec, err));
     TRY(keyring_save(keyring, err));
     *out = keyring;
     keyring = NULL;
+    return 0;
+}
+
+/* Works on a copy that borrows all but the keys of the file, so that a failure changes nothing. */
+int keyring_reseal(struct keyring *keyring, const struct unseal_provider *provider,
+                   const struct secret *material, struct err *err)
+{
+    struct keyring next = *keyring;
+    CLEANUP(secret_free_ptr) struct secret *done_body_key = NULL;
+    CLEANUP(secret_free_ptr) struct secret *done_entry_key = NULL;
+
+    next.header = (struct keyring_header){0};
+    next.body_key = NULL;
+    next.entry_key = NULL;
+    if (make_header(&next, keyring->header.instance, provider, material, err) < 0 ||
+        keyring_save(&next, err) < 0) {
+        done_body_key = next.body_key;
+        done_entry_key = next.entry_key;
+        return -1;
+    }
+    done_body_key = keyring->body_key;
+    done_entry_key = keyring->entry_key;
+    *keyring = next;
     return 0;
 }

@@ -178,6 +178,19 @@ static int check_gap(const char *what, int64_t last_sec, int64_t now_sec, struct
     return 0;
 }
 
+/* Some generations stay for ever: nobody may fill the keyring with them. */
+static int check_room(const struct keyring *keyring, const char *what, struct err *err)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < keyring->generation_count; i++)
+        count += strcmp(keyring->generations[i].name, what) == 0;
+    if (count >= KEYRING_ON_DEMAND_MAX)
+        return err_set(err, ERR_LIMITED, "%s has %zu generations; it rotates by schedule only",
+                       what, count);
+    return 0;
+}
+
 int keyring_rotate(struct keyring *keyring, const char *what, int64_t now_sec, struct err *err)
 {
     const struct keyring_policy *policy = keyring_policy(what);
@@ -194,5 +207,51 @@ int keyring_rotate(struct keyring *keyring, const char *what, int64_t now_sec, s
     if (last->from_sec > now_sec)
         return err_set(err, ERR_EXISTS, "the next generation of %s is published already", what);
     TRY(check_gap(what, last->created_sec, now_sec, err));
+    TRY(check_room(keyring, what, err));
     return add_saved_generation(keyring, policy, now_sec, now_sec + policy->publish_sec, err);
+}
+
+/* ------------------------------------------------------------------ withdrawal */
+
+static int find_kid(const struct keyring *keyring, const char *kid, size_t *out_i, struct err *err)
+{
+    for (size_t i = 0; i < keyring->generation_count; i++)
+        if (strcmp(keyring->generations[i].kid, kid) == 0) {
+            *out_i = i;
+            return 0;
+        }
+    return err_set(err, ERR_NOT_FOUND, "there is no key with the kid \"%s\"", kid);
+}
+
+/* The published next generation signs now, or a new one does. */
+static int sign_with_next(struct keyring *keyring, const struct keyring_policy *policy,
+                          int64_t now_sec, struct err *err)
+{
+    const struct keyring_generation *last = newest(keyring, policy->name);
+
+    if (last == NULL || last->from_sec <= now_sec)
+        return keyring_add_generation(keyring, policy, now_sec, now_sec, err);
+    keyring->generations[last - keyring->generations].from_sec = now_sec;
+    return 0;
+}
+
+int keyring_withdraw(struct keyring *keyring, const char *kid, int64_t now_sec, struct err *err)
+{
+    enum keys_state state;
+    int64_t until_sec;
+    size_t i = 0;
+
+    TRY(find_kid(keyring, kid, &i, err));
+    const struct keyring_policy *policy = keyring_policy(keyring->generations[i].name);
+    (void)keyring_generation_state(keyring, i, now_sec, &state, &until_sec);
+    bool stays = policy->keep_sec == KEYRING_KEEP && state != KEYS_NEXT;
+    if (stays && state == KEYS_RETIRED)
+        return err_set(err, ERR_EXISTS, "the key %s signs no more; it stays to verify", kid);
+    if (!stays)
+        keyring_drop_generation(keyring, i);
+    if (state == KEYS_CURRENT)
+        TRY(sign_with_next(keyring, policy, now_sec, err));
+    if (keyring_save(keyring, err) < 0)
+        return err_wrap(err, "the key is withdrawn, but comes back at the next start");
+    return 0;
 }

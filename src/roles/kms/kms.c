@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Started by the supervisor, first of all roles, with the keyring's directory and one end of a
+ * channel to each other role. Holds every private key and KEK of the instance.
+ * Any role may speak to it, within the message table (table.c); it calls nobody.
+ */
 #include "kms.h"
 
 #include "base/clock.h"
@@ -94,10 +99,8 @@ void kms_rotate_due(struct kms *kms)
     int made = keyring_rotate_due(kms->keyring, clock_wall_sec(), &names, &err);
     if (names.len > 0)
         kms_note(kms, KEYS_EVENT_ROTATED, KEYS_EVENT_NOBODY, "%s", buf_text(&names));
-    if (made < 0) {
-        kms_note(kms, KEYS_EVENT_FAILED, KEYS_EVENT_NOBODY, "%s", err.msg);
-        log_error("kms.rotate", &err);
-    }
+    if (made < 0)
+        (void)kms_fail(kms, "kms.rotate", &err);
 }
 
 /* ------------------------------------------------------------------ for the handlers */
@@ -118,6 +121,13 @@ void kms_note(struct kms *kms, enum keys_event_kind kind, unsigned peer, const c
     vsnprintf(subject, sizeof(subject), fmt, args);
     va_end(args);
     events_add(kms->events, kind, peer, subject);
+}
+
+int kms_fail(struct kms *kms, const char *event, const struct err *err)
+{
+    kms_note(kms, KEYS_EVENT_FAILED, KEYS_EVENT_NOBODY, "%s", err->msg);
+    log_error(event, err);
+    return -1;
 }
 
 int kms_refuse(struct kms *kms, unsigned peer, const char *message, const char *what,

@@ -3,9 +3,8 @@
  * The kms role: holds the root of all keys and answers its message table. This is what its main
  * and the tests share; the table itself is in table.c.
  *
- *     struct kms *kms;
- *     TRY(kms_new(&(struct keyring_place){dir_fd, instance}, &unseal_keyfile, material, &kms,
- * err)); TRY(kms_serve(kms, loop, &fd, ROLE_IDP, err));          for each peer
+ *     TRY(kms_new(&place, &unseal_keyfile, material, &kms, err));
+ *     TRY(kms_serve(kms, loop, &fd, ROLE_IDP, err));   for each peer
  *     TRY(kms_schedule(kms, loop, err));
  *     return loop_run(loop, err);
  */

@@ -19,6 +19,7 @@ struct fixture {
 };
 
 int fixture_setup(void **state); /* for cmocka; no kms yet */
+int fixture_setup_running(void **state);
 int fixture_teardown(void **state);
 /* Starts a kms and connects a client for each role; sealed: without material. */
 void fixture_start(struct fixture *fixture, bool sealed);

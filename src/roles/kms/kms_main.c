@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who runs me: the supervisor. What I hold: the root key for a moment, then the keyring with every KEK
- * and private key. Who may speak to me: the roles that table.c names, message by message.
+ * Who runs me: the supervisor. What I hold: the root key for a moment, then the keyring with every
+ * KEK and private key. Who may speak to me: the roles that table.c names, message by message.
  */
 #include "kms.h"
 
@@ -46,8 +46,8 @@ static int make_key_file(const char *path, const struct keyring_place *place, st
     return 0;
 }
 
-static int from_key_file(struct role *role, const struct keyring_place *place,
-                         struct secret **out, struct err *err)
+static int from_key_file(struct role *role, const struct keyring_place *place, struct secret **out,
+                         struct err *err)
 {
     const char *set = role_settings(role)->unseal_key_file;
     CLEANUP_FREE char *path = set == NULL ? default_key_file(role) : mem_strdup(set);

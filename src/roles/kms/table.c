@@ -39,6 +39,8 @@ static const struct ipc_message messages[] = {
     {KMS_UNSEAL,      "unseal",      SUPERVISOR,           4 + KEYS_PASSPHRASE_MAX, 0, handle_unseal},
     {KMS_SEAL,        "seal",        SUPERVISOR,           0,          IPC_EMPTY, handle_seal},
     {KMS_EVENTS,      "events",      AUDIT,                16,         0, handle_events},
+    {KMS_WITHDRAW,    "withdraw",    SUPERVISOR,           4 + SIGN_KID_SIZE - 1, 0, handle_withdraw},
+    {KMS_RESEAL,      "reseal",      SUPERVISOR,           NAME + 4 + KEYS_PASSPHRASE_MAX, 0, handle_reseal},
     {0},
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who runs me: the supervisor. What I hold: the collection of Secrets and its data key. Who may speak to
- * me: clients over HTTP on my socket, behind the gateway, with their own credentials.
+ * Who runs me: the supervisor. What I hold: the collection of Secrets and its data key. Who may
+ * speak to me: clients over HTTP on my socket, behind the gateway, with their own credentials.
  */
 #include "secrets/secrets.h"
 
@@ -21,6 +21,6 @@ int secrets_main(struct role *role, struct err *err)
     struct serve_config config = {
         .role = role, .store = store, .kinds = kinds, .storage = kube_store_storage(objects)};
     TRY(serve_new(&config, &serve, err));
-    TRY(role_lock_down(role, &role_owner_lockdown, err));
+    TRY(role_lock_down(role, &serve_promises, err));
     return role_run(role, err);
 }

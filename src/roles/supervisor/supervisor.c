@@ -18,7 +18,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -55,7 +54,6 @@ struct supervisor {
     int http_fd[ROLE_COUNT];
     int operator_fd;
     int tls_fd;
-    int doorbell_fd;
     int passphrase_fd; /* the caller's */
     struct buf settings_text;
     bool stopping;
@@ -140,8 +138,6 @@ static int give_descriptors(struct child *child, struct err *err)
         TRY(give_named(child, "listen:operator", supervisor->operator_fd, err));
     if (id == ROLE_GATEWAY)
         TRY(give_named(child, "listen:tls", supervisor->tls_fd, err));
-    if (id == ROLE_GATEWAY || id == ROLE_AUDIT)
-        TRY(give_named(child, "doorbell", supervisor->doorbell_fd, err));
     if (id == ROLE_KMS)
         TRY(give_named(child, "passphrase", supervisor->passphrase_fd, err));
     return 0;
@@ -393,9 +389,7 @@ static int make_sockets(struct supervisor *supervisor, struct err *err)
     supervisor->operator_fd = listen_unix(path, 0600, err);
     TRY(supervisor->operator_fd);
     supervisor->tls_fd = listen_tcp(&supervisor->settings->listen, err);
-    TRY(supervisor->tls_fd);
-    supervisor->doorbell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return supervisor->doorbell_fd < 0 ? err_sys(err, "cannot make an event descriptor") : 0;
+    return supervisor->tls_fd < 0 ? -1 : 0;
 }
 
 static void on_stop_signal(void *ctx, int signo UNUSED)
@@ -429,6 +423,22 @@ static int prepare(struct supervisor *supervisor, const char *data_dir, struct e
     return make_sockets(supervisor, err);
 }
 
+/* Where clients on this machine find the platform: DATA/run names the run directory, which has the
+ * address in "endpoint". */
+static int announce(const struct supervisor *supervisor, const char *url, struct err *err)
+{
+    const struct instance *instance = &supervisor->instance;
+    CLEANUP_FREE char *run_dir = mem_printf("%s\n", instance->run_dir);
+    CLEANUP_FREE char *endpoint = mem_printf("%s\n", url);
+    CLEANUP_FD int data_fd = fd_open_dir(AT_FDCWD, instance->data_dir, err);
+    TRY(data_fd);
+    CLEANUP_FD int run_fd = fd_open_dir(AT_FDCWD, instance->run_dir, err);
+    TRY(run_fd);
+
+    TRY(fd_replace_file(run_fd, "endpoint", 0644, span_str(endpoint), false, err));
+    return fd_replace_file(data_fd, "run", 0644, span_str(run_dir), false, err);
+}
+
 static int serve(struct supervisor *supervisor, struct err *err)
 {
     uint64_t began = clock_mono_ns();
@@ -438,21 +448,45 @@ static int serve(struct supervisor *supervisor, struct err *err)
     if (supervisor->stopping)
         return 0;
     settings_public_url(supervisor->settings, url, sizeof(url));
+    TRY(announce(supervisor, url, err));
     log_say(LOG_INFO, "supervisor.ready", "ready on %s after %llu ms", url,
             (unsigned long long)(clock_mono_ns() - began) / 1000000);
+    role_trim_memory();
     TRY(notify_systemd("READY=1", err));
     TRY(loop_run(supervisor->loop, err));
     return notify_systemd("STOPPING=1", err);
 }
 
+/* What lies in memory only must not outlive the platform: keys of certificates, names, models. */
+static void clear_run_dir(const struct supervisor *supervisor)
+{
+    const char *run_dir = supervisor->instance.run_dir;
+
+    for (const struct role_entry *entry = supervisor->table; entry->main != NULL; entry++) {
+        const char *name = role_name(entry->id);
+        CLEANUP_FREE char *folder = mem_printf("%s/%s", run_dir, name);
+        CLEANUP_FREE char *socket = mem_printf("%s/%s.sock", run_dir, name);
+        struct err err = ERR_INIT;
+        if (fd_remove_tree(folder, &err) < 0 || fd_remove_tree(socket, &err) < 0)
+            log_error("supervisor.clear", &err);
+    }
+    CLEANUP_FREE char *operator_path = mem_printf("%s/operator.sock", run_dir);
+    CLEANUP_FREE char *endpoint = mem_printf("%s/endpoint", run_dir);
+    unlink(operator_path);
+    unlink(endpoint);
+    rmdir(run_dir); /* stays when it holds anything of others */
+}
+
 static void release(struct supervisor *supervisor)
 {
+    /* Only who has the lock may clear: another instance may be running there. */
+    if (supervisor->instance.lock_fd >= 0 && supervisor->instance.run_dir != NULL)
+        clear_run_dir(supervisor);
     loop_free(supervisor->loop);
     for (int id = 0; id < ROLE_COUNT; id++)
         fd_close(&supervisor->http_fd[id]);
     fd_close(&supervisor->operator_fd);
     fd_close(&supervisor->tls_fd);
-    fd_close(&supervisor->doorbell_fd);
     buf_free(&supervisor->settings_text);
     instance_close(&supervisor->instance);
 }
@@ -465,7 +499,6 @@ int supervisor_run(const struct role_entry *table, const char *data_dir,
         .settings = settings,
         .operator_fd = -1,
         .tls_fd = -1,
-        .doorbell_fd = -1,
         .passphrase_fd = passphrase_fd,
         .settings_text = BUF_INIT(64 * 1024),
     };

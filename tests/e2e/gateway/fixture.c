@@ -79,7 +79,10 @@ static int add_key(struct identity_builder *builder, const uint8_t *pepper, cons
 static int publish(const struct snapshot_type *type, const char *dir, struct buf *file,
                    struct err *err)
 {
-    CLEANUP_FD int dir_fd = fd_open_dir(AT_FDCWD, dir, err);
+    const char *owner = type == &identity_snapshot ? "idp" : "api";
+    CLEANUP_FREE char *path = mem_printf("%s/%s", dir, owner);
+    int made = fd_make_dirs(path, 0755, err);
+    CLEANUP_FD int dir_fd = made < 0 ? -1 : fd_open_dir(AT_FDCWD, path, err);
     struct snapshot_publisher *publisher = NULL;
     uint64_t generation;
 

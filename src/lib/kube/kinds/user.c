@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kube/kinds/kinds.h"
+
+static const struct kube_field mfa_fields[] = {
+    {"required", KUBE_BOOL, "The user cannot sign in without a second factor."},
+    {"methods", KUBE_LIST, "Second factors that may be used; empty means all.", .item = KUBE_STRING,
+     .values = KUBE_NAMES("totp", "webauthn", "recovery"), .list = KUBE_SET},
+    {0},
+};
+
+static const struct kube_shape mfa_shape = {
+    "io.drun.v1.UserMfa",
+    "What a user needs beside the password.",
+    mfa_fields,
+};
+
+static const struct kube_field spec_fields[] = {
+    {"displayName", KUBE_STRING, "The name that people read.", .max = 128},
+    {"email", KUBE_STRING, "Where the user gets mail.", .format = KUBE_EMAIL},
+    {"groups", KUBE_LIST, "Groups that the user is in, beside those that list it as a member.",
+     .item = KUBE_STRING, .format = KUBE_PATH_SEGMENT, .list = KUBE_SET, .max = 256},
+    {"disabled", KUBE_BOOL, "A disabled user cannot sign in, and its keys and tokens are refused.",
+     .fallback = "false"},
+    {"mfa", KUBE_OBJECT, "What the user needs beside the password.", .shape = &mfa_shape},
+    {"passwordChangeRequired", KUBE_BOOL, "The next sign-in must set a new password."},
+    {"expiresAt", KUBE_STRING, "After this time the user is as good as disabled.",
+     .format = KUBE_TIME},
+    {0},
+};
+
+static const struct kube_shape spec_shape = {
+    "io.drun.v1.UserSpec",
+    "The desired state of a user.",
+    spec_fields,
+};
+
+static const struct kube_field status_fields[] = {
+    {"lastLogin", KUBE_STRING, "When the user last signed in.", .format = KUBE_TIME},
+    {"passwordSet", KUBE_BOOL, "Whether there is a password."},
+    {"mfaMethods", KUBE_LIST, "Second factors that are set up.", .item = KUBE_STRING},
+    {"lockedUntil", KUBE_STRING, "After too many wrong passwords no sign-in is tried until then.",
+     .format = KUBE_TIME},
+    KUBE_CONDITIONS_FIELD,
+    {0},
+};
+
+static const struct kube_shape status_shape = {
+    "io.drun.v1.UserStatus",
+    "The observed state of a user.",
+    status_fields,
+};
+
+static const struct kube_field fields[] = {
+    KUBE_TOP_FIELDS,
+    {"spec", KUBE_OBJECT, "The desired state.", .shape = &spec_shape, .fallback = "{}"},
+    {"status", KUBE_OBJECT, "The observed state.", .shape = &status_shape},
+    {0},
+};
+
+static const struct kube_shape shape = {
+    "io.drun.v1.User",
+    "A person who signs in. The password is not part of the object.",
+    fields,
+};
+
+static const struct kube_column columns[] = {
+    {"Display Name", "string", "The name that people read.", "spec.displayName"},
+    {"Email", "string", "Where the user gets mail.", "spec.email"},
+    {"Disabled", "boolean", "Whether the user is shut out.", "spec.disabled"},
+    {"Last Login", "date", "When the user last signed in.", "status.lastLogin", .priority = 1},
+    {0},
+};
+
+const struct kube_kind kube_user = {
+    .group = "drun.io",
+    .version = "v1",
+    .kind = "User",
+    .plural = "users",
+    .singular = "user",
+    .categories = KUBE_NAMES("drun"),
+    .has_status = true,
+    .verbs = KUBE_ALL_VERBS,
+    .name_format = KUBE_DNS_SUBDOMAIN,
+    .shape = &shape,
+    .columns = columns,
+    .selectable = KUBE_NAMES("spec.disabled", "spec.email"),
+};

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who runs me: the supervisor. What I hold: my collections and their data keys; no credential. Who
+ * may speak to me: clients over HTTP on my socket, behind the gateway, with their own credentials;
+ * the agent by messages.
+ */
+#include "api/api.h"
+
+#include "api/api_internal.h"
+
+static const struct kube_kind *const kinds[] = {
+    &kube_namespace,
+    &kube_service_account,
+    &kube_config_map,
+    &kube_role,
+    &kube_cluster_role,
+    &kube_role_binding,
+    &kube_cluster_role_binding,
+    &kube_model,
+    &kube_model_service,
+    &kube_self_subject_access_review,
+    &kube_self_subject_rules_review,
+    &kube_subject_access_review,
+    &kube_local_subject_access_review,
+    &kube_self_subject_review,
+    NULL,
+};
+
+static void on_changed(void *ctx, const struct kube_change *change)
+{
+    struct api *api = ctx;
+
+    policy_touch(api->policy, change->kind, change->namespace, change->name);
+    orders_touch(api->orders, change->kind, change->namespace, change->name);
+}
+
+static void after_flush(void *ctx)
+{
+    struct api *api = ctx;
+
+    policy_follow(api->policy);
+    orders_follow(api->orders);
+}
+
+static void release(struct api *api)
+{
+    serve_free(api->serve);
+    orders_free(api->orders);
+    policy_free(api->policy);
+    kube_store_free(api->objects);
+    store_close(api->store);
+}
+
+static int start(struct api *api, struct err *err)
+{
+    struct serve_config config = {
+        .role = api->role,
+        .kinds = kinds,
+        .admit = api_admit,
+        .changed = on_changed,
+        .after_flush = after_flush,
+        .ctx = api,
+    };
+
+    TRY(serve_store_open(api->role, &api->store, err));
+    api->objects = kube_store_new(api->store);
+    config.store = api->store;
+    config.storage = kube_store_storage(api->objects);
+    TRY(policy_new(api, &api->policy, err));
+    api->orders = orders_new(api);
+    TRY(serve_new(&config, &api->serve, err));
+    TRY(defaults_make(api, err));
+    TRY(policy_load(api->policy, err));
+    return orders_load(api->orders, err);
+}
+
+int api_main(struct role *role, struct err *err)
+{
+    struct api api = {.role = role};
+    int result = start(&api, err);
+
+    if (result == 0)
+        result = role_lock_down(role, &serve_promises, err);
+    if (result == 0)
+        result = role_serve(role, &api_table, &api, err);
+    if (result == 0)
+        result = role_run(role, err);
+    release(&api);
+    return result;
+}

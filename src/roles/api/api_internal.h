@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by the files of this folder. */
+#ifndef DRUN_API_API_INTERNAL_H
+#define DRUN_API_API_INTERNAL_H
+
+#include "kube/kube_store.h"
+#include "rbac/rbac.h"
+#include "serve/serve.h"
+#include "snapshot/policy.h"
+
+struct api {
+    struct role *role;
+    struct store *store;
+    struct kube_store *objects;
+    struct serve *serve;
+    struct policy *policy;
+    struct orders *orders;
+};
+
+/* ------------------------------------------------------------------ policy.c: the policy snapshot
+ */
+
+struct policy;
+
+int policy_new(struct api *api, struct policy **out, struct err *err) MUST_USE;
+void policy_free(struct policy *policy);
+/* Reads every object that matters and publishes. */
+int policy_load(struct policy *policy, struct err *err) MUST_USE;
+/* This object has changed; the snapshot follows when the change is durable. */
+void policy_touch(struct policy *policy, const struct kube_kind *kind, const char *namespace,
+                  const char *name);
+/* The batch is durable: takes in what was touched and publishes. */
+void policy_follow(struct policy *policy);
+struct rbac_model *policy_rbac(struct policy *policy);
+
+/* ------------------------------------------------------------------ orders.c: what the agent is to
+ * do */
+
+struct orders;
+extern const struct ipc_table api_table;
+
+struct orders *orders_new(struct api *api) MUST_USE;
+void orders_free(struct orders *orders);
+int orders_load(struct orders *orders, struct err *err) MUST_USE;
+void orders_touch(struct orders *orders, const struct kube_kind *kind, const char *namespace,
+                  const char *name);
+/* The batch is durable: answers an agent that waits. */
+void orders_follow(struct orders *orders);
+
+/* ------------------------------------------------------------------ admit.c, defaults.c */
+
+kube_admit_fn api_admit;
+/* Makes the namespaces, roles and bindings that every installation has. */
+int defaults_make(struct api *api, struct err *err) MUST_USE;
+
+#endif

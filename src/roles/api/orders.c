@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the agent is to do. The agent asks "what next?" with the place up to which it knows, and the
+ * answer is the next object that changed since, at once or when there is one. It starts at 0 and so
+ * gets everything; another epoch (api was restarted) makes it start anew. docs/PROTOCOL.agent.
+ */
+#include "agent/orders.h"
+
+#include "api/api_internal.h"
+#include "base/mem.h"
+#include "codec/json.h"
+#include "crypto/crypto.h"
+#include "log/log.h"
+
+#include <stdlib.h>
+#include <sys/queue.h>
+
+struct order {
+    const struct kube_kind *kind;
+    char *namespace;
+    char *name;
+    uint64_t place;
+    TAILQ_ENTRY(order) entry;
+};
+
+struct orders {
+    struct api *api;
+    uint64_t epoch;
+    uint64_t last_place;
+    TAILQ_HEAD(, order) queue; /* by place; each object once */
+    bool waiting;
+    struct ipc_ticket ticket;
+    uint64_t wants; /* the place behind which the waiting agent wants to know */
+};
+
+static bool concerns(const struct kube_kind *kind)
+{
+    return kind == &kube_model || kind == &kube_model_service;
+}
+
+struct orders *orders_new(struct api *api)
+{
+    struct orders *orders = mem_new(sizeof(*orders));
+    struct err err = ERR_INIT;
+
+    orders->api = api;
+    TAILQ_INIT(&orders->queue);
+    INVARIANT(crypto_random(&orders->epoch, sizeof(orders->epoch), &err) == 0);
+    return orders;
+}
+
+static void free_order(struct orders *orders, struct order *order)
+{
+    TAILQ_REMOVE(&orders->queue, order, entry);
+    free(order->namespace);
+    free(order->name);
+    free(order);
+}
+
+void orders_free(struct orders *orders)
+{
+    if (orders == NULL)
+        return;
+    while (!TAILQ_EMPTY(&orders->queue))
+        free_order(orders, TAILQ_FIRST(&orders->queue));
+    free(orders);
+}
+
+void orders_touch(struct orders *orders, const struct kube_kind *kind, const char *namespace,
+                  const char *name)
+{
+    struct order *order;
+
+    if (!concerns(kind))
+        return;
+    TAILQ_FOREACH (order, &orders->queue, entry) {
+        if (order->kind != kind || strcmp(order->namespace, namespace) != 0 ||
+            strcmp(order->name, name) != 0)
+            continue;
+        free_order(orders, order);
+        break;
+    }
+    order = mem_new(sizeof(*order));
+    *order = (struct order){.kind = kind,
+                            .namespace = mem_strdup(namespace),
+                            .name = mem_strdup(name),
+                            .place = ++orders->last_place};
+    TAILQ_INSERT_TAIL(&orders->queue, order, entry);
+}
+
+static int touch_one(void *ctx, const json_t *object, struct err *err UNUSED)
+{
+    const json_t *metadata = json_object_get(object, "metadata");
+    const char *kind = codec_json_text(object, "kind", "");
+
+    orders_touch(ctx, strcmp(kind, "Model") == 0 ? &kube_model : &kube_model_service,
+                 codec_json_text(metadata, "namespace", ""), codec_json_text(metadata, "name", ""));
+    return 0;
+}
+
+/* Models first, because services refer to them. */
+int orders_load(struct orders *orders, struct err *err)
+{
+    struct kube_server *kube = serve_kube(orders->api->serve);
+
+    TRY(kube_object_each(kube, &kube_model, NULL, touch_one, orders, err));
+    return kube_object_each(kube, &kube_model_service, NULL, touch_one, orders, err);
+}
+
+/* {"epoch", "place", "kind", "namespace", "name", "object"}; object is null when it is gone, and
+ * kind is "" when the agent knows everything. */
+static int put_order(struct orders *orders, const struct order *order, struct buf *out,
+                     struct err *err)
+{
+    CLEANUP_JSON json_t *object = NULL;
+    CLEANUP_JSON json_t *message = NULL;
+    struct kube_server *kube = serve_kube(orders->api->serve);
+
+    if (kube_object_get(kube, order->kind, order->namespace, order->name, &object, err) < 0) {
+        if (err->code != ERR_NOT_FOUND)
+            return -1;
+        err_clear(err);
+        object = json_null();
+    }
+    message = json_pack("{s:s, s:s, s:s, s:O}", "kind", order->kind->kind, "namespace",
+                        order->namespace, "name", order->name, "object", object);
+    buf_put_u64(out, orders->epoch);
+    buf_put_u64(out, order->place);
+    codec_json_put(message, out);
+    return buf_check(out, "an order", err);
+}
+
+static const struct order *next_after(const struct orders *orders, uint64_t place)
+{
+    const struct order *order;
+
+    TAILQ_FOREACH (order, &orders->queue, entry)
+        if (order->place > place)
+            return order;
+    return NULL;
+}
+
+static int handle_next(void *ctx, struct ipc_request *request, struct buf *reply, struct err *err)
+{
+    struct api *api = ctx;
+    struct orders *orders = api->orders;
+    struct cursor cursor = cursor_of(request->body);
+    uint64_t epoch = cursor_u64(&cursor);
+    uint64_t place = cursor_u64(&cursor);
+
+    TRY(cursor_done(&cursor, "the agent's question", err));
+    const struct order *order = next_after(orders, epoch == orders->epoch ? place : 0);
+    if (order != NULL)
+        return put_order(orders, order, reply, err);
+    orders->waiting = true;
+    orders->ticket = request->ticket;
+    orders->wants = epoch == orders->epoch ? place : 0;
+    return IPC_LATER;
+}
+
+void orders_follow(struct orders *orders)
+{
+    CLEANUP(buf_free) struct buf reply = BUF_INIT(IPC_BODY_MAX);
+    const struct order *order = orders->waiting ? next_after(orders, orders->wants) : NULL;
+    struct err err = ERR_INIT;
+
+    if (order == NULL)
+        return;
+    orders->waiting = false;
+    if (put_order(orders, order, &reply, &err) == 0) {
+        ipc_reply(&orders->ticket, buf_span(&reply));
+        return;
+    }
+    log_error("api.orders", &err);
+    ipc_reply_error(&orders->ticket, &err);
+}
+
+/* The agent says how an object is; durable with the batch. */
+static int handle_status(void *ctx, struct ipc_request *request, struct buf *reply UNUSED,
+                         struct err *err)
+{
+    CLEANUP_JSON json_t *message = NULL;
+    struct api *api = ctx;
+
+    TRY(codec_json_parse(request->body, "the agent's status", &message, err));
+    const char *kind_name = codec_json_text(message, "kind", "");
+    const char *namespace = codec_json_text(message, "namespace", "");
+    const char *name = codec_json_text(message, "name", "");
+    const struct kube_kind *kind = strcmp(kind_name, "Model") == 0          ? &kube_model
+                                   : strcmp(kind_name, "ModelService") == 0 ? &kube_model_service
+                                                                            : NULL;
+    if (kind == NULL)
+        return err_set(err, ERR_DENIED, "the agent has no say over the kind \"%s\"", kind_name);
+    TRY(kube_object_put_status(serve_kube(api->serve), kind, namespace, name,
+                               json_object_get(message, "status"), err));
+    policy_touch(api->policy, kind, namespace, name);
+    return IPC_ANSWER;
+}
+
+static const struct ipc_message messages[] = {
+    {API_NEXT, "next", IPC_FROM(ROLE_AGENT), 16, 0, handle_next},
+    {API_STATUS, "status", IPC_FROM(ROLE_AGENT), IPC_BODY_MAX, 0, handle_status},
+    {0},
+};
+
+const struct ipc_table api_table = {.server = "api", .messages = messages};

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who runs me: the supervisor. What I hold: the listening socket, and the key of a certificate that
+ * lives a day. Who may speak to me: nobody; nginx, my child, speaks to the network.
+ */
+#include "gateway_role.h"
+
+#include "audit/audit.h"
+#include "audit/ring.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "certificate.h"
+#include "gateway/conf.h"
+#include "log/log.h"
+#include "role/settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+/* nginx inherits all of this. */
+static const struct lockdown_path paths[] = {
+    {"/usr", LOCKDOWN_PATH_EXEC},
+    {"/lib", LOCKDOWN_PATH_EXEC | LOCKDOWN_PATH_OPTIONAL},
+    {"/lib64", LOCKDOWN_PATH_EXEC | LOCKDOWN_PATH_OPTIONAL},
+    {"/etc/ld.so.cache", LOCKDOWN_PATH_READ | LOCKDOWN_PATH_OPTIONAL},
+    {"/etc/ssl/openssl.cnf", LOCKDOWN_PATH_READ | LOCKDOWN_PATH_OPTIONAL},
+    {"/dev/null", LOCKDOWN_PATH_WRITE},
+    {"/proc/sys/kernel/random/boot_id", LOCKDOWN_PATH_READ}, /* whose limits are in the shared file */
+    {0},
+};
+
+enum {
+    RING_BYTES = 1024 * 1024,
+    RING_SETS = 2, /* an old worker still drains while a new one writes: each has its own ring */
+    STOP_MS = 5000,
+};
+
+struct keeper {
+    struct role *role;
+    int listen_fd;
+    unsigned workers;
+    struct gateway_ring rings[RING_SETS][GATEWAY_WORKERS_MAX];
+    unsigned ring_set; /* the one that the current workers use */
+    pid_t nginx;
+    int pidfd;
+    char *share_dir;
+    bool stopping;
+};
+
+/* ------------------------------------------------------------------ rings */
+
+static int make_rings(struct keeper *keeper, struct err *err)
+{
+    for (unsigned set = 0; set < RING_SETS; set++)
+        for (unsigned i = 0; i < keeper->workers; i++) {
+            struct gateway_ring *ring = &keeper->rings[set][i];
+            ring->ring_fd = audit_ring_create(RING_BYTES, err);
+            TRY(ring->ring_fd);
+            ring->bell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+            if (ring->bell_fd < 0)
+                return err_sys(err, "cannot make an event descriptor");
+        }
+    return 0;
+}
+
+static int give_rings(struct keeper *keeper, struct err *err)
+{
+    struct ipc_client *audit = role_peer(keeper->role, ROLE_AUDIT);
+
+    for (unsigned set = 0; set < RING_SETS; set++)
+        for (unsigned i = 0; i < keeper->workers; i++)
+            TRY(audit_give_ring(audit, keeper->rings[set][i].ring_fd, keeper->rings[set][i].bell_fd,
+                                err));
+    return 0;
+}
+
+static void on_peer(void *ctx, enum role_id peer)
+{
+    struct err err = ERR_INIT;
+
+    if (peer == ROLE_AUDIT && give_rings(ctx, &err) < 0)
+        log_error("gateway.rings", &err);
+}
+
+/* ------------------------------------------------------------------ nginx */
+
+static int write_conf(struct keeper *keeper, struct err *err)
+{
+    const struct settings *settings = role_settings(keeper->role);
+    const char *run = role_run_dir(keeper->role);
+    const char *own = role_own_run_dir(keeper->role);
+    CLEANUP(buf_free) struct buf text = BUF_INIT(GATEWAY_CONF_MAX);
+    CLEANUP_FREE char *module = mem_printf("%s/ngx_http_drun_module.so", keeper->share_dir);
+    CLEANUP_FREE char *console = mem_printf("%s/console", keeper->share_dir);
+    CLEANUP_FREE char *certificate = mem_printf("%s/tls.crt", own);
+    CLEANUP_FREE char *key = mem_printf("%s/tls.key", own);
+    CLEANUP_FREE char *api = mem_printf("%s/api.sock", run);
+    CLEANUP_FREE char *idp = mem_printf("%s/idp.sock", run);
+    CLEANUP_FREE char *secrets = mem_printf("%s/secrets.sock", run);
+    CLEANUP_FREE char *audit = mem_printf("%s/audit.sock", run);
+    CLEANUP_FREE char *posture = mem_printf("%s/posture.sock", run);
+    CLEANUP_FD int dir_fd = fd_open_dir(AT_FDCWD, own, err);
+    struct gateway_conf conf = GATEWAY_CONF_DEFAULTS;
+    char listen[64];
+
+    TRY(dir_fd);
+    settings_listen_text(settings, listen, sizeof(listen));
+    conf.listen[0] = listen;
+    conf.module = module;
+    conf.run_dir = own;
+    conf.snapshot_dir = run;
+    conf.certificate = certificate;
+    conf.certificate_key = key;
+    conf.console_root = access(console, R_OK) == 0 ? console : NULL;
+    conf.socket[GATEWAY_API] = api;
+    conf.socket[GATEWAY_IDP] = idp;
+    conf.socket[GATEWAY_SECRETS] = secrets;
+    conf.socket[GATEWAY_AUDIT] = audit;
+    conf.socket[GATEWAY_POSTURE] = posture;
+    conf.workers = keeper->workers;
+    conf.ring_count = keeper->workers;
+    memcpy(conf.rings, keeper->rings[keeper->ring_set], sizeof(conf.rings));
+    TRY(gateway_conf_dirs(&conf, err));
+    TRY(gateway_conf_put(&conf, &text, err));
+    return fd_replace_file(dir_fd, "nginx.conf", 0600, buf_span(&text), false, err);
+}
+
+/* The descriptors that nginx must find open. */
+static int keep_open(int fd, struct err *err)
+{
+    return fcntl(fd, F_SETFD, 0) < 0 ? err_sys(err, "cannot pass a descriptor on") : 0;
+}
+
+static int start_nginx(struct keeper *keeper, struct err *err)
+{
+    const char *own = role_own_run_dir(keeper->role);
+    const char *program = role_settings(keeper->role)->nginx;
+    CLEANUP_FREE char *conf = mem_printf("%s/nginx.conf", own);
+    CLEANUP_FREE char *inherited = mem_printf("NGINX=%d;", keeper->listen_fd);
+    char *const argv[] = {(char[]){"nginx"},
+                          (char[]){"-p"},
+                          (char *)(uintptr_t)own,
+                          (char[]){"-c"},
+                          conf,
+                          (char[]){"-e"},
+                          (char[]){"stderr"},
+                          NULL};
+    char *const env[] = {inherited, NULL};
+
+    TRY(keep_open(keeper->listen_fd, err));
+    for (unsigned set = 0; set < RING_SETS; set++)
+        for (unsigned i = 0; i < keeper->workers; i++) {
+            TRY(keep_open(keeper->rings[set][i].ring_fd, err));
+            TRY(keep_open(keeper->rings[set][i].bell_fd, err));
+        }
+    errno = posix_spawn(&keeper->nginx, program, NULL, NULL, argv, env);
+    if (errno != 0)
+        return err_sys(err, "cannot start %s", program);
+    keeper->pidfd = (int)syscall(SYS_pidfd_open, keeper->nginx, 0);
+    return keeper->pidfd < 0 ? err_sys(err, "cannot watch nginx") : 0;
+}
+
+static void on_nginx_exit(void *ctx, int fd UNUSED, uint32_t events UNUSED)
+{
+    struct keeper *keeper = ctx;
+
+    waitpid(keeper->nginx, NULL, WNOHANG);
+    keeper->nginx = 0;
+    if (!keeper->stopping)
+        log_say(LOG_ERROR, "gateway.nginx", "nginx went away; its own message is above");
+    loop_stop(role_loop(keeper->role));
+}
+
+/* New workers with the new certificate; the old ones finish what they have. */
+static void on_renew(void *ctx)
+{
+    struct keeper *keeper = ctx;
+    struct err err = ERR_INIT;
+
+    keeper->ring_set = (keeper->ring_set + 1) % RING_SETS;
+    if (certificate_renew(keeper->role, &err) < 0 || write_conf(keeper, &err) < 0) {
+        log_error("gateway.renew", &err);
+        return;
+    }
+    kill(keeper->nginx, SIGHUP);
+}
+
+static void on_stop(void *ctx)
+{
+    struct keeper *keeper = ctx;
+    struct err err = ERR_INIT;
+
+    keeper->stopping = true;
+    if (keeper->nginx == 0)
+        return;
+    kill(keeper->nginx, SIGTERM);
+    if (loop_turn(role_loop(keeper->role), STOP_MS, &err) < 0)
+        log_error("gateway.stop", &err);
+    if (keeper->nginx != 0)
+        kill(keeper->nginx, SIGKILL);
+}
+
+/* ------------------------------------------------------------------ start */
+
+/* Beside the binary as built, or where it is installed. */
+static char *find_share_dir(const struct settings *settings)
+{
+    char path[512];
+    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+    if (settings->share_dir != NULL)
+        return mem_strdup(settings->share_dir);
+    path[len > 0 ? len : 0] = '\0';
+    char *slash = strrchr(path, '/');
+    if (slash != NULL)
+        *slash = '\0';
+    char *beside = mem_printf("%s/share/drun", path);
+    if (access(beside, R_OK) == 0)
+        return beside;
+    free(beside);
+    return mem_strdup("/usr/share/drun");
+}
+
+static unsigned worker_count(const struct settings *settings)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    uint64_t wanted = settings->workers > 0 ? settings->workers : (uint64_t)(cores > 0 ? cores : 1);
+
+    return wanted > GATEWAY_WORKERS_MAX ? GATEWAY_WORKERS_MAX : (unsigned)wanted;
+}
+
+static int lock_down(struct keeper *keeper, struct err *err)
+{
+    struct lockdown_path all[ARRAY_LEN(paths) + 1];
+    struct role_promises promises = {
+        .promises = LOCKDOWN_FILES | LOCKDOWN_EXEC | LOCKDOWN_NET_INET | LOCKDOWN_NET_UNIX,
+        .network = true,
+        .paths = all,
+    };
+
+    memcpy(all, paths, sizeof(paths));
+    all[ARRAY_LEN(paths) - 1] = (struct lockdown_path){keeper->share_dir, LOCKDOWN_PATH_EXEC};
+    all[ARRAY_LEN(paths)] = (struct lockdown_path){0};
+    return role_lock_down(keeper->role, &promises, err);
+}
+
+static int run(struct keeper *keeper, struct err *err)
+{
+    struct loop *loop = role_loop(keeper->role);
+    uint64_t half_life_ms = role_settings(keeper->role)->certificate_ttl_ms / 2;
+
+    TRY(make_rings(keeper, err));
+    TRY(lock_down(keeper, err));
+    TRY(certificate_renew(keeper->role, err));
+    TRY(give_rings(keeper, err));
+    role_on_peer(keeper->role, on_peer, keeper);
+    TRY(write_conf(keeper, err));
+    TRY(start_nginx(keeper, err));
+    TRY(loop_add_fd(loop, keeper->pidfd, EPOLLIN, on_nginx_exit, keeper, NULL, err));
+    TRY(loop_add_timer(loop, half_life_ms, half_life_ms, on_renew, keeper, NULL, err));
+    role_on_stop(keeper->role, on_stop, keeper);
+    TRY(role_run(keeper->role, err));
+    if (!keeper->stopping)
+        return err_set(err, ERR_UNAVAILABLE, "nginx does not run");
+    return 0;
+}
+
+int gateway_main(struct role *role, struct err *err)
+{
+    struct keeper keeper = {
+        .role = role,
+        .listen_fd = role_take_fd(role, "listen:tls"),
+        .workers = worker_count(role_settings(role)),
+        .pidfd = -1,
+        .share_dir = find_share_dir(role_settings(role)),
+    };
+    int result = run(&keeper, err);
+
+    free(keeper.share_dir);
+    fd_close(&keeper.listen_fd);
+    fd_close(&keeper.pidfd);
+    return result;
+}

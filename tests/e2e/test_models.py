@@ -42,8 +42,17 @@ def service(ns, name="gemma", **limits):
                      "limits": {"contextTokens": 1024, "maxTokens": 256, **limits}}}
 
 
+def tenant(ns):
+    """A service account that may call the models of its namespace."""
+    return [namespace(ns),
+            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "app", "namespace": ns}},
+            {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "app", "namespace": ns},
+             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "drun:developer"},
+             "subjects": [{"kind": "ServiceAccount", "name": "app", "namespace": ns}]}]
+
+
 def key(platform, ns, name, *more):
-    made = subprocess.run([DRUN, "keys", "create", name, "-n", ns, "--data", platform.data, "--quiet", *more],
+    made = subprocess.run([DRUN, "keys", "create", name, "-n", ns, "--data", platform.data, "--service-account", "app", "--quiet", *more],
                           capture_output=True, text=True)
     assert made.returncode == 0, made.stderr
     return made.stdout.strip()
@@ -61,7 +70,7 @@ def phase(platform, ns, kind="modelservices", name="gemma"):
 def serving():
     running = Platform(model_dirs=str(MODEL.parent), engine_dirs=str(ENGINE.parent))
     running.start()
-    apply(running, namespace("demo"), namespace("other"), model("demo"), service("demo"))
+    apply(running, *tenant("demo"), *tenant("other"), model("demo"), service("demo"))
     running.wait_until("the model service", lambda: phase(running, "demo") == "Ready", timeout=120)
     yield running
     running.stop()

@@ -18,6 +18,8 @@ struct service {
     struct loop *loop;
     struct http_server *server;
     struct http_stream *stream;
+    const struct http_request *later;
+    struct http_answer *later_answer;
     int batches;
     bool fail;
 };
@@ -38,6 +40,12 @@ static void tick(void *ctx)
 {
     struct service *service = ctx;
 
+    if (service->later != NULL) {
+        service->later_answer->status = 202;
+        buf_printf(&service->later_answer->body, "late %s", service->later->path);
+        http_request_answered(service->later);
+        service->later = NULL;
+    }
     if (service->stream == NULL)
         return;
     http_stream_write(service->stream, span_str("tick\n"));
@@ -62,6 +70,10 @@ static void serve(void *ctx, const struct http_request *request, struct http_ans
             answer->status = 400;
             buf_put_str(&answer->body, err.msg);
         }
+    } else if (strcmp(request->path, "/later") == 0 && service->later == NULL) {
+        service->later = request;
+        service->later_answer = answer;
+        http_request_later(request);
     } else if (strcmp(request->path, "/who") == 0) {
         assert_int_equal(http_request_peer_uid(request, &uid, &err), 0);
         buf_printf(&answer->body, "%d", uid == getuid());
@@ -216,6 +228,29 @@ static void peer_is_known(void **state UNUSED)
     assert_non_null(strstr(buf_text(&answer), "\r\n\r\n1"));
 }
 
+static void an_answer_can_come_later(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf answer = BUF_INIT(100000);
+
+    exchange("GET /later HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", &answer);
+    assert_non_null(strstr(buf_text(&answer), "HTTP/1.1 202"));
+    assert_non_null(strstr(buf_text(&answer), "\r\n\r\nlate /later"));
+}
+
+/* The client does not wait: the answer finds nobody, and the server goes on. */
+static void a_late_answer_may_find_nobody(void **state)
+{
+    CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct err err = ERR_INIT;
+
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(
+        fd_write_all(fd, span_str("GET /later HTTP/1.1\r\nHost: x\r\n\r\n"), "request", &err), 0);
+    fd_close(&fd);
+    usleep(100 * 1000);
+    an_answer_can_come_later(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +260,8 @@ int main(void)
         cmocka_unit_test(streams_go_on),
         cmocka_unit_test(large_bodies_are_refused),
         cmocka_unit_test(peer_is_known),
+        cmocka_unit_test(an_answer_can_come_later),
+        cmocka_unit_test(a_late_answer_may_find_nobody),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

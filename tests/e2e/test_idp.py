@@ -156,6 +156,7 @@ def test_nobody_puts_anybody_into_a_group_above_his_own(idp):
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": group},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
         "subjects": [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": group}]})
+    time.sleep(0.2)  # a binding is in force within 100 ms
     idp.must(403, "POST", GROUPS, token, json={"apiVersion": "drun.io/v1", "kind": "Group", "metadata": {"name": group}, "spec": {"members": [admin]}})
     idp.must(201, "POST", GROUPS, idp.root, json={"apiVersion": "drun.io/v1", "kind": "Group", "metadata": {"name": group}, "spec": {"members": [admin]}})
     assert idp.request("GET", "/api/v1/namespaces/default/secrets", token).status_code == 403
@@ -265,12 +266,12 @@ def test_offline_access_outlives_the_browser_session_and_not_sign_out_everywhere
     who = name("offline")
     idp.add_user(who, idp.root)
     browser = idp.sign_in(who)
-    _, token = idp.client(browser, "drun-cli", "openid offline_access", idp.url + "/cli")
+    _, token = idp.client(browser, "drun-cli", "openid offline_access drun", idp.url + "/cli")
     assert browser.delete(idp.url + "/session").status_code == 204
     assert idp.accepted(token["access_token"])
-    narrowed = idp.form("/oauth2/token", grant_type="refresh_token", refresh_token=token["refresh_token"], client_id="drun-cli", scope="openid")
+    narrowed = idp.form("/oauth2/token", grant_type="refresh_token", refresh_token=token["refresh_token"], client_id="drun-cli", scope="openid drun")
     assert narrowed.status_code == 200
-    more = idp.form("/oauth2/token", grant_type="refresh_token", refresh_token=narrowed.json()["refresh_token"], client_id="drun-cli", scope="openid groups")
+    more = idp.form("/oauth2/token", grant_type="refresh_token", refresh_token=narrowed.json()["refresh_token"], client_id="drun-cli", scope="openid drun groups")
     assert more.json()["error"] == "invalid_scope"
     assert idp.sign_in(who).delete(idp.url + "/session/all").status_code == 204
     assert not idp.accepted(narrowed.json()["access_token"])
@@ -374,6 +375,21 @@ def test_a_confidential_client_signs_a_user_in(idp, robot):
     assert "email" not in claims
     info = client.get(idp.url + "/oauth2/userinfo").json()
     assert info == {"sub": claims["sub"]}
+
+
+def test_an_application_gets_no_power_over_the_platform(idp, robot):
+    who = name("trusting")
+    idp.add_user(who, idp.root, groups=["drun:operators"])
+    client, token = idp.client(idp.sign_in(who), robot[0], "openid", "https://app.example/cb", robot[1])
+    assert not idp.accepted(token["access_token"]), "it was not granted the scope drun"
+    assert client.get(idp.url + "/oauth2/userinfo").status_code == 200
+    seen = idp.form("/oauth2/introspect", auth=robot, token=token["access_token"]).json()
+    assert seen["active"] and seen["aud"] == idp.url and seen["username"] == who
+    assert idp.form("/oauth2/revoke", auth=robot, token=token["access_token"]).status_code == 200
+    assert client.get(idp.url + "/oauth2/userinfo").status_code == 401
+    assert not idp.form("/oauth2/introspect", auth=robot, token=token["access_token"]).json()["active"]
+    key = idp.add_key(name("k"), idp.root, user=who)["status"]["key"]
+    assert idp.form("/oauth2/introspect", auth=robot, token=key).json()["username"] == who
 
 
 def test_logout_wants_the_right_id_token_or_a_click(idp):
@@ -481,7 +497,7 @@ def test_what_was_issued_survives_a_restart(own_platform):
     who = name("lasting")
     idp.add_user(who, root)
     browser = idp.sign_in(who)
-    _, token = idp.client(browser, "drun-cli", "openid offline_access", idp.url + "/cli")
+    _, token = idp.client(browser, "drun-cli", "openid offline_access drun", idp.url + "/cli")
     key = idp.add_key(name("k"), root, user=who)["status"]["key"]
     gone = idp.add_key("gone", root, user=who)["status"]["key"]
     idp.must(200, "DELETE", f"{KEYS}/gone", root)

@@ -490,6 +490,30 @@ def test_the_operator_is_known_by_the_socket(idp):
     assert "spec.user" in made["message"]
 
 
+def test_what_happened_is_in_the_audit_log(idp, robot):
+    who = name("watched")
+    idp.add_user(who, idp.root)
+    idp.sign_in(who)
+    idp.browser().post(idp.url + "/session", json={"username": who, "password": "wrong password it is"})
+    browser = idp.sign_in(who)
+    token = idp.client(browser)[1]["access_token"]
+    idp.must(403, "GET", USERS, token)
+    key = idp.add_key(name("k"), idp.root, user=who)
+    browser.delete(idp.url + "/session")
+
+    def seen(**query):
+        found = idp.must(200, "GET", "/apis/audit.drun.io/v1/auditevents?" + urllib.parse.urlencode(query), idp.root)
+        return [item["event"] for item in found["items"]]
+
+    logins = [item["drun.outcome"] for item in seen(event="drun.auth.login", actor=who)]
+    assert sorted(logins) == ["denied", "success", "success"], logins
+    assert seen(event="drun.auth.token", actor=who) and seen(event="drun.auth.logout", actor=who)
+    assert seen(event="drun.api.request", actor=who, outcome="denied")
+    assert seen(event="drun.auth.apikey.create")
+    text = json.dumps(seen(limit=500))
+    assert PASSWORD not in text and token not in text and key["status"]["key"] not in text and robot[1] not in text
+
+
 def test_what_was_issued_survives_a_restart(own_platform):
     own_platform.__class__ = Identity
     idp = own_platform.start()

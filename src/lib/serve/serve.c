@@ -117,13 +117,22 @@ static size_t held(const struct serve *serve)
     return count;
 }
 
+static bool has_work(const struct serve *serve)
+{
+    return held(serve) > 0 || serve->record_count > 0 ||
+           (serve->config.store != NULL && store_needs_flush(serve->config.store));
+}
+
 static void after_batch(void *ctx)
 {
     struct serve *serve = ctx;
 
     /* Releasing answers may read further requests from the same connections. */
-    while (held(serve) > 0 || serve->record_count > 0 ||
-           (serve->config.store != NULL && store_needs_flush(serve->config.store))) {
+    for (;;) {
+        if (serve->config.prepare != NULL)
+            serve->config.prepare(serve->config.ctx);
+        if (!has_work(serve))
+            return;
         struct err err = ERR_INIT;
         bool durable = serve_flush(serve, &err) == 0;
         if (durable && serve->config.after_flush != NULL)

@@ -56,6 +56,9 @@ struct serve_config {
     serve_narrow_fn *narrow;              /* may be NULL */
     /* Makes records durable; NULL: by asking the audit role. */
     int (*record)(void *ctx, const struct audit_event *events, size_t count, struct err *err);
+    /* Runs before each batch is made durable: what was put off to be done for many requests at once
+     * is answered here (serve_answered()); may be NULL. */
+    loop_fn *prepare;
     /* Runs in each batch when all is durable, before the answers leave; may be NULL. */
     loop_fn *after_flush;
     void *ctx; /* of all functions above */

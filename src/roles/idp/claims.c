@@ -86,23 +86,29 @@ int claims_id(char out[CLAIMS_ID_SIZE], struct err *err)
     return 0;
 }
 
+int claims_put_access(struct idp *idp, const struct claims *claims, struct buf *payload,
+                      char jti[CLAIMS_ID_SIZE], struct err *err)
+{
+    TRY(claims_id(jti, err));
+    buf_put_u8(payload, '{');
+    put_who(idp, claims, payload);
+    put_text(payload, "jti", jti);
+    put_text(payload, "client_id", claims->client);
+    put_text(payload, "scope", claims->scope);
+    if (json_array_size(claims->audiences) > 0)
+        put_texts(payload, "aud", claims->audiences);
+    else
+        put_text(payload, "aud", claims->audience == NULL ? IDP_AUDIENCE : claims->audience);
+    buf_put_u8(payload, '}');
+    return buf_check(payload, "an access token", err);
+}
+
 int claims_access_token(struct idp *idp, const struct claims *claims, struct buf *out,
                         char jti[CLAIMS_ID_SIZE], struct err *err)
 {
     CLEANUP(buf_free_wiped) struct buf payload = BUF_INIT(PAYLOAD_MAX);
 
-    TRY(claims_id(jti, err));
-    buf_put_u8(&payload, '{');
-    put_who(idp, claims, &payload);
-    put_text(&payload, "jti", jti);
-    put_text(&payload, "client_id", claims->client);
-    put_text(&payload, "scope", claims->scope);
-    if (json_array_size(claims->audiences) > 0)
-        put_texts(&payload, "aud", claims->audiences);
-    else
-        put_text(&payload, "aud", claims->audience == NULL ? IDP_AUDIENCE : claims->audience);
-    buf_put_u8(&payload, '}');
-    TRY(buf_check(&payload, "an access token", err));
+    TRY(claims_put_access(idp, claims, &payload, jti, err));
     return signer_sign(idp->signer, true, buf_span(&payload), out, err);
 }
 

@@ -52,6 +52,13 @@ void idp_changed(void *ctx, const struct kube_change *change)
         apikey_changed(idp, change);
 }
 
+static void prepare(void *ctx)
+{
+    struct idp *idp = ctx;
+
+    signer_run(idp->signer);
+}
+
 static void after_flush(void *ctx)
 {
     struct idp *idp = ctx;
@@ -88,6 +95,7 @@ static int start(struct idp *idp, struct err *err)
         .admit = idp_admit,
         .changed = idp_changed,
         .narrow = apikey_narrow,
+        .prepare = prepare,
         .after_flush = after_flush,
         .ctx = idp,
     };

@@ -220,6 +220,11 @@ int signer_refresh(struct signer *signer, struct err *err) MUST_USE;
 /* Appends a token with this payload, of the type at+jwt or JWT. */
 int signer_sign(struct signer *signer, bool access, struct span payload, struct buf *out,
                 struct err *err) MUST_USE;
+/* The same for an access token, together with others that are wanted in this batch: `fn` gets the
+ * token in signer_run(), or why there is none. The payload is copied. */
+typedef void signer_fn(void *ctx, struct span token, const struct err *err);
+void signer_sign_later(struct signer *signer, struct span payload, signer_fn *fn, void *ctx);
+void signer_run(struct signer *signer);
 struct span signer_jwks(const struct signer *signer);
 /* The same, for verifying what came back. */
 struct jose_keys;
@@ -240,6 +245,9 @@ struct claims {
 enum { CLAIMS_ID_SIZE = 23 }; /* a jti: 128 bits */
 /* 128 random bits: a jti, a family. */
 int claims_id(char out[CLAIMS_ID_SIZE], struct err *err) MUST_USE;
+/* The payload of an access token, for signer_sign_later(). */
+int claims_put_access(struct idp *idp, const struct claims *claims, struct buf *payload,
+                      char jti[CLAIMS_ID_SIZE], struct err *err) MUST_USE;
 int claims_access_token(struct idp *idp, const struct claims *claims, struct buf *out,
                         char jti[CLAIMS_ID_SIZE], struct err *err) MUST_USE;
 int claims_id_token(struct idp *idp, const struct claims *claims, struct span access_token,

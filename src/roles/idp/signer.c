@@ -9,6 +9,7 @@
 #include "keys/keys.h"
 
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #define SIGNING_KEY "oidc"
 
@@ -22,6 +23,16 @@ struct signer {
     struct buf header_id;
     struct buf jwks;
     struct jose_keys *verifiers;
+    STAILQ_HEAD(, wanted) wanted;
+};
+
+/* A token that waits for its batch. */
+struct wanted {
+    struct buf payload;
+    struct buf input; /* what is signed: header and payload, encoded */
+    signer_fn *fn;
+    void *ctx;
+    STAILQ_ENTRY(wanted) entry;
 };
 
 static void put_header(struct buf *out, const char *typ, const struct keys_public *key)
@@ -97,14 +108,27 @@ int signer_new(struct idp *idp, struct signer **out, struct err *err)
                               .header_access = BUF_INIT(2 * HEADER_MAX),
                               .header_id = BUF_INIT(2 * HEADER_MAX),
                               .jwks = BUF_INIT(JWKS_MAX)};
+    STAILQ_INIT(&signer->wanted);
     *out = signer;
     return signer_refresh(signer, err);
+}
+
+static void forget_wanted(struct signer *signer)
+{
+    while (!STAILQ_EMPTY(&signer->wanted)) {
+        struct wanted *wanted = STAILQ_FIRST(&signer->wanted);
+        STAILQ_REMOVE_HEAD(&signer->wanted, entry);
+        buf_free_wiped(&wanted->payload);
+        buf_free_wiped(&wanted->input);
+        free(wanted);
+    }
 }
 
 void signer_free(struct signer *signer)
 {
     if (signer == NULL)
         return;
+    forget_wanted(signer);
     keys_public_list_free(&signer->keys);
     buf_free(&signer->header_access);
     buf_free(&signer->header_id);
@@ -132,6 +156,8 @@ int signer_put_keys(const struct signer *signer, struct identity_builder *builde
     }
     return 0;
 }
+
+/* ------------------------------------------------------------------ one token */
 
 static int sign_once(struct signer *signer, bool access, struct span payload, struct buf *out,
                      struct err *err)
@@ -164,4 +190,100 @@ int signer_sign(struct signer *signer, bool access, struct span payload, struct 
     TRY(signer_refresh(signer, err));
     publish_touch_signers(signer->idp->publish);
     return sign_once(signer, access, payload, out, err);
+}
+
+/* ------------------------------------------------------------------ many tokens */
+
+void signer_sign_later(struct signer *signer, struct span payload, signer_fn *fn, void *ctx)
+{
+    struct wanted *wanted = mem_new(sizeof(*wanted));
+
+    *wanted = (struct wanted){.payload = BUF_INIT(JOSE_TOKEN_MAX),
+                              .input = BUF_INIT(JOSE_TOKEN_MAX),
+                              .fn = fn,
+                              .ctx = ctx};
+    buf_put_span(&wanted->payload, payload);
+    STAILQ_INSERT_TAIL(&signer->wanted, wanted, entry);
+}
+
+struct batch {
+    struct wanted *items[KEYS_BATCH_MAX];
+    struct span inputs[KEYS_BATCH_MAX];
+    size_t count;
+};
+
+/* As many as go into one message to kms. */
+static void take_batch(struct signer *signer, struct batch *batch)
+{
+    size_t bytes = 0;
+
+    batch->count = 0;
+    while (!STAILQ_EMPTY(&signer->wanted) && batch->count < KEYS_BATCH_MAX) {
+        struct wanted *wanted = STAILQ_FIRST(&signer->wanted);
+        buf_reset(&wanted->input);
+        buf_put_span(&wanted->input, buf_span(&signer->header_access));
+        enc_base64_put(ENC_BASE64URL, buf_span(&wanted->payload), &wanted->input);
+        bytes += wanted->input.len;
+        if (bytes > KEYS_SIGN_MAX && batch->count > 0)
+            return;
+        STAILQ_REMOVE_HEAD(&signer->wanted, entry);
+        batch->inputs[batch->count] = buf_span(&wanted->input);
+        batch->items[batch->count++] = wanted;
+    }
+}
+
+static void give_back(struct signer *signer, const struct batch *batch)
+{
+    for (size_t i = batch->count; i-- > 0;)
+        STAILQ_INSERT_HEAD(&signer->wanted, batch->items[i], entry);
+}
+
+static void finish(struct wanted *wanted, struct span signature, const struct err *failed)
+{
+    struct err err = ERR_INIT;
+
+    if (failed == NULL) {
+        buf_put_u8(&wanted->input, '.');
+        enc_base64_put(ENC_BASE64URL, signature, &wanted->input);
+        if (buf_check(&wanted->input, "a token", &err) < 0)
+            failed = &err;
+    }
+    wanted->fn(wanted->ctx, buf_span(&wanted->input), failed);
+    buf_free_wiped(&wanted->payload);
+    buf_free_wiped(&wanted->input);
+    free(wanted);
+}
+
+static int sign_batch(struct signer *signer, const struct batch *batch, struct buf *signatures,
+                      size_t *len, struct err *err)
+{
+    return keys_sign_batch(role_peer(signer->idp->role, ROLE_KMS), SIGNING_KEY, signer->kid,
+                           batch->inputs, batch->count, signatures, len, err);
+}
+
+void signer_run(struct signer *signer)
+{
+    bool refreshed = false;
+
+    while (!STAILQ_EMPTY(&signer->wanted)) {
+        CLEANUP(buf_free) struct buf signatures = BUF_INIT(KEYS_BATCH_MAX * SIGN_SIG_MAX);
+        struct batch batch;
+        size_t len = 0;
+        struct err err = ERR_INIT;
+        take_batch(signer, &batch);
+        bool signed_all = sign_batch(signer, &batch, &signatures, &len, &err) == 0;
+        if (!signed_all && err.code == ERR_GONE && !refreshed) {
+            /* The key was rotated since we last asked. */
+            refreshed = true;
+            err_clear(&err);
+            give_back(signer, &batch);
+            if (signer_refresh(signer, &err) >= 0)
+                publish_touch_signers(signer->idp->publish);
+            continue;
+        }
+        for (size_t i = 0; i < batch.count; i++)
+            finish(batch.items[i],
+                   signed_all ? span_of(signatures.data + i * len, len) : (struct span){0},
+                   signed_all ? NULL : &err);
+    }
 }

@@ -142,16 +142,62 @@ int token_issue(struct idp *idp, struct serve_request *request, const struct tok
 
 /* ------------------------------------------------------------------ a client's own token */
 
+/* What waits for the signature; in the request's arena. */
+struct own_token {
+    struct serve_request *request;
+    const char *scope;
+    uint32_t ttl_sec;
+};
+
+static void on_signed(void *ctx, struct span token, const struct err *failed)
+{
+    struct own_token *own = ctx;
+    struct buf *body = &own->request->answer->body;
+
+    if (failed != NULL) {
+        token_unavailable(own->request, failed);
+    } else {
+        buf_put_str(body, "{\"access_token\":\"");
+        buf_put_span(body, token);
+        buf_printf(body, "\",\"token_type\":\"Bearer\",\"expires_in\":%u", own->ttl_sec);
+        put_member(body, "scope", own->scope);
+        buf_put_u8(body, '}');
+        reply_body(own->request, 200);
+    }
+    serve_answered(own->request);
+}
+
 /* The subject is "client:ID": no user can have such a name. */
+static int want_own_token(struct idp *idp, struct serve_request *request,
+                          const struct client *client, const char *scope, struct err *err)
+{
+    CLEANUP(buf_free_wiped) struct buf payload = BUF_INIT(JOSE_TOKEN_MAX);
+    struct own_token *own = arena_alloc(request->http->arena, sizeof(*own));
+    char subject[OAUTH_ID_MAX + 16];
+    char jti[CLAIMS_ID_SIZE];
+
+    snprintf(subject, sizeof(subject), "client:%s", client->id);
+    struct claims claims = {.subject = subject,
+                            .client = client->id,
+                            .scope = scope,
+                            .audiences = client->audiences,
+                            .ttl_sec = client->access_sec};
+    TRY(arena_check(request->http->arena, "the request", err));
+    TRY(claims_put_access(idp, &claims, &payload, jti, err));
+    reply_event(request, AUDIT_TOKEN_ISSUED, AUDIT_SOURCE_TOKEN, subject, "");
+    *own = (struct own_token){.request = request,
+                              .scope = (const char *)serve_keep(request, scope).p,
+                              .ttl_sec = client->access_sec};
+    signer_sign_later(idp->signer, buf_span(&payload), on_signed, own);
+    serve_later(request);
+    return 0;
+}
+
 static void client_credentials(struct idp *idp, struct serve_request *request,
                                const struct client *client, const struct form *form)
 {
-    CLEANUP(buf_free_wiped) struct buf token = BUF_INIT(JOSE_TOKEN_MAX);
     CLEANUP(buf_free) struct buf scope = BUF_INIT(OAUTH_SCOPE_MAX);
     const char *wanted = form->value[FORM_SCOPE] == NULL ? "" : form->value[FORM_SCOPE];
-    struct buf *body = &request->answer->body;
-    char subject[OAUTH_ID_MAX + 16];
-    char jti[CLAIMS_ID_SIZE];
     struct err err = ERR_INIT;
 
     if (client->open) {
@@ -163,22 +209,8 @@ static void client_credentials(struct idp *idp, struct serve_request *request,
         return;
     }
     client_put_scope(client, span_str(wanted), &scope);
-    snprintf(subject, sizeof(subject), "client:%s", client->id);
-    struct claims claims = {.subject = subject,
-                            .client = client->id,
-                            .scope = buf_text(&scope),
-                            .audiences = client->audiences,
-                            .ttl_sec = client->access_sec};
-    if (claims_access_token(idp, &claims, &token, jti, &err) < 0) {
+    if (want_own_token(idp, request, client, buf_text(&scope), &err) < 0)
         token_unavailable(request, &err);
-        return;
-    }
-    buf_printf(body, "{\"access_token\":\"%s\",\"token_type\":\"Bearer\",\"expires_in\":%u",
-               buf_text(&token), client->access_sec);
-    put_member(body, "scope", buf_text(&scope));
-    buf_put_u8(body, '}');
-    reply_event(request, AUDIT_TOKEN_ISSUED, AUDIT_SOURCE_TOKEN, subject, "");
-    reply_body(request, 200);
 }
 
 /* ------------------------------------------------------------------ the endpoint */

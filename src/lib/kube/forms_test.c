@@ -170,6 +170,14 @@ static void reviews_are_answered(void **state)
     assert_true(json_is_true(codec_json_at(rig->body, "status", "incomplete", NULL)));
     rig_must(rig, 201, "POST /apis/authentication.k8s.io/v1/selfsubjectreviews", "{}");
     assert_string_equal(rig_text(rig, "/status/userInfo/username"), "admin");
+    rig_must(rig, 201, "POST /apis/authentication.k8s.io/v1/tokenreviews",
+             "{'spec':{'token':'good'}}");
+    assert_string_equal(rig_text(rig, "/status/user/username"), "alice");
+    assert_string_equal(rig_text(rig, "/spec/token"), "");
+    rig_must(rig, 201, "POST /apis/authentication.k8s.io/v1/tokenreviews",
+             "{'spec':{'token':'bad'}}");
+    assert_true(json_is_false(codec_json_at(rig->body, "status", "authenticated", NULL)));
+    rig_must(rig, 422, "POST /apis/authentication.k8s.io/v1/tokenreviews", "{'spec':{}}");
     rig_must(rig, 405, "GET " AUTHZ "selfsubjectaccessreviews", NULL);
 }
 

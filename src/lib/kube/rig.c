@@ -34,6 +34,16 @@ static void changed(void *ctx, const struct kube_change *change)
         json_object_set_new(change->object, "status", json_pack("{s:s}", "key", "once"));
 }
 
+static int review_token(void *ctx UNUSED, const char *token, const json_t *audiences UNUSED,
+                        json_t *status, struct err *err UNUSED)
+{
+    if (strcmp(token, "good") == 0) {
+        json_object_set_new(status, "authenticated", json_true());
+        json_object_set_new(status, "user", json_pack("{s:s}", "username", "alice"));
+    }
+    return 0;
+}
+
 int rig_start(void **state)
 {
     struct rig *rig = mem_new(sizeof(*rig));
@@ -53,7 +63,8 @@ int rig_start(void **state)
                                  .ctx = rig,
                                  .authorize = authorize,
                                  .admit = admit,
-                                 .changed = changed};
+                                 .changed = changed,
+                                 .review_token = review_token};
     assert_int_equal(kube_server_new(&config, &rig->server, &err), 0);
     rig->arena = arena_new(16 << 20);
     rig->user = "admin";

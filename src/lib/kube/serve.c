@@ -314,8 +314,12 @@ void kube_serve(struct kube_server *server, const struct kube_request *request,
         .pool = pool,
     };
 
-    if (serve(&call) < 0)
-        INVARIANT(answer->status >= 400);
+    struct err err = ERR_INIT;
+
+    if (serve(&call) == 0 || answer->status >= 400)
+        return;
+    err_set(&err, ERR_INTERNAL, "the request failed without a reason; this is a bug");
+    kube_answer_error(answer, &err);
 }
 
 int kube_server_new(const struct kube_config *config, struct kube_server **out, struct err *err)

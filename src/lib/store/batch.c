@@ -54,7 +54,7 @@ void store_discard(struct store *store)
     store->backend->ops->rollback(store->backend);
     if (store->dirty) {
         store->now = store->durable;
-        keyring_rollback(store);
+        store_keyring_rollback(store);
         scrub_restart(store);
         store->rewrap_id = 0;
     }

@@ -3,6 +3,9 @@
  * One schema of a PostgreSQL database. Several processes may have it open; who writes holds the
  * lock of the table `meta` until the commit, and every commit notifies the others. A connection
  * that broke is made anew with the next call; inside a transaction the call fails.
+ *
+ * Writes are sent and not waited for: the next read or the commit takes their answers in the same
+ * round trip. A write that failed shows there.
  */
 #include "store/postgres_internal.h"
 
@@ -11,7 +14,7 @@
 
 #include <endian.h>
 
-enum { LARGE_ROWS = 16 };
+enum { LARGE_ROWS = 16, QUEUE_MAX = 64 };
 
 struct param {
     const char *value;
@@ -43,8 +46,44 @@ static int prepare(struct postgres *postgres, enum backend_table table, enum sta
     return ok;
 }
 
-static int run_once(struct postgres *postgres, enum backend_table table, enum statement what,
-                    const struct param *params, int count, PGresult **out, struct err *err)
+static bool good(const struct postgres *postgres, const PGresult *result)
+{
+    ExecStatusType status = postgres->pq->resultStatus(result);
+
+    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+}
+
+/* Takes the answers of all that was sent; `last`, if not NULL, gets the last one. */
+static int drain(struct postgres *postgres, PGresult **last, struct err *err)
+{
+    const struct pq *pq = postgres->pq;
+    PGresult *result = NULL;
+    int failed = 0;
+
+    if (postgres->queued == 0)
+        return 0;
+    if (pq->pipelineSync(postgres->conn) != 1)
+        failed = postgres_fail(postgres, NULL, "send a transaction", err);
+    for (; postgres->queued > 0; postgres->queued--) {
+        pq->clear(result);
+        result = pq->getResult(postgres->conn);
+        if (failed == 0 && !good(postgres, result))
+            failed = postgres_fail(postgres, result, "read or write a record", err);
+        /* A NULL ends the answer of each. */
+        for (PGresult *end; (end = pq->getResult(postgres->conn)) != NULL;)
+            pq->clear(end);
+    }
+    pq->clear(pq->getResult(postgres->conn)); /* that of the sync */
+    (void)pq->exitPipelineMode(postgres->conn);
+    if (failed == 0 && last != NULL)
+        *last = result;
+    else
+        pq->clear(result);
+    return failed;
+}
+
+static int send_statement(struct postgres *postgres, enum backend_table table, enum statement what,
+                          const struct param *params, int count, struct err *err)
 {
     const struct pq *pq = postgres->pq;
     const char *values[3];
@@ -54,21 +93,27 @@ static int run_once(struct postgres *postgres, enum backend_table table, enum st
 
     TRY(postgres_connected(postgres, err));
     snprintf(name, sizeof(name), "%s_%d", names[table], what);
-    TRY(prepare(postgres, table, what, name, err));
+    if (!postgres->prepared[table][what]) {
+        TRY(drain(postgres, NULL, err));
+        TRY(prepare(postgres, table, what, name, err));
+    }
     for (int i = 0; i < count; i++) {
         values[i] = params[i].value;
         lens[i] = params[i].len;
     }
-    PGresult *result = pq->execPrepared(postgres->conn, name, count, values, lens, formats, 1);
-    ExecStatusType status = pq->resultStatus(result);
-    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
-        *out = result;
-        return 0;
-    }
-    int failed =
-        postgres_fail(postgres, result, what == PUT ? "write a record" : "read a record", err);
-    pq->clear(result);
-    return failed;
+    if (postgres->queued == 0)
+        (void)pq->enterPipelineMode(postgres->conn);
+    if (pq->sendQueryPrepared(postgres->conn, name, count, values, lens, formats, 1) != 1)
+        return postgres_fail(postgres, NULL, "send a statement", err);
+    postgres->queued++;
+    return 0;
+}
+
+static int run_once(struct postgres *postgres, enum backend_table table, enum statement what,
+                    const struct param *params, int count, PGresult **out, struct err *err)
+{
+    TRY(send_statement(postgres, table, what, params, count, err));
+    return drain(postgres, out, err);
 }
 
 /* Outside a transaction a call that met a broken connection is repeated once on a new one. */
@@ -111,28 +156,27 @@ static int postgres_get(struct backend *backend, enum backend_table table, struc
     return found;
 }
 
+static int queue(struct postgres *postgres, enum backend_table table, enum statement what,
+                 const struct param *params, int count, struct err *err)
+{
+    TRY(send_statement(postgres, table, what, params, count, err));
+    return postgres->queued < QUEUE_MAX ? 0 : drain(postgres, NULL, err);
+}
+
 static int postgres_put(struct backend *backend, enum backend_table table, struct span key,
                         struct span value, struct err *err)
 {
-    struct postgres *postgres = postgres_of(backend);
     struct param params[] = {param_of(key), param_of(value)};
-    PGresult *result;
 
-    TRY(run(postgres, table, PUT, params, 2, &result, err));
-    postgres->pq->clear(result);
-    return 0;
+    return queue(postgres_of(backend), table, PUT, params, 2, err);
 }
 
 static int postgres_remove(struct backend *backend, enum backend_table table, struct span key,
                            struct err *err)
 {
-    struct postgres *postgres = postgres_of(backend);
     struct param params[] = {param_of(key)};
-    PGresult *result;
 
-    TRY(run(postgres, table, REMOVE, params, 1, &result, err));
-    postgres->pq->clear(result);
-    return 0;
+    return queue(postgres_of(backend), table, REMOVE, params, 1, err);
 }
 
 static int postgres_scan(struct backend *backend, enum backend_table table, struct span after,
@@ -164,6 +208,7 @@ static void postgres_rollback(struct backend *backend)
     struct postgres *postgres = postgres_of(backend);
     struct err ignored = ERR_INIT;
 
+    (void)!drain(postgres, NULL, &ignored);
     /* A connection that is gone has rolled back by itself. */
     if (postgres->in_transaction && postgres->pq->status(postgres->conn) == CONNECTION_OK)
         (void)!postgres_exec(postgres, postgres->conn, "ROLLBACK", "undo", &ignored);
@@ -204,6 +249,7 @@ static int postgres_commit(struct backend *backend, struct err *err)
     const struct pq *pq = postgres->pq;
     char text[SQL_MAX];
 
+    TRY(drain(postgres, NULL, err));
     snprintf(text, sizeof(text), "NOTIFY drun_store_%s; COMMIT", postgres->schema);
     PGresult *result = pq->exec(postgres->conn, text);
     /* COMMIT of a transaction that failed before answers ROLLBACK. */

@@ -18,6 +18,7 @@ struct postgres {
     char *schema;
     bool in_transaction;
     bool prepared[BACKEND_TABLES][STATEMENTS];
+    unsigned queued; /* statements that were sent and not yet answered */
 };
 
 static inline struct postgres *postgres_of(const struct backend *backend)

@@ -69,6 +69,7 @@ int postgres_exec(struct postgres *postgres, PGconn *conn, const char *text, con
 static int session(struct postgres *postgres, struct err *err)
 {
     memset(postgres->prepared, 0, sizeof(postgres->prepared));
+    postgres->queued = 0;
     postgres->pq->setNoticeReceiver(postgres->conn, ignore_notice, NULL);
     return postgres_exec(
         postgres, postgres->conn,

@@ -150,7 +150,7 @@ int store_get(struct store *store, struct store_key key, struct arena *arena,
     struct coll *coll;
 
     TRY(txn_check_key(key, err));
-    TRY(keyring_find(store, key.collection, &coll, err));
+    TRY(store_keyring_find(store, key.collection, &coll, err));
     if (coll == NULL)
         return not_found(key, err);
     hash_pos(coll, key.scope, key.name, pos);
@@ -331,7 +331,7 @@ int store_list(struct store *store, const struct store_list *query, struct arena
     TRY(check_query(query, err));
     TRY(batch_refresh(store, err));
     out->revision = store->now.revision;
-    TRY(keyring_find(store, query->collection, &coll, err));
+    TRY(store_keyring_find(store, query->collection, &coll, err));
     if (coll == NULL)
         return 0;
     TRY(listing_open(&listing, coll, query, err));

@@ -156,7 +156,7 @@ static int scrub_set(struct store *store, size_t limit, struct err *err)
 static int check_record(struct store *store, const uint8_t *pos, const struct row_current *current,
                         struct err *err)
 {
-    struct coll *coll = keyring_by_hash(store, pos);
+    struct coll *coll = store_keyring_by_hash(store, pos);
     struct row_body body;
     struct row row;
 
@@ -220,7 +220,7 @@ static int history_row(struct store *store, struct span key, struct span bytes, 
         return err_set(err, ERR_CORRUPT, "a change of revision %lld is missing from the history",
                        (long long)row_revision(scrub->id));
     TRY(row_decode(id, bytes, &row, err));
-    struct coll *coll = keyring_by_hash(store, row.pos);
+    struct coll *coll = store_keyring_by_hash(store, row.pos);
     if (coll == NULL)
         err_set(&why, ERR_CORRUPT, "the data key of its collection is damaged");
     if (coll == NULL || seal_open_row(store, coll, &row, &store->plain, &body, &why) < 0) {

@@ -74,7 +74,7 @@ int seal_row(struct store *store, struct coll *coll, struct row *row, struct spa
     const struct secret *key;
 
     row->key = (uint32_t)coll->count;
-    TRY(keyring_seal_key(store, coll, row->key, row_revision(row->id), &key, err));
+    TRY(store_keyring_seal_key(store, coll, row->key, row_revision(row->id), &key, err));
     row_aad(row, store->id, aad);
     row->sealed = span_of("", 0);
     row_encode(row, out);
@@ -87,7 +87,7 @@ int seal_open_row(struct store *store, struct coll *coll, const struct row *row,
     uint8_t aad[ROW_AAD_LEN];
     const struct secret *key;
 
-    TRY(keyring_seal_key(store, coll, row->key, row_revision(row->id), &key, err));
+    TRY(store_keyring_seal_key(store, coll, row->key, row_revision(row->id), &key, err));
     row_aad(row, store->id, aad);
     buf_reset(plain);
     TRY(crypto_open(key, span_of(aad, sizeof(aad)), row->sealed, plain, err));

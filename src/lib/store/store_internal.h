@@ -115,22 +115,22 @@ struct store {
 
 /* Reads the store's own key and those of the collections; makes the former in a new store, inside a
  * batch. */
-int keyring_create_self(struct store *store, struct err *err) MUST_USE;
-int keyring_load_self(struct store *store, struct err *err) MUST_USE;
-int keyring_load(struct store *store, struct err *err) MUST_USE;
-void keyring_free(struct store *store);
+int store_keyring_create_self(struct store *store, struct err *err) MUST_USE;
+int store_keyring_load_self(struct store *store, struct err *err) MUST_USE;
+int store_keyring_load(struct store *store, struct err *err) MUST_USE;
+void store_keyring_free(struct store *store);
 /* Forgets the versions that an undone batch made. */
-void keyring_rollback(struct store *store);
+void store_keyring_rollback(struct store *store);
 /* 0 and NULL when no record was ever put there; ERR_CORRUPT when its first key is damaged. */
-int keyring_find(struct store *store, const char *name, struct coll **out,
-                 struct err *err) MUST_USE;
-struct coll *keyring_by_hash(struct store *store, const uint8_t hash[ROW_HASH_LEN]);
+int store_keyring_find(struct store *store, const char *name, struct coll **out,
+                       struct err *err) MUST_USE;
+struct coll *store_keyring_by_hash(struct store *store, const uint8_t hash[ROW_HASH_LEN]);
 /* A new version, the first one too; inside a batch. */
-int keyring_add_version(struct store *store, const char *name, struct coll **out,
-                        struct err *err) MUST_USE;
+int store_keyring_add_version(struct store *store, const char *name, struct coll **out,
+                              struct err *err) MUST_USE;
 /* The key that seals what has this revision. Belongs to the keyring; good until the next call. */
-int keyring_seal_key(struct store *store, struct coll *coll, uint32_t version, int64_t revision,
-                     const struct secret **out, struct err *err) MUST_USE;
+int store_keyring_seal_key(struct store *store, struct coll *coll, uint32_t version,
+                           int64_t revision, const struct secret **out, struct err *err) MUST_USE;
 
 /* ---- seal.c: names and rows of one store ---- */
 

@@ -87,7 +87,7 @@ static int run_check(struct store *store, const struct store_check *check, struc
     struct coll *coll;
     int found = 0;
 
-    TRY(keyring_find(store, check->key.collection, &coll, err));
+    TRY(store_keyring_find(store, check->key.collection, &coll, err));
     if (coll != NULL) {
         hash_pos(coll, check->key.scope, check->key.name, pos);
         found = read_current(store, pos, &current, err);
@@ -131,11 +131,11 @@ static int fill_slot(struct store *store, const struct store_change *change, str
                           .value = change->value,
                           .remove = change->remove};
     take_terms(change, slot);
-    TRY(keyring_find(store, change->key.collection, &slot->coll, err));
+    TRY(store_keyring_find(store, change->key.collection, &slot->coll, err));
     if (slot->coll == NULL && change->remove)
         return 0;
     if (slot->coll == NULL)
-        TRY(keyring_add_version(store, change->key.collection, &slot->coll, err));
+        TRY(store_keyring_add_version(store, change->key.collection, &slot->coll, err));
     hash_pos(slot->coll, slot->scope, slot->name, slot->pos);
     int found = read_current(store, slot->pos, &slot->old, err);
     slot->exists = found == 1;

@@ -112,9 +112,9 @@ static int read_event(struct store *store, const struct row *row, struct arena *
 {
     struct row_body body;
 
-    *event = (struct event){.coll = keyring_by_hash(store, row->pos), .removed = row->dead};
-    if (event->coll == NULL && keyring_load(store, err) == 0)
-        event->coll = keyring_by_hash(store, row->pos);
+    *event = (struct event){.coll = store_keyring_by_hash(store, row->pos), .removed = row->dead};
+    if (event->coll == NULL && store_keyring_load(store, err) == 0)
+        event->coll = store_keyring_by_hash(store, row->pos);
     if (event->coll == NULL)
         return err_set(err, ERR_CORRUPT, "the data key of its collection is damaged");
     TRY(seal_open_row(store, event->coll, row, &store->plain, &body, err));

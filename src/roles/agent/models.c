@@ -7,6 +7,7 @@
 #include "agent/agent_internal.h"
 #include "agent/model_file.h"
 #include "agent/vault.h"
+#include "base/fd.h"
 #include "base/mem.h"
 #include "log/log.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/proof_table.h"
 
+#include "agent/audit_file.h"
 #include "agent/proofs.h"
 #include "agent/service.h"
 #include "base/mem.h"
@@ -47,8 +48,23 @@ static int handle_probe(void *ctx, struct ipc_request *request, struct buf *repl
     return IPC_ANSWER;
 }
 
+static int handle_audit_file(void *ctx, struct ipc_request *request, struct buf *reply,
+                             struct err *err)
+{
+    struct agent *agent = ctx;
+    struct cursor cursor = cursor_of(request->body);
+    uint32_t number = cursor_u32(&cursor);
+
+    TRY(cursor_done(&cursor, "the question", err));
+    request->reply_fds->fd[0] = audit_file_open(agent, number, reply, err);
+    TRY(request->reply_fds->fd[0]);
+    request->reply_fds->count = 1;
+    return IPC_ANSWER;
+}
+
 static const struct ipc_message messages[] = {
     {AGENT_PROBE_SANDBOX, "probe_sandbox", IPC_FROM(ROLE_POSTURE), 1024, 0, handle_probe},
+    {AGENT_AUDIT_FILE, "audit_file", IPC_FROM(ROLE_POSTURE), 4, 0, handle_audit_file},
     {0},
 };
 

@@ -31,7 +31,7 @@ int audit_list(const struct audit_command *command, struct err *err) MUST_USE;
 int audit_tail(const struct audit_command *command, struct err *err) MUST_USE;
 
 /* 1 when all is good, 0 when it is not. */
-int audit_verify_command(const struct audit_command *command, struct err *err) MUST_USE;
+int audit_verify_log(const struct audit_command *command, struct err *err) MUST_USE;
 int audit_prove(const struct audit_command *command, struct err *err) MUST_USE;
 /* A text of the platform as it is: "checkpoints/latest", "publickey". */
 int audit_fetch_text(struct client *client, const char *what, struct buf *out,

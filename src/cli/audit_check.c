@@ -111,7 +111,7 @@ static int verify_proof(const struct audit_command *command, struct subject *sub
     return 1;
 }
 
-int audit_verify_command(const struct audit_command *command, struct err *err)
+int audit_verify_log(const struct audit_command *command, struct err *err)
 {
     CLEANUP(subject_free) struct subject subject = SUBJECT_INIT;
     CLEANUP(buf_free) struct buf report = BUF_INIT(REPORT_MAX);

@@ -41,10 +41,8 @@ static void fill_asks(struct gw_call *call, uint64_t tokens, const struct policy
 
     asks[GW_KEY_REQUESTS] = ask(key, "kr", 1, who->requests_per_min);
     asks[GW_KEY_TOKENS] = ask(key, "kt", tokens, who->tokens_per_min);
-    asks[GW_NAMESPACE_REQUESTS] =
-        ask(ns->name, "nr", 1, ns->limits.requests_per_min);
-    asks[GW_NAMESPACE_TOKENS] =
-        ask(ns->name, "nt", tokens, ns->limits.tokens_per_min);
+    asks[GW_NAMESPACE_REQUESTS] = ask(ns->name, "nr", 1, ns->limits.requests_per_min);
+    asks[GW_NAMESPACE_TOKENS] = ask(ns->name, "nt", tokens, ns->limits.tokens_per_min);
     asks[GW_ROUTE_REQUESTS] = ask(service, "rr", 1, route->limits.requests_per_min);
     asks[GW_ROUTE_TOKENS] = ask(service, "rt", tokens, route->limits.tokens_per_min);
 }

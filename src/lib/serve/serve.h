@@ -59,8 +59,8 @@ void serve_free_ptr(struct serve **serve);
 /* What an owner of kinds may do: its own folders, its sockets that listen already, a thread. */
 extern const struct role_promises serve_promises;
 
-/* The role's own store, SQLite in its folder or its schema in PostgreSQL, as the settings say; refused
- * when it is older than what the audit log knows of it. */
+/* The role's own store, SQLite in its folder or its schema in PostgreSQL, as the settings say;
+ * refused when it is older than what the audit log knows of it. */
 int serve_store_open(struct role *role, struct store **out, struct err *err) MUST_USE;
 
 /* NULL without kinds. */

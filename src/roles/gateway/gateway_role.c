@@ -30,7 +30,8 @@ static const struct lockdown_path paths[] = {
     {"/etc/ld.so.cache", LOCKDOWN_PATH_READ | LOCKDOWN_PATH_OPTIONAL},
     {"/etc/ssl/openssl.cnf", LOCKDOWN_PATH_READ | LOCKDOWN_PATH_OPTIONAL},
     {"/dev/null", LOCKDOWN_PATH_WRITE},
-    {"/proc/sys/kernel/random/boot_id", LOCKDOWN_PATH_READ}, /* whose limits are in the shared file */
+    {"/proc/sys/kernel/random/boot_id",
+     LOCKDOWN_PATH_READ}, /* whose limits are in the shared file */
     {0},
 };
 

@@ -4,6 +4,8 @@
  * bytes written and synced without a log. Runs below DRUN_TEST_DIR, or /tmp.
  */
 #include "audit/audit_test_util.h"
+#include "audit/ring.h"
+#include "audit/verify.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -66,6 +68,73 @@ static void run(struct test_keys *keys, size_t batch, size_t rounds)
     test_dir_remove(path);
 }
 
+static int ignore(void *ctx UNUSED, const struct audit_event *event UNUSED, struct err *err UNUSED)
+{
+    return 0;
+}
+
+static void verify(struct test_keys *keys, const char *path)
+{
+    struct audit_verify_options options = {.keys = &keys->signers, .origin = TEST_ORIGIN};
+    struct audit_verdict verdict;
+    struct err err = ERR_INIT;
+    CLEANUP_FD int fd = test_dir_fd(path);
+    uint64_t start = clock_mono_ns();
+
+    INVARIANT(audit_verify(fd, &options, &verdict, &err) == 0 && verdict.good);
+    printf("verify: %.0f records/s\n", (double)verdict.records / seconds_since(start));
+}
+
+/* How long a start takes that reads one full segment: the newest is read, checked and opened. */
+static void start_up(struct test_keys *keys)
+{
+    enum { RECORDS = 32000, BATCH = 1000 };
+    struct audit_log_config config = test_config(keys);
+    char path[64];
+
+    test_dir_make(path);
+    struct audit_log *log = test_log(path, &config);
+    for (size_t i = 0; i < RECORDS / BATCH; i++)
+        test_append(log, i * BATCH, BATCH);
+    audit_log_close(log);
+    uint64_t start = clock_mono_ns();
+    log = test_log(path, &config);
+    printf("start with %d records in the newest segment: %.0f ms\n", RECORDS,
+           seconds_since(start) * 1e3);
+    struct err err = ERR_INIT;
+    INVARIANT(audit_log_checkpoint(log, &err) == 0);
+    audit_log_close(log);
+    verify(keys, path);
+    test_dir_remove(path);
+}
+
+/* What one event costs an nginx worker. */
+static void ring(void)
+{
+    enum { ROUNDS = 2000, EVENTS = 100 };
+    struct audit_ring_writer writer;
+    struct audit_ring_reader *reader;
+    char room[32];
+    struct audit_event event = test_event(1, room);
+    struct err err = ERR_INIT;
+    uint64_t spent = 0;
+    CLEANUP_FD int fd = audit_ring_create(1 << 20, &err);
+
+    INVARIANT(fd >= 0 && audit_ring_writer_open(&writer, fd, -1, &err) == 0);
+    INVARIANT(audit_ring_reader_open(fd, &reader, &err) == 0);
+    for (size_t i = 0; i < ROUNDS; i++) {
+        uint64_t start = clock_mono_ns();
+        for (size_t k = 0; k < EVENTS; k++)
+            INVARIANT(audit_ring_put(&writer, &event));
+        spent += clock_mono_ns() - start;
+        INVARIANT(audit_ring_read(reader, 2 * EVENTS, ignore, NULL, &err) == EVENTS);
+        audit_ring_release(reader);
+    }
+    printf("ring: %.0f ns to put an event\n", (double)spent / (ROUNDS * EVENTS));
+    audit_ring_reader_free(reader);
+    audit_ring_writer_close(&writer);
+}
+
 int main(void)
 {
     static const size_t batches[][2] = {{1, 500}, {64, 300}, {1024, 100}, {8192, 12}};
@@ -76,6 +145,8 @@ int main(void)
     test_keys_init(&keys);
     for (size_t i = 0; i < ARRAY_LEN(batches); i++)
         run(&keys, batches[i][0], batches[i][1]);
+    start_up(&keys);
+    ring();
     test_keys_free(&keys);
     return 0;
 }

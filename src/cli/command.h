@@ -35,11 +35,25 @@ struct cli_command {
 extern const struct cli_command cli_commands[];
 
 int cli_up(int argc, char **argv);
+int cli_get(int argc, char **argv);
+int cli_apply(int argc, char **argv);
+int cli_delete(int argc, char **argv);
+int cli_can_i(int argc, char **argv);
+int cli_keys(int argc, char **argv);
+int cli_kubeconfig(int argc, char **argv);
+int cli_credential(int argc, char **argv);
 int cli_role(int argc, char **argv);
 int cli_version(int argc, char **argv);
 int cli_completion(int argc, char **argv);
 
 extern const struct cli_option cli_up_options[];
+extern const struct cli_option cli_get_options[];
+extern const struct cli_option cli_apply_options[];
+extern const struct cli_option cli_delete_options[];
+extern const struct cli_option cli_can_i_options[];
+extern const struct cli_option cli_keys_options[];
+extern const struct cli_option cli_kubeconfig_options[];
+extern const struct cli_option cli_credential_options[];
 
 /*
  * Walks the arguments of one command. cli_next() gives '-' for an option of the command's table

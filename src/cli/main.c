@@ -5,6 +5,15 @@ static int cli_help(int argc, char **argv);
 
 const struct cli_command cli_commands[] = {
     {"up", "", "start the platform on this machine", cli_up_options, cli_up, false},
+    {"get", "KIND [NAME]", "show objects", cli_get_options, cli_get, false},
+    {"apply", "", "make or change objects from manifests", cli_apply_options, cli_apply, false},
+    {"delete", "KIND NAME", "remove an object", cli_delete_options, cli_delete, false},
+    {"can-i", "VERB KIND [NAME]", "ask whether you may", cli_can_i_options, cli_can_i, false},
+    {"keys", "create|list|revoke [NAME]", "API keys", cli_keys_options, cli_keys, false},
+    {"kubeconfig", "", "print a kubeconfig for kubectl", cli_kubeconfig_options, cli_kubeconfig,
+     false},
+    {"credential", "", "print a credential for kubectl", cli_credential_options, cli_credential,
+     true},
     {"completion", "bash|zsh|fish", "print a completion script for a shell", NULL, cli_completion,
      false},
     {"version", "", "print the version", NULL, cli_version, false},

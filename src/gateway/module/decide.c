@@ -108,7 +108,7 @@ static bool split_model(const struct gw_call *call, struct span *ns, struct span
 static bool may_invoke(const struct snapshot *policy, const struct auth_principal *principal,
                        struct span ns, struct span name)
 {
-    struct span groups[AUTH_GROUPS_MAX];
+    UNINITIALIZED struct span groups[AUTH_GROUPS_MAX];
     struct rbac_request request = {
         .user = {.name = auth_text(principal, principal->name), .groups = groups},
         .verb = span_str("invoke"),

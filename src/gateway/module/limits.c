@@ -39,14 +39,14 @@ static void fill_asks(struct gw_call *call, uint64_t tokens, const struct policy
     struct span service = span_of(name, ns_len + 1 + name_len);
     struct limit_ask *asks = call->asks;
 
-    asks[GW_KEY_REQUESTS] = ask(key, "key requests", 1, who->requests_per_min);
-    asks[GW_KEY_TOKENS] = ask(key, "key tokens", tokens, who->tokens_per_min);
+    asks[GW_KEY_REQUESTS] = ask(key, "kr", 1, who->requests_per_min);
+    asks[GW_KEY_TOKENS] = ask(key, "kt", tokens, who->tokens_per_min);
     asks[GW_NAMESPACE_REQUESTS] =
-        ask(ns->name, "namespace requests", 1, ns->limits.requests_per_min);
+        ask(ns->name, "nr", 1, ns->limits.requests_per_min);
     asks[GW_NAMESPACE_TOKENS] =
-        ask(ns->name, "namespace tokens", tokens, ns->limits.tokens_per_min);
-    asks[GW_ROUTE_REQUESTS] = ask(service, "route requests", 1, route->limits.requests_per_min);
-    asks[GW_ROUTE_TOKENS] = ask(service, "route tokens", tokens, route->limits.tokens_per_min);
+        ask(ns->name, "nt", tokens, ns->limits.tokens_per_min);
+    asks[GW_ROUTE_REQUESTS] = ask(service, "rr", 1, route->limits.requests_per_min);
+    asks[GW_ROUTE_TOKENS] = ask(service, "rt", tokens, route->limits.tokens_per_min);
 }
 
 static ngx_int_t refuse(ngx_http_request_t *r, struct gw_call *call)

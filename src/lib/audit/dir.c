@@ -35,6 +35,8 @@ static void add(struct audit_dir *dir, uint64_t first, bool dropped)
 
 static void link_ends(struct audit_dir *dir)
 {
+    if (dir->count == 0)
+        return;
     qsort(dir->segment, dir->count, sizeof(*dir->segment), by_first);
     for (size_t i = 0; i + 1 < dir->count; i++)
         dir->segment[i].end = dir->segment[i + 1].first;

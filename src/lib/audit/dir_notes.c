@@ -20,6 +20,8 @@ enum { TAIL_MAX = 64 * 1024, TREE_FILE_MAX = 8 + 4 + TREE_RANGE_MAX * TREE_HASH_
 /* A note ends with an empty line, like its text does. */
 static bool take_note(struct span *rest, struct span *out)
 {
+    if (rest->len == 0)
+        return false;
     const uint8_t *at = rest->p;
     const uint8_t *end = rest->p + rest->len;
 

@@ -33,8 +33,8 @@ struct audit_log_config {
     const char *origin;              /* the log's name, for ever: "drun/audit/INSTANCE" */
     const struct note_keys *signers; /* of all generations; copied */
     struct audit_log_keys keys;
-    uint64_t segment_records; /* 0: 65,536 */
-    uint64_t segment_bytes;   /* 0: 64 MiB */
+    uint64_t segment_records; /* 0: 32,768 */
+    uint64_t segment_bytes;   /* 0: 32 MiB */
     uint64_t (*now_ns)(void); /* NULL: the wall clock */
 };
 

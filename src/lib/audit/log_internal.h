@@ -6,8 +6,8 @@
 #include "audit/log.h"
 
 enum {
-    LOG_SEGMENT_RECORDS = 65536,
-    LOG_SEGMENT_BYTES = 64 * 1024 * 1024,
+    LOG_SEGMENT_RECORDS = 32768, /* a start reads one segment: a tenth of a second */
+    LOG_SEGMENT_BYTES = 32 * 1024 * 1024,
     LOG_ANCHORS_MAX = 32,
     LOG_ROLE_SIZE = 32,
 };

@@ -115,9 +115,13 @@ static int go_on_elsewhere(struct recovery *recovery, struct err *err)
     uint64_t first = recovery->last->first;
 
     TRY(choose_base(recovery, &log->tree, err));
+    /* Then no proof can join what follows to what was signed; the next checkpoint begins anew. */
+    bool lost = log->has_newest && log->newest.size > log->tree.end;
     CLEANUP_FREE char *text = mem_printf(
-        "segment %" PRIu64 " is damaged: %s; the log goes on in a new segment at record %" PRIu64,
-        first, recovery->what, log->tree.end);
+        "segment %" PRIu64 " is damaged: %s; the log goes on in a new segment at record %" PRIu64
+        "%s",
+        first, recovery->what, log->tree.end, lost ? ", and signed records are lost" : "");
+    log->has_newest = log->has_newest && !lost;
     log_say(LOG_ERROR, "audit.damaged", "%s", text);
     log->damage_count++;
     if (log->tree.end == first)

@@ -10,6 +10,8 @@
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 int log_sync_dir(const struct audit_log *log, struct err *err)
 {
@@ -53,6 +55,19 @@ static int write_durably(struct audit_log *log, struct span bytes, struct err *e
 
 /* ------------------------------------------------------------------ segments */
 
+/* A log that root opens before it becomes another user stays that user's, who owns the directory.
+ */
+static int give_to_owner(const struct audit_log *log, int fd, struct err *err)
+{
+    struct stat st;
+
+    if (geteuid() != 0)
+        return 0;
+    if (fstat(log->dir_fd, &st) < 0 || fchown(fd, st.st_uid, st.st_gid) < 0)
+        return err_sys(err, "cannot give a segment to the owner of the audit log");
+    return 0;
+}
+
 static int create_file(struct audit_log *log, struct segment_file *file, struct span header,
                        struct err *err)
 {
@@ -62,7 +77,9 @@ static int create_file(struct audit_log *log, struct segment_file *file, struct 
     file->fd = openat(log->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (file->fd < 0)
         return err_sys(err, "cannot create the segment %s", name);
-    int done = write_at(file->fd, header, 0, err);
+    int done = give_to_owner(log, file->fd, err);
+    if (done == 0)
+        done = write_at(file->fd, header, 0, err);
     if (done == 0 && fdatasync(file->fd) < 0)
         done = err_sys(err, "cannot make the segment %s durable", name);
     if (done == 0)

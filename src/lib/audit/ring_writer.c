@@ -118,7 +118,7 @@ static bool put_bytes(struct audit_ring_writer *writer, const uint8_t *bytes, ui
 
 bool audit_ring_put(struct audit_ring_writer *writer, const struct audit_event *event)
 {
-    uint8_t bytes[AUDIT_EVENT_MAX + 1];
+    UNINITIALIZED uint8_t bytes[AUDIT_EVENT_MAX + 1];
     struct buf out = {.data = bytes, .cap = sizeof(bytes), .max = AUDIT_EVENT_MAX};
     struct audit_event timed = *event;
 

@@ -309,19 +309,17 @@ int segment_file_read(struct segment_file *file, uint64_t index, struct buf *roo
                       struct segment_record *out, struct err *err)
 {
     uint64_t i = index - file->header.first;
-    uint32_t len;
 
     INVARIANT(index >= file->header.first);
     if (i >= file->count)
         return err_set(err, ERR_CORRUPT, "record %" PRIu64 " is in a damaged part of the log",
                        index);
+    /* Up to where the next record can begin; a trailer may say anything. */
+    uint64_t end = i + 1 < file->count ? file->offsets[i + 1] : file->end;
+    uint64_t len = end > file->offsets[i] ? end - file->offsets[i] : 0;
     buf_reset(room);
-    TRY(segment_pread(file->fd, file->offsets[i], SEGMENT_RECORD_HEAD, room, err));
-    if (room->len == SEGMENT_RECORD_HEAD) {
-        memcpy(&len, room->data, sizeof(len));
-        len = NUM_MIN(le32toh(len), (uint32_t)SEGMENT_SEALED_MAX);
-        TRY(segment_pread(file->fd, file->offsets[i] + SEGMENT_RECORD_HEAD, len, room, err));
-    }
+    TRY(segment_pread(file->fd, file->offsets[i],
+                      NUM_MIN(len, (uint64_t)SEGMENT_RECORD_HEAD + SEGMENT_SEALED_MAX), room, err));
     struct span bytes = buf_span(room);
     if (!segment_next_record(&bytes, index, out) || !tree_hash_eq(&out->leaf, &file->leaves[i]) ||
         !segment_check_record(&file->header, out))

@@ -122,8 +122,28 @@ static void a_good_log_verifies_without_its_data_keys(void **state UNUSED)
     assert_int_equal(verdict.opened, 0);
 }
 
+/* With every kind of file: sealed, open and dropped segments, checkpoints, tree. */
+static void make_small_log(void)
+{
+    struct audit_log_config small = config;
+    struct err err = ERR_INIT;
+
+    test_dir_remove(copy);
+    assert_int_equal(mkdir(copy, 0700), 0);
+    small.segment_records = 2;
+    struct audit_log *log = test_log(copy, &small);
+    for (size_t i = 0; i < 4; i++)
+        test_append(log, i, 1);
+    uint64_t before = 1795343924000000000ULL + 2 * 1000000;
+    assert_int_equal(audit_log_drop_before(log, before, &err), 1);
+    assert_int_equal(audit_log_checkpoint(log, &err), 0);
+    audit_log_close(log);
+}
+
 static void every_flipped_byte_is_found(void **state UNUSED)
 {
+    make_small_log();
+    assert_true(verify(span_of("", 0)).good);
     DIR *dir = opendir(copy);
     size_t flipped = 0;
 
@@ -153,7 +173,7 @@ static void every_truncation_is_found(void **state UNUSED)
     for (size_t s = 0; s < ARRAY_LEN(segment_names); s++) {
         CLEANUP(buf_free) struct buf bytes = BUF_INIT(1 << 20);
         read_copy(segment_names[s], &bytes);
-        for (size_t len = 0; len < bytes.len; len += 13) {
+        for (size_t len = 0; len < bytes.len; len += 29) {
             write_copy(segment_names[s], span_of(bytes.data, len));
             assert_false(verify(span_of("", 0)).good);
         }

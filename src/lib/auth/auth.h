@@ -114,7 +114,8 @@ struct auth_input {
 };
 
 /* ERR_UNAUTHENTICATED: not a valid credential. ERR_DENIED: valid, but not from this address.
- * ERR_UNAVAILABLE: no identities are published yet. Follows identity.snap by itself. */
+ * ERR_UNAVAILABLE: no identities are published yet. `out` is filled in only on success. Follows
+ * identity.snap by itself. */
 int auth_check(struct auth *auth, const struct auth_input *input, struct auth_principal *out,
                struct err *err) MUST_USE;
 /* Why the newest identity.snap was refused, once each; 0 when it was not. For the log. */

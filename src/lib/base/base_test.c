@@ -172,8 +172,9 @@ static void files_are_replaced_whole(void **state UNUSED)
     assert_int_equal(fd_read_file(dir_fd, "f", &small, &err), -1);
     assert_int_equal(err.code, ERR_TOO_LARGE);
     assert_int_equal(fstatat(dir_fd, "f.new", &st, 0), -1);
-    unlinkat(dir_fd, "f", 0);
-    rmdir(dir);
+    assert_int_equal(fd_remove_tree(dir, &err), 0);
+    assert_int_equal(stat(dir, &st), -1);
+    assert_int_equal(fd_remove_tree(dir, &err), 0);
 }
 
 static void secrets_are_random_and_compared_whole(void **state UNUSED)

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -124,6 +125,22 @@ int fd_make_dirs(const char *path, mode_t mode, struct err *err)
             return 0;
         *at = kept;
     }
+}
+
+static int remove_one(const char *path, const struct stat *st UNUSED, int kind UNUSED,
+                      struct FTW *at UNUSED)
+{
+    return remove(path) < 0 && errno != ENOENT ? -1 : 0;
+}
+
+int fd_remove_tree(const char *path, struct err *err)
+{
+    enum { OPEN_AT_ONCE = 16 };
+
+    if (nftw(path, remove_one, OPEN_AT_ONCE, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) < 0 &&
+        errno != ENOENT)
+        return err_sys(err, "cannot remove %s", path);
+    return 0;
 }
 
 int fd_set_nonblocking(int fd, struct err *err)

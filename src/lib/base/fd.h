@@ -29,6 +29,9 @@ int fd_replace_file(int dir_fd, const char *name, mode_t mode, struct span bytes
                     struct err *err) MUST_USE;
 /* Makes the directory and its parents; existing ones are left as they are. */
 int fd_make_dirs(const char *path, mode_t mode, struct err *err) MUST_USE;
+/* Removes a file, or a directory with all in it; symbolic links are not followed, other file
+ * systems not entered. What is not there is no error. */
+int fd_remove_tree(const char *path, struct err *err) MUST_USE;
 int fd_set_nonblocking(int fd, struct err *err) MUST_USE;
 
 #endif

@@ -9,28 +9,37 @@
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
-#include <openssl/sha.h>
-
-static void free_md(EVP_MD_CTX **md)
-{
-    EVP_MD_CTX_free(*md);
-}
 
 static void free_kdf(EVP_KDF_CTX **kdf)
 {
     EVP_KDF_CTX_free(*kdf);
 }
 
+/* One context and one fetched algorithm a process: looking the algorithm up by name takes longer
+ * than hashing a small message. */
+static EVP_MD_CTX *digest_context(void)
+{
+    static EVP_MD_CTX *md;
+    static EVP_MD *sha256;
+
+    if (md == NULL) {
+        md = EVP_MD_CTX_new();
+        sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+        INVARIANT(md != NULL && sha256 != NULL);
+    }
+    INVARIANT(EVP_DigestInit_ex2(md, sha256, NULL) == 1);
+    return md;
+}
+
 void crypto_sha256(struct span data, uint8_t out[CRYPTO_HASH_LEN])
 {
-    SHA256(data.p, data.len, out);
+    crypto_sha256_parts(&data, 1, out);
 }
 
 void crypto_sha256_parts(const struct span *parts, size_t count, uint8_t out[CRYPTO_HASH_LEN])
 {
-    CLEANUP(free_md) EVP_MD_CTX *md = EVP_MD_CTX_new();
+    EVP_MD_CTX *md = digest_context();
 
-    INVARIANT(md != NULL && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1);
     for (size_t i = 0; i < count; i++)
         INVARIANT(EVP_DigestUpdate(md, parts[i].p, parts[i].len) == 1);
     INVARIANT(EVP_DigestFinal_ex(md, out, NULL) == 1);

@@ -16,6 +16,20 @@ static void check_name(const struct kube_kind *kind, const json_t *object,
                    name, fault);
 }
 
+static void check_annotations(const json_t *object, struct kube_causes *causes)
+{
+    enum { TOTAL_MAX = 256 * 1024 };
+    size_t total = 0;
+    const char *name;
+    json_t *value;
+
+    json_object_foreach (codec_json_at(object, "metadata", "annotations", NULL), name, value)
+        total += strlen(name) + json_string_length(value);
+    if (total > TOTAL_MAX)
+        kube_cause(causes, "FieldValueTooLong", "metadata.annotations",
+                   "Too long: may not be more than %d bytes", TOTAL_MAX);
+}
+
 static struct kube_change change_of(struct kube_call *call, json_t *object, const json_t *old)
 {
     return (struct kube_change){
@@ -80,6 +94,7 @@ int kube_admit(struct kube_call *call, json_t *object, const json_t *old, bool d
     int result = ask_role(call, object, old, dry_run, &causes);
     if (result == 0) {
         check_name(kind, object, &causes);
+        check_annotations(object, &causes);
         kube_schema_validate(kind->shape, object, old, &causes);
         if (kind->validate != NULL)
             kind->validate(object, old, &causes);

@@ -89,7 +89,8 @@ int kube_do_patch(struct kube_call *call)
         return kube_refuse(call, 415, "UnsupportedMediaType", NULL,
                            "the body of the request was in an unknown format - accepted media "
                            "types include: application/json-patch+json, "
-                           "application/merge-patch+json, application/strategic-merge-patch+json");
+                           "application/merge-patch+json, application/strategic-merge-patch+json, "
+                           "application/apply-patch+yaml");
     TRY(kube_read_body(call, NULL, &patch));
     if (patch == NULL)
         return kube_refuse_bad(call, "the request has no body");

@@ -34,7 +34,8 @@ struct kube_principal {
 struct kube_request {
     const char *method;
     const char *path; /* decoded, without the query */
-    /* The first value of a query argument, decoded; NULL when there is none. */
+    /* The first value of a query argument, decoded; NULL when there is none. It lives as long as
+     * the request. */
     const char *(*query)(const struct kube_request *request, const char *name);
     void *query_ctx;
     const char *accept;       /* NULL: anything */
@@ -102,6 +103,11 @@ typedef void kube_changed_fn(void *ctx, const struct kube_change *change);
 typedef int kube_token_fn(void *ctx, const struct kube_principal *principal, const json_t *account,
                           json_t *token_request, struct err *err);
 
+/* TokenReview: fills in the status, authenticated false and an error for a bad token. The token is
+ * not kept in the answer. */
+typedef int kube_token_review_fn(void *ctx, const char *token, const json_t *audiences,
+                                 json_t *status, struct err *err);
+
 struct kube_config {
     const struct kube_kind *const *kinds; /* served here; ends with NULL */
     const struct kube_storage *storage;
@@ -112,6 +118,7 @@ struct kube_config {
     kube_admit_fn *admit;               /* may be NULL */
     kube_changed_fn *changed;           /* may be NULL */
     kube_token_fn *issue_token;         /* may be NULL */
+    kube_token_review_fn *review_token; /* may be NULL */
     uint64_t watch_sec; /* the longest watch; 0: 3600. A client asks for less by timeoutSeconds. */
 };
 

@@ -44,6 +44,7 @@ struct kube_call {
     const struct kube_subresource *other; /* when the route names one that is not status */
     struct kube_accept accept;
     const char *verb;
+    json_t *managed;  /* the managedFields to store; NULL: as they were */
     bool status_part; /* the route names the status */
 };
 
@@ -148,6 +149,8 @@ int kube_do_get(struct kube_call *call) MUST_USE;
 int kube_do_list(struct kube_call *call) MUST_USE;
 int kube_do_watch(struct kube_call *call) MUST_USE;
 int kube_do_create(struct kube_call *call) MUST_USE;
+/* Creates the object, which was pruned; answers. */
+int kube_create(struct kube_call *call, json_t *object) MUST_USE;
 int kube_do_update(struct kube_call *call) MUST_USE;
 int kube_do_patch(struct kube_call *call) MUST_USE;
 int kube_do_delete(struct kube_call *call) MUST_USE;

@@ -83,7 +83,7 @@ static int judge(const struct kube_kind *kind, json_t *object, const json_t *old
 
 static int put_history(json_t *object, const json_t *old, struct err *err)
 {
-    static const char *const kept[] = {"uid", "creationTimestamp", "generation"};
+    static const char *const kept[] = {"uid", "creationTimestamp", "generation", "managedFields"};
     const json_t *old_meta = json_object_get(old, "metadata");
     json_t *meta = kube_meta(object);
     char now[CLOCK_TEXT_SIZE];
@@ -137,6 +137,9 @@ int kube_object_put_status(struct kube_server *server, const struct kube_kind *k
     CLEANUP_JSON json_t *old = json_deep_copy(object);
     json_object_set(object, "status", status);
     TRY(judge(kind, object, old, err));
+    json_t *managed = codec_json_at(old, "metadata", "managedFields", NULL);
+    if (managed != NULL)
+        json_object_set(kube_meta(object), "managedFields", managed);
     if (json_equal(object, old))
         return 0;
     return write_record(server, &key, object, revision, err);

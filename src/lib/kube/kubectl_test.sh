@@ -211,6 +211,12 @@ new_only() {
     zed=${user/name: alice/name: zed}
     check "validation as a warning" 'Warning: unknown field "spec.bogus".*created' create_text "${zed/groups:/bogus: 1, groups:}" --validate=warn
     check "explain --recursive" 'requestsPerMinute' k explain msvc --recursive
+    check "apply --server-side creates" 'ssa serverside-applied' apply_text "${user/name: alice/name: ssa}" --server-side
+    check "apply --server-side again" 'ssa serverside-applied' apply_text "${user2/name: alice/name: ssa}" --server-side
+    check "what is not applied is gone" '^x$' k get user ssa -o 'jsonpath=x{.spec.displayName}'
+    ssa=${user2/name: alice/name: ssa}
+    check ! "another manager meets a conflict" 'conflict with "kubectl": .spec.email' apply_text "${ssa/alice@/bob@}" --server-side --field-manager=other
+    check "and may force it" 'serverside-applied' apply_text "${ssa/alice@/bob@}" --server-side --field-manager=other --force-conflicts
     check "watch ends by itself" '^' k get --raw '/apis/drun.io/v1/users?watch=true&timeoutSeconds=1'
 }
 

@@ -194,7 +194,9 @@ void kube_memory_compact(struct kube_memory *memory, int64_t revision)
         gone++;
     }
     memory->history_count -= gone;
-    memmove(memory->history, memory->history + gone, memory->history_count * sizeof(struct past));
+    if (gone > 0)
+        memmove(memory->history, memory->history + gone,
+                memory->history_count * sizeof(struct past));
     memory->compacted = NUM_MAX(memory->compacted, NUM_MIN(revision, memory->revision));
 }
 

@@ -12,7 +12,7 @@
 enum {
     KUBE_PATCH_OPS_MAX = 10000,    /* of one JSON patch, as kube-apiserver */
     KUBE_PATCH_NODES_MAX = 500000, /* values in what a JSON patch makes by copying */
-    KUBE_PATCH_DEPTH_MAX = 96,
+    KUBE_PATCH_DEPTH_MAX = 60,     /* below CODEC_DEPTH_MAX: what is stored must be readable */
 };
 
 /* RFC 6902: all operations, one after the other; the first that fails ends it. A failed `test` is

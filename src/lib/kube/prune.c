@@ -64,8 +64,11 @@ static void note_unknown(struct pruning *pruning, const char *name)
 {
     size_t before = kube_path_name(&pruning->path, name);
 
-    if (pruning->unknown != NULL)
-        json_array_append_new(pruning->unknown, json_string(pruning->path.text));
+    if (pruning->unknown != NULL) {
+        json_t *path = json_string(pruning->path.text);
+        /* A path that was cut inside a character is no text. */
+        json_array_append_new(pruning->unknown, path != NULL ? path : json_string("..."));
+    }
     kube_path_cut(&pruning->path, before);
 }
 

@@ -41,7 +41,8 @@ static int check_spec(struct kube_call *call, const json_t *object, struct kube_
     bool path = json_object_get(spec, "nonResourceAttributes") != NULL;
 
     kube_schema_validate(call->kind->shape, object, NULL, causes);
-    if (resource == path && call->kind->special != KUBE_RULES_SELF)
+    if (resource == path && call->kind->special != KUBE_RULES_SELF &&
+        call->kind->special != KUBE_TOKEN_REVIEW)
         kube_cause(causes, "FieldValueInvalid", "spec.resourceAttributes",
                    "Invalid value: exactly one of nonResourceAttributes or resourceAttributes must "
                    "be specified");
@@ -116,6 +117,25 @@ static int review_who(struct kube_call *call, json_t *object)
     return 0;
 }
 
+static int review_token(struct kube_call *call, json_t *object)
+{
+    const struct kube_config *config = &call->server->config;
+    json_t *spec = json_object_get(object, "spec");
+    json_t *status = json_pack("{s:b}", "authenticated", 0);
+    struct err err = ERR_INIT;
+
+    if (config->review_token == NULL) {
+        json_decref(status);
+        return kube_refuse_missing_path(call);
+    }
+    json_object_set_new(object, "status", status);
+    if (config->review_token(config->ctx, text(spec, "token"), json_object_get(spec, "audiences"),
+                             status, &err) < 0)
+        return kube_refuse_err(call, &err);
+    json_object_del(spec, "token");
+    return 0;
+}
+
 static int answer(struct kube_call *call, json_t *object)
 {
     switch (call->kind->special) {
@@ -123,6 +143,7 @@ static int answer(struct kube_call *call, json_t *object)
     case KUBE_ACCESS_SUBJECT: return review_subject(call, object);
     case KUBE_RULES_SELF: return review_rules(call, object);
     case KUBE_WHO_AM_I: return review_who(call, object);
+    case KUBE_TOKEN_REVIEW: return review_token(call, object);
     case KUBE_STORED:
     case KUBE_SUBRESOURCE_KIND: break;
     }

@@ -109,6 +109,7 @@ enum kube_special {
     KUBE_ACCESS_SUBJECT,   /* SubjectAccessReview, LocalSubjectAccessReview */
     KUBE_RULES_SELF,       /* SelfSubjectRulesReview */
     KUBE_WHO_AM_I,         /* SelfSubjectReview */
+    KUBE_TOKEN_REVIEW,     /* TokenReview */
     KUBE_SUBRESOURCE_KIND, /* only the body of a subresource */
 };
 

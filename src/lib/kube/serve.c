@@ -51,6 +51,14 @@ bool kube_serves(const struct kube_server *server, const struct kube_kind *kind)
     return false;
 }
 
+/* A namespace itself counts as lying in it, so that its own members may read it. */
+static const char *scope_of(const struct kube_route *route)
+{
+    bool itself = strcmp(route->resource, "namespaces") == 0 && route->group[0] == '\0';
+
+    return itself ? route->name : route->namespace;
+}
+
 bool kube_authorized(struct kube_call *call, const char *verb, const char *subresource,
                      char reason[256])
 {
@@ -61,16 +69,13 @@ bool kube_authorized(struct kube_call *call, const char *verb, const char *subre
         .version = call->route.version,
         .resource = call->route.resource,
         .subresource = subresource,
-        .namespace = call->route.namespace,
+        .namespace = scope_of(&call->route),
         .name = call->route.name,
         .path = call->request->path,
     };
 
     if (call->route.what != KUBE_ROUTE_RESOURCE)
         attributes.resource = NULL;
-    /* The namespace itself counts as lying in it, so that its own members may read it. */
-    else if (strcmp(call->route.resource, "namespaces") == 0 && call->route.group[0] == '\0')
-        attributes.namespace = call->route.name;
     reason[0] = '\0';
     return call->server->config.authorize(call->server->config.ctx, &attributes, reason);
 }
@@ -93,8 +98,9 @@ static int refuse_unauthorized(struct kube_call *call, const char *reason)
     } else {
         buf_printf(&why, "resource \"%s%s%s\" in API group \"%s\" ", route->resource,
                    route->subresource[0] != '\0' ? "/" : "", route->subresource, route->group);
-        if (route->namespace[0] != '\0')
-            buf_printf(&why, "in the namespace \"%s\"", route->namespace);
+        const char *space = scope_of(route);
+        if (space[0] != '\0')
+            buf_printf(&why, "in the namespace \"%s\"", space);
         else
             buf_put_str(&why, "at the cluster scope");
     }
@@ -308,8 +314,12 @@ void kube_serve(struct kube_server *server, const struct kube_request *request,
         .pool = pool,
     };
 
-    if (serve(&call) < 0)
-        INVARIANT(answer->status >= 400);
+    struct err err = ERR_INIT;
+
+    if (serve(&call) == 0 || answer->status >= 400)
+        return;
+    err_set(&err, ERR_INTERNAL, "the request failed without a reason; this is a bug");
+    kube_answer_error(answer, &err);
 }
 
 int kube_server_new(const struct kube_config *config, struct kube_server **out, struct err *err)

@@ -167,7 +167,7 @@ static json_t *list_in(json_t *target, const char *name)
     return list;
 }
 
-enum { ENTRIES_MAX = 5000 }; /* of a list that is merged: comparing is quadratic */
+enum { ENTRIES_MAX = 2000 }; /* of a list that is merged: comparing is quadratic */
 
 static int merge_list_field(json_t *target, const struct kube_field *field, const json_t *patch,
                             const json_t *order, struct err *err)

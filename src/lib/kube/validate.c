@@ -77,7 +77,10 @@ static void check_text(struct checker *checker, const struct kube_field *field, 
     if (alone && text[0] == '\0' && (field->flags & KUBE_NOT_EMPTY) != 0)
         kube_cause(checker->causes, "FieldValueRequired", checker->path.text, "Required value");
     const char *fault = text[0] != '\0' ? kube_format_check(field->format, text) : NULL;
-    if (fault != NULL)
+    if (fault != NULL && field->format == KUBE_BYTES) /* may be a secret in plain text */
+        kube_cause(checker->causes, "FieldValueInvalid", checker->path.text, "Invalid value: %s",
+                   fault);
+    else if (fault != NULL)
         kube_cause(checker->causes, "FieldValueInvalid", checker->path.text,
                    "Invalid value: \"%.*s\": %s", SHOWN_MAX, text, fault);
     if (alone && field->max > 0 && characters(text) > (size_t)field->max)

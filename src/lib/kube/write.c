@@ -127,6 +127,8 @@ static int prepare_new(struct kube_call *call, json_t *object)
     if (put_generated_name(meta, &err) < 0 || kube_put_uid(meta, &err) < 0)
         return kube_refuse_err(call, &err);
     start_history(call->kind, object);
+    if (call->managed != NULL)
+        json_object_set(meta, "managedFields", call->managed);
     return require_namespace(call, kube_name_of(object));
 }
 
@@ -166,13 +168,11 @@ static int check_absent(struct kube_call *call, const char *name)
     return 0;
 }
 
-int kube_do_create(struct kube_call *call)
+int kube_create(struct kube_call *call, json_t *object)
 {
-    json_t *object;
     int dry_run = kube_query_dry_run(call);
 
     TRY(dry_run);
-    TRY(kube_read_object(call, call->kind, &object));
     TRY(prepare_new(call, object));
     TRY(check_absent(call, kube_name_of(object)));
     TRY(kube_admit(call, object, NULL, dry_run == 1));
@@ -182,6 +182,14 @@ int kube_do_create(struct kube_call *call)
     }
     kube_respond(call, 201, object);
     return 0;
+}
+
+int kube_do_create(struct kube_call *call)
+{
+    json_t *object;
+
+    TRY(kube_read_object(call, call->kind, &object));
+    return kube_create(call, object);
 }
 
 /* ------------------------------------------------------------------ replacing */
@@ -196,7 +204,8 @@ static void keep_history(json_t *meta, const json_t *old_meta)
                                        "deletionTimestamp",
                                        "deletionGracePeriodSeconds",
                                        "generation",
-                                       "generateName"};
+                                       "generateName",
+                                       "managedFields"};
 
     for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
         json_t *value = json_object_get(old_meta, kept[i]);
@@ -323,6 +332,8 @@ int kube_replace(struct kube_call *call, json_t *object, const json_t *old, int6
     TRY(check_same(call, object, old, revision));
     keep_other_part(call, object, old);
     keep_history(kube_meta(object), json_object_get(old, "metadata"));
+    if (call->managed != NULL)
+        json_object_set(kube_meta(object), "managedFields", call->managed);
     kube_set_revision(object, revision);
     TRY(kube_admit(call, object, old, dry_run == 1));
     kube_count_generation(object, old);

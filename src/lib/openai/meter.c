@@ -44,13 +44,17 @@ static void digit(struct openai_peek *peek, uint8_t c)
 {
     uint64_t *sum = peek->number == NUMBER_PROMPT ? &peek->prompt_tokens : &peek->completion_tokens;
 
-    if (peek->number != NUMBER_NONE && *sum < UINT32_MAX)
+    if (c < '0' || c > '9')
+        peek->number = NUMBER_NONE;
+    else if (*sum < UINT32_MAX)
         *sum = *sum * 10 + (c - '0');
 }
 
-/* A value begins: what does it say about the member at hand? */
+/* A value begins or goes on: what does it say about the member at hand? */
 static void value_begins(struct openai_peek *peek, uint8_t c)
 {
+    if (peek->top == TOP_OTHER || peek->depth > 2)
+        return;
     if (peek->depth == 2 && peek->top == TOP_CHOICES)
         peek->choices = true;
     if (peek->depth == 1 && peek->top == TOP_USAGE && c == '{')
@@ -133,10 +137,8 @@ static void structure(struct openai_peek *peek, uint8_t c)
     case '\r':
     case '\n': break;
     default:
-        if (c >= '0' && c <= '9')
+        if (peek->number != NUMBER_NONE)
             digit(peek, c);
-        else
-            peek->number = NUMBER_NONE;
         value_begins(peek, c);
     }
 }

@@ -1,180 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "base/num.h"
-#include "openai/scan.h"
-#include "openai/schema.h"
+#include "openai/walk.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
-
-enum { NAME_MAX_LEN = 64 };
-
-/* One step of the way to a value: a name, or an index when there is no name. */
-struct step {
-    struct span name;
-    uint32_t index;
-};
-
-struct walk {
-    struct scan scan;
-    unsigned flags;
-    struct openai_request *out;
-    struct openai_fault *fault;
-    unsigned depth;
-    struct step path[OPENAI_DEPTH_MAX];
-    const struct schema_word *word;    /* the last that was read */
-    struct span names[OPENAI_TOP_MAX]; /* unknown ones of the top */
-    size_t name_count;
-};
 
 static bool value(struct walk *walk, const struct schema *schema, uint8_t *out_type);
 
-/* ------------------------------------------------------------------ faults */
-
-static void put_path(const struct walk *walk, struct span last, char out[OPENAI_PATH_MAX])
-{
-    size_t used = 0;
-
-    out[0] = '\0';
-    for (unsigned i = 0; i <= walk->depth && used < OPENAI_PATH_MAX; i++) {
-        struct span name = i < walk->depth ? walk->path[i].name : last;
-        int len = 0;
-        if (name.len > 0)
-            len = snprintf(out + used, OPENAI_PATH_MAX - used, "%s%.*s", used > 0 ? "." : "",
-                           SPAN_ARG(name));
-        else if (i < walk->depth)
-            len =
-                snprintf(out + used, OPENAI_PATH_MAX - used, "[%" PRIu32 "]", walk->path[i].index);
-        used += len > 0 ? (size_t)len : 0;
-    }
-}
-
-/* `last` is one more name behind the way walked so far; empty: none. */
-static bool fault_at(struct walk *walk, struct span last, const char *code, const char *fmt, ...)
-    PRINTF_LIKE(4, 5);
-
-static bool fault_at(struct walk *walk, struct span last, const char *code, const char *fmt, ...)
-{
-    struct openai_fault *fault = walk->fault;
-    va_list args;
-
-    if (fault->code != NULL)
-        return false;
-    put_path(walk, last, fault->param);
-    fault->code = code;
-    fault->at = (size_t)(walk->scan.p - walk->scan.start);
-    size_t used = (size_t)snprintf(fault->msg, sizeof(fault->msg), "%s ",
-                                   fault->param[0] != '\0' ? fault->param : "The request body");
-    va_start(args, fmt);
-    vsnprintf(fault->msg + used, sizeof(fault->msg) - used, fmt, args);
-    va_end(args);
-    return false;
-}
-
-#define NOWHERE span_of("", 0)
-
-static bool no_json(struct walk *walk)
-{
-    struct openai_fault *fault = walk->fault;
-
-    if (fault->code != NULL)
-        return false;
-    fault->param[0] = '\0';
-    fault->code = "invalid_json";
-    fault->at = (size_t)(walk->scan.p - walk->scan.start);
-    snprintf(fault->msg, sizeof(fault->msg), "The body is not valid JSON: %s (byte %zu)",
-             walk->scan.why, fault->at);
-    return false;
-}
-
-static void put_types(uint8_t types, char *out, size_t size)
-{
-    static const struct {
-        uint8_t type;
-        const char *name;
-    } names[] = {{IS_BOOL, "a boolean"}, {IS_INT, "a whole number"}, {IS_NUM, "a number"},
-                 {IS_STR, "a string"},   {IS_ARR, "an array"},       {IS_OBJ, "an object"},
-                 {IS_NULL, "null"}};
-    size_t used = 0;
-
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if ((types & names[i].type) != 0)
-            used += (size_t)snprintf(out + used, size - used, "%s%s", used > 0 ? " or " : "",
-                                     names[i].name);
-    }
-}
-
-static bool wrong_type(struct walk *walk, const struct schema *schema)
-{
-    char wanted[96];
-
-    put_types(schema->types, wanted, sizeof(wanted));
-    return fault_at(walk, NOWHERE, "invalid_type", "must be %s", wanted);
-}
-
-static bool count_fits(struct walk *walk, const struct schema *schema, size_t count)
-{
-    if (count < schema->min_items)
-        return fault_at(walk, NOWHERE, "empty_array", "must not be empty");
-    if (schema->max_items > 0 && count > schema->max_items)
-        return fault_at(walk, NOWHERE, "array_above_max_length", "has more than %" PRIu32 " items",
-                        schema->max_items);
-    return true;
-}
-
-/* ------------------------------------------------------------------ what is remembered */
-
-static void keep_whole(struct walk *walk, enum schema_keep keep, int64_t number)
-{
-    struct openai_request *out = walk->out;
-
-    if (keep == KEEP_MAX_TOKENS) {
-        out->max_tokens_given = true;
-        out->max_tokens = NUM_MAX(out->max_tokens, (uint64_t)number);
-    }
-    if (keep == KEEP_N && number > out->n)
-        out->n = (uint32_t)number;
-}
-
-static void keep_value(struct walk *walk, enum schema_keep keep, const uint8_t *from)
-{
-    struct span bytes = span_of(from, (size_t)(walk->scan.p - from));
-    struct openai_request *out = walk->out;
-
-    switch (keep) {
-    case KEEP_MODEL: out->model_value = bytes; break;
-    case KEEP_STREAM: out->stream = *from == 't'; break;
-    case KEEP_OPTIONS: out->options_value = bytes; break;
-    case KEEP_USAGE:
-        out->usage_value = bytes;
-        out->include_usage = *from == 't';
-        break;
-    case KEEP_MAX_TOKENS:
-        if (*from == 'n')
-            out->tokens_null = bytes;
-        break;
-    case KEEP_MESSAGES:
-        if (*from != '[')
-            out->messages = 1;
-        break;
-    default: break;
-    }
-}
-
 /* ------------------------------------------------------------------ single values */
-
-static bool no_word(struct walk *walk, const struct schema *schema)
-{
-    char list[128] = "";
-    size_t used = 0;
-
-    for (const struct schema_word *word = schema->words; word->word != NULL; word++)
-        if (used < sizeof(list))
-            used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", used > 0 ? ", " : "",
-                                     word->word);
-    return fault_at(walk, NOWHERE, "invalid_value", "must be one of %s", list);
-}
 
 static bool one_word(struct walk *walk, const struct schema *schema,
                      const struct scan_string *string)
@@ -190,7 +22,7 @@ static bool one_word(struct walk *walk, const struct schema *schema,
         walk->word = word;
         return true;
     }
-    return no_word(walk, schema);
+    return walk_no_word(walk, schema);
 }
 
 static bool model_name(struct walk *walk, const struct scan_string *string)
@@ -198,11 +30,11 @@ static bool model_name(struct walk *walk, const struct scan_string *string)
     char *model = walk->out->model;
 
     if (!scan_string_copy(string, model, sizeof(walk->out->model)))
-        return fault_at(walk, NOWHERE, "string_above_max_length", "is longer than %d bytes",
-                        OPENAI_MODEL_MAX);
+        return walk_fault(walk, WALK_HERE, "string_above_max_length", "is longer than %d bytes",
+                          OPENAI_MODEL_MAX);
     for (const char *p = model; *p != '\0'; p++)
         if ((uint8_t)*p < 0x20 || *p == 0x7F)
-            return fault_at(walk, NOWHERE, "invalid_value", "must not have control characters");
+            return walk_fault(walk, WALK_HERE, "invalid_value", "must not have control characters");
     return true;
 }
 
@@ -211,12 +43,12 @@ static bool string_value(struct walk *walk, const struct schema *schema)
     struct scan_string string;
 
     if (!scan_string(&walk->scan, &string))
-        return no_json(walk);
+        return walk_no_json(walk);
     if (string.raw.len < schema->min_len)
-        return fault_at(walk, NOWHERE, "empty_string", "must not be empty");
+        return walk_fault(walk, WALK_HERE, "empty_string", "must not be empty");
     if (schema->max_len > 0 && string.raw.len > schema->max_len)
-        return fault_at(walk, NOWHERE, "string_above_max_length",
-                        "is longer than %" PRIu32 " bytes", schema->max_len);
+        return walk_fault(walk, WALK_HERE, "string_above_max_length",
+                          "is longer than %" PRIu32 " bytes", schema->max_len);
     if ((schema->flags & PROMPT) != 0)
         walk->out->prompt_bytes += string.raw.len;
     if (schema->keep == KEEP_MODEL && !model_name(walk, &string))
@@ -229,26 +61,37 @@ static bool number_value(struct walk *walk, const struct schema *schema, uint8_t
     struct scan_number number;
 
     if (!scan_number(&walk->scan, &number))
-        return no_json(walk);
+        return walk_no_json(walk);
     *out_type = number.whole ? IS_INT : IS_NUM;
     bool welcome = (schema->types & IS_NUM) != 0 || (number.whole && (schema->types & IS_INT) != 0);
     if (!welcome)
-        return wrong_type(walk, schema);
+        return walk_wrong_type(walk, schema);
     double got = number.value;
     bool bounded = schema->min < schema->max;
     if (bounded && got < schema->min)
-        return fault_at(walk, NOWHERE, "number_below_min_value", "must be at least %g",
-                        schema->min);
+        return walk_fault(walk, WALK_HERE, "number_below_min_value", "must be at least %g",
+                          schema->min);
     if (bounded && got > schema->max)
-        return fault_at(walk, NOWHERE, "number_above_max_value", "must be at most %g", schema->max);
+        return walk_fault(walk, WALK_HERE, "number_above_max_value", "must be at most %g",
+                          schema->max);
     if (number.whole)
-        keep_whole(walk, (enum schema_keep)schema->keep, number.integer);
+        walk_keep_whole(walk, (enum schema_keep)schema->keep, number.integer);
     if ((schema->flags & PROMPT) != 0)
         walk->out->prompt_ids++;
     return true;
 }
 
 /* ------------------------------------------------------------------ arrays */
+
+static bool count_fits(struct walk *walk, const struct schema *schema, size_t count)
+{
+    if (count < schema->min_items)
+        return walk_fault(walk, WALK_HERE, "empty_array", "must not be empty");
+    if (schema->max_items > 0 && count > schema->max_items)
+        return walk_fault(walk, WALK_HERE, "array_above_max_length",
+                          "has more than %" PRIu32 " items", schema->max_items);
+    return true;
+}
 
 static bool next_is(struct walk *walk, char byte)
 {
@@ -264,7 +107,7 @@ static bool enter(struct walk *walk)
     if (walk->depth < OPENAI_DEPTH_MAX)
         return true;
     scan_fail(&walk->scan, "the nesting is too deep");
-    return no_json(walk);
+    return walk_no_json(walk);
 }
 
 static bool element(struct walk *walk, const struct schema *schema, uint8_t *first_type)
@@ -276,7 +119,8 @@ static bool element(struct walk *walk, const struct schema *schema, uint8_t *fir
     if (*first_type == 0)
         *first_type = type;
     if ((schema->flags & UNIFORM) != 0 && type != *first_type)
-        return fault_at(walk, NOWHERE, "invalid_type", "must have the type of the items before it");
+        return walk_fault(walk, WALK_HERE, "invalid_type",
+                          "must have the type of the items before it");
     return true;
 }
 
@@ -288,7 +132,7 @@ static bool array_value(struct walk *walk, const struct schema *schema)
     if (!enter(walk))
         return false;
     struct step *step = &walk->path[walk->depth++];
-    step->name = NOWHERE;
+    step->name = WALK_HERE;
     walk->scan.p++;
     if (!next_is(walk, ']')) {
         do {
@@ -297,7 +141,7 @@ static bool array_value(struct walk *walk, const struct schema *schema)
                 return false;
         } while (next_is(walk, ','));
         if (!scan_byte(&walk->scan, ']', "a comma or ] must come here"))
-            return no_json(walk);
+            return walk_no_json(walk);
     }
     walk->depth--;
     if (schema->keep == KEEP_MESSAGES)
@@ -347,13 +191,13 @@ static bool unknown(struct walk *walk, const struct object *object, struct span 
     if ((object->schema->flags & CLOSED) == 0)
         return true;
     if ((walk->flags & OPENAI_REFUSE_UNKNOWN) != 0)
-        return fault_at(walk, raw, "unknown_parameter", "is not a parameter of this request");
+        return walk_fault(walk, raw, "unknown_parameter", "is not a parameter of this request");
     for (size_t i = 0; i < walk->name_count; i++)
         if (same_name(raw, walk->names[i]))
-            return fault_at(walk, raw, "duplicate_parameter", "is there twice");
+            return walk_fault(walk, raw, "duplicate_parameter", "is there twice");
     if (raw.len > NAME_MAX_LEN * 3 || walk->name_count == OPENAI_TOP_MAX)
-        return fault_at(walk, NOWHERE, "too_many_parameters",
-                        "has more or longer parameters than are allowed");
+        return walk_fault(walk, WALK_HERE, "too_many_parameters",
+                          "has more or longer parameters than are allowed");
     walk->names[walk->name_count++] = raw;
     return true;
 }
@@ -365,7 +209,7 @@ static bool known(struct walk *walk, struct object *object, const struct schema_
     uint8_t type = 0;
 
     if ((object->seen & bit) != 0)
-        return fault_at(walk, NOWHERE, "duplicate_parameter", "is there twice");
+        return walk_fault(walk, WALK_HERE, "duplicate_parameter", "is there twice");
     object->seen |= bit;
     if (!value(walk, member->value, &type))
         return false;
@@ -386,7 +230,7 @@ static bool member(struct walk *walk, struct object *object)
 
     scan_space(&walk->scan);
     if (!scan_string(&walk->scan, &name))
-        return no_json(walk);
+        return walk_no_json(walk);
     raw = name.raw;
     if (name.escaped && scan_string_copy(&name, decoded, sizeof(decoded)))
         raw = span_str(decoded);
@@ -395,7 +239,7 @@ static bool member(struct walk *walk, struct object *object)
         return false;
     scan_space(&walk->scan);
     if (!scan_byte(&walk->scan, ':', "a colon must come here"))
-        return no_json(walk);
+        return walk_no_json(walk);
     object->count++;
     struct step *step = &walk->path[walk->depth++];
     /* A decoded name does not outlive this call; the schema's own text does. */
@@ -413,14 +257,15 @@ static bool complete(struct walk *walk, const struct object *object)
 
     for (size_t i = 0; members != NULL && members[i].name != NULL; i++)
         if (members[i].required && (object->present & UINT64_C(1) << i) == 0)
-            return fault_at(walk, span_str(members[i].name), "missing_required_parameter",
-                            "is missing");
+            return walk_fault(walk, span_str(members[i].name), "missing_required_parameter",
+                              "is missing");
     for (size_t i = 0; object->word != NULL && i < SCHEMA_NEEDS_MAX; i++) {
         const char *need = object->word->needs[i];
         if (need != NULL && find(object->schema, span_str(need), &place) != NULL &&
             (object->present & UINT64_C(1) << place) == 0)
-            return fault_at(walk, span_str(need), "missing_required_parameter",
-                            "is missing; %s \"%s\" needs it", members[0].name, object->word->word);
+            return walk_fault(walk, span_str(need), "missing_required_parameter",
+                              "is missing; %s \"%s\" needs it", members[0].name,
+                              object->word->word);
     }
     return count_fits(walk, object->schema, object->count);
 }
@@ -441,7 +286,7 @@ static bool object_value(struct walk *walk, const struct schema *schema)
                 return false;
         } while (next_is(walk, ','));
         if (!scan_byte(&walk->scan, '}', "a comma or } must come here"))
-            return no_json(walk);
+            return walk_no_json(walk);
     }
     return complete(walk, &object);
 }
@@ -469,7 +314,7 @@ static bool anything(struct walk *walk, const struct schema *schema)
     const uint8_t *from = walk->scan.p;
 
     if (!scan_value(&walk->scan, walk->depth))
-        return no_json(walk);
+        return walk_no_json(walk);
     if (schema != NULL && (schema->flags & PROMPT) != 0)
         walk->out->prompt_bytes += (size_t)(walk->scan.p - from);
     return true;
@@ -484,7 +329,7 @@ static bool typed(struct walk *walk, const struct schema *schema, uint8_t *type)
     case IS_ARR: return array_value(walk, schema);
     case IS_STR: return string_value(walk, schema);
     case IS_BOOL:
-    case IS_NULL: return scan_word(&walk->scan) ? true : no_json(walk);
+    case IS_NULL: return scan_word(&walk->scan) ? true : walk_no_json(walk);
     default: return number_value(walk, schema, type);
     }
 }
@@ -499,15 +344,15 @@ static bool value(struct walk *walk, const struct schema *schema, uint8_t *out_t
         /* A value of the wrong type may also be no JSON at all; that comes first. */
         struct scan ahead = walk->scan;
         if (scan_value(&ahead, walk->depth))
-            return wrong_type(walk, schema);
+            return walk_wrong_type(walk, schema);
         walk->scan = ahead;
-        return no_json(walk);
+        return walk_no_json(walk);
     }
     const uint8_t *from = walk->scan.p;
     if (!typed(walk, schema, out_type))
         return false;
     if (schema->keep != KEEP_NOTHING)
-        keep_value(walk, (enum schema_keep)schema->keep, from);
+        walk_keep_value(walk, (enum schema_keep)schema->keep, from);
     return true;
 }
 
@@ -517,14 +362,14 @@ static bool options_fit(struct walk *walk)
 
     if (out->options_value.len == 0 || out->options_value.p[0] == 'n' || out->stream)
         return true;
-    return fault_at(walk, span_str("stream_options"), "invalid_value",
-                    "is only allowed with \"stream\": true");
+    return walk_fault(walk, span_str("stream_options"), "invalid_value",
+                      "is only allowed with \"stream\": true");
 }
 
 int openai_request_scan(enum openai_api api, struct span body, unsigned flags,
                         struct openai_request *out, struct openai_fault *fault, struct err *err)
 {
-    struct walk walk;
+    UNINITIALIZED struct walk walk;
     uint8_t type;
 
     memset(out, 0, sizeof(*out));
@@ -541,7 +386,7 @@ int openai_request_scan(enum openai_api api, struct span body, unsigned flags,
     if (value(&walk, schema_of(api), &type) && options_fit(&walk)) {
         if (scan_end(&walk.scan))
             return 0;
-        no_json(&walk);
+        walk_no_json(&walk);
     }
     return err_set(err, ERR_INVALID, "%s", fault->msg);
 }

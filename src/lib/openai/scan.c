@@ -6,27 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool scan_fail(struct scan *scan, const char *why)
-{
-    scan->why = why;
-    return false;
-}
-
-void scan_space(struct scan *scan)
-{
-    while (scan->p < scan->end &&
-           (*scan->p == ' ' || *scan->p == '\n' || *scan->p == '\r' || *scan->p == '\t'))
-        scan->p++;
-}
-
-bool scan_byte(struct scan *scan, char wanted, const char *why)
-{
-    if (scan->p == scan->end || *scan->p != (uint8_t)wanted)
-        return scan_fail(scan, why);
-    scan->p++;
-    return true;
-}
-
 bool scan_end(struct scan *scan)
 {
     scan_space(scan);

@@ -25,9 +25,28 @@ struct scan_number {
 };
 
 /* Each returns false with `why` set when the bytes are not what it reads. */
-bool scan_fail(struct scan *scan, const char *why);
-void scan_space(struct scan *scan);
-bool scan_byte(struct scan *scan, char wanted, const char *why);
+static inline bool scan_fail(struct scan *scan, const char *why)
+{
+    scan->why = why;
+    return false;
+}
+
+static inline void scan_space(struct scan *scan)
+{
+    /* Most texts have no blanks: one comparison tells. */
+    while (scan->p < scan->end && *scan->p <= ' ' &&
+           (*scan->p == ' ' || *scan->p == '\n' || *scan->p == '\r' || *scan->p == '\t'))
+        scan->p++;
+}
+
+static inline bool scan_byte(struct scan *scan, char wanted, const char *why)
+{
+    if (scan->p == scan->end || *scan->p != (uint8_t)wanted)
+        return scan_fail(scan, why);
+    scan->p++;
+    return true;
+}
+
 bool scan_string(struct scan *scan, struct scan_string *out);
 bool scan_number(struct scan *scan, struct scan_number *out);
 bool scan_word(struct scan *scan); /* true, false, null */

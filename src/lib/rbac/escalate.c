@@ -77,9 +77,9 @@ static bool may(struct rbac_model *model, const struct rbac_user *user, const ch
 static int confirm_aggregation(struct rbac_model *model, const struct rbac_user *user,
                                struct err *err)
 {
-    static const struct span star = {(const uint8_t *)"*", 1};
-    static const struct rbac_list any = {&star, 1};
-    static const struct rbac_rule everything[] = {
+    const struct span star = span_str("*");
+    const struct rbac_list any = {&star, 1};
+    const struct rbac_rule everything[] = {
         {.verbs = any, .groups = any, .resources = any},
         {.verbs = any, .urls = any},
     };
@@ -111,13 +111,29 @@ static int may_write_binding(struct rbac_model *model, const struct rbac_user *u
     return confirm_held(model, user, binding->namespace, &rules, err);
 }
 
+/* Whoever may change a binding's subjects must not turn it to another role by that. */
+static int check_same_role(const struct rbac_model *model, const struct rbac_object *binding,
+                           struct err *err)
+{
+    const struct rbac_entry *old =
+        rbac_model_find(model, binding->kind, binding->namespace, binding->name);
+
+    if (old == NULL ||
+        (old->object->role_kind == binding->role_kind && span_eq(old->object->role, binding->role)))
+        return 0;
+    return err_set(err, ERR_INVALID, "%s \"%.*s\" is invalid: roleRef: cannot change roleRef",
+                   rbac_kind_name(binding->kind), SPAN_ARG(binding->name));
+}
+
 int rbac_model_may_write(struct rbac_model *model, const struct rbac_user *user, const json_t *json,
                          struct err *err)
 {
     CLEANUP(rbac_object_free_ptr) struct rbac_object *object = NULL;
 
     TRY(rbac_object_read(json, &object, err));
-    if (rbac_kind_is_binding(object->kind))
+    if (rbac_kind_is_binding(object->kind)) {
+        TRY(check_same_role(model, object, err));
         return may_write_binding(model, user, object, err);
+    }
     return may_write_role(model, user, object, err);
 }

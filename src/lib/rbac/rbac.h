@@ -101,7 +101,8 @@ int rbac_model_compile(struct rbac_model *model, struct policy_builder *builder,
 /* May the user write this object (create, or update to it)? ERR_DENIED with the reason when it
  * would give permissions that the user does not have: for a role, its rules must be covered by the
  * user's own unless the user has `escalate`; for a binding, those of its role unless the user has
- * `bind` on it. Ordinary permission to create or update is decided before, by rbac_decide(). */
+ * `bind` on it. ERR_INVALID when a binding that is there would change its roleRef. Ordinary
+ * permission to create or update is decided before, by rbac_decide(). */
 int rbac_model_may_write(struct rbac_model *model, const struct rbac_user *user,
                          const json_t *object, struct err *err) MUST_USE;
 

@@ -27,6 +27,10 @@ enum control_type {
     CONTROL_READY, /* requests may come */
 };
 
+/* Gives back what only the start needed: free heap, and the pages of program code that it ran
+ * through. A role then keeps just the memory that it works with. */
+void role_trim_memory(void);
+
 struct role;
 /* The user to become when root; 0 to stay. */
 uid_t role_uid(const struct role *role);

@@ -283,6 +283,7 @@ int role_run(struct role *role, struct err *err)
     TRY(loop_add_fd(role->loop, role->control, EPOLLIN, on_control, role, NULL, err));
     if (control_send(role->control, CONTROL_READY, span_of(NULL, 0), -1, err) <= 0)
         return err_set(err, ERR_UNAVAILABLE, "the supervisor went away before the start");
+    role_trim_memory();
     int result = loop_run(role->loop, err);
     if (role->on_stop != NULL)
         role->on_stop(role->on_stop_ctx);

@@ -2,7 +2,7 @@
 /*
  * SipHash-1-3 (Aumasson and Bernstein, 2012; the variant for hash tables) for the tables of a
  * snapshot. The key is random in each file, so nobody who chooses names can make them collide. It
- * protects no secret: docs/decisions/0011 says why it is here although OpenSSL has a SipHash.
+ * protects no secret: docs/decisions/0008 says why it is here although OpenSSL has a SipHash.
  */
 #ifndef DRUN_SNAPSHOT_HASH_H
 #define DRUN_SNAPSHOT_HASH_H

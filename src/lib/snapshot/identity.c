@@ -4,7 +4,15 @@
 #include "crypto/crypto.h"
 #include "snapshot/identity_records.h"
 
+#include <assert.h>
 #include <stddef.h>
+
+/* The format on file; docs/PROTOCOL.snapshot. */
+static_assert(sizeof(struct identity_cidr) == 20, "as documented");
+static_assert(sizeof(struct identity_info) == 48, "as documented");
+static_assert(sizeof(struct identity_key_record) == 128, "as documented");
+static_assert(sizeof(struct identity_token_key) == 16, "as documented");
+static_assert(sizeof(struct identity_user) == 24, "as documented");
 
 #define TEXT(type, field)                                                                          \
     {                                                                                              \

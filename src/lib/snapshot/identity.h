@@ -72,7 +72,8 @@ int identity_builder_revoke_session(struct identity_builder *builder, const char
                                     struct err *err) MUST_USE;
 int identity_builder_revoke_token(struct identity_builder *builder, const char *jti,
                                   struct err *err) MUST_USE;
-/* Every token of the user that was issued before `before` is void; the latest time counts. */
+/* Every token of the principal of this name that was issued before `before` is void; the latest
+ * time counts. */
 int identity_builder_void_user(struct identity_builder *builder, const char *user, int64_t before,
                                struct err *err) MUST_USE;
 /* Neither the user's tokens nor the user's API keys are accepted. */

@@ -2,7 +2,17 @@
 /* policy.snap as const data, and its lookups. */
 #include "snapshot/policy_records.h"
 
+#include <assert.h>
 #include <stddef.h>
+
+/* The format on file; docs/PROTOCOL.snapshot. */
+static_assert(sizeof(struct policy_namespace_record) == 40, "as documented");
+static_assert(sizeof(struct policy_route_record) == 80, "as documented");
+static_assert(sizeof(struct policy_rule) == 72, "as documented");
+static_assert(sizeof(struct policy_role) == 20, "as documented");
+static_assert(sizeof(struct policy_binding) == 16, "as documented");
+static_assert(sizeof(struct policy_grant) == 12, "as documented");
+static_assert(sizeof(struct policy_subject) == 20, "as documented");
 
 #define TEXT(type, field)                                                                          \
     {                                                                                              \

@@ -47,7 +47,7 @@ struct backend_ops {
     int (*remove)(struct backend *backend, enum backend_table table, struct span key,
                   struct err *err);
     /* Appends (block key, block value) of the rows with after < key <= last in order, at most
-     * `limit`; returns how many. */
+     * `limit`; returns how many, 0 at the end alone. */
     int (*scan)(struct backend *backend, enum backend_table table, struct span after,
                 struct span last, size_t limit, struct buf *rows, struct err *err);
     /* Shared backends alone, else NULL. listen() starts to wait for news, fd() is -1 before it;

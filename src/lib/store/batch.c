@@ -4,6 +4,8 @@
 
 #include "base/mem.h"
 
+enum { ROOM_KEPT = 256 * 1024 };
+
 /* Takes what another process made of the store since. */
 static int refresh(struct store *store, struct err *err)
 {
@@ -20,6 +22,14 @@ int batch_refresh(struct store *store, struct err *err)
         return 0;
     TRY(refresh(store, err));
     return 0;
+}
+
+bool batch_compacted(struct store *store, int64_t revision)
+{
+    struct err ignored = ERR_INIT;
+
+    return store->backend->ops->shared && batch_refresh(store, &ignored) == 0 &&
+           revision <= store->durable.compacted;
 }
 
 int batch_begin(struct store *store, struct err *err)
@@ -44,8 +54,9 @@ void store_discard(struct store *store)
     store->backend->ops->rollback(store->backend);
     if (store->dirty) {
         store->now = store->durable;
-        keyring_rollback(store);
+        store_keyring_rollback(store);
         scrub_restart(store);
+        store->rewrap_id = 0;
     }
     store->open = false;
     store->dirty = false;
@@ -87,6 +98,13 @@ static bool happened_all_the_same(struct store *store, const struct buf *head)
     return found == 1 && span_eq(buf_span(head), buf_span(&stored));
 }
 
+/* One large record must not cost its size for ever. */
+static void trim(struct buf *buf)
+{
+    if (buf->cap > ROOM_KEPT)
+        buf_free_wiped(buf);
+}
+
 static void settle(struct store *store, const struct buf *head)
 {
     store->durable = store->now;
@@ -96,6 +114,10 @@ static void settle(struct store *store, const struct buf *head)
     store->open = false;
     store->dirty = false;
     store->flushes++;
+    trim(&store->raw);
+    trim(&store->plain);
+    trim(&store->out);
+    trim(&store->body);
 }
 
 int store_flush(struct store *store, struct err *err)
@@ -126,31 +148,43 @@ int store_flush(struct store *store, struct err *err)
     return 0;
 }
 
-void batch_element(struct store *store, const uint8_t pos[ROW_POS_LEN],
-                   const struct row_current *old, const struct row_current *new)
+/* The running pass over the set has been there: it must count what is there now. */
+static bool passed(const struct scrub *scrub, enum backend_table table, struct span key)
 {
-    /* The running pass over the set has been there: it must count what is there now. */
-    bool passed = store->scrub.started && store->scrub.phase == SCRUB_SET &&
-                  memcmp(pos, store->scrub.pos, ROW_POS_LEN) <= 0;
+    if (scrub->phase != SCRUB_SET || scrub->table != table)
+        return scrub->phase == SCRUB_SET && scrub->table > table;
+    return scrub->key_len == key.len && memcmp(key.p, scrub->key, key.len) <= 0;
+}
+
+static void count(struct store *store, enum backend_table table, struct span key, struct span value,
+                  int by)
+{
+    void (*const apply)(struct accum *, const struct accum *) = by > 0 ? accum_add : accum_remove;
+    int records = table == BACKEND_CURRENT ? by : 0;
     struct accum element;
 
-    if (old != NULL) {
-        hash_element(store, pos, old, &element);
-        accum_remove(&store->now.sum, &element);
-        store->now.records--;
-        if (passed) {
-            accum_remove(&store->scrub.set, &element);
-            store->scrub.set_count--;
-        }
-    }
-    if (new != NULL) {
-        hash_element(store, pos, new, &element);
-        accum_add(&store->now.sum, &element);
-        store->now.records++;
-        if (passed) {
-            accum_add(&store->scrub.set, &element);
-            store->scrub.set_count++;
-        }
+    hash_element(store, table, key, value, &element);
+    apply(&store->now.sum, &element);
+    store->now.records += records;
+    if (passed(&store->scrub, table, key)) {
+        apply(&store->scrub.set, &element);
+        store->scrub.records += records;
     }
     mem_wipe(&element, sizeof(element));
+}
+
+int batch_replace(struct store *store, enum backend_table table, struct span key,
+                  const struct span *old, const struct span *new, struct err *err)
+{
+    const struct backend_ops *ops = store->backend->ops;
+
+    if (new != NULL)
+        TRY(ops->put(store->backend, table, key, *new, err));
+    else if (old != NULL)
+        TRY(ops->remove(store->backend, table, key, err));
+    if (old != NULL)
+        count(store, table, key, *old, -1);
+    if (new != NULL)
+        count(store, table, key, *new, 1);
+    return 0;
 }

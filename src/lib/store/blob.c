@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The directory of blobs, and reading one. */
 #include "store/blob_internal.h"
+#include "store/blob_lane.h"
 
 #include "base/enc.h"
 #include "base/fd.h"
@@ -201,39 +202,95 @@ static int read_exactly(const struct blob *blob, uint8_t *out, size_t len, uint6
     return 0;
 }
 
-/* Opened step by step as it is read; given to nobody before the tag was right. */
+static uint64_t chunk_offset(const struct blob *blob, uint64_t number)
+{
+    return BLOB_HEADER_LEN + number * ((uint64_t)blob->header.chunk_len + CRYPTO_TAG_LEN);
+}
+
+static bool is_last(const struct blob *blob, uint64_t number)
+{
+    return number == chunk_count(blob) - 1;
+}
+
+static size_t chunk_len(const struct blob *blob, uint64_t number)
+{
+    return is_last(blob, number) ? blob->header.len % blob->header.chunk_len
+                                 : blob->header.chunk_len;
+}
+
+static int fetch_chunk(const struct blob *blob, uint64_t number, uint8_t *room, struct err *err)
+{
+    return read_exactly(blob, room, chunk_len(blob, number) + CRYPTO_TAG_LEN,
+                        chunk_offset(blob, number), number, err);
+}
+
+/* In place; given to nobody before the tag was right. */
+static int verify_chunk(struct blob *blob, uint64_t number, uint8_t *room, struct err *err)
+{
+    size_t len = chunk_len(blob, number);
+
+    blob_chunk_begin(blob->gcm, number, is_last(blob, number));
+    gcm_update(blob->gcm, room, len);
+    if (gcm_open_end(blob->gcm, room + len))
+        return 0;
+    mem_wipe(room, len);
+    return damaged(blob, number, err);
+}
+
 static int open_chunk(struct blob *blob, uint64_t number, struct err *err)
 {
-    uint64_t offset =
-        BLOB_HEADER_LEN + number * ((uint64_t)blob->header.chunk_len + CRYPTO_TAG_LEN);
-    bool last = number == chunk_count(blob) - 1;
-    size_t len = last ? blob->header.len % blob->header.chunk_len : blob->header.chunk_len;
-
     blob->chunk_number = UINT64_MAX;
-    blob_chunk_begin(blob->gcm, number, last);
-    for (size_t at = 0; at < len; at += BLOB_STEP_LEN) {
-        size_t step = NUM_MIN(len - at, (size_t)BLOB_STEP_LEN);
-        TRY(read_exactly(blob, blob->chunk + at, step, offset + at, number, err));
-        gcm_update(blob->gcm, blob->chunk + at, step);
-    }
-    TRY(read_exactly(blob, blob->chunk + len, CRYPTO_TAG_LEN, offset + len, number, err));
-    if (!gcm_open_end(blob->gcm, blob->chunk + len)) {
-        mem_wipe(blob->chunk, len);
-        return damaged(blob, number, err);
-    }
-    blob->chunk_used = len;
+    TRY(fetch_chunk(blob, number, blob->chunk, err));
+    TRY(verify_chunk(blob, number, blob->chunk, err));
+    blob->chunk_used = chunk_len(blob, number);
     blob->chunk_number = number;
+    return 0;
+}
+
+/* One chunk is read in the second lane while the one before is opened and given out. */
+struct ahead {
+    const struct blob *blob;
+    uint64_t number; /* to be fetched into rooms[number % 2] */
+    uint8_t *rooms[2];
+};
+
+static int fetch_ahead(void *ctx, size_t job, struct err *err)
+{
+    struct ahead *ahead = ctx;
+
+    return fetch_chunk(ahead->blob, ahead->number, ahead->rooms[job], err);
+}
+
+static int read_chunks(struct blob *blob, struct ahead *ahead, struct blob_lane *lane,
+                       blob_piece_fn *fn, void *ctx, struct err *err)
+{
+    TRY(blob_lane_run(lane, 0, err));
+    for (uint64_t number = 0; number < chunk_count(blob); number++) {
+        uint8_t *room = ahead->rooms[number % 2];
+        size_t len = chunk_len(blob, number);
+        TRY(blob_lane_wait(lane, err));
+        ahead->number = number + 1;
+        if (!is_last(blob, number))
+            TRY(blob_lane_run(lane, ahead->number % 2, err));
+        TRY(verify_chunk(blob, number, room, err));
+        if (len > 0)
+            TRY(fn(ctx, span_of(room, len), err));
+    }
     return 0;
 }
 
 int blob_read(struct blob *blob, blob_piece_fn *fn, void *ctx, struct err *err)
 {
-    for (uint64_t number = 0; number < chunk_count(blob); number++) {
-        TRY(open_chunk(blob, number, err));
-        if (blob->chunk_used > 0)
-            TRY(fn(ctx, span_of(blob->chunk, blob->chunk_used), err));
-    }
-    return 0;
+    size_t room = blob->header.chunk_len + CRYPTO_TAG_LEN;
+    struct ahead ahead = {.blob = blob, .rooms = {blob->chunk, mem_new(room)}};
+    struct blob_lane *lane = blob_lane_new(fetch_ahead, &ahead);
+
+    blob->chunk_number = UINT64_MAX;
+    int result = read_chunks(blob, &ahead, lane, fn, ctx, err);
+    blob_lane_free(lane);
+    mem_wipe(ahead.rooms[1], room);
+    free(ahead.rooms[1]);
+    return result;
 }
 
 static int write_piece(void *ctx, struct span piece, struct err *err)

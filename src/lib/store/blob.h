@@ -5,7 +5,7 @@
  * does not open, and no byte of a chunk is given out before the whole chunk was verified. File
  * names are keyed hashes of ids (docs/PROTOCOL.store).
  *
- * A blob has one of two ids (docs/decisions/0010). BLOB_SHA256: the SHA-256 of the plaintext,
+ * A blob has one of two ids (docs/decisions/0011). BLOB_SHA256: the SHA-256 of the plaintext,
  * computed while it is written; the same bytes have the same id and are kept once. BLOB_ROOT: a
  * hash over the chunks' tags, which costs nothing; each writing makes its own id.
  *

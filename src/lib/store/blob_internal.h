@@ -15,7 +15,7 @@ enum {
     BLOB_INFO_LEN = 8 + 1 + BLOB_DIGEST_LEN,     /* length, kind, digest */
     BLOB_HEADER_LEN = BLOB_PREFIX_LEN + BLOB_INFO_LEN + CRYPTO_SEAL_OVERHEAD,
     BLOB_AAD_LEN = 8 + 1, /* number of the chunk, last */
-    /* Read and sealed, or opened, while it is in the first caches. */
+    /* Read, and hashed, while it is in the first caches. */
     BLOB_STEP_LEN = 128 * 1024,
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "crypto/crypto.h"
+#include "store/pq.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -150,12 +151,30 @@ static pid_t spawn(const struct passwd *as, const char *bin, const char *name, c
     _exit(127);
 }
 
+static bool wait_for_server(const char *dir)
+{
+    const struct pq *pq;
+    struct err err = ERR_INIT;
+    char conninfo[128];
+    bool up = false;
+
+    if (pq_load(&pq, &err) < 0)
+        return false;
+    snprintf(conninfo, sizeof(conninfo), "host=%s user=drun dbname=postgres", dir);
+    for (int i = 0; i < 600 && !up; i++) {
+        PGconn *conn = pq->connectdb(conninfo);
+        up = pq->status(conn) == CONNECTION_OK;
+        pq->finish(conn);
+        if (!up)
+            usleep(50 * 1000);
+    }
+    return up;
+}
+
 const char *fixture_postgres_start(char dir[64], pid_t *out_pid)
 {
     char bin[128];
     char data[96];
-    char socket[128];
-    struct stat st;
     int status;
 
     if (!find_bin(bin, sizeof(bin)))
@@ -176,11 +195,7 @@ const char *fixture_postgres_start(char dir[64], pid_t *out_pid)
                      (char *[]){(char *)"postgres", (char *)"-D", data, (char *)"-k", dir,
                                 (char *)"-c", (char *)"listen_addresses=", (char *)"-c",
                                 (char *)"shared_buffers=32MB", NULL});
-    /* Its pid file says "ready" in the last line once it takes connections. */
-    snprintf(socket, sizeof(socket), "%s/.s.PGSQL.5432", dir);
-    for (int i = 0; i < 200 && stat(socket, &st) < 0; i++)
-        usleep(50 * 1000);
-    usleep(300 * 1000);
+    check(wait_for_server(dir), "the server does not answer");
     return NULL;
 }
 

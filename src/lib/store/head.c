@@ -39,7 +39,7 @@ int head_write(struct store *store, struct buf *bytes, struct err *err)
 
     put_state(&store->now, &plain);
     head_aad(store, version, store->now.revision, aad);
-    TRY(keyring_seal_key(store, store->self, version, store->now.revision, &key, err));
+    TRY(store_keyring_seal_key(store, store->self, version, store->now.revision, &key, err));
     buf_put_u32(bytes, version);
     buf_put_u64(bytes, (uint64_t)store->now.revision);
     TRY(crypto_seal(key, span_of(aad, sizeof(aad)), buf_span(&plain), bytes, err));
@@ -76,7 +76,7 @@ static int open_head(struct store *store, struct span bytes, struct err *err)
 
     if (cursor.failed || revision < 0)
         return err_set(err, ERR_CORRUPT, "the head is malformed");
-    TRY(keyring_seal_key(store, store->self, version, revision, &key, err));
+    TRY(store_keyring_seal_key(store, store->self, version, revision, &key, err));
     head_aad(store, version, revision, aad);
     TRY(crypto_open(key, span_of(aad, sizeof(aad)), span_of(cursor.p, cursor.left), &plain, err));
     return parse(buf_span(&plain), revision, &store->durable, err);

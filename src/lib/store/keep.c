@@ -83,11 +83,11 @@ int store_rekey(struct store *store, const char *collection, struct err *err)
     TRY(txn_check_text(collection, 1, STORE_COLLECTION_MAX, "a collection", err));
     TRY(batch_begin(store, err));
     if (strcmp(collection, STORE_SELF) != 0) {
-        TRY(keyring_find(store, collection, &coll, err));
+        TRY(store_keyring_find(store, collection, &coll, err));
         if (coll == NULL)
             return err_set(err, ERR_NOT_FOUND, "collection %s has no data key yet", collection);
     }
-    return keyring_add_version(store, collection, NULL, err);
+    return store_keyring_add_version(store, collection, NULL, err);
 }
 
 /* ------------------------------------------------------------------ sealing anew */
@@ -159,7 +159,7 @@ int store_rewrap_slice(struct store *store, const char *collection, size_t max_r
 
     TRY(txn_check_text(collection, 1, STORE_COLLECTION_MAX, "a collection", err));
     TRY(batch_begin(store, err));
-    TRY(keyring_find(store, collection, &coll, err));
+    TRY(store_keyring_find(store, collection, &coll, err));
     if (coll == NULL)
         return 0;
     if (strcmp(store->rewrap_name, collection) != 0) {

@@ -48,7 +48,7 @@ static struct coll *coll_find(struct store *store, const char *name)
     return NULL;
 }
 
-struct coll *keyring_by_hash(struct store *store, const uint8_t hash[ROW_HASH_LEN])
+struct coll *store_keyring_by_hash(struct store *store, const uint8_t hash[ROW_HASH_LEN])
 {
     struct coll *coll;
 
@@ -81,7 +81,8 @@ static int look_again(struct store *store, struct coll *coll, size_t number, str
 {
     if (!store->backend->ops->shared || number <= coll->count)
         return 0;
-    return coll == store->self ? keyring_load_self(store, err) : keyring_load(store, err);
+    return coll == store->self ? store_keyring_load_self(store, err)
+                               : store_keyring_load(store, err);
 }
 
 static int data_key(struct store *store, struct coll *coll, size_t number,
@@ -105,8 +106,8 @@ static int data_key(struct store *store, struct coll *coll, size_t number,
     return 0;
 }
 
-int keyring_seal_key(struct store *store, struct coll *coll, uint32_t version, int64_t revision,
-                     const struct secret **out, struct err *err)
+int store_keyring_seal_key(struct store *store, struct coll *coll, uint32_t version,
+                           int64_t revision, const struct secret **out, struct err *err)
 {
     int64_t epoch = revision / KEY_EPOCH_REVISIONS;
     const struct secret *data;
@@ -172,7 +173,7 @@ static int self_write(struct store *store, struct err *err)
                                     buf_span(&bytes), err);
 }
 
-int keyring_create_self(struct store *store, struct err *err)
+int store_keyring_create_self(struct store *store, struct err *err)
 {
     CLEANUP(buf_free) struct buf wrapped = BUF_INIT(STORE_WRAPPED_MAX);
     struct secret *data = NULL;
@@ -185,7 +186,7 @@ int keyring_create_self(struct store *store, struct err *err)
     return self_ready(store, err);
 }
 
-int keyring_load_self(struct store *store, struct err *err)
+int store_keyring_load_self(struct store *store, struct err *err)
 {
     CLEANUP(buf_free) struct buf bytes = BUF_INIT(SELF_MAX);
 
@@ -279,7 +280,7 @@ static int load_all(struct store *store, struct err *err)
     }
 }
 
-int keyring_load(struct store *store, struct err *err)
+int store_keyring_load(struct store *store, struct err *err)
 {
     struct buf raw = store->raw;
     struct buf plain = store->plain;
@@ -295,7 +296,7 @@ int keyring_load(struct store *store, struct err *err)
     return result;
 }
 
-int keyring_find(struct store *store, const char *name, struct coll **out, struct err *err)
+int store_keyring_find(struct store *store, const char *name, struct coll **out, struct err *err)
 {
     uint8_t pos[ROW_POS_LEN];
     struct row_current current;
@@ -309,7 +310,7 @@ int keyring_find(struct store *store, const char *name, struct coll **out, struc
     if (found == 0)
         return 0;
     /* Another process made it, or its record could not be read. */
-    TRY(keyring_load(store, err));
+    TRY(store_keyring_load(store, err));
     *out = coll_find(store, name);
     if (*out == NULL)
         return err_set(err, ERR_CORRUPT, "the data key of collection %s is damaged", name);
@@ -325,7 +326,8 @@ static int add_self_version(struct store *store, struct span wrapped, struct err
     return 0;
 }
 
-int keyring_add_version(struct store *store, const char *name, struct coll **out, struct err *err)
+int store_keyring_add_version(struct store *store, const char *name, struct coll **out,
+                              struct err *err)
 {
     CLEANUP(buf_free) struct buf wrapped = BUF_INIT(STORE_WRAPPED_MAX);
     CLEANUP(secret_free_ptr) struct secret *data = NULL;
@@ -334,8 +336,8 @@ int keyring_add_version(struct store *store, const char *name, struct coll **out
     int64_t id;
 
     if (store->backend->ops->shared) {
-        TRY(keyring_load_self(store, err));
-        TRY(keyring_load(store, err));
+        TRY(store_keyring_load_self(store, err));
+        TRY(store_keyring_load(store, err));
     }
     struct coll *coll = coll_find(store, name);
 
@@ -362,7 +364,7 @@ int keyring_add_version(struct store *store, const char *name, struct coll **out
     return names_key(store, coll, err);
 }
 
-void keyring_rollback(struct store *store)
+void store_keyring_rollback(struct store *store)
 {
     int64_t last = store->durable.revision * ROW_PER_REVISION + ROW_PER_REVISION - 1;
     struct coll *coll = LIST_FIRST(&store->colls);
@@ -384,7 +386,7 @@ void keyring_rollback(struct store *store)
     }
 }
 
-void keyring_free(struct store *store)
+void store_keyring_free(struct store *store)
 {
     struct coll *coll;
 

@@ -42,7 +42,7 @@ void store_close(struct store *store)
         store->backend->ops->rollback(store->backend);
         store->backend->ops->close(store->backend);
     }
-    keyring_free(store);
+    store_keyring_free(store);
     secret_free(store->set_key);
     free_damages(store);
     buf_free(&store->head);
@@ -95,7 +95,7 @@ static int create(struct store *store, struct err *err)
     TRY(crypto_random(store->id, sizeof(store->id), err));
     TRY(store->backend->ops->put(store->backend, BACKEND_META, span_str("id"),
                                  span_of(store->id, sizeof(store->id)), err));
-    TRY(keyring_create_self(store, err));
+    TRY(store_keyring_create_self(store, err));
     store->dirty = true;
     return store_flush(store, err);
 }
@@ -110,7 +110,7 @@ static int load_or_create(struct store *store, bool accept_loss, struct err *err
     if (found == 0)
         return create(store, err);
     store_discard(store);
-    TRY(keyring_load_self(store, err));
+    TRY(store_keyring_load_self(store, err));
     if (head_read(store, err) < 0 && (!accept_loss || err->code != ERR_CORRUPT))
         return -1;
     return 0;
@@ -118,6 +118,7 @@ static int load_or_create(struct store *store, bool accept_loss, struct err *err
 
 static int check_anchor(struct store *store, const struct store_head *least, struct err *err)
 {
+    static const uint8_t no_digest[STORE_DIGEST_LEN];
     struct store_head head;
 
     store_head(store, &head);
@@ -127,6 +128,7 @@ static int check_anchor(struct store *store, const struct store_head *least, str
                        "restore the newest backup, or open it once with the loss accepted",
                        (long long)head.revision, (long long)least->revision);
     if (least->revision > 0 && head.revision == least->revision &&
+        !mem_equal_ct(least->digest, no_digest, STORE_DIGEST_LEN) &&
         !mem_equal_ct(head.digest, least->digest, STORE_DIGEST_LEN))
         return err_set(
             err, ERR_CORRUPT,
@@ -151,7 +153,7 @@ static int verify(struct store *store, const struct store_config *config, struct
     if (config->accept_loss) {
         TRY(accept_loss(store, &config->least, err));
         store->verified = true;
-        return keyring_load(store, err);
+        return store_keyring_load(store, err);
     }
     TRY(check_anchor(store, &config->least, err));
     unsigned ms = config->verify_ms == 0 ? STORE_VERIFY_MS : config->verify_ms;
@@ -160,7 +162,7 @@ static int verify(struct store *store, const struct store_config *config, struct
         TRY(batch_begin(store, err));
     TRY(scrub_verify_set(store, ms, err));
     store_discard(store);
-    return keyring_load(store, err);
+    return store_keyring_load(store, err);
 }
 
 int store_open(const struct store_config *config, struct store **out, struct err *err)

@@ -3,29 +3,18 @@
  * One schema of a PostgreSQL database. Several processes may have it open; who writes holds the
  * lock of the table `meta` until the commit, and every commit notifies the others. A connection
  * that broke is made anew with the next call; inside a transaction the call fails.
+ *
+ * Writes are sent and not waited for: the next read or the commit takes their answers in the same
+ * round trip. A write that failed shows there.
  */
-#include "store/backend.h"
+#include "store/postgres_internal.h"
 
 #include "base/mem.h"
-#include "store/pq.h"
+#include "base/num.h"
 
-#include <arpa/inet.h>
 #include <endian.h>
-#include <errno.h>
 
-enum statement { GET, PUT, REMOVE, SCAN, STATEMENTS };
-enum { SCHEMA_MAX = 48, SQL_MAX = 2048 };
-
-struct postgres {
-    struct backend base;
-    const struct pq *pq;
-    PGconn *conn;
-    PGconn *listener; /* its own connection, so that its descriptor is readable for news alone */
-    char *conninfo;
-    char *schema;
-    bool in_transaction;
-    bool prepared[BACKEND_TABLES][STATEMENTS];
-};
+enum { LARGE_ROWS = 16, QUEUE_MAX = 64 };
 
 struct param {
     const char *value;
@@ -40,97 +29,6 @@ static const char *const sql[STATEMENTS] = {
     [SCAN] = "SELECT k, v FROM %s.%s WHERE k > $1 AND k <= $2 ORDER BY k LIMIT $3::int8",
 };
 
-static struct postgres *of(const struct backend *backend)
-{
-    return (struct postgres *)(uintptr_t)backend;
-}
-
-/* ------------------------------------------------------------------ errors */
-
-static int fail_lost(const struct postgres *postgres, const PGconn *conn, struct err *err)
-{
-    const char *why = postgres->pq->errorMessage(conn);
-
-    return err_set(err, ERR_UNAVAILABLE, "PostgreSQL is away: %.*s", (int)strcspn(why, "\n"), why);
-}
-
-static const struct {
-    const char *state; /* a SQLSTATE, or the class that begins it */
-    enum err_code code;
-    int sys;
-} states[] = {
-    {"53100", ERR_IO, ENOSPC},  {"55P03", ERR_UNAVAILABLE, 0}, {"53", ERR_UNAVAILABLE, 0},
-    {"57", ERR_UNAVAILABLE, 0}, {"08", ERR_UNAVAILABLE, 0},    {"40", ERR_UNAVAILABLE, 0},
-    {"42501", ERR_DENIED, 0},   {"XX001", ERR_CORRUPT, 0},     {"XX002", ERR_CORRUPT, 0},
-};
-
-static int fail(struct postgres *postgres, const PGresult *result, const char *doing,
-                struct err *err)
-{
-    const struct pq *pq = postgres->pq;
-    const char *state = pq->resultErrorField(result, PG_DIAG_SQLSTATE);
-    const char *why = pq->resultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-
-    if (pq->status(postgres->conn) != CONNECTION_OK)
-        return fail_lost(postgres, postgres->conn, err);
-    err_set(err, ERR_IO, "PostgreSQL cannot %s: %s", doing, why == NULL ? "no reason given" : why);
-    for (size_t i = 0; state != NULL && i < ARRAY_LEN(states); i++) {
-        if (strncmp(state, states[i].state, strlen(states[i].state)) == 0) {
-            err->code = states[i].code;
-            err->sys = states[i].sys;
-            break;
-        }
-    }
-    return -1;
-}
-
-/* ------------------------------------------------------------------ the connection */
-
-static void ignore_notice(void *ctx UNUSED, const PGresult *result UNUSED)
-{
-}
-
-static int exec(struct postgres *postgres, PGconn *conn, const char *text, const char *doing,
-                struct err *err)
-{
-    const struct pq *pq = postgres->pq;
-    PGresult *result = pq->exec(conn, text);
-    ExecStatusType status = pq->resultStatus(result);
-    int ok = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK
-                 ? 0
-                 : fail(postgres, result, doing, err);
-
-    pq->clear(result);
-    return ok;
-}
-
-static int session(struct postgres *postgres, struct err *err)
-{
-    memset(postgres->prepared, 0, sizeof(postgres->prepared));
-    postgres->pq->setNoticeReceiver(postgres->conn, ignore_notice, NULL);
-    return exec(postgres, postgres->conn,
-                "SET synchronous_commit = on; SET lock_timeout = '10s'; SET bytea_output = hex; "
-                "SET client_min_messages = error",
-                "begin a session", err);
-}
-
-static int connected(struct postgres *postgres, struct err *err)
-{
-    const struct pq *pq = postgres->pq;
-
-    if (postgres->conn != NULL && pq->status(postgres->conn) == CONNECTION_OK)
-        return 0;
-    if (postgres->in_transaction)
-        return fail_lost(postgres, postgres->conn, err);
-    if (postgres->conn == NULL)
-        postgres->conn = pq->connectdb(postgres->conninfo);
-    else
-        pq->reset(postgres->conn);
-    if (pq->status(postgres->conn) != CONNECTION_OK)
-        return fail_lost(postgres, postgres->conn, err);
-    return session(postgres, err);
-}
-
 static int prepare(struct postgres *postgres, enum backend_table table, enum statement what,
                    const char *name, struct err *err)
 {
@@ -142,14 +40,50 @@ static int prepare(struct postgres *postgres, enum backend_table table, enum sta
     PGresult *result = postgres->pq->prepare(postgres->conn, name, text, 0, NULL);
     int ok = postgres->pq->resultStatus(result) == PGRES_COMMAND_OK
                  ? 0
-                 : fail(postgres, result, "read its schema", err);
+                 : postgres_fail(postgres, result, "read its schema", err);
     postgres->pq->clear(result);
     postgres->prepared[table][what] = ok == 0;
     return ok;
 }
 
-static int run_once(struct postgres *postgres, enum backend_table table, enum statement what,
-                    const struct param *params, int count, PGresult **out, struct err *err)
+static bool good(const struct postgres *postgres, const PGresult *result)
+{
+    ExecStatusType status = postgres->pq->resultStatus(result);
+
+    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK;
+}
+
+/* Takes the answers of all that was sent; `last`, if not NULL, gets the last one. */
+static int drain(struct postgres *postgres, PGresult **last, struct err *err)
+{
+    const struct pq *pq = postgres->pq;
+    PGresult *result = NULL;
+    int failed = 0;
+
+    if (postgres->queued == 0)
+        return 0;
+    if (pq->pipelineSync(postgres->conn) != 1)
+        failed = postgres_fail(postgres, NULL, "send a transaction", err);
+    for (; postgres->queued > 0; postgres->queued--) {
+        pq->clear(result);
+        result = pq->getResult(postgres->conn);
+        if (failed == 0 && !good(postgres, result))
+            failed = postgres_fail(postgres, result, "read or write a record", err);
+        /* A NULL ends the answer of each. */
+        for (PGresult *end; (end = pq->getResult(postgres->conn)) != NULL;)
+            pq->clear(end);
+    }
+    pq->clear(pq->getResult(postgres->conn)); /* that of the sync */
+    (void)pq->exitPipelineMode(postgres->conn);
+    if (failed == 0 && last != NULL)
+        *last = result;
+    else
+        pq->clear(result);
+    return failed;
+}
+
+static int send_statement(struct postgres *postgres, enum backend_table table, enum statement what,
+                          const struct param *params, int count, struct err *err)
 {
     const struct pq *pq = postgres->pq;
     const char *values[3];
@@ -157,22 +91,29 @@ static int run_once(struct postgres *postgres, enum backend_table table, enum st
     const int formats[3] = {1, 1, 1};
     char name[32];
 
-    TRY(connected(postgres, err));
+    TRY(postgres_connected(postgres, err));
     snprintf(name, sizeof(name), "%s_%d", names[table], what);
-    TRY(prepare(postgres, table, what, name, err));
+    if (!postgres->prepared[table][what]) {
+        TRY(drain(postgres, NULL, err));
+        TRY(prepare(postgres, table, what, name, err));
+    }
     for (int i = 0; i < count; i++) {
         values[i] = params[i].value;
         lens[i] = params[i].len;
     }
-    PGresult *result = pq->execPrepared(postgres->conn, name, count, values, lens, formats, 1);
-    ExecStatusType status = pq->resultStatus(result);
-    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
-        *out = result;
-        return 0;
-    }
-    int failed = fail(postgres, result, what == PUT ? "write a record" : "read a record", err);
-    pq->clear(result);
-    return failed;
+    if (postgres->queued == 0)
+        (void)pq->enterPipelineMode(postgres->conn);
+    if (pq->sendQueryPrepared(postgres->conn, name, count, values, lens, formats, 1) != 1)
+        return postgres_fail(postgres, NULL, "send a statement", err);
+    postgres->queued++;
+    return 0;
+}
+
+static int run_once(struct postgres *postgres, enum backend_table table, enum statement what,
+                    const struct param *params, int count, PGresult **out, struct err *err)
+{
+    TRY(send_statement(postgres, table, what, params, count, err));
+    return drain(postgres, out, err);
 }
 
 /* Outside a transaction a call that met a broken connection is repeated once on a new one. */
@@ -202,7 +143,7 @@ static struct span column(const struct postgres *postgres, const PGresult *resul
 static int postgres_get(struct backend *backend, enum backend_table table, struct span key,
                         struct buf *value, struct err *err)
 {
-    struct postgres *postgres = of(backend);
+    struct postgres *postgres = postgres_of(backend);
     struct param params[] = {param_of(key)};
     PGresult *result;
 
@@ -215,35 +156,36 @@ static int postgres_get(struct backend *backend, enum backend_table table, struc
     return found;
 }
 
+static int queue(struct postgres *postgres, enum backend_table table, enum statement what,
+                 const struct param *params, int count, struct err *err)
+{
+    TRY(send_statement(postgres, table, what, params, count, err));
+    return postgres->queued < QUEUE_MAX ? 0 : drain(postgres, NULL, err);
+}
+
 static int postgres_put(struct backend *backend, enum backend_table table, struct span key,
                         struct span value, struct err *err)
 {
-    struct postgres *postgres = of(backend);
     struct param params[] = {param_of(key), param_of(value)};
-    PGresult *result;
 
-    TRY(run(postgres, table, PUT, params, 2, &result, err));
-    postgres->pq->clear(result);
-    return 0;
+    return queue(postgres_of(backend), table, PUT, params, 2, err);
 }
 
 static int postgres_remove(struct backend *backend, enum backend_table table, struct span key,
                            struct err *err)
 {
-    struct postgres *postgres = of(backend);
     struct param params[] = {param_of(key)};
-    PGresult *result;
 
-    TRY(run(postgres, table, REMOVE, params, 1, &result, err));
-    postgres->pq->clear(result);
-    return 0;
+    return queue(postgres_of(backend), table, REMOVE, params, 1, err);
 }
 
 static int postgres_scan(struct backend *backend, enum backend_table table, struct span after,
                          struct span last, size_t limit, struct buf *rows, struct err *err)
 {
-    struct postgres *postgres = of(backend);
-    uint64_t wire = htobe64((uint64_t)limit);
+    struct postgres *postgres = postgres_of(backend);
+    /* libpq takes in the whole answer, and rows of the history may be large. */
+    size_t at_most = table == BACKEND_CHANGE ? NUM_MIN(limit, (size_t)LARGE_ROWS) : limit;
+    uint64_t wire = htobe64((uint64_t)at_most);
     struct param params[] = {
         param_of(after), param_of(last), {(const char *)&wire, (int)sizeof(wire)}};
     PGresult *result;
@@ -263,12 +205,13 @@ static int postgres_scan(struct backend *backend, enum backend_table table, stru
 
 static void postgres_rollback(struct backend *backend)
 {
-    struct postgres *postgres = of(backend);
+    struct postgres *postgres = postgres_of(backend);
     struct err ignored = ERR_INIT;
 
+    (void)!drain(postgres, NULL, &ignored);
     /* A connection that is gone has rolled back by itself. */
     if (postgres->in_transaction && postgres->pq->status(postgres->conn) == CONNECTION_OK)
-        (void)!exec(postgres, postgres->conn, "ROLLBACK", "undo", &ignored);
+        (void)!postgres_exec(postgres, postgres->conn, "ROLLBACK", "undo", &ignored);
     postgres->in_transaction = false;
 }
 
@@ -276,22 +219,22 @@ static int begin_once(struct postgres *postgres, struct err *err)
 {
     char text[SQL_MAX];
 
-    TRY(connected(postgres, err));
+    TRY(postgres_connected(postgres, err));
     /* EXCLUSIVE keeps other writers out and lets readers in. */
     snprintf(text, sizeof(text), "BEGIN; LOCK TABLE %s.meta IN EXCLUSIVE MODE", postgres->schema);
-    if (exec(postgres, postgres->conn, text, "begin a transaction", err) == 0) {
+    if (postgres_exec(postgres, postgres->conn, text, "begin a transaction", err) == 0) {
         postgres->in_transaction = true;
         return 0;
     }
     struct err ignored = ERR_INIT;
     if (postgres->pq->status(postgres->conn) == CONNECTION_OK)
-        (void)!exec(postgres, postgres->conn, "ROLLBACK", "undo", &ignored);
+        (void)!postgres_exec(postgres, postgres->conn, "ROLLBACK", "undo", &ignored);
     return -1;
 }
 
 static int postgres_begin(struct backend *backend, struct err *err)
 {
-    struct postgres *postgres = of(backend);
+    struct postgres *postgres = postgres_of(backend);
 
     if (begin_once(postgres, err) == 0)
         return 0;
@@ -302,73 +245,26 @@ static int postgres_begin(struct backend *backend, struct err *err)
 
 static int postgres_commit(struct backend *backend, struct err *err)
 {
-    struct postgres *postgres = of(backend);
+    struct postgres *postgres = postgres_of(backend);
     const struct pq *pq = postgres->pq;
     char text[SQL_MAX];
 
+    TRY(drain(postgres, NULL, err));
     snprintf(text, sizeof(text), "NOTIFY drun_store_%s; COMMIT", postgres->schema);
     PGresult *result = pq->exec(postgres->conn, text);
     /* COMMIT of a transaction that failed before answers ROLLBACK. */
     bool done = pq->resultStatus(result) == PGRES_COMMAND_OK &&
                 strcmp(pq->cmdStatus(result), "COMMIT") == 0;
-    int ok = done ? 0 : fail(postgres, result, "make a transaction durable", err);
+    int ok = done ? 0 : postgres_fail(postgres, result, "make a transaction durable", err);
     pq->clear(result);
     if (done)
         postgres->in_transaction = false;
     return ok;
 }
 
-static int listen_again(struct postgres *postgres, struct err *err)
-{
-    const struct pq *pq = postgres->pq;
-    char text[SQL_MAX];
-
-    if (postgres->listener == NULL)
-        postgres->listener = pq->connectdb(postgres->conninfo);
-    else
-        pq->reset(postgres->listener);
-    if (pq->status(postgres->listener) != CONNECTION_OK)
-        return fail_lost(postgres, postgres->listener, err);
-    snprintf(text, sizeof(text), "LISTEN drun_store_%s", postgres->schema);
-    return exec(postgres, postgres->listener, text, "listen", err);
-}
-
-static int postgres_listen(struct backend *backend, struct err *err)
-{
-    struct postgres *postgres = of(backend);
-
-    if (postgres->listener != NULL && postgres->pq->status(postgres->listener) == CONNECTION_OK)
-        return 0;
-    return listen_again(postgres, err);
-}
-
-static int postgres_fd(const struct backend *backend)
-{
-    const struct postgres *postgres = of(backend);
-
-    return postgres->listener == NULL ? -1 : postgres->pq->socket(postgres->listener);
-}
-
-static int postgres_news(struct backend *backend, struct err *err)
-{
-    struct postgres *postgres = of(backend);
-    const struct pq *pq = postgres->pq;
-    PGnotify *notify;
-
-    if (postgres->listener == NULL)
-        return 0;
-    /* What was notified while the connection was gone is found by the refresh that follows. */
-    if (pq->consumeInput(postgres->listener) == 0 ||
-        pq->status(postgres->listener) != CONNECTION_OK)
-        return listen_again(postgres, err);
-    while ((notify = pq->notifies(postgres->listener)) != NULL)
-        pq->freemem(notify);
-    return 0;
-}
-
 static void postgres_close(struct backend *backend)
 {
-    struct postgres *postgres = of(backend);
+    struct postgres *postgres = postgres_of(backend);
 
     if (postgres->conn != NULL)
         postgres->pq->finish(postgres->conn);
@@ -422,20 +318,20 @@ static int create_schema(struct postgres *postgres, struct err *err)
                    "ALTER TABLE %s.%s ALTER v SET STORAGE EXTERNAL;",
                    postgres->schema, names[table], postgres->schema, names[table]);
     TRY(buf_check(&text, "a schema", err));
-    return exec(postgres, postgres->conn, buf_text(&text), "make its schema", err);
+    return postgres_exec(postgres, postgres->conn, buf_text(&text), "make its schema", err);
 }
 
 static int need_schema(struct postgres *postgres, struct err *err)
 {
     char text[SQL_MAX];
 
-    TRY(connected(postgres, err));
+    TRY(postgres_connected(postgres, err));
     snprintf(text, sizeof(text), "SELECT 1 WHERE to_regclass('%s.meta') IS NOT NULL",
              postgres->schema);
     PGresult *result = postgres->pq->exec(postgres->conn, text);
     int ok = postgres->pq->resultStatus(result) == PGRES_TUPLES_OK
                  ? postgres->pq->ntuples(result)
-                 : fail(postgres, result, "look for its schema", err);
+                 : postgres_fail(postgres, result, "look for its schema", err);
     postgres->pq->clear(result);
     return ok == 0 ? create_schema(postgres, err) : ok;
 }

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -188,6 +189,58 @@ static void a_lost_connection_undoes_the_batch_and_heals(void **state)
     assert_string_equal(value_in(pair, pair->two, "a"), "6");
 }
 
+/* The other process replaces and compacts as fast as it can. */
+static void replace_and_compact(struct pair *pair)
+{
+    struct err err = ERR_INIT;
+    struct store *store = NULL;
+    char value[16];
+
+    if (store_open(&pair->one.config, &store, &err) < 0)
+        _exit(1);
+    for (unsigned i = 0; i < 300; i++) {
+        snprintf(value, sizeof(value), "%u", i);
+        if (put(store, i % 2 == 0 ? "a" : "b", value, &err) < 0 ||
+            (i % 10 == 9 && store_delete(store, fixture_key("pods", "", "b"), &err) < 0) ||
+            store_compact_slice(store, store_revision(store), 100, &err) < 0 ||
+            store_flush(store, &err) < 0)
+            _exit(2);
+    }
+    _exit(0);
+}
+
+static void a_reader_never_takes_compaction_for_damage(void **state)
+{
+    struct pair *pair = *state;
+    unsigned count = 0;
+    struct store_watch watch = {.collection = "pods", .on_event = count_event, .ctx = &count};
+    struct store_list query = {.collection = "pods"};
+    struct store_watcher *watcher;
+    struct store_record record;
+    struct store_page page;
+    struct err err = ERR_INIT;
+    int status = 0;
+
+    assert_int_equal(put(pair->one.store, "a", "1", &err), 0);
+    fixture_flush(&pair->one);
+    pid_t pid = fork();
+    if (pid == 0)
+        replace_and_compact(pair);
+    while (waitpid(pid, &status, WNOHANG) == 0) {
+        (void)!store_watch_add(pair->one.store, &watch, &watcher, &err);
+        assert_int_equal(store_get(pair->one.store, fixture_key("pods", "", "a"), pair->one.arena,
+                                   &record, &err),
+                         0);
+        assert_int_equal(store_list(pair->one.store, &query, pair->one.arena, &page, &err), 0);
+        assert_int_equal(page.damaged, 0);
+        assert_true(store_scrub(pair->one.store, 1, &err) >= 0);
+        assert_int_equal(store_poll(pair->one.store, &err), 0);
+        arena_reset(pair->one.arena);
+    }
+    assert_int_equal(status, 0);
+    assert_int_equal(pair->one.damages, 0);
+}
+
 static void tampered_rows_are_noticed(void **state)
 {
     struct pair *pair = *state;
@@ -244,6 +297,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_check_sees_the_write_of_the_other, start, stop),
         cmocka_unit_test_setup_teardown(a_watcher_hears_of_the_other, start, stop),
         cmocka_unit_test_setup_teardown(a_lost_connection_undoes_the_batch_and_heals, start, stop),
+        cmocka_unit_test_setup_teardown(a_reader_never_takes_compaction_for_damage, start, stop),
         cmocka_unit_test_setup_teardown(tampered_rows_are_noticed, start, stop),
         cmocka_unit_test_setup_teardown(the_server_sees_no_name_and_no_value, start, stop),
         cmocka_unit_test_setup_teardown(a_bad_address_or_schema_is_a_clear_error, start, stop),

@@ -13,6 +13,11 @@ static const struct {
     const char *name;
     size_t at;
 } symbols[] = {
+    SYMBOL(enterPipelineMode),
+    SYMBOL(exitPipelineMode),
+    SYMBOL(sendQueryPrepared),
+    SYMBOL(pipelineSync),
+    SYMBOL(getResult),
     SYMBOL(connectdb),
     SYMBOL(finish),
     SYMBOL(reset),

@@ -26,6 +26,11 @@ struct pq {
     __typeof__(PQgetvalue) *getvalue;
     __typeof__(PQgetlength) *getlength;
     __typeof__(PQclear) *clear;
+    __typeof__(PQenterPipelineMode) *enterPipelineMode;
+    __typeof__(PQexitPipelineMode) *exitPipelineMode;
+    __typeof__(PQsendQueryPrepared) *sendQueryPrepared;
+    __typeof__(PQpipelineSync) *pipelineSync;
+    __typeof__(PQgetResult) *getResult;
     __typeof__(PQconsumeInput) *consumeInput;
     __typeof__(PQnotifies) *notifies;
     __typeof__(PQfreemem) *freemem;

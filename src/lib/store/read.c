@@ -43,7 +43,7 @@ int read_damage(struct store *store, const struct coll *coll, const uint8_t pos[
 int read_current(struct store *store, const uint8_t pos[ROW_POS_LEN], struct row_current *out,
                  struct err *err)
 {
-    uint8_t room[ROW_ID_LEN + ROW_SALT_LEN + 1];
+    uint8_t room[ROW_CURRENT_LEN + 1];
     struct buf bytes = {.data = room, .cap = sizeof(room), .max = sizeof(room) - 1};
 
     int found = store->backend->ops->get(store->backend, BACKEND_CURRENT, span_of(pos, ROW_POS_LEN),
@@ -79,16 +79,42 @@ static int open_record(struct store *store, struct coll *coll, const uint8_t pos
     return seal_open_row(store, coll, row, &store->plain, body, err);
 }
 
+/* Another process may have replaced the record, and compacted its old row away, since `current` was
+ * read. 1: it did, and `current` is new. */
+static int moved_on(struct store *store, const uint8_t pos[ROW_POS_LEN],
+                    struct row_current *current, struct err *err)
+{
+    struct row_current again;
+    struct err ignored = ERR_INIT;
+
+    if (!store->backend->ops->shared || store->open)
+        return 0;
+    int found = read_current(store, pos, &again, &ignored);
+    if (found == 0)
+        return err_set(err, ERR_NOT_FOUND, "the record was just removed");
+    if (found < 0 ||
+        (again.id == current->id && memcmp(again.salt, current->salt, ROW_SALT_LEN) == 0))
+        return 0;
+    *current = again;
+    return 1;
+}
+
 int read_record(struct store *store, struct coll *coll, const uint8_t pos[ROW_POS_LEN],
                 const struct row_current *current, struct row *row, struct row_body *body,
                 struct err *err)
 {
-    if (open_record(store, coll, pos, current, row, body, err) == 0)
-        return 0;
-    /* A disk or a peer that is away says nothing about the record. */
-    if (err->code != ERR_CORRUPT)
-        return -1;
-    return read_damage(store, coll, pos, current->id, err);
+    struct row_current at = *current;
+    int again;
+
+    do {
+        if (open_record(store, coll, pos, &at, row, body, err) == 0)
+            return 0;
+        /* A disk or a peer that is away says nothing about the record. */
+        if (err->code != ERR_CORRUPT)
+            return -1;
+        again = moved_on(store, pos, &at, err);
+    } while (again > 0);
+    return again < 0 ? -1 : read_damage(store, coll, pos, at.id, err);
 }
 
 int read_copy(const struct coll *coll, const struct row *row, const struct row_body *body,
@@ -124,7 +150,7 @@ int store_get(struct store *store, struct store_key key, struct arena *arena,
     struct coll *coll;
 
     TRY(txn_check_key(key, err));
-    TRY(keyring_find(store, key.collection, &coll, err));
+    TRY(store_keyring_find(store, key.collection, &coll, err));
     if (coll == NULL)
         return not_found(key, err);
     hash_pos(coll, key.scope, key.name, pos);
@@ -133,7 +159,8 @@ int store_get(struct store *store, struct store_key key, struct arena *arena,
         return not_found(key, err);
     if (found < 0)
         return err->code == ERR_CORRUPT ? read_damage(store, coll, pos, 0, err) : -1;
-    TRY(read_record(store, coll, pos, &current, &row, &body, err));
+    if (read_record(store, coll, pos, &current, &row, &body, err) < 0)
+        return err->code == ERR_NOT_FOUND ? not_found(key, err) : -1;
     return read_copy(coll, &row, &body, arena, out, err);
 }
 
@@ -214,7 +241,8 @@ static int list_one(struct store *store, const struct listing *listing, const ui
         if (found <= 0)
             return found;
     }
-    TRY(read_record(store, listing->coll, pos, &current, row, body, err));
+    if (read_record(store, listing->coll, pos, &current, row, body, err) < 0)
+        return err->code == ERR_NOT_FOUND ? 0 : -1;
     return listing->term == NULL || has_term(body, listing->term);
 }
 
@@ -303,7 +331,7 @@ int store_list(struct store *store, const struct store_list *query, struct arena
     TRY(check_query(query, err));
     TRY(batch_refresh(store, err));
     out->revision = store->now.revision;
-    TRY(keyring_find(store, query->collection, &coll, err));
+    TRY(store_keyring_find(store, query->collection, &coll, err));
     if (coll == NULL)
         return 0;
     TRY(listing_open(&listing, coll, query, err));

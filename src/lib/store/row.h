@@ -17,8 +17,10 @@ enum {
     ROW_HASH_LEN = 16,
     ROW_POS_LEN = 3 * ROW_HASH_LEN,  /* hashes of collection, scope, name */
     ROW_TERM_LEN = 2 * ROW_HASH_LEN, /* hashes of collection, term */
+    ROW_TERM_KEY_LEN = ROW_TERM_LEN + ROW_POS_LEN,
     ROW_SALT_LEN = 8,
     ROW_ID_LEN = 8,
+    ROW_CURRENT_LEN = ROW_ID_LEN + ROW_SALT_LEN,
     ROW_STORE_ID_LEN = 16,
     ROW_PER_REVISION = 256, /* id = revision * 256 + number of the change in its transaction */
 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Verification in slices. A pass has three parts: the set of current records against the sum in the
- * head; every current record and its index terms; the history, which must have every change of
+ * Verification in slices. A pass has three parts: the set of current records and index entries
+ * against the sum in the head; every current record; the history, which must have every change of
  * every revision since the last compaction. The first part goes on while records are written: what
- * changes behind it is brought up to date by batch_element(). Of a shared backend it is done in one
+ * changes behind it is brought up to date by batch_replace(). Of a shared backend it is done in one
  * piece under the writers' lock, because the writes of others are not seen one by one.
  */
 #include "store/store_internal.h"
@@ -16,57 +16,78 @@ enum { SET_SLICE = 1024, RECORD_SLICE = 128, NS_PER_MS = 1000000 };
 
 void scrub_restart(struct store *store)
 {
-    store->scrub = (struct scrub){.phase = SCRUB_SET};
+    store->scrub = (struct scrub){.phase = SCRUB_SET, .table = BACKEND_CURRENT};
 }
 
-static int next_rows(struct store *store, enum backend_table table, struct span after, size_t limit,
-                     struct buf *rows, struct err *err)
-{
-    uint8_t last[ROW_POS_LEN];
-
-    memset(last, 0xff, sizeof(last));
-    return store->backend->ops->scan(store->backend, table, after, span_of(last, sizeof(last)),
-                                     limit, rows, err);
-}
-
-static struct span scrub_after(const struct scrub *scrub)
-{
-    return span_of(scrub->pos, scrub->started ? ROW_POS_LEN : 0);
-}
-
-static void enter(struct scrub *scrub, enum scrub_phase phase)
+static void enter(struct scrub *scrub, enum scrub_phase phase, enum backend_table table)
 {
     scrub->phase = phase;
-    scrub->started = false;
-    memset(scrub->pos, 0, sizeof(scrub->pos));
+    scrub->table = table;
+    scrub->key_len = 0;
+}
+
+/* The rows behind the place of the pass. */
+static int next_rows(struct store *store, size_t limit, struct buf *rows, struct err *err)
+{
+    const struct scrub *scrub = &store->scrub;
+    uint8_t last[ROW_TERM_KEY_LEN];
+
+    memset(last, 0xff, sizeof(last));
+    return store->backend->ops->scan(store->backend, scrub->table,
+                                     span_of(scrub->key, scrub->key_len),
+                                     span_of(last, sizeof(last)), limit, rows, err);
+}
+
+static int next_key(struct scrub *scrub, struct span key, struct err *err)
+{
+    size_t len = scrub->table == BACKEND_TERM ? ROW_TERM_KEY_LEN : ROW_POS_LEN;
+
+    if (key.len != len)
+        return err_set(err, ERR_CORRUPT, "a stored position has %zu bytes", key.len);
+    memcpy(scrub->key, key.p, len);
+    scrub->key_len = len;
+    return 0;
 }
 
 /* ------------------------------------------------------------------ the set */
 
+static int set_row(struct store *store, struct span key, struct span value, struct err *err)
+{
+    struct scrub *scrub = &store->scrub;
+    struct row_current current;
+    struct accum element;
+
+    TRY(next_key(scrub, key, err));
+    if (scrub->table == BACKEND_CURRENT) {
+        TRY(row_current_decode(value, &current, err));
+        scrub->id = NUM_MAX(scrub->id, current.id);
+        scrub->records++;
+    } else if (value.len > 0) {
+        return err_set(err, ERR_CORRUPT, "an index entry holds %zu bytes", value.len);
+    }
+    hash_element(store, scrub->table, key, value, &element);
+    accum_add(&scrub->set, &element);
+    return 0;
+}
+
+/* 1: there is more. */
 static int set_slice(struct store *store, size_t limit, struct err *err)
 {
     CLEANUP(buf_free) struct buf rows = BACKEND_ROWS_INIT;
-    struct scrub *scrub = &store->scrub;
-    int count = next_rows(store, BACKEND_CURRENT, scrub_after(scrub), limit, &rows, err);
+    int count = next_rows(store, limit, &rows, err);
     struct cursor cursor = cursor_of(buf_span(&rows));
 
     TRY(count);
     while (cursor.left > 0) {
-        struct span pos = cursor_block(&cursor);
-        struct span bytes = cursor_block(&cursor);
-        struct row_current current;
-        struct accum element;
-        if (pos.len != ROW_POS_LEN)
-            return err_set(err, ERR_CORRUPT, "a stored position has %zu bytes", pos.len);
-        TRY(row_current_decode(bytes, &current, err));
-        hash_element(store, pos.p, &current, &element);
-        accum_add(&scrub->set, &element);
-        scrub->id = NUM_MAX(scrub->id, current.id);
-        scrub->set_count++;
-        memcpy(scrub->pos, pos.p, ROW_POS_LEN);
-        scrub->started = true;
+        struct span key = cursor_block(&cursor);
+        TRY(set_row(store, key, cursor_block(&cursor), err));
     }
-    return count;
+    if (count > 0)
+        return 1;
+    if (store->scrub.table == BACKEND_TERM)
+        return 0;
+    enter(&store->scrub, SCRUB_SET, BACKEND_TERM);
+    return 1;
 }
 
 static int set_end(struct store *store, struct err *err)
@@ -75,29 +96,30 @@ static int set_end(struct store *store, struct err *err)
     const struct scrub *scrub = &store->scrub;
     bool same = mem_equal_ct(&scrub->set, &now->sum, sizeof(now->sum));
 
-    if (same && scrub->set_count == now->records) {
+    if (same && scrub->records == now->records) {
         store->verified = true;
         return 0;
     }
     store->verified = false;
-    return err_set(err, ERR_CORRUPT,
-                   "the store at revision %lld should have %lld records and has %lld, or some are "
-                   "older than they should be: it was tampered with; restore a backup, or open it "
-                   "once with the loss accepted",
-                   (long long)now->revision, (long long)now->records, (long long)scrub->set_count);
+    return err_set(
+        err, ERR_CORRUPT,
+        "the store at revision %lld should have %lld records and has %lld, or some or "
+        "their index are older than they should be: it was tampered with; restore a backup, or open it "
+        "once with the loss accepted",
+        (long long)now->revision, (long long)now->records, (long long)scrub->records);
 }
 
 int scrub_verify_set(struct store *store, unsigned ms, struct err *err)
 {
     uint64_t end = clock_mono_ns() + (uint64_t)ms * NS_PER_MS;
-    int count;
+    int more;
 
     scrub_restart(store);
     do {
-        count = set_slice(store, SET_SLICE, err);
-        TRY(count);
-    } while (count > 0 && clock_mono_ns() < end);
-    if (count > 0)
+        more = set_slice(store, SET_SLICE, err);
+        TRY(more);
+    } while (more > 0 && clock_mono_ns() < end);
+    if (more > 0)
         return 1;
     int result = set_end(store, err);
     scrub_restart(store);
@@ -120,42 +142,21 @@ static int scrub_set(struct store *store, size_t limit, struct err *err)
     if (store->backend->ops->shared) {
         TRY(set_shared(store, err));
     } else {
-        int count = set_slice(store, limit, err);
-        TRY(count);
-        if (count > 0)
-            return 1;
+        int more = set_slice(store, limit, err);
+        if (more != 0)
+            return more;
         TRY(set_end(store, err));
     }
-    enter(&store->scrub, SCRUB_RECORDS);
+    enter(&store->scrub, SCRUB_RECORDS, BACKEND_CURRENT);
     return 1;
 }
 
-/* ------------------------------------------------------------------ records and their terms */
-
-static int check_terms(struct store *store, const struct coll *coll, const uint8_t *pos,
-                       const struct row_body *body, struct err *err)
-{
-    uint8_t key[ROW_TERM_LEN + ROW_POS_LEN];
-
-    memcpy(key + ROW_TERM_LEN, pos, ROW_POS_LEN);
-    for (size_t i = 0; i < body->term_count; i++) {
-        CLEANUP(buf_free) struct buf value = BUF_INIT(16);
-        hash_term(coll, body->terms[i], key);
-        int found = store->backend->ops->get(store->backend, BACKEND_TERM,
-                                             span_of(key, sizeof(key)), &value, err);
-        TRY(found);
-        if (found == 0) {
-            err_set(err, ERR_CORRUPT, "an index entry of it is missing; put it again");
-            return read_damage(store, coll, pos, 0, err);
-        }
-    }
-    return 0;
-}
+/* ------------------------------------------------------------------ records */
 
 static int check_record(struct store *store, const uint8_t *pos, const struct row_current *current,
                         struct err *err)
 {
-    struct coll *coll = keyring_by_hash(store, pos);
+    struct coll *coll = store_keyring_by_hash(store, pos);
     struct row_body body;
     struct row row;
 
@@ -163,17 +164,14 @@ static int check_record(struct store *store, const uint8_t *pos, const struct ro
         err_set(err, ERR_CORRUPT, "the data key of its collection is damaged");
         return read_damage(store, NULL, pos, current->id, err);
     }
-    /* A scrub may be the first use of a collection: this makes its names key. */
-    TRY(keyring_find(store, coll->name, &coll, err));
-    TRY(read_record(store, coll, pos, current, &row, &body, err));
-    return check_terms(store, coll, pos, &body, err);
+    return read_record(store, coll, pos, current, &row, &body, err);
 }
 
 static int scrub_records(struct store *store, size_t limit, struct err *err)
 {
     CLEANUP(buf_free) struct buf rows = BACKEND_ROWS_INIT;
     struct scrub *scrub = &store->scrub;
-    int count = next_rows(store, BACKEND_CURRENT, scrub_after(scrub), limit, &rows, err);
+    int count = next_rows(store, limit, &rows, err);
     struct cursor cursor = cursor_of(buf_span(&rows));
 
     TRY(count);
@@ -182,24 +180,32 @@ static int scrub_records(struct store *store, size_t limit, struct err *err)
         struct span bytes = cursor_block(&cursor);
         struct row_current current;
         struct err why = ERR_INIT;
-        if (pos.len != ROW_POS_LEN)
-            return err_set(err, ERR_CORRUPT, "a stored position has %zu bytes", pos.len);
-        memcpy(scrub->pos, pos.p, ROW_POS_LEN);
-        scrub->started = true;
+        TRY(next_key(scrub, pos, err));
         TRY(row_current_decode(bytes, &current, err));
-        if (check_record(store, pos.p, &current, &why) < 0 && why.code != ERR_CORRUPT) {
+        if (check_record(store, pos.p, &current, &why) < 0 && why.code != ERR_CORRUPT &&
+            why.code != ERR_NOT_FOUND) {
             *err = why;
             return -1;
         }
     }
     if (count == 0) {
-        enter(scrub, SCRUB_HISTORY);
+        enter(scrub, SCRUB_HISTORY, BACKEND_CHANGE);
         scrub->id = (store->now.compacted + 1) * ROW_PER_REVISION;
     }
     return 1;
 }
 
 /* ------------------------------------------------------------------ the history */
+
+static int history_rows(struct store *store, const uint8_t after[ROW_ID_LEN], size_t limit,
+                        struct buf *rows, struct err *err)
+{
+    uint8_t last[ROW_ID_LEN];
+
+    row_id_encode(INT64_MAX, last);
+    return store->backend->ops->scan(store->backend, BACKEND_CHANGE, span_of(after, ROW_ID_LEN),
+                                     span_of(last, sizeof(last)), limit, rows, err);
+}
 
 static int history_row(struct store *store, struct span key, struct span bytes, struct err *err)
 {
@@ -214,7 +220,7 @@ static int history_row(struct store *store, struct span key, struct span bytes, 
         return err_set(err, ERR_CORRUPT, "a change of revision %lld is missing from the history",
                        (long long)row_revision(scrub->id));
     TRY(row_decode(id, bytes, &row, err));
-    struct coll *coll = keyring_by_hash(store, row.pos);
+    struct coll *coll = store_keyring_by_hash(store, row.pos);
     if (coll == NULL)
         err_set(&why, ERR_CORRUPT, "the data key of its collection is damaged");
     if (coll == NULL || seal_open_row(store, coll, &row, &store->plain, &body, &why) < 0) {
@@ -243,10 +249,7 @@ static int scrub_history(struct store *store, size_t limit, struct err *err)
         return 0;
     }
     row_id_encode(scrub->id - 1, after);
-    int count = store->backend->ops->scan(
-        store->backend, BACKEND_CHANGE, span_of(after, sizeof(after)),
-        span_of((const uint8_t[]){0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, ROW_ID_LEN),
-        limit, &rows, err);
+    int count = history_rows(store, after, limit, &rows, err);
     TRY(count);
     if (count == 0)
         return err_set(err, ERR_CORRUPT, "the history ends before revision %lld",
@@ -269,6 +272,9 @@ int store_scrub(struct store *store, size_t max_records, struct err *err)
     case SCRUB_RECORDS: result = scrub_records(store, max_records, err); break;
     case SCRUB_HISTORY: result = scrub_history(store, max_records, err); break;
     }
+    if (result < 0 && store->scrub.phase == SCRUB_HISTORY && err->code == ERR_CORRUPT &&
+        batch_compacted(store, row_revision(store->scrub.id)))
+        return 1;
     if (result < 0)
         scrub_restart(store);
     return result;
@@ -276,18 +282,38 @@ int store_scrub(struct store *store, size_t max_records, struct err *err)
 
 /* ------------------------------------------------------------------ accepting a loss */
 
+/* Rows of revisions that are not reached: they would stand in the way of new ones. */
+static int remove_rows_after(struct store *store, int64_t revision, struct err *err)
+{
+    uint8_t after[ROW_ID_LEN];
+
+    row_id_encode(revision * ROW_PER_REVISION + ROW_PER_REVISION - 1, after);
+    for (;;) {
+        CLEANUP(buf_free) struct buf rows = BACKEND_ROWS_INIT;
+        int count = history_rows(store, after, RECORD_SLICE, &rows, err);
+        if (count <= 0)
+            return count;
+        struct cursor cursor = cursor_of(buf_span(&rows));
+        while (cursor.left > 0) {
+            struct span key = cursor_block(&cursor);
+            (void)cursor_block(&cursor);
+            TRY(store->backend->ops->remove(store->backend, BACKEND_CHANGE, key, err));
+        }
+    }
+}
+
 int scrub_accept(struct store *store, struct err *err)
 {
     scrub_restart(store);
-    for (;;) {
-        int count = set_slice(store, SET_SLICE, err);
-        TRY(count);
-        if (count == 0)
-            break;
-    }
+    int more;
+    do {
+        more = set_slice(store, SET_SLICE, err);
+        TRY(more);
+    } while (more > 0);
     store->now.sum = store->scrub.set;
-    store->now.records = store->scrub.set_count;
+    store->now.records = store->scrub.records;
     store->now.revision = NUM_MAX(store->now.revision, row_revision(store->scrub.id) + 1);
+    TRY(remove_rows_after(store, store->now.revision, err));
     /* Changes may be missing from the history, so nobody may watch from before. */
     store->now.compacted = store->now.revision;
     store->dirty = true;

@@ -49,17 +49,18 @@ void hash_term(const struct coll *coll, const char *term, uint8_t out[ROW_TERM_L
     hash(coll->names, 't', NULL, term, out + ROW_HASH_LEN);
 }
 
-void hash_element(const struct store *store, const uint8_t pos[ROW_POS_LEN],
-                  const struct row_current *current, struct accum *out)
+void hash_element(const struct store *store, enum backend_table table, struct span key,
+                  struct span value, struct accum *out)
 {
-    uint8_t room[ROW_STORE_ID_LEN + ROW_POS_LEN + 8 + ROW_SALT_LEN + 2];
+    uint8_t room[1 + ROW_STORE_ID_LEN + ROW_TERM_KEY_LEN + 1];
     uint8_t full[CRYPTO_HASH_LEN];
     struct buf input = {.data = room, .cap = sizeof(room), .max = sizeof(room) - 1};
 
-    buf_put_u8(&input, 'E');
+    buf_put_u8(&input, table == BACKEND_CURRENT ? 'E' : 'T');
     buf_put(&input, store->id, ROW_STORE_ID_LEN);
-    buf_put(&input, pos, ROW_POS_LEN);
-    row_current_encode(current, &input);
+    buf_put_span(&input, key);
+    buf_put_span(&input, value);
+    INVARIANT(!input.overflowed);
     crypto_hmac_sha256(secret_span(store->set_key), buf_span(&input), full);
     struct cursor cursor = cursor_of(span_of(full, sizeof(full)));
     for (size_t i = 0; i < ARRAY_LEN(out->limb); i++)
@@ -73,7 +74,7 @@ int seal_row(struct store *store, struct coll *coll, struct row *row, struct spa
     const struct secret *key;
 
     row->key = (uint32_t)coll->count;
-    TRY(keyring_seal_key(store, coll, row->key, row_revision(row->id), &key, err));
+    TRY(store_keyring_seal_key(store, coll, row->key, row_revision(row->id), &key, err));
     row_aad(row, store->id, aad);
     row->sealed = span_of("", 0);
     row_encode(row, out);
@@ -86,7 +87,7 @@ int seal_open_row(struct store *store, struct coll *coll, const struct row *row,
     uint8_t aad[ROW_AAD_LEN];
     const struct secret *key;
 
-    TRY(keyring_seal_key(store, coll, row->key, row_revision(row->id), &key, err));
+    TRY(store_keyring_seal_key(store, coll, row->key, row_revision(row->id), &key, err));
     row_aad(row, store->id, aad);
     buf_reset(plain);
     TRY(crypto_open(key, span_of(aad, sizeof(aad)), row->sealed, plain, err));

@@ -85,7 +85,8 @@ struct store_config {
     const char *schema;   /* PostgreSQL: made when missing; [a-z_][a-z0-9_]*, at most 48 */
     struct store_keys keys;
     /* A store whose head is older, or that has another digest at this revision, is refused
-     * (ERR_CORRUPT): the whole file was rolled back. Revision 0: no anchor. */
+     * (ERR_CORRUPT): the whole file was rolled back. Revision 0: no anchor. A digest of
+     * zeros: the revision alone counts. */
     struct store_head least;
     /* How long open may take to verify the set of records; 0: STORE_VERIFY_MS. What is left is for
      * store_scrub(). */
@@ -244,7 +245,8 @@ void store_watch_remove(struct store_watcher *watcher);
 /* Other processes may write to a PostgreSQL store: this descriptor becomes readable when they did;
  * -1 with SQLite. Ask anew after each store_poll(). */
 int store_fd(const struct store *store);
-/* Takes the news of other processes and delivers events. */
+/* Takes the news of other processes and delivers events. ERR_UNAVAILABLE while the server is away:
+ * store_fd() may be -1 then; call it again after a while, no event is lost. */
 int store_poll(struct store *store, struct err *err) MUST_USE;
 
 /* ------------------------------------------------------------------ keeping */

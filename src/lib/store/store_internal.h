@@ -52,17 +52,17 @@ struct store_state {
     struct accum sum;
 };
 
-/* Where the pass of store_scrub() is. `set` and `set_count` cover the positions up to `pos`. */
+/* Where the pass of store_scrub() is: behind this key of this map. `set` covers what is passed. */
 enum scrub_phase { SCRUB_SET, SCRUB_RECORDS, SCRUB_HISTORY };
 
 struct scrub {
     enum scrub_phase phase;
-    bool started;
-    uint8_t pos[ROW_POS_LEN];
+    enum backend_table table; /* in SCRUB_SET: BACKEND_CURRENT, then BACKEND_TERM */
+    uint8_t key[ROW_TERM_KEY_LEN];
+    size_t key_len; /* 0: at the beginning of the map */
     struct accum set;
-    int64_t set_count;
-    int64_t id;
-    uint8_t left; /* changes that the revision of `id` still has */
+    int64_t records;
+    int64_t id; /* the largest that was met; in SCRUB_HISTORY the next one */
 };
 
 struct damage {
@@ -115,22 +115,22 @@ struct store {
 
 /* Reads the store's own key and those of the collections; makes the former in a new store, inside a
  * batch. */
-int keyring_create_self(struct store *store, struct err *err) MUST_USE;
-int keyring_load_self(struct store *store, struct err *err) MUST_USE;
-int keyring_load(struct store *store, struct err *err) MUST_USE;
-void keyring_free(struct store *store);
+int store_keyring_create_self(struct store *store, struct err *err) MUST_USE;
+int store_keyring_load_self(struct store *store, struct err *err) MUST_USE;
+int store_keyring_load(struct store *store, struct err *err) MUST_USE;
+void store_keyring_free(struct store *store);
 /* Forgets the versions that an undone batch made. */
-void keyring_rollback(struct store *store);
+void store_keyring_rollback(struct store *store);
 /* 0 and NULL when no record was ever put there; ERR_CORRUPT when its first key is damaged. */
-int keyring_find(struct store *store, const char *name, struct coll **out,
-                 struct err *err) MUST_USE;
-struct coll *keyring_by_hash(struct store *store, const uint8_t hash[ROW_HASH_LEN]);
+int store_keyring_find(struct store *store, const char *name, struct coll **out,
+                       struct err *err) MUST_USE;
+struct coll *store_keyring_by_hash(struct store *store, const uint8_t hash[ROW_HASH_LEN]);
 /* A new version, the first one too; inside a batch. */
-int keyring_add_version(struct store *store, const char *name, struct coll **out,
-                        struct err *err) MUST_USE;
+int store_keyring_add_version(struct store *store, const char *name, struct coll **out,
+                              struct err *err) MUST_USE;
 /* The key that seals what has this revision. Belongs to the keyring; good until the next call. */
-int keyring_seal_key(struct store *store, struct coll *coll, uint32_t version, int64_t revision,
-                     const struct secret **out, struct err *err) MUST_USE;
+int store_keyring_seal_key(struct store *store, struct coll *coll, uint32_t version,
+                           int64_t revision, const struct secret **out, struct err *err) MUST_USE;
 
 /* ---- seal.c: names and rows of one store ---- */
 
@@ -139,9 +139,9 @@ void hash_scope(const struct coll *coll, const char *scope, uint8_t out[ROW_HASH
 void hash_pos(const struct coll *coll, const char *scope, const char *name,
               uint8_t out[ROW_POS_LEN]);
 void hash_term(const struct coll *coll, const char *term, uint8_t out[ROW_TERM_LEN]);
-/* The element of the set of current records. */
-void hash_element(const struct store *store, const uint8_t pos[ROW_POS_LEN],
-                  const struct row_current *current, struct accum *out);
+/* What stands for one row of BACKEND_CURRENT or BACKEND_TERM in the sum of the head. */
+void hash_element(const struct store *store, enum backend_table table, struct span key,
+                  struct span value, struct accum *out);
 /* Seals an encoded body under the newest version, which goes into the row, and encodes the row. */
 int seal_row(struct store *store, struct coll *coll, struct row *row, struct span plain,
              struct buf *out, struct err *err) MUST_USE;
@@ -162,8 +162,12 @@ int batch_begin(struct store *store, struct err *err) MUST_USE;
 int batch_break(struct store *store, struct err *err);
 /* Takes the head that another process may have moved; does nothing inside a batch. */
 int batch_refresh(struct store *store, struct err *err) MUST_USE;
-void batch_element(struct store *store, const uint8_t pos[ROW_POS_LEN],
-                   const struct row_current *old, const struct row_current *new);
+/* Whether another process compacted this revision meanwhile: what is missing is then no damage. */
+bool batch_compacted(struct store *store, int64_t revision);
+/* Put and remove in BACKEND_CURRENT and BACKEND_TERM that keep the sum: `old` is what is there now,
+ * `new` what is to be there; NULL: nothing. */
+int batch_replace(struct store *store, enum backend_table table, struct span key,
+                  const struct span *old, const struct span *new, struct err *err) MUST_USE;
 
 /* ---- read.c ---- */
 
@@ -172,7 +176,8 @@ int read_current(struct store *store, const uint8_t pos[ROW_POS_LEN], struct row
                  struct err *err) MUST_USE;
 /* The row of the history, into store->raw. A row that is missing is ERR_CORRUPT. */
 int read_row(struct store *store, int64_t id, struct row *out, struct err *err) MUST_USE;
-/* The current record at a position, into store->raw and store->plain. Damage is reported. */
+/* The current record at a position, into store->raw and store->plain. Damage is reported.
+ * ERR_NOT_FOUND when another process removed it meanwhile. */
 int read_record(struct store *store, struct coll *coll, const uint8_t pos[ROW_POS_LEN],
                 const struct row_current *current, struct row *row, struct row_body *body,
                 struct err *err) MUST_USE;

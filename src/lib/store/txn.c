@@ -10,7 +10,7 @@ struct slot {
     const char *scope;
     const char *name;
     struct span value;
-    const char *const *terms;
+    const char *terms[STORE_TERMS_MAX];
     size_t term_count;
     bool remove;
     bool exists;
@@ -87,7 +87,7 @@ static int run_check(struct store *store, const struct store_check *check, struc
     struct coll *coll;
     int found = 0;
 
-    TRY(keyring_find(store, check->key.collection, &coll, err));
+    TRY(store_keyring_find(store, check->key.collection, &coll, err));
     if (coll != NULL) {
         hash_pos(coll, check->key.scope, check->key.name, pos);
         found = read_current(store, pos, &current, err);
@@ -108,62 +108,91 @@ static int run_check(struct store *store, const struct store_check *check, struc
 
 /* ------------------------------------------------------------------ changes */
 
+static bool has_term(const char *const *terms, size_t count, const char *term)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(terms[i], term) == 0)
+            return true;
+    return false;
+}
+
+static void take_terms(const struct store_change *change, struct slot *slot)
+{
+    for (size_t i = 0; i < change->term_count && !change->remove; i++)
+        if (!has_term(slot->terms, slot->term_count, change->terms[i]))
+            slot->terms[slot->term_count++] = change->terms[i];
+}
+
 static int fill_slot(struct store *store, const struct store_change *change, struct slot *slot,
                      struct err *err)
 {
     *slot = (struct slot){.scope = change->key.scope,
                           .name = change->key.name,
                           .value = change->value,
-                          .terms = change->terms,
-                          .term_count = change->term_count,
                           .remove = change->remove};
-    TRY(keyring_find(store, change->key.collection, &slot->coll, err));
+    take_terms(change, slot);
+    TRY(store_keyring_find(store, change->key.collection, &slot->coll, err));
     if (slot->coll == NULL && change->remove)
         return 0;
     if (slot->coll == NULL)
-        TRY(keyring_add_version(store, change->key.collection, &slot->coll, err));
+        TRY(store_keyring_add_version(store, change->key.collection, &slot->coll, err));
     hash_pos(slot->coll, slot->scope, slot->name, slot->pos);
     int found = read_current(store, slot->pos, &slot->old, err);
     slot->exists = found == 1;
     return found;
 }
 
-static int change_terms(struct store *store, const struct slot *slot, const char *const *terms,
-                        size_t count, bool remove, struct err *err)
+/* One that is there already was left by a damaged record; the sum has it. */
+static int add_term(struct store *store, struct span key, struct err *err)
 {
-    const struct backend_ops *ops = store->backend->ops;
-    uint8_t key[ROW_TERM_LEN + ROW_POS_LEN];
+    CLEANUP(buf_free) struct buf value = BUF_INIT(16);
+    const struct span none = span_of("", 0);
 
-    memcpy(key + ROW_TERM_LEN, slot->pos, ROW_POS_LEN);
-    for (size_t i = 0; i < count; i++) {
-        hash_term(slot->coll, terms[i], key);
-        if (remove)
-            TRY(ops->remove(store->backend, BACKEND_TERM, span_of(key, sizeof(key)), err));
-        else
-            TRY(ops->put(store->backend, BACKEND_TERM, span_of(key, sizeof(key)), span_of("", 0),
-                         err));
+    int found = store->backend->ops->get(store->backend, BACKEND_TERM, key, &value, err);
+    if (found != 0)
+        return found;
+    return batch_replace(store, BACKEND_TERM, key, NULL, &none, err);
+}
+
+/* Terms that stay are not touched. */
+static int change_terms(struct store *store, const struct slot *slot, const struct row_body *old,
+                        struct err *err)
+{
+    const struct span none = span_of("", 0);
+    uint8_t room[ROW_TERM_KEY_LEN];
+    struct span key = span_of(room, sizeof(room));
+
+    memcpy(room + ROW_TERM_LEN, slot->pos, ROW_POS_LEN);
+    for (size_t i = 0; i < old->term_count; i++) {
+        hash_term(slot->coll, old->terms[i], room);
+        if (!has_term(slot->terms, slot->term_count, old->terms[i]))
+            TRY(batch_replace(store, BACKEND_TERM, key, &none, NULL, err));
+    }
+    for (size_t i = 0; i < slot->term_count; i++) {
+        hash_term(slot->coll, slot->terms[i], room);
+        if (!has_term(old->terms, old->term_count, slot->terms[i]))
+            TRY(add_term(store, key, err));
     }
     return 0;
 }
 
-/* Goes on from the record that is there. A damaged one is replaced as if it were new: its terms
- * stay in the index, where lists pass over them. */
-static int succeed(struct store *store, const struct slot *slot, struct row_body *body,
-                   struct err *err)
+/* What is there, or an empty body. A damaged record is replaced as if it were new: its terms stay
+ * in the index, where lists pass over them. */
+static int read_old(struct store *store, const struct slot *slot, struct row_body *old,
+                    struct err *err)
 {
-    struct err damaged = ERR_INIT;
-    struct row_body old;
+    struct err why = ERR_INIT;
     struct row row;
 
-    if (read_record(store, slot->coll, slot->pos, &slot->old, &row, &old, &damaged) < 0) {
-        if (damaged.code == ERR_CORRUPT)
-            return 0;
-        *err = damaged;
-        return -1;
-    }
-    body->create_revision = old.create_revision;
-    body->version = old.version + 1;
-    return change_terms(store, slot, old.terms, old.term_count, true, err);
+    *old = (struct row_body){0};
+    if (!slot->exists ||
+        read_record(store, slot->coll, slot->pos, &slot->old, &row, old, &why) == 0)
+        return 0;
+    *old = (struct row_body){0};
+    if (why.code == ERR_CORRUPT)
+        return 0;
+    *err = why;
+    return -1;
 }
 
 static int write_row(struct store *store, const struct slot *slot, struct row *row,
@@ -184,45 +213,42 @@ static int write_row(struct store *store, const struct slot *slot, struct row *r
 static int write_current(struct store *store, const struct slot *slot, const struct row *row,
                          struct err *err)
 {
-    const struct backend_ops *ops = store->backend->ops;
-    uint8_t room[ROW_ID_LEN + ROW_SALT_LEN + 1];
-    struct buf bytes = {.data = room, .cap = sizeof(room), .max = sizeof(room) - 1};
-    struct span pos = span_of(slot->pos, ROW_POS_LEN);
-    struct row_current new = {.id = row->id};
+    uint8_t old_room[ROW_CURRENT_LEN + 1];
+    uint8_t new_room[ROW_CURRENT_LEN + 1];
+    struct buf old = {.data = old_room, .cap = sizeof(old_room), .max = ROW_CURRENT_LEN};
+    struct buf new = {.data = new_room, .cap = sizeof(new_room), .max = ROW_CURRENT_LEN};
+    struct row_current current = {.id = row->id};
 
-    memcpy(new.salt, row->salt, ROW_SALT_LEN);
-    if (slot->remove) {
-        TRY(ops->remove(store->backend, BACKEND_CURRENT, pos, err));
-    } else {
-        row_current_encode(&new, &bytes);
-        TRY(ops->put(store->backend, BACKEND_CURRENT, pos, buf_span(&bytes), err));
-    }
-    batch_element(store, slot->pos, slot->exists ? &slot->old : NULL, slot->remove ? NULL : &new);
-    return 0;
+    memcpy(current.salt, row->salt, ROW_SALT_LEN);
+    row_current_encode(&current, &new);
+    row_current_encode(&slot->old, &old);
+    const struct span old_value = buf_span(&old);
+    const struct span new_value = buf_span(&new);
+    return batch_replace(store, BACKEND_CURRENT, span_of(slot->pos, ROW_POS_LEN),
+                         slot->exists ? &old_value : NULL, slot->remove ? NULL : &new_value, err);
 }
 
 static int write_slot(struct store *store, const struct slot *slot, int64_t id, uint8_t count,
                       struct err *err)
 {
     struct row row = {.id = id, .dead = slot->remove, .count = count};
-    struct row_body body = {.create_revision = row_revision(id),
-                            .version = 1,
-                            .scope = slot->scope,
-                            .name = slot->name};
+    struct row_body old;
 
     memcpy(row.pos, slot->pos, ROW_POS_LEN);
+    row.prev = slot->exists ? slot->old.id : 0;
     TRY(crypto_random(row.salt, ROW_SALT_LEN, err));
-    if (slot->exists) {
-        row.prev = slot->old.id;
-        TRY(succeed(store, slot, &body, err));
-    }
-    if (!slot->remove) {
-        body.value = slot->value;
-        body.term_count = slot->term_count;
-        for (size_t i = 0; i < slot->term_count; i++)
-            body.terms[i] = slot->terms[i];
-        TRY(change_terms(store, slot, slot->terms, slot->term_count, false, err));
-    }
+    TRY(read_old(store, slot, &old, err));
+    struct row_body body = {
+        .create_revision = old.version > 0 ? old.create_revision : row_revision(id),
+        .version = old.version + 1,
+        .scope = slot->scope,
+        .name = slot->name,
+        .term_count = slot->term_count,
+        .value = slot->remove ? span_of("", 0) : slot->value,
+    };
+    for (size_t i = 0; i < slot->term_count; i++)
+        body.terms[i] = slot->terms[i];
+    TRY(change_terms(store, slot, &old, err));
     TRY(write_row(store, slot, &row, &body, err));
     return write_current(store, slot, &row, err);
 }

@@ -112,9 +112,9 @@ static int read_event(struct store *store, const struct row *row, struct arena *
 {
     struct row_body body;
 
-    *event = (struct event){.coll = keyring_by_hash(store, row->pos), .removed = row->dead};
-    if (event->coll == NULL && keyring_load(store, err) == 0)
-        event->coll = keyring_by_hash(store, row->pos);
+    *event = (struct event){.coll = store_keyring_by_hash(store, row->pos), .removed = row->dead};
+    if (event->coll == NULL && store_keyring_load(store, err) == 0)
+        event->coll = store_keyring_by_hash(store, row->pos);
     if (event->coll == NULL)
         return err_set(err, ERR_CORRUPT, "the data key of its collection is damaged");
     TRY(seal_open_row(store, event->coll, row, &store->plain, &body, err));
@@ -155,7 +155,7 @@ static int deliver_row(struct store *store, const struct row *row, struct arena 
     if (!anybody_wants(store, row))
         return 0;
     if (read_event(store, row, arena, &event, err) < 0) {
-        if (err->code != ERR_CORRUPT)
+        if (err->code != ERR_CORRUPT || batch_compacted(store, row_revision(row->id)))
             return -1;
         read_damage(store, event.coll, row->pos, row->id, err);
         lose_all(store, row, err);
@@ -277,6 +277,8 @@ void watch_dispatch(struct store *store)
         /* A backend that is away is asked again by the next flush or poll. */
         if (err.code != ERR_CORRUPT && err.code != ERR_GONE)
             break;
+        if (err.code == ERR_CORRUPT && batch_compacted(store, row_revision(first_wanted(store))))
+            continue;
         lose_at(store, first_wanted(store), &err);
     }
     store->dispatching = false;

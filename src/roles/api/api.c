@@ -12,6 +12,7 @@ static const struct kube_kind *const kinds[] = {
     &kube_namespace,
     &kube_service_account,
     &kube_config_map,
+    &kube_event_kind,
     &kube_role,
     &kube_cluster_role,
     &kube_role_binding,

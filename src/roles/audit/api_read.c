@@ -114,7 +114,6 @@ void api_get(struct audit_api *api, const char *name, struct http_answer *answer
 {
     struct audit_log *log = audit_service_log(api->config.service);
     CLEANUP(buf_free_wiped) struct buf body = BUF_INIT(AUDIT_JSON_MAX + 16 * 1024);
-    CLEANUP(buf_free) struct buf salt = BUF_INIT(64);
     struct disclosed disclosed = {.out = &body, .salt = BUF_INIT(64)};
     struct tree_proof proof;
     struct tree_hash seal;

@@ -101,8 +101,9 @@ int audit_main(struct role *role, struct err *err)
         result = role_serve(role, &audit_table, audit.service, err);
     if (result == 0)
         result = role_run(role, err);
-    serve_free(audit.serve);
+    /* First: the server cannot stop while watches sleep. */
     audit_api_free(audit.api);
+    serve_free(audit.serve);
     audit_service_free(audit.service);
     return result;
 }

@@ -226,6 +226,8 @@ static const char *kms_event_name(enum keys_event_kind kind, enum audit_outcome 
     case KEYS_EVENT_CERTIFIED: return "drun.kms.certify";
     case KEYS_EVENT_CORRUPT: *outcome = AUDIT_FAILURE; return "drun.kms.corrupt";
     case KEYS_EVENT_FAILED: *outcome = AUDIT_FAILURE; return "drun.kms.failed";
+    case KEYS_EVENT_WITHDRAWN: return "drun.kms.withdraw";
+    case KEYS_EVENT_RESEALED: return "drun.kms.reseal";
     case KEYS_EVENT_KIND_COUNT: break;
     }
     return "drun.kms.event";

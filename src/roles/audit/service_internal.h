@@ -20,6 +20,8 @@ struct service_ring {
     int bell_fd;
     struct loop_source *source;
     struct audit_service *service;
+    uint64_t inode;   /* which ring it is */
+    uint64_t channel; /* who gave it */
     struct buf texts; /* the compact form of what was read in this turn */
 };
 

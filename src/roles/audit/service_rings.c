@@ -7,6 +7,7 @@
 #include "log/log.h"
 
 #include <sys/epoll.h>
+#include <sys/stat.h>
 
 /* The events of one turn are at most these bytes a ring. */
 enum { RING_TURN_MAX = 1 << 20 };
@@ -32,21 +33,57 @@ static int take_bell(struct ipc_request *request, struct service_ring *ring, str
 {
     ring->bell_fd = fd_take(&request->fds->fd[1]);
     TRY(fd_set_nonblocking(ring->bell_fd, err));
-    return loop_add_fd(ring->service->config.loop, ring->bell_fd, EPOLLIN, on_bell, ring,
+    return loop_add_fd(ring->service->config.loop, ring->bell_fd, EPOLLIN, on_bell, NULL,
                        &ring->source, err);
+}
+
+static void forget_ring(struct audit_service *service, size_t at)
+{
+    struct service_ring *last = &service->ring[--service->ring_count];
+
+    service_close_ring(&service->ring[at]);
+    if (last != &service->ring[at])
+        service->ring[at] = *last;
+    *last = (struct service_ring){.bell_fd = -1};
+}
+
+/* The same ring again replaces itself. When there are too many, one goes that a keeper gave which
+ * has been restarted since: its workers are gone. */
+static int make_room(struct audit_service *service, uint64_t inode, uint64_t channel,
+                     struct err *err)
+{
+    size_t old = service->ring_count;
+
+    for (size_t i = 0; i < service->ring_count; i++) {
+        if (service->ring[i].inode == inode) {
+            forget_ring(service, i);
+            return 0;
+        }
+        if (service->ring[i].channel != channel)
+            old = i;
+    }
+    if (service->ring_count < SERVICE_RINGS_MAX)
+        return 0;
+    if (old == service->ring_count)
+        return err_set(err, ERR_LIMITED, "there are %d rings already", SERVICE_RINGS_MAX);
+    forget_ring(service, old);
+    return 0;
 }
 
 int audit_service_add_ring(struct audit_service *service, struct ipc_request *request,
                            struct err *err)
 {
-    struct service_ring *ring = &service->ring[service->ring_count];
+    struct stat st;
 
-    if (request->fds->count != 2)
+    if (request->fds->count != 2 || fstat(request->fds->fd[0], &st) < 0)
         return err_set(err, ERR_INVALID, "a ring comes with two descriptors");
-    if (service->ring_count == SERVICE_RINGS_MAX)
-        return err_set(err, ERR_LIMITED, "there are %d rings already", SERVICE_RINGS_MAX);
-    *ring =
-        (struct service_ring){.service = service, .bell_fd = -1, .texts = BUF_INIT(RING_TURN_MAX)};
+    TRY(make_room(service, st.st_ino, request->ticket.serial, err));
+    struct service_ring *ring = &service->ring[service->ring_count];
+    *ring = (struct service_ring){.service = service,
+                                  .bell_fd = -1,
+                                  .inode = st.st_ino,
+                                  .channel = request->ticket.serial,
+                                  .texts = BUF_INIT(RING_TURN_MAX)};
     TRY(audit_ring_reader_open(request->fds->fd[0], &ring->reader, err));
     if (take_bell(request, ring, err) < 0) {
         service_close_ring(ring);

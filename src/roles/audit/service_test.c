@@ -305,25 +305,43 @@ static void rings_are_read_and_are_the_gateways(void **state UNUSED)
     }
     assert_int_equal(seen, 1000);
     audit_ring_writer_close(&writer);
+    /* A keeper that sends the same ring again and again fills no table. */
+    for (size_t i = 0; i < 200; i++)
+        assert_int_equal(audit_give_ring(world.gateway, ring_fd, bell_fd, &err), 0);
 }
 
-static void pages_cover_the_list(void **state UNUSED)
+static size_t count_in_one(void)
 {
-    char path[160] = "/apis/audit.drun.io/v1/auditevents?role=idp&limit=7";
     CLEANUP_JSON json_t *all = get_json("/apis/audit.drun.io/v1/auditevents?role=idp&limit=1000");
+
+    return json_array_size(codec_json_at(all, "items", NULL));
+}
+
+static size_t count_in_pages(void)
+{
+    static const char first[] = "/apis/audit.drun.io/v1/auditevents?role=idp&limit=7";
+    char path[160];
     size_t total = 0;
 
+    snprintf(path, sizeof(path), "%s", first);
     for (;;) {
         CLEANUP_JSON json_t *list = get_json(path);
         total += json_array_size(codec_json_at(list, "items", NULL));
         const char *next = codec_json_text(codec_json_at(list, "metadata", NULL), "continue", NULL);
         if (next == NULL)
-            break;
-        snprintf(path, sizeof(path),
-                 "/apis/audit.drun.io/v1/auditevents?role=idp&limit=7&continue=%s", next);
+            return total;
+        snprintf(path, sizeof(path), "%s&continue=%s", first, next);
     }
-    assert_true(total > 31);
-    assert_int_equal(total, json_array_size(codec_json_at(all, "items", NULL)));
+}
+
+static void pages_cover_the_list(void **state UNUSED)
+{
+    size_t before = count_in_one();
+    size_t pages = count_in_pages();
+
+    /* A new segment says the anchor again, also meanwhile. */
+    assert_true(before > 31);
+    assert_true(pages >= before && pages <= count_in_one());
 }
 
 static void take_hash_of(const json_t *value, struct tree_hash *out)

@@ -248,8 +248,7 @@ static int load_revocation(void *ctx, const char *name, const json_t *value, str
     return 0;
 }
 
-static int note(struct publish *publish, int what, const char *id, int64_t before,
-                  struct err *err)
+static int note(struct publish *publish, int what, const char *id, int64_t before, struct err *err)
 {
     CLEANUP_FREE char *name = mem_printf("%c%s", what, id);
     int64_t until = clock_wall_sec() + IDP_ACCESS_MAX_SEC + 2 * AUTH_SKEW_SEC;

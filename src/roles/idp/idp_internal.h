@@ -313,8 +313,8 @@ int form_read(struct serve_request *request, struct form *out) MUST_USE;
 
 /* ------------------------------------------------------------------ OAuth and OpenID Connect */
 
-idp_handler_fn oidc_authorize, oidc_token, oidc_introspect, oidc_revoke, oidc_userinfo, oidc_logout, discovery_openid,
-    discovery_oauth, discovery_jwks;
+idp_handler_fn oidc_authorize, oidc_token, oidc_introspect, oidc_revoke, oidc_userinfo, oidc_logout,
+    discovery_openid, discovery_oauth, discovery_jwks;
 
 /* Collections of what was issued. */
 #define GRANT_CODES   "codes"

@@ -9,6 +9,7 @@ const struct kube_kind *const kube_kinds[] = {
     &kube_service_account,
     &kube_self_subject_review,
     &kube_token_request,
+    &kube_token_review,
     &kube_local_subject_access_review,
     &kube_self_subject_access_review,
     &kube_self_subject_rules_review,

@@ -29,6 +29,7 @@ extern const struct kube_kind kube_self_subject_rules_review;
 extern const struct kube_kind kube_subject_access_review;
 extern const struct kube_kind kube_local_subject_access_review;
 extern const struct kube_kind kube_self_subject_review;
+extern const struct kube_kind kube_token_review;
 extern const struct kube_kind kube_token_request;
 
 /* Shapes and columns that several kinds share. */

@@ -164,6 +164,45 @@ static const struct kube_shape who_shape = {
     who_fields,
 };
 
+static const struct kube_field check_spec_fields[] = {
+    {"token", KUBE_STRING, "The token.", .flags = KUBE_REQUIRED | KUBE_NOT_EMPTY, .wire = 1},
+    {"audiences", KUBE_LIST, "Who must be meant by it.", .item = KUBE_STRING, .wire = 2},
+    {0},
+};
+
+static const struct kube_shape check_spec = {
+    "io.k8s.api.authentication.v1.TokenReviewSpec",
+    "The token that is asked about.",
+    check_spec_fields,
+};
+
+static const struct kube_field check_status_fields[] = {
+    {"authenticated", KUBE_BOOL, "True when the token is good."},
+    {"user", KUBE_OBJECT, "Whose it is.", .shape = &user_info},
+    {"audiences", KUBE_LIST, "Who is meant by it.", .item = KUBE_STRING},
+    {"error", KUBE_STRING, "Why it is not good."},
+    {0},
+};
+
+static const struct kube_shape check_status = {
+    "io.k8s.api.authentication.v1.TokenReviewStatus",
+    "The answer.",
+    check_status_fields,
+};
+
+static const struct kube_field check_fields[] = {
+    KUBE_TOP_FIELDS,
+    {"spec", KUBE_OBJECT, "The question.", .shape = &check_spec, .flags = KUBE_REQUIRED, .wire = 2},
+    {"status", KUBE_OBJECT, "The answer.", .shape = &check_status, .wire = 3},
+    {0},
+};
+
+static const struct kube_shape check_shape = {
+    "io.k8s.api.authentication.v1.TokenReview",
+    "Asks whether a token is good, and whose it is.",
+    check_fields,
+};
+
 static const struct kube_field token_spec_fields[] = {
     {"audiences", KUBE_LIST, "Who shall accept the token.", .item = KUBE_STRING, .wire = 1},
     {"expirationSeconds", KUBE_INT64, "How long it shall hold.", .fallback = "3600", .min = 600,
@@ -244,6 +283,12 @@ const struct kube_kind kube_self_subject_review = {
     REVIEW_KIND(AUTHENTICATION, "SelfSubjectReview", "selfsubjectreviews", "selfsubjectreview"),
     .special = KUBE_WHO_AM_I,
     .shape = &who_shape,
+};
+
+const struct kube_kind kube_token_review = {
+    REVIEW_KIND(AUTHENTICATION, "TokenReview", "tokenreviews", "tokenreview"),
+    .special = KUBE_TOKEN_REVIEW,
+    .shape = &check_shape,
 };
 
 const struct kube_kind kube_token_request = {

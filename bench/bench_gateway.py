@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""An authenticated, limited, metered and recorded model call against the same nginx as a bare TLS 1.3 proxy to the
+same upstream: the same nginx.conf without the module. One worker each; the upstream is a second nginx with a fixed
+answer. Rounds alternate, and the median of the rounds' ratios counts, so that a noisy neighbour hits both.
+
+usage: bench_gateway.py [ROUNDS]          (with the Python of the end-to-end tests)
+"""
+import json
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/e2e/gateway"))
+from conftest import AS_USER, NGINX, Gateway, can_connect, free_port, role, wait_for  # noqa: E402
+
+ANSWER = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": "engine", "choices": [
+    {"index": 0, "message": {"role": "assistant", "content": "It flows north, through eleven countries, to the sea. " * 3},
+     "finish_reason": "stop"}], "usage": {"prompt_tokens": 200, "completion_tokens": 36, "total_tokens": 236}}
+QUESTION = {"model": "team/chat", "max_tokens": 256, "temperature": 0.7, "messages": [
+    {"role": "system", "content": "You are a helpful assistant. " + "Answer in short plain sentences. " * 8},
+    {"role": "user", "content": "Tell me about rivers. " + "What is the longest one and where does it flow? " * 11}]}
+
+
+def start_upstream(folder, path):
+    temps = "".join(f"{t}_temp_path {folder}/up-{t}; " for t in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    conf = folder / "upstream.conf"
+    conf.write_text(f"daemon off; error_log stderr; pid {folder}/up.pid; events {{}}\nhttp {{ access_log off; {temps}\n"
+                    f"keepalive_requests 1000000000; server {{ listen unix:{path}; location / {{ "
+                    f"default_type application/json; return 200 '{json.dumps(ANSWER)}'; }} }} }}\n")
+    process = subprocess.Popen([NGINX, "-p", folder, "-c", conf], stderr=subprocess.DEVNULL, **AS_USER)
+    wait_for(lambda: can_connect(path), "the upstream")
+    return process
+
+
+def start_gateway(folder, engine):
+    gateway = Gateway(folder)
+    plenty = {"requests_per_min": 4000000000, "tokens_per_min": 10 ** 12}
+    gateway.spec["keys"] = [{"name": "alice", "namespace": "team", "user": "alice", **plenty}]
+    gateway.spec["namespaces"] = [{"name": "team", **plenty}]
+    gateway.spec["routes"] = [{"namespace": "team", "name": "chat", "socket": str(engine)}]
+    gateway.spec["rbac"] = role("invoke", ns="team", name="call", users=["alice"])
+    return gateway.start()
+
+
+def start_bare(folder, gateway, engine):
+    """The gateway's own configuration without anything of ours."""
+    port = free_port()
+    text = (folder / "run/nginx.conf").read_text()
+    text = re.sub(r"(?m)^\s*(load_module .*?;|drun_(run_dir|state_dir|audit_rings|model_api|default_tokens|refuse_unknown|"
+                  r"models_list|error)\b[^;]*;)", "", text)
+    text = text.replace("drun_engine;", f'server "unix:{engine}";').replace(f":{gateway.port} ", f":{port} ")
+    text = text.replace("/run/", "/bare/").replace("location @drun_error {", "location @drun_error { return 500;")
+    conf = folder / "bare.conf"
+    conf.write_text(text)
+    shutil.copytree(folder / "run/tmp", folder / "bare/tmp")
+    if AS_USER:
+        subprocess.run(["chown", "-R", "65534:65534", folder / "bare"], check=True)
+    process = subprocess.Popen([NGINX, "-p", folder, "-c", conf], **AS_USER)
+    wait_for((folder / "bare/nginx.pid").exists, "the bare proxy")
+    return process, port
+
+
+def worker_of(master):
+    return int(subprocess.check_output(["pgrep", "-P", str(master)], text=True).split()[0])
+
+
+def cpu_us(pid):
+    return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1000
+
+
+def milliseconds(text):
+    number, unit = re.fullmatch(r"([\d.]+)(us|ms|s)", text).groups()
+    return float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+
+
+def wrk(folder, port, connections, seconds):
+    out = subprocess.check_output(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", folder / "post.lua",
+                                   f"https://127.0.0.1:{port}/v1/chat/completions"], text=True)
+    assert "Non-2xx" not in out, out
+    return {"rate": float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)),
+            "count": int(re.search(r"(\d+) requests in", out).group(1)),
+            "p50": milliseconds(re.search(r"(?m)^ +50% +(\S+)", out).group(1)),
+            "p99": milliseconds(re.search(r"(?m)^ +99% +(\S+)", out).group(1))}
+
+
+def measure(folder, port, worker, connections):
+    before = cpu_us(worker)
+    result = wrk(folder, port, connections, 2)
+    result["cpu"] = (cpu_us(worker) - before) / result["count"]
+    return result
+
+
+def rounds(folder, peers, count, connections):
+    return [{name: measure(folder, port, worker, connections) for name, (port, worker) in peers.items()}
+            for _ in range(count)]
+
+
+def main():
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="gwb", dir="/dev/shm"))
+    folder.chmod(0o755)
+    if AS_USER:
+        os.chown(folder, 65534, 65534)
+    engine = folder / "engine.sock"
+    upstream = start_upstream(folder, engine)
+    gateway = start_gateway(folder, engine)
+    bare, bare_port = start_bare(folder, gateway, engine)
+    body = json.dumps(QUESTION)
+    (folder / "post.lua").write_text(
+        f'wrk.method="POST"\nwrk.body={json.dumps(body)}\nwrk.headers["Content-Type"]="application/json"\n'
+        f'wrk.headers["Authorization"]="Bearer {gateway.keys["alice"]}"\n')
+    try:
+        peers = {"bare": (bare_port, worker_of(bare.pid)), "drun": (gateway.port, worker_of(gateway.pid))}
+        full = rounds(folder, peers, count, 32)
+        calm = rounds(folder, peers, count, 1)
+    finally:
+        gateway.stop()
+        for process in (bare, upstream):
+            process.terminate()
+            process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def median(rows, key, name):
+        return statistics.median(row[name][key] for row in rows)
+
+    rate = statistics.median(row["drun"]["rate"] / row["bare"]["rate"] for row in full)
+    best = max(r["drun"]["rate"] for r in full) / max(r["bare"]["rate"] for r in full)
+    cpu = min(r["bare"]["cpu"] for r in full) / min(r["drun"]["cpu"] for r in full)
+    added99 = min(r["drun"]["p99"] for r in calm) - min(r["bare"]["p99"] for r in calm)
+    added50 = median(calm, "p50", "drun") - median(calm, "p50", "bare")
+    print(f"chat POST of {len(body)} bytes, {count} rounds, one worker each")
+    for name in peers:
+        print(f"  {name}: {median(full, 'rate', name):.0f} requests/s (best {max(r[name]['rate'] for r in full):.0f}), "
+              f"{min(r[name]['cpu'] for r in full):.1f} us CPU of the worker a request, "
+              f"one connection p50 {median(calm, 'p50', name):.3f} ms p99 {median(calm, 'p99', name):.3f} ms")
+    print(f"ratio of requests/s: median {rate:.3f}, best rounds {best:.3f} (bar 0.85); of CPU, best rounds: {cpu:.3f}")
+    print(f"added latency: p50 {added50:.3f} ms, p99 {added99:.3f} ms, best rounds (bar 0.2)")
+
+
+if __name__ == "__main__":
+    main()

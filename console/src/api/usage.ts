@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Model calls out of the audit log, counted in buckets of time for the charts.
+import type { AuditEvent } from './audit';
+
+export interface CallFacts {
+  model: string;
+  inputTokens: number;
+  outputTokens: number;
+  durationMs: number;
+}
+
+function num(value: unknown): number {
+  return typeof value === 'number' && Number.isFinite(value) ? value : 0;
+}
+
+/** OpenTelemetry's names for generative AI (gen_ai.*), and drun's own for what they lack. */
+export function callFacts(event: AuditEvent): CallFacts {
+  const a = event.attributes ?? {};
+  return {
+    model: typeof a['gen_ai.request.model'] === 'string' ? a['gen_ai.request.model'] : (event.target ?? ''),
+    inputTokens: num(a['gen_ai.usage.input_tokens']),
+    outputTokens: num(a['gen_ai.usage.output_tokens']),
+    durationMs: num(a['drun.duration_ms']),
+  };
+}
+
+export interface Bucket {
+  start: number;
+  calls: number;
+  denied: number;
+  inputTokens: number;
+  outputTokens: number;
+}
+
+export interface Totals extends Omit<Bucket, 'start'> {
+  medianMs: number;
+}
+
+/** count buckets of widthMs that end with the one holding `now`. Events outside are left out. */
+export function bucketise(events: AuditEvent[], widthMs: number, count: number, now: number): Bucket[] {
+  const end = (Math.floor(now / widthMs) + 1) * widthMs;
+  const start = end - count * widthMs;
+  const buckets = Array.from({ length: count }, (_, i): Bucket => ({ start: start + i * widthMs, calls: 0, denied: 0, inputTokens: 0, outputTokens: 0 }));
+  for (const event of events) {
+    const bucket = buckets[Math.floor((Date.parse(event.time) - start) / widthMs)];
+    if (!bucket) continue;
+    const facts = callFacts(event);
+    bucket.calls += 1;
+    if (event.outcome === 'denied') bucket.denied += 1;
+    bucket.inputTokens += facts.inputTokens;
+    bucket.outputTokens += facts.outputTokens;
+  }
+  return buckets;
+}
+
+export function totals(events: AuditEvent[]): Totals {
+  const out: Totals = { calls: events.length, denied: 0, inputTokens: 0, outputTokens: 0, medianMs: 0 };
+  const times: number[] = [];
+  for (const event of events) {
+    const facts = callFacts(event);
+    if (event.outcome === 'denied') out.denied += 1;
+    else if (facts.durationMs > 0) times.push(facts.durationMs);
+    out.inputTokens += facts.inputTokens;
+    out.outputTokens += facts.outputTokens;
+  }
+  times.sort((a, b) => a - b);
+  out.medianMs = times[Math.floor(times.length / 2)] ?? 0;
+  return out;
+}

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ReactNode } from 'react';
+import { useI18n } from '../../i18n';
+import { PageHeader, SubNav } from '../../ui/Page';
+
+export function AccessHeader({ text, actions }: { text: string; actions?: ReactNode }) {
+  const { t } = useI18n();
+  return (
+    <>
+      <PageHeader title={t('nav.access')} text={text} actions={actions} />
+      <SubNav
+        label={t('nav.access')}
+        links={[
+          { href: '/access', label: t('access.users') },
+          { href: '/access/groups', label: t('access.groups') },
+          { href: '/access/roles', label: t('access.roles') },
+          { href: '/access/bindings', label: t('access.bindings') },
+          { href: '/access/who-can', label: t('access.whoCan') },
+        ]}
+      />
+    </>
+  );
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Ban, CircleCheck, Ellipsis, ShieldPlus, Trash2, UserPlus, Users as UsersIcon } from 'lucide-react';
+import { useState } from 'react';
+import { useList, useRefresh } from '../../api/hooks';
+import { patch, remove, users } from '../../api/kube';
+import type { User } from '../../api/types';
+import { identity } from '../../auth/oidc';
+import { useI18n } from '../../i18n';
+import { Button, IconButton } from '../../ui/Button';
+import { Confirm } from '../../ui/Dialog';
+import { Menu, MenuItem, MenuRule } from '../../ui/Menu';
+import { Empty, ErrorView } from '../../ui/Notice';
+import { Panel } from '../../ui/Page';
+import { Badge } from '../../ui/Status';
+import { type Column, Table } from '../../ui/Table';
+import { Ago } from '../../ui/Time';
+import { toast, toastError } from '../../ui/Toast';
+import { AccessHeader } from './AccessHeader';
+import { AssignRole } from './AssignRole';
+import { InviteUser } from './InviteUser';
+
+function UserState({ user }: { user: User }) {
+  const { t } = useI18n();
+  if (user.spec.disabled) return <Badge>{t('state.disabled')}</Badge>;
+  if (user.status?.state === 'locked') return <Badge tone="bad">{t('access.locked')}</Badge>;
+  if (user.status?.state === 'invited') return <Badge tone="accent">{t('access.invited')}</Badge>;
+  return <Badge tone="good">{t('state.active')}</Badge>;
+}
+
+export default function Users() {
+  const { t } = useI18n();
+  const query = useList(users, '', 30_000);
+  const refresh = useRefresh();
+  const [inviting, setInviting] = useState(false);
+  const [assigning, setAssigning] = useState<User | null>(null);
+  const [disabling, setDisabling] = useState<User | null>(null);
+  const [deleting, setDeleting] = useState<User | null>(null);
+  const me = identity()?.username;
+
+  const setDisabled = async (user: User, disabled: boolean) => {
+    await patch(users, user.metadata.name, undefined, { spec: { disabled } });
+    toast(t(disabled ? 'access.userDisabled' : 'access.userEnabled', { name: user.metadata.name }));
+    await refresh(users);
+  };
+  const enable = (user: User) => setDisabled(user, false).catch((error: unknown) => toastError(t('error.change', { name: user.metadata.name }), error));
+  const removeUser = async () => {
+    if (!deleting) return;
+    await remove(users, deleting.metadata.name);
+    toast(t('access.userDeleted', { name: deleting.metadata.name }));
+    await refresh(users);
+  };
+
+  const columns: Column<User>[] = [
+    {
+      id: 'name',
+      header: t('access.user'),
+      sort: (u) => u.metadata.name,
+      cell: (u) => (
+        <div>
+          <div className="strong">{u.spec.displayName ?? u.metadata.name}</div>
+          <div className="muted small">{u.metadata.name}</div>
+        </div>
+      ),
+    },
+    { id: 'state', header: t('common.state'), cell: (u) => <UserState user={u} /> },
+    { id: 'email', header: t('access.email'), cell: (u) => <span className="break">{u.spec.email ?? '–'}</span>, rank: 3 },
+    { id: 'groups', header: t('access.groups'), cell: (u) => u.spec.groups?.join(', ') ?? '–', rank: 2 },
+    { id: 'last', header: t('access.lastSignIn'), sort: (u) => u.status?.lastSignInAt ?? '', cell: (u) => <Ago at={u.status?.lastSignInAt} />, rank: 2 },
+    { id: 'created', header: t('common.created'), sort: (u) => u.metadata.creationTimestamp ?? '', cell: (u) => <Ago at={u.metadata.creationTimestamp} />, rank: 3 },
+    {
+      id: 'actions',
+      header: t('common.actions'),
+      hideHeader: true,
+      width: 'tight',
+      cell: (u) => (
+        <Menu trigger={<IconButton label={t('common.actionsFor', { name: u.metadata.name })} icon={Ellipsis} />}>
+          <MenuItem icon={ShieldPlus} onClick={() => setAssigning(u)}>
+            {t('access.assign')}
+          </MenuItem>
+          <MenuRule />
+          {u.spec.disabled ? (
+            <MenuItem icon={CircleCheck} onClick={() => void enable(u)}>
+              {t('common.enable')}
+            </MenuItem>
+          ) : (
+            <MenuItem icon={Ban} disabled={u.metadata.name === me} onClick={() => setDisabling(u)}>
+              {t('common.disable')}
+            </MenuItem>
+          )}
+          <MenuItem icon={Trash2} danger disabled={u.metadata.name === me} onClick={() => setDeleting(u)}>
+            {t('common.delete')}
+          </MenuItem>
+        </Menu>
+      ),
+    },
+  ];
+  return (
+    <>
+      <AccessHeader
+        text={t('access.usersText')}
+        actions={
+          <Button variant="primary" icon={UserPlus} onClick={() => setInviting(true)}>
+            {t('access.invite')}
+          </Button>
+        }
+      />
+      <Panel flush>
+        {query.error && !query.data ? (
+          <ErrorView error={query.error} onRetry={() => void query.refetch()} />
+        ) : (
+          <Table caption={t('access.users')} columns={columns} rows={query.data} rowKey={(u) => u.metadata.name} empty={<Empty icon={UsersIcon} title={t('access.noUsers')} />} />
+        )}
+      </Panel>
+      {inviting && <InviteUser onClose={() => setInviting(false)} />}
+      {assigning && <AssignRole subject={{ kind: 'User', name: assigning.metadata.name }} onClose={() => setAssigning(null)} />}
+      <Confirm
+        open={disabling !== null}
+        onClose={() => setDisabling(null)}
+        title={t('access.disableTitle', { name: disabling?.metadata.name ?? '' })}
+        text={t('access.disableText')}
+        action={t('common.disable')}
+        onConfirm={async () => {
+          if (disabling) await setDisabled(disabling, true);
+        }}
+      />
+      <Confirm open={deleting !== null} onClose={() => setDeleting(null)} title={t('access.deleteTitle', { name: deleting?.metadata.name ?? '' })} text={t('access.deleteText')} action={t('common.delete')} onConfirm={removeUser} />
+    </>
+  );
+}

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Ban, CircleCheck, Ellipsis, KeyRound, Plus, Trash2 } from 'lucide-react';
+import { useState } from 'react';
+import { useList, useRefresh } from '../../api/hooks';
+import { apiKeys, patch, remove } from '../../api/kube';
+import type { ApiKey } from '../../api/types';
+import { useI18n } from '../../i18n';
+import { DAY_MS } from '../../lib/duration';
+import { useNamespace } from '../../lib/namespace';
+import { Button, IconButton } from '../../ui/Button';
+import { Confirm } from '../../ui/Dialog';
+import { Menu, MenuItem } from '../../ui/Menu';
+import { Empty, ErrorView } from '../../ui/Notice';
+import { PageHeader, Panel } from '../../ui/Page';
+import { Badge } from '../../ui/Status';
+import { type Column, Table } from '../../ui/Table';
+import { Ago } from '../../ui/Time';
+import { toast, toastError } from '../../ui/Toast';
+import { CreateKey } from './CreateKey';
+import './keys.css';
+
+const SOON_MS = 7 * DAY_MS;
+
+function KeyState({ apiKey }: { apiKey: ApiKey }) {
+  const { t } = useI18n();
+  const left = apiKey.spec.expiresAt ? Date.parse(apiKey.spec.expiresAt) - Date.now() : Infinity;
+  if (left <= 0) return <Badge tone="bad">{t('keys.expired')}</Badge>;
+  if (apiKey.spec.disabled) return <Badge>{t('state.disabled')}</Badge>;
+  if (left < SOON_MS) return <Badge tone="warn">{t('keys.expiresSoon')}</Badge>;
+  return <Badge tone="good">{t('state.active')}</Badge>;
+}
+
+/** The first of a list, and how many more there are. */
+function FirstOf({ list, none }: { list: string[] | undefined; none: string }) {
+  if (!list || list.length === 0 || list.includes('*')) return <span className="muted">{none}</span>;
+  return (
+    <span title={list.join('\n')}>
+      <span className="mono small">{list[0]}</span>
+      {list.length > 1 && <span className="muted small"> +{list.length - 1}</span>}
+    </span>
+  );
+}
+
+export default function Keys() {
+  const { t } = useI18n();
+  const namespace = useNamespace();
+  const query = useList(apiKeys, namespace, 30_000);
+  const refresh = useRefresh();
+  const [creating, setCreating] = useState(false);
+  const [revoking, setRevoking] = useState<ApiKey | null>(null);
+
+  const setDisabled = async (key: ApiKey, disabled: boolean) => {
+    try {
+      await patch(apiKeys, key.metadata.name, key.metadata.namespace, { spec: { disabled } });
+      toast(t(disabled ? 'keys.disabled' : 'keys.enabled', { name: key.metadata.name }));
+    } catch (error) {
+      toastError(t('error.change', { name: key.metadata.name }), error);
+    }
+    await refresh(apiKeys);
+  };
+  const revoke = async () => {
+    if (!revoking) return;
+    await remove(apiKeys, revoking.metadata.name, revoking.metadata.namespace);
+    toast(t('keys.revoked', { name: revoking.metadata.name }));
+    await refresh(apiKeys);
+  };
+
+  const columns: Column<ApiKey>[] = [
+    {
+      id: 'name',
+      header: t('common.name'),
+      sort: (k) => k.metadata.name,
+      cell: (k) => (
+        <div>
+          <div className="strong clip name-cell" title={k.metadata.name}>
+            {k.metadata.name}
+          </div>
+          {k.status?.prefix && <div className="mono muted key-prefix">{k.status.prefix}…</div>}
+        </div>
+      ),
+    },
+    { id: 'namespace', header: t('common.namespace'), sort: (k) => k.metadata.namespace ?? '', cell: (k) => k.metadata.namespace, rank: 2 },
+    { id: 'state', header: t('common.state'), cell: (k) => <KeyState apiKey={k} /> },
+    { id: 'models', header: t('keys.models'), cell: (k) => <FirstOf list={k.spec.models} none={t('keys.allModels')} />, rank: 2 },
+    { id: 'cidrs', header: t('keys.cidrs'), cell: (k) => <FirstOf list={k.spec.cidrs} none={t('keys.anywhere')} />, rank: 3 },
+    { id: 'expires', header: t('keys.expires'), sort: (k) => k.spec.expiresAt ?? '9', cell: (k) => (k.spec.expiresAt ? <Ago at={k.spec.expiresAt} /> : <span className="muted">{t('keys.never')}</span>), rank: 2 },
+    { id: 'used', header: t('keys.lastUsed'), sort: (k) => k.status?.lastUsedAt ?? '', cell: (k) => <Ago at={k.status?.lastUsedAt} />, rank: 3 },
+    {
+      id: 'actions',
+      header: t('common.actions'),
+      hideHeader: true,
+      width: 'tight',
+      cell: (k) => (
+        <Menu trigger={<IconButton label={t('common.actionsFor', { name: k.metadata.name })} icon={Ellipsis} />}>
+          {k.spec.disabled ? (
+            <MenuItem icon={CircleCheck} onClick={() => void setDisabled(k, false)}>
+              {t('common.enable')}
+            </MenuItem>
+          ) : (
+            <MenuItem icon={Ban} onClick={() => void setDisabled(k, true)}>
+              {t('common.disable')}
+            </MenuItem>
+          )}
+          <MenuItem icon={Trash2} danger onClick={() => setRevoking(k)}>
+            {t('keys.revoke')}
+          </MenuItem>
+        </Menu>
+      ),
+    },
+  ];
+  const createButton = (
+    <Button variant="primary" icon={Plus} onClick={() => setCreating(true)}>
+      {t('keys.create')}
+    </Button>
+  );
+  return (
+    <>
+      <PageHeader title={t('nav.keys')} text={t('keys.text')} actions={createButton} />
+      <Panel flush>
+        {query.error && !query.data ? (
+          <ErrorView error={query.error} onRetry={() => void query.refetch()} />
+        ) : (
+          <Table
+            caption={t('nav.keys')}
+            columns={columns}
+            rows={query.data}
+            rowKey={(k) => `${k.metadata.namespace}/${k.metadata.name}`}
+            empty={
+              <Empty icon={KeyRound} title={t('keys.empty')} action={createButton}>
+                {t('keys.emptyHelp')}
+              </Empty>
+            }
+          />
+        )}
+      </Panel>
+      {creating && <CreateKey onClose={() => setCreating(false)} />}
+      <Confirm open={revoking !== null} onClose={() => setRevoking(null)} title={t('keys.revokeTitle', { name: revoking?.metadata.name ?? '' })} text={t('keys.revokeText')} action={t('keys.revoke')} onConfirm={revoke} />
+    </>
+  );
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Package } from 'lucide-react';
+import { useList } from '../../api/hooks';
+import { models } from '../../api/kube';
+import type { Model } from '../../api/types';
+import { useI18n } from '../../i18n';
+import { useNamespace } from '../../lib/namespace';
+import { CopyIcon } from '../../ui/Code';
+import { Empty, ErrorView } from '../../ui/Notice';
+import { PageHeader, Panel } from '../../ui/Page';
+import { ReadyBadge } from '../../ui/Status';
+import { type Column, Table } from '../../ui/Table';
+import { ModelsNav } from './Services';
+
+export default function Catalog() {
+  const { t, f } = useI18n();
+  const namespace = useNamespace();
+  const query = useList(models, namespace, 30_000);
+  const columns: Column<Model>[] = [
+    { id: 'name', header: t('common.name'), sort: (m) => m.metadata.name, cell: (m) => <span className="strong">{m.metadata.name}</span> },
+    { id: 'namespace', header: t('common.namespace'), sort: (m) => m.metadata.namespace ?? '', cell: (m) => m.metadata.namespace, rank: 2 },
+    { id: 'state', header: t('common.state'), cell: (m) => <ReadyBadge conditions={m.status?.conditions} /> },
+    {
+      id: 'digest',
+      header: t('models.digest'),
+      cell: (m) =>
+        m.spec.digest ? (
+          <span className="row">
+            <span className="mono small" title={m.spec.digest}>
+              {m.spec.digest.replace(/^sha256:/, '').slice(0, 12)}…
+            </span>
+            <CopyIcon text={m.spec.digest} label={t('models.copyDigest')} />
+          </span>
+        ) : (
+          '–'
+        ),
+      rank: 2,
+    },
+    { id: 'policy', header: t('models.signaturePolicy'), cell: (m) => m.spec.signaturePolicy ?? '–', rank: 3 },
+    { id: 'format', header: t('models.format'), cell: (m) => m.spec.format ?? '–', rank: 3 },
+    { id: 'size', header: t('models.size'), sort: (m) => m.status?.sizeBytes ?? 0, cell: (m) => (m.status?.sizeBytes === undefined ? '–' : f.bytes(m.status.sizeBytes)), align: 'right' },
+  ];
+  return (
+    <>
+      <PageHeader title={t('nav.models')} text={t('models.catalogText')} />
+      <ModelsNav />
+      <Panel flush>
+        {query.error && !query.data ? (
+          <ErrorView error={query.error} onRetry={() => void query.refetch()} />
+        ) : (
+          <Table
+            caption={t('models.models')}
+            columns={columns}
+            rows={query.data}
+            rowKey={(m) => `${m.metadata.namespace}/${m.metadata.name}`}
+            empty={
+              <Empty icon={Package} title={t('models.catalogEmpty')}>
+                {t('models.catalogEmptyHelp')}
+              </Empty>
+            }
+          />
+        )}
+      </Panel>
+    </>
+  );
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Boxes } from 'lucide-react';
+import { Link, useLocation } from 'wouter';
+import { useList } from '../../api/hooks';
+import { modelServices } from '../../api/kube';
+import type { ModelService } from '../../api/types';
+import { useI18n } from '../../i18n';
+import { useNamespace } from '../../lib/namespace';
+import { CodeBlock } from '../../ui/Code';
+import { Empty, ErrorView } from '../../ui/Notice';
+import { PageHeader, Panel, SubNav } from '../../ui/Page';
+import { ReadyBadge } from '../../ui/Status';
+import { type Column, Table } from '../../ui/Table';
+import { Ago } from '../../ui/Time';
+
+export function ModelsNav() {
+  const { t } = useI18n();
+  return (
+    <SubNav
+      label={t('nav.models')}
+      links={[
+        { href: '/models', label: t('models.services') },
+        { href: '/models/catalog', label: t('models.models') },
+      ]}
+    />
+  );
+}
+
+export function addressOf(service: ModelService): string {
+  return `/models/${service.metadata.namespace ?? ''}/${service.metadata.name}`;
+}
+
+export default function Services() {
+  const { t, f } = useI18n();
+  const namespace = useNamespace();
+  const [, navigate] = useLocation();
+  const query = useList(modelServices, namespace, 10_000);
+  const replicas = (s: ModelService) => `${f.number(s.status?.readyReplicas ?? 0)}/${f.number(s.spec.replicas ?? 1)}`;
+  const columns: Column<ModelService>[] = [
+    {
+      id: 'name',
+      header: t('common.name'),
+      sort: (s) => s.metadata.name,
+      cell: (s) => (
+        <Link href={addressOf(s)} className="primary-cell">
+          {s.metadata.name}
+        </Link>
+      ),
+    },
+    { id: 'namespace', header: t('common.namespace'), sort: (s) => s.metadata.namespace ?? '', cell: (s) => s.metadata.namespace, rank: 2 },
+    { id: 'state', header: t('common.state'), cell: (s) => <ReadyBadge conditions={s.status?.conditions} /> },
+    { id: 'model', header: t('models.model'), sort: (s) => s.spec.model, cell: (s) => <span className="mono">{s.spec.model}</span>, rank: 2 },
+    { id: 'engine', header: t('models.engine'), cell: (s) => s.spec.engine ?? t('models.upstream'), rank: 3 },
+    { id: 'runtime', header: t('models.sandbox'), cell: (s) => <span className="mono">{s.spec.runtimeClass ?? '–'}</span>, rank: 3 },
+    { id: 'replicas', header: t('models.replicas'), cell: replicas, align: 'right', rank: 2 },
+    { id: 'age', header: t('common.created'), sort: (s) => Date.parse(s.metadata.creationTimestamp ?? ''), cell: (s) => <Ago at={s.metadata.creationTimestamp} />, align: 'right', rank: 3 },
+  ];
+  return (
+    <>
+      <PageHeader title={t('nav.models')} text={t('models.text')} />
+      <ModelsNav />
+      <Panel flush>
+        {query.error && !query.data ? (
+          <ErrorView error={query.error} onRetry={() => void query.refetch()} />
+        ) : (
+          <Table
+            caption={t('models.services')}
+            columns={columns}
+            rows={query.data}
+            rowKey={addressOf}
+            onRow={(s) => navigate(addressOf(s))}
+            empty={
+              <Empty icon={Boxes} title={t('models.empty')}>
+                <p>{t('models.emptyHelp')}</p>
+                <CodeBlock label={t('models.empty')} code="drun apply -f modelservice.yaml" />
+              </Empty>
+            }
+          />
+        )}
+      </Panel>
+    </>
+  );
+}

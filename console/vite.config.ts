@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readdirSync, readFileSync } from 'node:fs';
+import react from '@vitejs/plugin-react';
+import type { Plugin } from 'vite';
+import { defineConfig } from 'vitest/config';
+
+/** The licence texts of every package that is in the bundle: their authors ask for it. */
+function licenses(): Plugin {
+  return {
+    name: 'drun-licenses',
+    apply: 'build',
+    generateBundle(_options, bundle) {
+      const packages = new Set<string>(['@fontsource-variable/geist', '@fontsource-variable/geist-mono']);
+      for (const chunk of Object.values(bundle)) {
+        if (chunk.type !== 'chunk') continue;
+        for (const id of Object.keys(chunk.modules)) {
+          const name = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(id.replace(/\0/g, ''))?.[1];
+          if (name) packages.add(name);
+        }
+      }
+      const texts = [...packages].sort().map((name) => {
+        const folder = `node_modules/${name}`;
+        const about = JSON.parse(readFileSync(`${folder}/package.json`, 'utf8')) as { version: string; license: string };
+        const file = readdirSync(folder).find((each) => /^licen[cs]e/i.test(each));
+        return `${name} ${about.version} (${about.license})\n\n${file ? readFileSync(`${folder}/${file}`, 'utf8').trim() : ''}\n`;
+      });
+      this.emitFile({ type: 'asset', fileName: 'licenses.txt', source: texts.join(`\n${'-'.repeat(72)}\n\n`) });
+    },
+  };
+}
+
+/** Fonts start loading with the page, so that text never changes its shape after it was drawn. */
+function preloadFonts(): Plugin {
+  return {
+    name: 'drun-preload-fonts',
+    transformIndexHtml: {
+      order: 'post',
+      handler(_html, ctx) {
+        return Object.keys(ctx.bundle ?? {})
+          .filter((name) => name.endsWith('.woff2'))
+          .map((name) => ({
+            tag: 'link',
+            attrs: { rel: 'preload', as: 'font', type: 'font/woff2', href: `/${name}`, crossorigin: true },
+            injectTo: 'head' as const,
+          }));
+      },
+    },
+  };
+}
+
+const server = process.env.DRUN_SERVER ?? 'http://127.0.0.1:8088'; // a platform, or `npm run fixture`
+
+export default defineConfig({
+  plugins: [react(), preloadFonts(), licenses()],
+  server: { proxy: Object.fromEntries(['/api', '/apis', '/v1', '/version', '/oauth2', '/session'].map((path) => [path, { target: server, secure: false }])) },
+  build: {
+    target: 'es2022',
+    // The page's policy is default-src 'self': a data: URI would be refused.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    rollupOptions: {
+      output: {
+        // Four shared chunks that change rarely; each page, and each language, is a chunk of its own.
+        manualChunks(id) {
+          if (/node_modules\/(react|react-dom|scheduler|use-sync-external-store)\//.test(id)) return 'react';
+          if (/node_modules\/(@base-ui|@floating-ui|reselect|tabbable)\//.test(id)) return 'base-ui';
+          if (/node_modules\/(@tanstack|wouter|regexparam|lucide-react)\//.test(id)) return 'lib';
+          if (/src\/(ui|lib|api|auth)\/[\w.]+\.(tsx?|css)$/.test(id)) return 'kit';
+          return undefined;
+        },
+      },
+    },
+  },
+  test: { include: ['src/**/*.test.ts'], environment: 'node', setupFiles: ['test/setup.ts'] },
+});

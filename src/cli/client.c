@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/client.h"
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "cli/login.h"
+#include "codec/json.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+enum { FILE_MAX = 256 * 1024 };
+
+struct client {
+    char *server;
+    char *token;
+    char *ca_pem;
+    struct fetch_options fetch_options;
+    struct fetch *fetch;
+};
+
+bool client_take_option(struct client_options *options, const struct cli_args *args)
+{
+    const struct {
+        const char *name;
+        const char **value;
+    } known[] = {
+        {"--server", &options->server}, {"--data", &options->data_dir},
+        {"--ca", &options->ca_file},    {"--namespace", &options->namespace},
+        {"-n", &options->namespace},    {"-o", &options->output},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (strcmp(known[i].name, args->option) == 0) {
+            *known[i].value = args->value;
+            return true;
+        }
+    return false;
+}
+
+/* ------------------------------------------------------------------ where and as whom */
+
+static int read_text(const char *path, char **out, struct err *err)
+{
+    CLEANUP(buf_free) struct buf text = BUF_INIT(FILE_MAX);
+
+    TRY(fd_read_file(AT_FDCWD, path, &text, err));
+    while (text.len > 0 && text.data[text.len - 1] == '\n')
+        text.data[--text.len] = '\0';
+    *out = buf_take(&text);
+    return 0;
+}
+
+static int ask_operator_socket(const char *run_dir, char **out_token, struct err *err)
+{
+    CLEANUP_FREE char *path = mem_printf("%s/operator.sock", run_dir);
+    CLEANUP(fetch_free_ptr) struct fetch *fetch = NULL;
+    CLEANUP(fetch_answer_free) struct fetch_answer answer = FETCH_ANSWER_INIT;
+    CLEANUP_JSON json_t *body = NULL;
+    struct fetch_options options = {.unix_socket = path, .timeout_ms = 10000};
+    struct fetch_request request = {.method = "POST", .url = "http://operator/token"};
+
+    TRY(fetch_new(&options, &fetch, err));
+    TRY(fetch_run(fetch, &request, &answer, err));
+    TRY(codec_json_parse(buf_span(&answer.body), "the operator socket's answer", &body, err));
+    if (answer.status != 200)
+        return err_set(
+            err, ERR_DENIED, "the platform does not take you for its operator: %s",
+            codec_json_text(body, "message", "run it as root or as the platform's user"));
+    *out_token = mem_strdup(codec_json_text(body, "access_token", ""));
+    return 0;
+}
+
+/* The platform on this machine. */
+static int use_local(struct client *client, const char *data_dir, struct err *err)
+{
+    CLEANUP_FREE char *run_file = mem_printf("%s/run", data_dir);
+    CLEANUP_FREE char *run_dir = NULL;
+
+    if (read_text(run_file, &run_dir, err) < 0)
+        return err_wrap(err, "no platform has run on %s", data_dir);
+    CLEANUP_FREE char *endpoint = mem_printf("%s/endpoint", run_dir);
+    CLEANUP_FREE char *ca = mem_printf("%s/gateway/ca.pem", run_dir);
+    if (read_text(endpoint, &client->server, err) < 0 || read_text(ca, &client->ca_pem, err) < 0)
+        return err_set(err, ERR_UNAVAILABLE,
+                       "the platform on %s does not run; start it with "
+                       "`drun up --data %s`",
+                       data_dir, data_dir);
+    return ask_operator_socket(run_dir, &client->token, err);
+}
+
+static int use_server(struct client *client, const struct client_options *options,
+                      const char *server, struct err *err)
+{
+    const char *token = getenv("DRUN_TOKEN");
+    const char *ca = options->ca_file != NULL ? options->ca_file : getenv("DRUN_CA");
+
+    client->server = mem_strdup(server);
+    client->token = mem_strdup(token == NULL ? "" : token);
+    if (ca == NULL)
+        return 0;
+    return read_text(ca, &client->ca_pem, err);
+}
+
+static int choose(struct client *client, const struct client_options *options, struct err *err)
+{
+    const char *server = options->server != NULL ? options->server : getenv("DRUN_SERVER");
+    const char *data_dir = options->data_dir != NULL ? options->data_dir : getenv("DRUN_DATA");
+
+    if (server != NULL)
+        return use_server(client, options, server, err);
+    if (data_dir != NULL)
+        return use_local(client, data_dir, err);
+    int signed_in = login_load(&client->server, &client->token, &client->ca_pem, err);
+    if (signed_in != 0)
+        return signed_in < 0 ? -1 : 0;
+    return use_local(client, "/var/lib/drun", err);
+}
+
+int client_open(const struct client_options *options, struct client **out, struct err *err)
+{
+    CLEANUP(client_free_ptr) struct client *client = mem_new(sizeof(*client));
+
+    TRY(choose(client, options, err));
+    client->fetch_options =
+        (struct fetch_options){.ca_pem = span_str(client->ca_pem == NULL ? "" : client->ca_pem)};
+    TRY(fetch_new(&client->fetch_options, &client->fetch, err));
+    *out = client;
+    client = NULL;
+    return 0;
+}
+
+void client_free(struct client *client)
+{
+    if (client == NULL)
+        return;
+    fetch_free(client->fetch);
+    if (client->token != NULL)
+        mem_wipe(client->token, strlen(client->token));
+    free(client->token);
+    free(client->server);
+    free(client->ca_pem);
+    free(client);
+}
+
+void client_free_ptr(struct client **client)
+{
+    client_free(*client);
+}
+
+const char *client_server(const struct client *client)
+{
+    return client->server;
+}
+
+const char *client_token(const struct client *client)
+{
+    return client->token;
+}
+
+const char *client_ca(const struct client *client)
+{
+    return client->ca_pem == NULL ? "" : client->ca_pem;
+}
+
+/* ------------------------------------------------------------------ requests */
+
+static enum err_code code_of(unsigned status)
+{
+    switch (status) {
+    case 400:
+    case 422: return ERR_INVALID;
+    case 401: return ERR_UNAUTHENTICATED;
+    case 403: return ERR_DENIED;
+    case 404: return ERR_NOT_FOUND;
+    case 409: return ERR_CONFLICT;
+    case 410: return ERR_GONE;
+    case 413: return ERR_TOO_LARGE;
+    case 429: return ERR_LIMITED;
+    case 502:
+    case 503: return ERR_UNAVAILABLE;
+    case 504: return ERR_TIMEOUT;
+    default: return ERR_INTERNAL;
+    }
+}
+
+/* The sentence in a Status, an OpenAI error or problem+json. */
+static int refused(const struct fetch_answer *answer, struct err *err)
+{
+    CLEANUP_JSON json_t *body = NULL;
+    struct err ignored = ERR_INIT;
+    const char *text = NULL;
+
+    if (codec_json_parse(buf_span(&answer->body), "answer", &body, &ignored) == 0) {
+        text = codec_json_text(body, "message", NULL);
+        if (text == NULL)
+            text = json_string_value(codec_json_at(body, "error", "message", NULL));
+        if (text == NULL)
+            text = codec_json_text(body, "error_description", NULL);
+        if (text == NULL)
+            text = codec_json_text(body, "detail", codec_json_text(body, "title", NULL));
+    }
+    if (text != NULL)
+        return err_set(err, code_of(answer->status), "%s", text);
+    return err_set(err, code_of(answer->status), "the platform answered %u", answer->status);
+}
+
+int client_call(struct client *client, const struct client_call *call, struct fetch_answer *answer,
+                struct err *err)
+{
+    CLEANUP_FREE char *url = mem_printf("%s%s", client->server, call->path);
+    CLEANUP_FREE char *auth = mem_printf("Authorization: Bearer %s", client->token);
+    CLEANUP_FREE char *type = mem_printf(
+        "Content-Type: %s", call->content_type != NULL ? call->content_type : "application/json");
+    CLEANUP_FREE char *accept =
+        mem_printf("Accept: %s", call->accept != NULL ? call->accept : "application/json");
+    const char *const headers[] = {type, accept, client->token[0] != '\0' ? auth : NULL, NULL};
+    struct fetch_request request = {.method = call->method,
+                                    .url = url,
+                                    .headers = headers,
+                                    .body = call->body,
+                                    .on_data = call->on_data,
+                                    .ctx = call->ctx};
+
+    TRY(fetch_run(client->fetch, &request, answer, err));
+    return answer->status >= 400 ? refused(answer, err) : 0;
+}
+
+int client_json(struct client *client, const char *method, const char *path, const json_t *body,
+                const char *content_type, json_t **out, struct err *err)
+{
+    CLEANUP(buf_free) struct buf text = BUF_INIT(FETCH_BODY_MAX);
+    CLEANUP(fetch_answer_free) struct fetch_answer answer = FETCH_ANSWER_INIT;
+    struct client_call call = {.method = method, .path = path, .content_type = content_type};
+
+    if (body != NULL)
+        codec_json_put(body, &text);
+    call.body = buf_span(&text);
+    TRY(client_call(client, &call, &answer, err));
+    if (out == NULL)
+        return 0;
+    *out = NULL;
+    if (answer.body.len == 0)
+        return 0;
+    return codec_json_parse(buf_span(&answer.body), "the platform's answer", out, err);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/output.h"
+
+#include "base/mem.h"
+#include "base/num.h"
+#include "codec/json.h"
+#include "codec/yaml.h"
+
+#include <locale.h>
+#include <stdlib.h>
+#include <wchar.h>
+
+enum { GAP = 3, OUTPUT_MAX = 256 * 1024 * 1024 };
+
+const char *output_colour(enum output_colour colour)
+{
+    static const char *const escapes[] = {"\033[0m",  "\033[32m", "\033[33m",
+                                          "\033[31m", "\033[2m",  "\033[1m"};
+
+    return isatty(STDOUT_FILENO) && getenv("NO_COLOR") == NULL ? escapes[colour] : "";
+}
+
+size_t output_width(const char *text)
+{
+    static bool ready;
+    mbstate_t state = {0};
+    size_t width = 0;
+    wchar_t wide;
+
+    if (!ready)
+        setlocale(LC_CTYPE, "C.UTF-8");
+    ready = true;
+    for (size_t left = strlen(text); left > 0;) {
+        size_t len = mbrtowc(&wide, text, left, &state);
+        if (len == 0 || len > left)
+            return width + left;
+        int columns = wcwidth(wide);
+        width += columns > 0 ? (size_t)columns : 0;
+        text += len;
+        left -= len;
+    }
+    return width;
+}
+
+static const char *cell(const json_t *row, size_t column)
+{
+    const char *text = json_string_value(json_array_get(row, column));
+
+    return text == NULL ? "" : text;
+}
+
+static void print_row(const json_t *row, const size_t *widths, size_t columns)
+{
+    for (size_t i = 0; i < columns; i++) {
+        const char *text = cell(row, i);
+        int pad = i + 1 == columns ? 0 : (int)(widths[i] - output_width(text) + GAP);
+        printf("%s%*s", text, pad, "");
+    }
+    printf("\n");
+}
+
+void output_table(const json_t *header, const json_t *rows)
+{
+    size_t columns = json_array_size(header);
+    CLEANUP_FREE size_t *widths = mem_new_array(columns, sizeof(*widths));
+    json_t *row;
+    size_t at;
+
+    for (size_t i = 0; i < columns; i++)
+        widths[i] = output_width(cell(header, i));
+    json_array_foreach (rows, at, row)
+        for (size_t i = 0; i < columns; i++)
+            widths[i] = NUM_MAX(widths[i], output_width(cell(row, i)));
+    print_row(header, widths, columns);
+    json_array_foreach (rows, at, row)
+        print_row(row, widths, columns);
+}
+
+static json_t *text_of(const json_t *value)
+{
+    CLEANUP(buf_free) struct buf text = BUF_INIT(4096);
+
+    if (json_is_string(value))
+        return json_string(json_string_value(value));
+    if (value != NULL && !json_is_null(value))
+        codec_json_put(value, &text);
+    return json_string(buf_text(&text));
+}
+
+static json_t *upper(const char *text)
+{
+    CLEANUP_FREE char *copy = mem_strdup(text);
+
+    for (char *c = copy; *c != '\0'; c++)
+        if (*c >= 'a' && *c <= 'z')
+            *c = (char)(*c - 'a' + 'A');
+    return json_string(copy);
+}
+
+void output_kube_table(const json_t *table, bool wide, bool with_namespace)
+{
+    CLEANUP_JSON json_t *header = json_array();
+    CLEANUP_JSON json_t *lines = json_array();
+    const json_t *columns = json_object_get(table, "columnDefinitions");
+    json_t *column;
+    json_t *row;
+    size_t at;
+    size_t i;
+
+    if (with_namespace)
+        json_array_append_new(header, json_string("NAMESPACE"));
+    json_array_foreach (columns, i, column)
+        if (wide || json_integer_value(json_object_get(column, "priority")) == 0)
+            json_array_append_new(header, upper(codec_json_text(column, "name", "")));
+    json_array_foreach (json_object_get(table, "rows"), at, row) {
+        json_t *line = json_array();
+        const json_t *cells = json_object_get(row, "cells");
+        if (with_namespace)
+            json_array_append_new(
+                line, text_of(codec_json_at(row, "object", "metadata", "namespace", NULL)));
+        json_array_foreach (columns, i, column)
+            if (wide || json_integer_value(json_object_get(column, "priority")) == 0)
+                json_array_append_new(line, text_of(json_array_get(cells, i)));
+        json_array_append_new(lines, line);
+    }
+    output_table(header, lines);
+}
+
+static void print_name(const json_t *object)
+{
+    const char *api = codec_json_text(object, "apiVersion", "v1");
+    const char *slash = strchr(api, '/');
+    CLEANUP_FREE char *kind = mem_strdup(codec_json_text(object, "kind", ""));
+
+    for (char *c = kind; *c != '\0'; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+    printf("%s%s%.*s/%s\n", kind, slash != NULL ? "." : "", slash != NULL ? (int)(slash - api) : 0,
+           api, codec_json_text(json_object_get(object, "metadata"), "name", ""));
+}
+
+int output_object(const json_t *object, const char *format, struct err *err)
+{
+    CLEANUP(buf_free) struct buf text = BUF_INIT(OUTPUT_MAX);
+    const json_t *items = json_object_get(object, "items");
+    json_t *item;
+    size_t i;
+
+    if (strcmp(format, "json") == 0) {
+        codec_json_put_pretty(object, &text);
+    } else if (strcmp(format, "yaml") == 0) {
+        codec_yaml_put(object, &text);
+    } else if (strcmp(format, "name") == 0) {
+        if (items == NULL)
+            print_name(object);
+        json_array_foreach (items, i, item)
+            print_name(item);
+    } else {
+        return err_set(err, ERR_INVALID,
+                       "there is no output format \"%s\"; use table, json, yaml or name", format);
+    }
+    fputs(buf_text(&text), stdout);
+    return 0;
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One walk over a request, and what it finds fault with. For this folder. */
+#ifndef DRUN_OPENAI_WALK_H
+#define DRUN_OPENAI_WALK_H
+
+#include "openai/scan.h"
+#include "openai/schema.h"
+
+enum { NAME_MAX_LEN = 64 };
+
+/* One step of the way to a value: a name, or an index when there is no name. */
+struct step {
+    struct span name;
+    uint32_t index;
+};
+
+struct walk {
+    struct scan scan;
+    unsigned flags;
+    struct openai_request *out;
+    struct openai_fault *fault;
+    unsigned depth;
+    struct step path[OPENAI_DEPTH_MAX];
+    const struct schema_word *word;    /* the last that was read */
+    struct span names[OPENAI_TOP_MAX]; /* unknown ones of the top */
+    size_t name_count;
+};
+
+#define WALK_HERE span_of("", 0)
+
+/* Each notes the first fault only, and returns false. `last` is one more name behind the way walked
+ * so far, or WALK_HERE. */
+bool walk_fault(struct walk *walk, struct span last, const char *code, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+/* What the scan complains of. */
+bool walk_no_json(struct walk *walk);
+bool walk_wrong_type(struct walk *walk, const struct schema *schema);
+bool walk_no_word(struct walk *walk, const struct schema *schema);
+
+/* What the caller of the scan wants to know: a whole number, or the bytes from `from` up to where
+ * the scan stands. */
+void walk_keep_whole(struct walk *walk, enum schema_keep keep, int64_t number);
+void walk_keep_value(struct walk *walk, enum schema_keep keep, const uint8_t *from);
+
+#endif

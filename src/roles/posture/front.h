@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The platform's front door, as a client from outside sees it: HTTPS to the gateway, with a token
+ * that idp gives the posture role and that is bound to the namespace FRONT_NAMESPACE. */
+#ifndef DRUN_POSTURE_FRONT_H
+#define DRUN_POSTURE_FRONT_H
+
+#include "proof.h"
+
+#include <jansson.h>
+
+#define FRONT_NAMESPACE "drun-posture"
+
+struct front *front_new(struct role *role) MUST_USE;
+void front_free(struct front *front);
+
+/* One request; any status is an answer. `credential`: NULL is the posture's own token, "" none. The
+ * caller owns *out, which is NULL when the body is no JSON. `out` may be NULL. */
+int front_call(struct front *front, const char *method, const char *path, const char *credential,
+               const json_t *body, unsigned *status, json_t **out, struct err *err) MUST_USE;
+/* The same with a form, for OAuth. */
+int front_form(struct front *front, const char *path, const char *form, unsigned *status,
+               json_t **out, struct err *err) MUST_USE;
+/* The value of a header of the last answer; NULL when there is none. The caller frees it. */
+char *front_header(struct front *front, const char *name) MUST_USE;
+/* Makes the namespace when it is missing. */
+int front_prepare(struct front *front, struct err *err) MUST_USE;
+/* An API key for the posture's own user, with its secret; the caller wipes and frees *key. */
+int front_make_key(struct front *front, const char *name, char **key, struct err *err) MUST_USE;
+int front_drop_key(struct front *front, const char *name, struct err *err) MUST_USE;
+const char *front_url(const struct front *front);
+
+#endif

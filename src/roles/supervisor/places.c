@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/fd.h"
+#include "base/mem.h"
+#include "log/log.h"
+#include "supervisor/listen.h"
+#include "supervisor/supervisor_internal.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* One folder of a role, which it alone may write. */
+static int make_folder(const struct supervisor *supervisor, const struct role_entry *entry,
+                       const char *parent, mode_t mode, struct err *err)
+{
+    CLEANUP_FREE char *path = mem_printf("%s/%s", parent, role_name(entry->id));
+    uid_t uid = (uid_t)supervisor->settings->uid_base + (uid_t)entry->id;
+    gid_t gid = (gid_t)supervisor->settings->uid_base;
+
+    TRY(fd_make_dirs(path, mode, err));
+    if (chmod(path, mode) < 0)
+        return err_sys(err, "cannot set the mode of %s", path);
+    if (geteuid() == 0 && chown(path, entry->keeps_root ? 0 : uid, gid) < 0)
+        return err_sys(err, "cannot give %s to its role", path);
+    return 0;
+}
+
+/* Roles are in one group, which may pass through the run directory; nobody else may. */
+static int make_folders(const struct supervisor *supervisor, struct err *err)
+{
+    const struct instance *instance = &supervisor->instance;
+
+    if (geteuid() == 0 && chown(instance->run_dir, 0, (gid_t)supervisor->settings->uid_base) < 0)
+        return err_sys(err, "cannot give %s to the roles", instance->run_dir);
+    for (const struct role_entry *entry = supervisor->table; entry->main != NULL; entry++) {
+        TRY(make_folder(supervisor, entry, instance->data_dir, 0700, err));
+        TRY(make_folder(supervisor, entry, instance->run_dir, 0750, err));
+    }
+    return 0;
+}
+
+static int make_http_socket(struct supervisor *supervisor, const struct role_entry *entry,
+                            struct err *err)
+{
+    CLEANUP_FREE char *path =
+        mem_printf("%s/%s.sock", supervisor->instance.run_dir, role_name(entry->id));
+
+    supervisor->http_fd[entry->id] = listen_unix(path, 0660, err);
+    TRY(supervisor->http_fd[entry->id]);
+    if (geteuid() == 0 && chown(path, 0, (gid_t)supervisor->settings->uid_base) < 0)
+        return err_sys(err, "cannot give %s to the roles", path);
+    return 0;
+}
+
+static int make_sockets(struct supervisor *supervisor, struct err *err)
+{
+    for (const struct role_entry *entry = supervisor->table; entry->main != NULL; entry++)
+        if (entry->http)
+            TRY(make_http_socket(supervisor, entry, err));
+    CLEANUP_FREE char *path = mem_printf("%s/operator.sock", supervisor->instance.run_dir);
+    supervisor->operator_fd = listen_unix(path, 0600, err);
+    TRY(supervisor->operator_fd);
+    supervisor->tls_fd = listen_tcp(&supervisor->settings->listen, err);
+    return supervisor->tls_fd < 0 ? -1 : 0;
+}
+
+int places_make(struct supervisor *supervisor, struct err *err)
+{
+    TRY(make_folders(supervisor, err));
+    return make_sockets(supervisor, err);
+}
+
+int places_announce(const struct supervisor *supervisor, const char *url, struct err *err)
+{
+    const struct instance *instance = &supervisor->instance;
+    CLEANUP_FREE char *run_dir = mem_printf("%s\n", instance->run_dir);
+    CLEANUP_FREE char *endpoint = mem_printf("%s\n", url);
+    CLEANUP_FD int data_fd = fd_open_dir(AT_FDCWD, instance->data_dir, err);
+    TRY(data_fd);
+    CLEANUP_FD int run_fd = fd_open_dir(AT_FDCWD, instance->run_dir, err);
+    TRY(run_fd);
+
+    TRY(fd_replace_file(run_fd, "endpoint", 0644, span_str(endpoint), false, err));
+    return fd_replace_file(data_fd, "run", 0644, span_str(run_dir), false, err);
+}
+
+void places_clear(const struct supervisor *supervisor)
+{
+    const char *run_dir = supervisor->instance.run_dir;
+
+    for (const struct role_entry *entry = supervisor->table; entry->main != NULL; entry++) {
+        const char *name = role_name(entry->id);
+        CLEANUP_FREE char *folder = mem_printf("%s/%s", run_dir, name);
+        CLEANUP_FREE char *socket = mem_printf("%s/%s.sock", run_dir, name);
+        struct err err = ERR_INIT;
+        if (fd_remove_tree(folder, &err) < 0 || fd_remove_tree(socket, &err) < 0)
+            log_error("supervisor.clear", &err);
+    }
+    CLEANUP_FREE char *operator_path = mem_printf("%s/operator.sock", run_dir);
+    CLEANUP_FREE char *endpoint = mem_printf("%s/endpoint", run_dir);
+    unlink(operator_path);
+    unlink(endpoint);
+    rmdir(run_dir); /* stays when it holds anything of others */
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by the files of this folder: the platform and its children. */
+#ifndef DRUN_SUPERVISOR_SUPERVISOR_INTERNAL_H
+#define DRUN_SUPERVISOR_SUPERVISOR_INTERNAL_H
+
+#include "loop/loop.h"
+#include "role/control.h"
+#include "supervisor/instance.h"
+#include "supervisor/supervisor.h"
+
+struct child {
+    const struct role_entry *entry;
+    struct supervisor *supervisor;
+    pid_t pid; /* 0 when not running */
+    int pidfd;
+    int control;
+    struct loop_source *pidfd_source;
+    struct loop_source *control_source;
+    struct loop_source *restart_timer;
+    uint64_t started_ns;
+    uint64_t backoff_ms;
+    bool ready;
+    bool was_ready; /* at least once */
+};
+
+struct supervisor {
+    const struct role_entry *table;
+    const struct settings *settings;
+    struct instance instance;
+    struct loop *loop;
+    struct child children[ROLE_COUNT];
+    int http_fd[ROLE_COUNT];
+    int operator_fd;
+    int tls_fd;
+    int passphrase_fd; /* the caller's */
+    struct buf settings_text;
+    bool stopping;
+    bool failed; /* a role that never came up */
+};
+
+/* ------------------------------------------------------------------ child.c: a role's life */
+
+void child_init(struct child *child, struct supervisor *supervisor);
+int child_start(struct child *child, struct err *err) MUST_USE;
+int child_wait_until_ready(struct child *child, struct err *err) MUST_USE;
+/* Asks it to stop, and ends it when it does not. */
+void child_stop(struct child *child);
+/* Of the child's restart timer. */
+loop_fn child_restart;
+
+/* ------------------------------------------------------------------ grant.c: what a role is given
+ */
+
+/* Everything up to the word to begin, and the other ends of its channels to the roles that run. */
+int grant_all(struct child *child, struct err *err) MUST_USE;
+/* One control message. */
+int grant_send(struct child *child, enum control_type type, struct span body, int fd,
+               struct err *err) MUST_USE;
+
+/* ------------------------------------------------------------------ places.c: folders and sockets
+ */
+
+int places_make(struct supervisor *supervisor, struct err *err) MUST_USE;
+/* Where clients on this machine find the platform: DATA/run names the run directory, which has the
+ * address in "endpoint". */
+int places_announce(const struct supervisor *supervisor, const char *url, struct err *err) MUST_USE;
+/* What lies in memory only must not outlive the platform: keys of certificates, names, models. */
+void places_clear(const struct supervisor *supervisor);
+
+#endif

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+import sys
+import pathlib
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from platform_process import Platform  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def platform():
+    """One platform for all tests that leave it as they found it."""
+    running = Platform()
+    running.start()
+    yield running
+    code = running.stop()
+    running.remove()
+    assert code == 0
+
+
+@pytest.fixture
+def own_platform():
+    """A platform that a test may break; not started yet."""
+    own = Platform()
+    yield own
+    if own.process:
+        own.stop()
+    own.remove()

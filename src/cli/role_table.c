@@ -6,6 +6,7 @@
 #include "api/api.h"
 #include "audit/audit_role.h"
 #include "gateway/gateway_role.h"
+#include "idp/idp.h"
 #include "kms/kms.h"
 #include "secrets/secrets.h"
 
@@ -17,6 +18,7 @@ const struct role_entry role_table[] = {
     {.id = ROLE_KMS, .main = kms_main},
     {.id = ROLE_AUDIT, .main = audit_main, .calls = KMS, .http = true},
     {.id = ROLE_API, .main = api_main, .calls = KMS | AUDIT, .http = true},
+    {.id = ROLE_IDP, .main = idp_main, .calls = KMS | AUDIT, .http = true},
     {.id = ROLE_SECRETS, .main = secrets_main, .calls = KMS | AUDIT, .http = true},
     {.id = ROLE_GATEWAY, .main = gateway_main, .calls = KMS | AUDIT},
     {0},

@@ -26,6 +26,8 @@
 #define AUTH_GROUP_AUTHENTICATED   "system:authenticated"
 #define AUTH_GROUP_UNAUTHENTICATED "system:unauthenticated"
 #define AUTH_GROUP_OPERATORS       "drun:operators"
+#define AUTH_POSTURE               "system:drun:posture"
+#define AUTH_GROUP_POSTURE         "drun:posture"
 
 enum {
     AUTH_GROUPS_MAX = 72, /* 64 of the credential and those of the system */
@@ -56,8 +58,9 @@ struct auth_text {
  *
  * Of an access token: uid is `sub`; name is `preferred_username`, or `sub` when there is none;
  * groups are `groups`. A service account's `sub` is its name, system:serviceaccount:NAMESPACE:NAME,
- * and gives it the groups system:serviceaccounts and system:serviceaccounts:NAMESPACE. No other
- * name and no group in a token may begin with "system:".
+ * and gives it the groups system:serviceaccounts and system:serviceaccounts:NAMESPACE. A `sub`
+ * system:operator:UID or system:drun:posture is a name too. No other name and no group in a token
+ * may begin with "system:".
  */
 struct auth_principal {
     enum auth_source source;

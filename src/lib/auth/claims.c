@@ -5,6 +5,7 @@
 
 #define RESERVED        "system:"
 #define SERVICE_ACCOUNT "system:serviceaccount:"
+#define OPERATOR        "system:operator:"
 
 static int refuse(struct err *err, const char *why)
 {
@@ -83,12 +84,24 @@ static int read_service_account(struct auth_principal *out, struct err *err)
     return auth_put_group(out, span_str(group), err);
 }
 
+/* Those of the platform itself: the one at the operator's socket, and who probes the controls. */
+static bool is_platform_name(struct span name)
+{
+    return (span_has_prefix(name, OPERATOR) && name.len > strlen(OPERATOR)) ||
+           span_eq_str(name, AUTH_POSTURE);
+}
+
 static int read_name(const json_t *claims, struct auth_principal *out, struct err *err)
 {
     TRY(put_claim(out, claims, "sub", true, &out->uid, err));
     out->name = out->uid;
     if (span_has_prefix(auth_text(out, out->uid), SERVICE_ACCOUNT))
         return read_service_account(out, err);
+    if (is_platform_name(auth_text(out, out->uid))) {
+        if (span_has_prefix(auth_text(out, out->uid), OPERATOR))
+            out->source = AUTH_OPERATOR;
+        return 0;
+    }
     TRY(put_claim(out, claims, "preferred_username", false, &out->name, err));
     struct span name = auth_text(out, out->name);
     if (name.len == 0 || span_has_prefix(name, RESERVED))

@@ -53,6 +53,12 @@ int http_request_each_form(const struct http_request *request, http_query_fn *fn
 int http_request_peer_uid(const struct http_request *request, unsigned *uid,
                           struct err *err) MUST_USE;
 
+/* The handler has no answer yet, because it waits for something else than the disk: the connection
+ * stays, and the answer is held back from http_request_answered() on. Every request put off must be
+ * answered, also one whose client is gone by then, but not after http_server_free(). */
+void http_request_later(const struct http_request *request);
+void http_request_answered(const struct http_request *request);
+
 struct http_answer {
     unsigned status;
     struct buf body;

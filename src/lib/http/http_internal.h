@@ -22,6 +22,7 @@ struct http_connection {
     struct buf body;
     struct http_answer answer;
     bool handled;
+    bool later; /* put off: in `waiting` instead of `held` */
     bool held;
     TAILQ_ENTRY(http_connection) entry;
 };
@@ -36,6 +37,7 @@ struct http_server {
     http_handler_fn *handler;
     void *ctx;
     struct http_connection_list held;
+    struct http_connection_list waiting;
     size_t held_count;
 };
 

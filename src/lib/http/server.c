@@ -45,6 +45,7 @@ static void connection_free(struct http_connection *connection)
 {
     struct http_server *server = connection->server;
 
+    INVARIANT(!connection->later);
     if (connection->held) {
         TAILQ_REMOVE(&server->held, connection, entry);
         server->held_count--;
@@ -79,6 +80,39 @@ static enum MHD_Result send_answer(struct http_connection *connection)
     return queued;
 }
 
+static void hold(struct http_connection *connection)
+{
+    if (connection->answer.body.overflowed) {
+        buf_reset(&connection->answer.body);
+        connection->answer.status = MHD_HTTP_INTERNAL_SERVER_ERROR;
+        buf_printf(&connection->answer.body, "the answer is larger than %d bytes\n",
+                   HTTP_ANSWER_MAX);
+    }
+    INVARIANT(connection->answer.status >= 200);
+    connection->held = true;
+    TAILQ_INSERT_TAIL(&connection->server->held, connection, entry);
+    connection->server->held_count++;
+}
+
+void http_request_later(const struct http_request *request)
+{
+    struct http_connection *connection = request->connection;
+
+    INVARIANT(!connection->later && !connection->held);
+    connection->later = true;
+    TAILQ_INSERT_TAIL(&connection->server->waiting, connection, entry);
+}
+
+void http_request_answered(const struct http_request *request)
+{
+    struct http_connection *connection = request->connection;
+
+    INVARIANT(connection->later);
+    connection->later = false;
+    TAILQ_REMOVE(&connection->server->waiting, connection, entry);
+    hold(connection);
+}
+
 static void handle(struct http_connection *connection)
 {
     struct http_server *server = connection->server;
@@ -92,16 +126,8 @@ static void handle(struct http_connection *connection)
     } else {
         server->handler(server->ctx, &connection->request, &connection->answer);
     }
-    if (connection->answer.body.overflowed) {
-        buf_reset(&connection->answer.body);
-        connection->answer.status = MHD_HTTP_INTERNAL_SERVER_ERROR;
-        buf_printf(&connection->answer.body, "the answer is larger than %d bytes\n",
-                   HTTP_ANSWER_MAX);
-    }
-    INVARIANT(connection->answer.status >= 200);
-    connection->held = true;
-    TAILQ_INSERT_TAIL(&server->held, connection, entry);
-    server->held_count++;
+    if (!connection->later)
+        hold(connection);
     MHD_suspend_connection(connection->mhd);
 }
 
@@ -170,6 +196,7 @@ int http_server_new(struct loop *loop, int *listen_fd, http_handler_fn *handler,
 
     *server = (struct http_server){.loop = loop, .handler = handler, .ctx = ctx};
     TAILQ_INIT(&server->held);
+    TAILQ_INIT(&server->waiting);
     *out = server;
     TRY(fd_set_nonblocking(*listen_fd, err));
     server->mhd = MHD_start_daemon(
@@ -194,6 +221,11 @@ void http_server_free(struct http_server *server)
     loop_remove(server->loop, server->source);
     loop_remove(server->loop, server->timer);
     /* A suspended connection must be woken before the daemon can stop. */
+    while (!TAILQ_EMPTY(&server->waiting)) {
+        struct http_connection *connection = TAILQ_FIRST(&server->waiting);
+        connection->answer.status = MHD_HTTP_SERVICE_UNAVAILABLE;
+        http_request_answered(&connection->request);
+    }
     http_server_release(server);
     if (server->mhd != NULL)
         MHD_stop_daemon(server->mhd);

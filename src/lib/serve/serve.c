@@ -47,33 +47,51 @@ static void end_record(struct serve_request *request)
     serve_record(request->serve, event);
 }
 
+static void answer_kinds(struct serve_request *request)
+{
+    struct err err = ERR_INIT;
+
+    if (request->serve->kube == NULL || request->operator_socket) {
+        err_set(&err, ERR_NOT_FOUND, "there is nothing at %s", request->http->path);
+        serve_answer_error(request, &err);
+    } else if (serve_authenticate(request) == 0) {
+        serve_by_kube(request);
+    }
+}
+
 static void on_request(void *ctx, const struct http_request *http, struct http_answer *answer)
 {
     struct serve_listener *listener = ctx;
     struct serve *serve = listener->serve;
-    struct serve_request request = {.serve = serve,
-                                    .http = http,
-                                    .answer = answer,
-                                    .operator_socket = listener->operator_socket};
-    struct err err = ERR_INIT;
+    /* The first piece of the arena always fits. */
+    struct serve_request *request = arena_alloc(http->arena, sizeof(*request));
 
+    *request = (struct serve_request){.serve = serve,
+                                      .http = http,
+                                      .answer = answer,
+                                      .operator_socket = listener->operator_socket};
     if (is_probe(http->path)) {
         buf_put_str(&answer->body, "ok");
-        serve_answer(&request, 200, "text/plain");
+        serve_answer(request, 200, "text/plain");
         return;
     }
-    begin_record(&request);
-    if (serve->config.route != NULL && serve->config.route(serve->config.ctx, &request)) {
-        end_record(&request);
-        return;
-    }
-    if (serve->kube == NULL || request.operator_socket) {
-        err_set(&err, ERR_NOT_FOUND, "there is nothing at %s", http->path);
-        serve_answer_error(&request, &err);
-    } else if (serve_authenticate(&request) == 0) {
-        serve_by_kube(&request);
-    }
-    end_record(&request);
+    begin_record(request);
+    if (serve->config.route == NULL || !serve->config.route(serve->config.ctx, request))
+        answer_kinds(request);
+    if (!request->later)
+        end_record(request);
+}
+
+void serve_later(struct serve_request *request)
+{
+    request->later = true;
+    http_request_later(request->http);
+}
+
+void serve_answered(struct serve_request *request)
+{
+    end_record(request);
+    http_request_answered(request->http);
 }
 
 /* ------------------------------------------------------------------ batches */
@@ -235,6 +253,11 @@ void serve_free(struct serve *serve)
 void serve_free_ptr(struct serve **serve)
 {
     serve_free(*serve);
+}
+
+struct serve_request *serve_current(const struct serve *serve)
+{
+    return serve->current;
 }
 
 struct kube_server *serve_kube(struct serve *serve)

@@ -29,6 +29,7 @@ struct serve_request {
      * is filled in from the answer. An event without a name leaves no record. */
     struct audit_event event;
     bool operator_socket; /* it came in at the operator's own socket */
+    bool later;           /* set by serve_later() */
 };
 
 /* Looks at a request before the kinds do: true when it answered. The caller is not authenticated
@@ -63,6 +64,13 @@ extern const struct role_promises serve_promises;
  * refused when it is older than what the audit log knows of it. */
 int serve_store_open(struct role *role, struct store **out, struct err *err) MUST_USE;
 
+/* For a route that returns true without an answer yet: the request lives on until
+ * serve_answered(), which must come, on this thread, before serve_free(). */
+void serve_later(struct serve_request *request);
+void serve_answered(struct serve_request *request);
+
+/* The request that the kinds are serving, for admission and the like; NULL outside. */
+struct serve_request *serve_current(const struct serve *serve);
 /* NULL without kinds. */
 struct kube_server *serve_kube(struct serve *serve);
 /* The policy in force; NULL while none was published. Valid until the loop turns. */

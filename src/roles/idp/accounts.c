@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Users, and beside them, in a collection that no API shows, their passwords. */
+#include "idp/idp_internal.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "codec/json.h"
+#include "log/log.h"
+
+#define CREDENTIALS "credentials"
+
+void account_free(struct account *account)
+{
+    json_decref(account->object);
+    json_decref(account->groups);
+    *account = (struct account){0};
+}
+
+static int check_usable(const struct account *account, struct err *err)
+{
+    const json_t *spec = json_object_get(account->object, "spec");
+    const char *expires = codec_json_text(spec, "expiresAt", NULL);
+    int64_t sec = 0;
+
+    if (json_is_true(json_object_get(spec, "disabled")))
+        return err_set(err, ERR_DENIED, "the user %s is disabled", account->name);
+    if (expires == NULL)
+        return 0;
+    TRY(clock_parse(span_str(expires), &sec, err));
+    if (sec <= clock_wall_sec())
+        return err_set(err, ERR_DENIED, "the time of the user %s is over", account->name);
+    return 0;
+}
+
+int account_load(struct idp *idp, const char *name, struct account *out, struct err *err)
+{
+    CLEANUP(account_free) struct account account = {0};
+
+    if (name[0] == '\0')
+        return err_set(err, ERR_NOT_FOUND, "there is no user without a name");
+    TRY(kube_object_get(serve_kube(idp->serve), &kube_user, "", name, &account.object, err));
+    const json_t *metadata = json_object_get(account.object, "metadata");
+    const json_t *spec = json_object_get(account.object, "spec");
+    account.name = codec_json_text(metadata, "name", "");
+    account.uid = codec_json_text(metadata, "uid", "");
+    account.display = codec_json_text(spec, "displayName", "");
+    account.email = codec_json_text(spec, "email", "");
+    account.groups = json_object_get(spec, "groups") != NULL
+                         ? json_copy(json_object_get(spec, "groups"))
+                         : json_array();
+    TRY(members_add_groups(idp->members, account.name, account.groups, err));
+    TRY(check_usable(&account, err));
+    *out = account;
+    account = (struct account){0};
+    return 0;
+}
+
+int account_load_same(struct idp *idp, const char *name, const char *uid, struct account *out,
+                      struct err *err)
+{
+    TRY(account_load(idp, name, out, err));
+    if (strcmp(out->uid, uid) == 0)
+        return 0;
+    account_free(out);
+    return err_set(err, ERR_NOT_FOUND, "the user %s is another one than it was", name);
+}
+
+static int found_one(void *ctx UNUSED, const json_t *object UNUSED, struct err *err UNUSED)
+{
+    return 1;
+}
+
+int account_none_exists(struct idp *idp, bool *out, struct err *err)
+{
+    int found = kube_object_each(serve_kube(idp->serve), &kube_user, NULL, found_one, NULL, err);
+
+    TRY(found);
+    *out = found == 0;
+    return 0;
+}
+
+/* ------------------------------------------------------------------ passwords */
+
+int account_password(struct idp *idp, const char *name, const char *uid, char **phc,
+                     struct err *err)
+{
+    CLEANUP_JSON json_t *record = NULL;
+
+    *phc = NULL;
+    if (record_get(idp, CREDENTIALS, name, &record, err) < 0) {
+        if (err->code != ERR_NOT_FOUND)
+            return -1;
+        err_clear(err);
+        return 0;
+    }
+    /* What another user of that name left behind opens nothing. */
+    if (strcmp(codec_json_text(record, "uid", ""), uid) == 0)
+        *phc = mem_strdup(codec_json_text(record, "phc", ""));
+    return 0;
+}
+
+int account_set_password(struct idp *idp, const char *name, const char *uid, const char *phc,
+                         struct err *err)
+{
+    CLEANUP_JSON json_t *record = json_pack("{s:s, s:s, s:I}", "uid", uid, "phc", phc, "changed",
+                                            (json_int_t)clock_wall_sec());
+
+    return record_put(idp, CREDENTIALS, name, record, NULL, err);
+}
+
+/* What the lists of leaked passwords begin with, of those that are long enough; in lower case. */
+static const char *const common[] = {
+    "123456789012",   "1234567890123",  "12345678901234",   "123123123123",     "111111111111",
+    "000000000000",   "1q2w3e4r5t6y",   "qwertyuiop12",     "qwertyuiopas",     "qwertyuiop123",
+    "q1w2e3r4t5y6",   "1qaz2wsx3edc",   "qazwsxedcrfv",     "abcdefghijkl",     "abcd1234abcd",
+    "password1234",   "password12345",  "passwordpassword", "mypassword123",    "welcome12345",
+    "administrator",  "administrator1", "adminadminadmin",  "changeme1234",     "changemechangeme",
+    "letmeinletmein", "iloveyou1234",   "unknownunknown",   "superman1234",     "football1234",
+    "baseball1234",   "sunshine1234",   "princess1234",     "qwerty123456",     "qwertyqwerty",
+    "secretsecret",   "testtesttest",   "test12345678",     "user12345678",     "admin1234567",
+    "admin12345678",  "p@ssw0rd1234",   "passw0rd1234",     "trustno1trustno1",
+};
+
+static bool same_letters(const char *password)
+{
+    return strspn(password, (char[]){password[0], '\0'}) == strlen(password);
+}
+
+int account_check_password(const char *name, const char *password, struct err *err)
+{
+    size_t len = strlen(password);
+
+    if (len < 12)
+        return err_set(err, ERR_INVALID, "a password needs at least 12 characters");
+    if (len > HASHER_PASSWORD_MAX)
+        return err_set(err, ERR_INVALID, "a password has at most %d bytes", HASHER_PASSWORD_MAX);
+    bool guessable = same_letters(password) ||
+                     (strlen(name) >= 3 && strcasestr(password, name) && len < strlen(name) + 8);
+    for (size_t i = 0; i < ARRAY_LEN(common); i++)
+        guessable |= strcasecmp(password, common[i]) == 0;
+    if (guessable)
+        return err_set(err, ERR_INVALID,
+                       "this password is among the first that are guessed; take another one");
+    return 0;
+}
+
+/* ------------------------------------------------------------------ ending */
+
+static int end_session(void *ctx, const char *name, const json_t *value UNUSED, struct err *err)
+{
+    return session_end(ctx, name, err);
+}
+
+static int end_refresh(void *ctx, const char *name, const json_t *value UNUSED, struct err *err)
+{
+    return refresh_end(ctx, name, err);
+}
+
+int account_sign_out(struct idp *idp, const char *name, struct err *err)
+{
+    CLEANUP_FREE char *term = mem_printf("user=%s", name);
+
+    TRY(record_each(idp, "sessions", term, end_session, idp, err));
+    TRY(record_each(idp, GRANT_REFRESH, term, end_refresh, idp, err));
+    return publish_void_user(idp->publish, name, err);
+}
+
+/* ------------------------------------------------------------------ objects */
+
+static const json_t *groups_of(const json_t *object)
+{
+    return json_object_get(json_object_get(object, "spec"), "groups");
+}
+
+int account_admit(struct idp *idp, struct kube_change *change, struct err *err)
+{
+    if (change->object == NULL)
+        return 0;
+    return members_may_add(idp, change->principal, groups_of(change->old),
+                           groups_of(change->object), err);
+}
+
+static bool lost_a_group(const json_t *before, const json_t *after)
+{
+    const json_t *group;
+    size_t i;
+
+    json_array_foreach (before, i, group) {
+        bool kept = false;
+        const json_t *other;
+        size_t j;
+        json_array_foreach (after, j, other)
+            kept |= json_equal(group, other);
+        if (!kept)
+            return true;
+    }
+    return false;
+}
+
+static int after_change(struct idp *idp, const struct kube_change *change, struct err *err)
+{
+    const json_t *metadata = json_object_get(change->object, "metadata");
+    char url[IDP_URL_SIZE];
+
+    if (change->object == NULL) {
+        TRY(record_delete(idp, CREDENTIALS, change->name, err));
+        return account_sign_out(idp, change->name, err);
+    }
+    if (change->old == NULL) {
+        TRY(link_make(idp, change->name, codec_json_text(metadata, "uid", ""), IDP_INVITE_SEC, url,
+                      err));
+        json_t *status = json_object_get(change->object, "status");
+        if (status == NULL)
+            json_object_set_new(change->object, "status", status = json_object());
+        return json_object_set_new(status, "inviteURL", json_string(url));
+    }
+    bool was = json_is_true(codec_json_at(change->old, "spec", "disabled", NULL));
+    bool is = json_is_true(codec_json_at(change->object, "spec", "disabled", NULL));
+    if (is && !was)
+        return account_sign_out(idp, change->name, err);
+    /* Tokens name the groups that the user had. */
+    if (lost_a_group(groups_of(change->old), groups_of(change->object)))
+        return publish_void_user(idp->publish, change->name, err);
+    return 0;
+}
+
+void account_changed(struct idp *idp, const struct kube_change *change)
+{
+    struct err err = ERR_INIT;
+
+    /* A write that the store refuses makes the whole batch fail, so nothing is half done. */
+    if (after_change(idp, change, &err) < 0)
+        log_error("idp.account", &err);
+    publish_touch(idp->publish, &kube_user, "", change->name);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "idp/idp_internal.h"
+
+static const char *const names[FORM_FIELDS] = {
+    [FORM_CLIENT_ID] = "client_id",
+    [FORM_CLIENT_SECRET] = "client_secret",
+    [FORM_GRANT_TYPE] = "grant_type",
+    [FORM_CODE] = "code",
+    [FORM_REDIRECT_URI] = "redirect_uri",
+    [FORM_CODE_VERIFIER] = "code_verifier",
+    [FORM_REFRESH_TOKEN] = "refresh_token",
+    [FORM_SCOPE] = "scope",
+    [FORM_TOKEN] = "token",
+    [FORM_TOKEN_TYPE_HINT] = "token_type_hint",
+    [FORM_RESPONSE_TYPE] = "response_type",
+    [FORM_RESPONSE_MODE] = "response_mode",
+    [FORM_STATE] = "state",
+    [FORM_NONCE] = "nonce",
+    [FORM_PROMPT] = "prompt",
+    [FORM_MAX_AGE] = "max_age",
+    [FORM_CODE_CHALLENGE] = "code_challenge",
+    [FORM_CODE_CHALLENGE_METHOD] = "code_challenge_method",
+    [FORM_REQUEST] = "request",
+    [FORM_REQUEST_URI] = "request_uri",
+    [FORM_AUTH_AFTER] = "auth_after",
+    [FORM_ID_TOKEN_HINT] = "id_token_hint",
+    [FORM_POST_LOGOUT_REDIRECT_URI] = "post_logout_redirect_uri",
+};
+
+const char *form_name(enum form_field field)
+{
+    return names[field];
+}
+
+/* Unknown parameters are ignored, as RFC 6749 section 3.1 wants it. */
+void form_put(void *ctx, const char *name, const char *value)
+{
+    struct form *form = ctx;
+
+    for (size_t i = 0; i < FORM_FIELDS; i++) {
+        if (strcmp(names[i], name) != 0)
+            continue;
+        if (form->value[i] != NULL)
+            form->twice = names[i];
+        if (value[0] != '\0')
+            form->value[i] = value;
+        return;
+    }
+}
+
+int form_read(struct serve_request *request, struct form *out)
+{
+    struct err err = ERR_INIT;
+
+    *out = (struct form){0};
+    if (http_request_each_form(request->http, form_put, out, &err) < 0) {
+        reply_oauth(request, 400, "invalid_request", err.msg);
+        return -1;
+    }
+    if (out->twice != NULL) {
+        reply_oauth(request, 400, "invalid_request", "a parameter is there twice");
+        return -1;
+    }
+    return 0;
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who runs me: the supervisor. What I hold: accounts, password hashes, sessions, what tokens and
+ * keys are good for; no signing key. Who may speak to me: everybody over HTTP on my socket, behind
+ * the gateway; whoever runs the platform at the operator's socket; the posture role by a message.
+ */
+#include "idp/idp.h"
+
+#include "base/enc.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "codec/json.h"
+#include "crypto/crypto.h"
+#include "idp/idp_internal.h"
+#include "idp/table.h"
+#include "role/settings.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { REMEMBERED_TOKENS = 4096 };
+
+static const struct kube_kind *const kinds[] = {&kube_user, &kube_group, &kube_oidc_client,
+                                                &kube_api_key, NULL};
+
+int idp_admit(void *ctx, struct kube_change *change, struct kube_causes *causes UNUSED,
+              struct err *err)
+{
+    struct idp *idp = ctx;
+
+    if (change->kind == &kube_user)
+        return account_admit(idp, change, err);
+    if (change->kind == &kube_group)
+        return group_admit(idp, change, err);
+    if (change->kind == &kube_oidc_client)
+        return client_admit(idp, change, err);
+    return apikey_admit(idp, change, err);
+}
+
+void idp_changed(void *ctx, const struct kube_change *change)
+{
+    struct idp *idp = ctx;
+
+    if (change->kind == &kube_user)
+        account_changed(idp, change);
+    else if (change->kind == &kube_group)
+        group_changed(idp, change);
+    else if (change->kind == &kube_oidc_client)
+        client_changed(idp, change);
+    else
+        apikey_changed(idp, change);
+}
+
+static void after_flush(void *ctx)
+{
+    struct idp *idp = ctx;
+
+    publish_follow(idp->publish);
+}
+
+/* The key of the hashes of API keys and client secrets; made at the first start. */
+static int load_pepper(struct idp *idp, struct err *err)
+{
+    CLEANUP_JSON json_t *record = NULL;
+    char hex[2 * IDENTITY_PEPPER_LEN + 1];
+
+    if (record_get(idp, "meta", "pepper", &record, err) == 0)
+        return enc_unhex(span_str(codec_json_text(record, "pepper", "")), idp->pepper,
+                         sizeof(idp->pepper), err);
+    if (err->code != ERR_NOT_FOUND)
+        return -1;
+    err_clear(err);
+    TRY(crypto_random(idp->pepper, sizeof(idp->pepper), err));
+    enc_hex(span_of(idp->pepper, sizeof(idp->pepper)), hex);
+    record = json_pack("{s:s}", "pepper", hex);
+    mem_wipe(hex, sizeof(hex));
+    TRY(record_put(idp, "meta", "pepper", record, NULL, err));
+    return store_flush(idp->store, err);
+}
+
+static int start(struct idp *idp, struct err *err)
+{
+    struct serve_config config = {
+        .role = idp->role,
+        .route = idp_route,
+        .kinds = kinds,
+        .admit = idp_admit,
+        .changed = idp_changed,
+        .after_flush = after_flush,
+        .ctx = idp,
+    };
+    CLEANUP_FD int run_fd = fd_open_dir(AT_FDCWD, role_own_run_dir(idp->role), err);
+
+    TRY(run_fd);
+    settings_public_url(role_settings(idp->role), idp->url, sizeof(idp->url));
+    idp->operator_uid = getuid();
+    TRY(serve_store_open(idp->role, &idp->store, err));
+    TRY(load_pepper(idp, err));
+    idp->objects = kube_store_new(idp->store);
+    idp->auth = auth_new(&run_fd, REMEMBERED_TOKENS);
+    idp->throttle = throttle_new();
+    idp->clients = clients_new(idp);
+    idp->members = members_new(idp);
+    TRY(publish_new(idp, &idp->publish, err));
+    TRY(signer_new(idp, &idp->signer, err));
+    config.store = idp->store;
+    config.storage = kube_store_storage(idp->objects);
+    TRY(serve_new(&config, &idp->serve, err));
+    TRY(publish_load(idp->publish, err));
+    TRY(setup_start(idp, err));
+    return tidy_start(idp, err);
+}
+
+static void release(struct idp *idp)
+{
+    hasher_free(idp->hasher);
+    serve_free(idp->serve);
+    publish_free(idp->publish);
+    signer_free(idp->signer);
+    members_free(idp->members);
+    clients_free(idp->clients);
+    throttle_free(idp->throttle);
+    auth_free(idp->auth);
+    kube_store_free(idp->objects);
+    store_close(idp->store);
+    free(idp->tidy_from);
+    mem_wipe(idp->pepper, sizeof(idp->pepper));
+}
+
+int idp_main(struct role *role, struct err *err)
+{
+    struct idp idp = {.role = role};
+    int result = start(&idp, err);
+
+    if (result == 0)
+        result = role_lock_down(role, &serve_promises, err);
+    if (result == 0)
+        result = hasher_new(role_loop(role), &idp.hasher, err);
+    if (result == 0)
+        result = role_serve(role, &idp_table, &idp, err);
+    if (result == 0)
+        result = role_run(role, err);
+    release(&idp);
+    return result;
+}

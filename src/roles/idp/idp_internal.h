@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared by the files of this folder. */
+#ifndef DRUN_IDP_IDP_INTERNAL_H
+#define DRUN_IDP_IDP_INTERNAL_H
+
+#include "idp/hasher.h"
+#include "idp/throttle.h"
+#include "kube/kube_store.h"
+#include "serve/serve.h"
+#include "snapshot/identity.h"
+
+#include <jansson.h>
+
+#define IDP_AUDIENCE "drun"
+
+enum {
+    IDP_SECRET_SIZE = 44, /* 256 random bits in base64url, and a NUL */
+    IDP_ID_SIZE = 25,     /* 144 bits of a hash */
+    IDP_ACCESS_SEC = 600,
+    IDP_ACCESS_MAX_SEC = 86400, /* what a client's own setting may make of it */
+    IDP_CODE_SEC = 60,
+    IDP_REFRESH_SEC = 30 * 86400,
+    IDP_SESSION_IDLE_SEC = 3600,
+    IDP_SESSION_MAX_SEC = 12 * 3600,
+    IDP_LINK_SEC = 86400,       /* the first administrator's */
+    IDP_INVITE_SEC = 7 * 86400, /* anybody else's */
+    IDP_URL_SIZE = 512,
+};
+
+struct idp {
+    struct role *role;
+    struct store *store;
+    struct kube_store *objects;
+    struct serve *serve;
+    struct auth *auth; /* for tokens that come in a body */
+    struct hasher *hasher;
+    struct throttle *throttle;
+    struct signer *signer;
+    struct clients *clients;
+    struct members *members;
+    struct publish *publish;
+    struct loop_source *tidy;
+    size_t tidy_turn; /* the collection that is swept next, and from where */
+    char *tidy_from;
+    char url[IDP_URL_SIZE]; /* of the platform; the issuer */
+    unsigned operator_uid;  /* who runs the platform */
+    uint8_t pepper[IDENTITY_PEPPER_LEN];
+    char shown_key[64]; /* made in admission, shown when the write succeeded */
+};
+
+typedef void idp_handler_fn(struct idp *idp, struct serve_request *request);
+
+/* ------------------------------------------------------------------ route.c */
+
+serve_route_fn idp_route;
+
+/* ------------------------------------------------------------------ record.c: JSON in the store */
+
+/* ERR_NOT_FOUND. The caller owns *out. */
+int record_get(struct idp *idp, const char *collection, const char *name, json_t **out,
+               struct err *err) MUST_USE;
+/* `term` (may be NULL) is what record_each() finds it by. */
+int record_put(struct idp *idp, const char *collection, const char *name, const json_t *value,
+               const char *term, struct err *err) MUST_USE;
+int record_delete(struct idp *idp, const char *collection, const char *name,
+                  struct err *err) MUST_USE;
+/* Calls fn until it fails. It may delete the record that it was given. `term` NULL: all. */
+typedef int record_fn(void *ctx, const char *name, const json_t *value, struct err *err);
+int record_each(struct idp *idp, const char *collection, const char *term, record_fn *fn, void *ctx,
+                struct err *err) MUST_USE;
+/* Some of them: from *from (NULL: the beginning) on, which is then where to go on; 1 when there is
+ * more. The caller frees *from. */
+int record_slice(struct idp *idp, const char *collection, char **from, size_t limit, record_fn *fn,
+                 void *ctx, struct err *err) MUST_USE;
+int64_t record_number(const json_t *value, const char *name);
+
+/* 256 random bits as text. */
+int idp_random(char out[IDP_SECRET_SIZE], struct err *err) MUST_USE;
+/* The name under which the holder of a random text is stored: part of its hash. */
+void idp_id_of(const char *text, char out[IDP_ID_SIZE]);
+
+/* ------------------------------------------------------------------ reply.c */
+
+/* RFC 9457. */
+void reply_problem(struct serve_request *request, unsigned status, const char *fmt, ...)
+    PRINTF_LIKE(3, 4);
+void reply_err(struct serve_request *request, const struct err *err);
+/* RFC 6749 section 5.2. */
+void reply_oauth(struct serve_request *request, unsigned status, const char *code, const char *why);
+void reply_json(struct serve_request *request, unsigned status, const json_t *value);
+/* The body is in the answer already. */
+void reply_body(struct serve_request *request, unsigned status);
+void reply_empty(struct serve_request *request, unsigned status);
+void reply_redirect(struct serve_request *request, const char *location);
+void reply_retry_after(struct serve_request *request, uint32_t seconds);
+/* Names the event of the request's record and who it is about. */
+void reply_event(struct serve_request *request, const char *event, enum audit_source source,
+                 const char *name, const char *uid);
+
+/* ------------------------------------------------------------------ accounts.c: users */
+
+struct account {
+    json_t *object;
+    const char *name, *uid, *display, *email; /* in the object; "" for none */
+    json_t *groups;                           /* texts, each once */
+};
+
+void account_free(struct account *account);
+/* ERR_NOT_FOUND; ERR_DENIED when it is disabled or its time is over. */
+int account_load(struct idp *idp, const char *name, struct account *out, struct err *err) MUST_USE;
+/* The same, and it must still be the one with that uid. */
+int account_load_same(struct idp *idp, const char *name, const char *uid, struct account *out,
+                      struct err *err) MUST_USE;
+/* True when there is no user at all. */
+int account_none_exists(struct idp *idp, bool *out, struct err *err) MUST_USE;
+/* NULL when there is none yet. In the arena. */
+int account_password(struct idp *idp, const char *name, const char *uid, char **phc,
+                     struct err *err) MUST_USE;
+int account_set_password(struct idp *idp, const char *name, const char *uid, const char *phc,
+                         struct err *err) MUST_USE;
+/* ERR_INVALID says what is wrong with it. */
+int account_check_password(const char *name, const char *password, struct err *err) MUST_USE;
+/* Sessions, refresh tokens and access tokens of the user end. */
+int account_sign_out(struct idp *idp, const char *name, struct err *err) MUST_USE;
+int account_admit(struct idp *idp, struct kube_change *change, struct err *err) MUST_USE;
+void account_changed(struct idp *idp, const struct kube_change *change);
+
+/* ------------------------------------------------------------------ members.c: who is in what */
+
+struct members;
+struct members *members_new(struct idp *idp) MUST_USE;
+void members_free(struct members *members);
+/* A Group has changed. */
+void members_touch(struct members *members);
+/* Appends the groups that list the user. */
+int members_add_groups(struct members *members, const char *user, json_t *groups,
+                       struct err *err) MUST_USE;
+/* Nobody gives away what he does not have: may the caller put somebody into the groups that are in
+ * `after` and not in `before` (arrays of texts)? */
+int members_may_add(struct idp *idp, const struct kube_principal *caller, const json_t *before,
+                    const json_t *after, struct err *err) MUST_USE;
+int group_admit(struct idp *idp, struct kube_change *change, struct err *err) MUST_USE;
+void group_changed(struct idp *idp, const struct kube_change *change);
+
+/* ------------------------------------------------------------------ sessions.c */
+
+struct session {
+    char id[IDP_ID_SIZE];
+    json_t *record;
+    struct account account;
+    int64_t auth_time;
+    int64_t ends_at;
+};
+
+void session_free(struct session *session);
+/* Puts it into the store and its cookie into the answer; `amr` says how the user signed in. */
+int session_open(struct idp *idp, struct serve_request *request, const struct account *account,
+                 const char *amr, struct err *err) MUST_USE;
+/* By the request's cookie; ERR_UNAUTHENTICATED. */
+int session_find(struct idp *idp, const struct serve_request *request, struct session *out,
+                 struct err *err) MUST_USE;
+/* Is it open and this user's? */
+bool session_is_open(struct idp *idp, const char *id, const char *user);
+/* The session and what was issued in it. */
+int session_end(struct idp *idp, const char *id, struct err *err) MUST_USE;
+void session_drop_cookie(struct serve_request *request);
+bool session_is_over(const json_t *record, int64_t now);
+
+idp_handler_fn session_login, session_show, session_list, session_logout, session_logout_all,
+    session_revoke, session_password;
+/* False when it was answered: a request that changes something must be of the same origin and
+ * JSON. */
+bool session_check_origin(struct idp *idp, struct serve_request *request);
+/* The JSON object in the body; NULL when it was answered. */
+json_t *session_body(struct idp *idp, struct serve_request *request);
+
+/* ------------------------------------------------------------------ setup.c: one-time links */
+
+/* A link for a new password of this user ("" for the first administrator). */
+int link_make(struct idp *idp, const char *user, const char *uid, int64_t ttl_sec,
+              char out[IDP_URL_SIZE], struct err *err) MUST_USE;
+/* Without any user: leaves a link in RUN/idp/setup-link. */
+int setup_start(struct idp *idp, struct err *err) MUST_USE;
+idp_handler_fn setup_accept;
+/* A fresh link while there is no user. */
+idp_handler_fn setup_link;
+
+/* ------------------------------------------------------------------ publish.c: identity.snap */
+
+struct publish;
+int publish_new(struct idp *idp, struct publish **out, struct err *err) MUST_USE;
+void publish_free(struct publish *publish);
+/* Reads everything and publishes. */
+int publish_load(struct publish *publish, struct err *err) MUST_USE;
+void publish_touch(struct publish *publish, const struct kube_kind *kind, const char *namespace,
+                   const char *name);
+/* The keys that sign tokens have changed. */
+void publish_touch_signers(struct publish *publish);
+/* The batch is durable. */
+void publish_follow(struct publish *publish);
+/* Forgets what no token can be alive for any more, notices users whose time is over. */
+void publish_tidy(struct publish *publish);
+int publish_revoke_session(struct publish *publish, const char *sid, struct err *err) MUST_USE;
+int publish_revoke_token(struct publish *publish, const char *jti, struct err *err) MUST_USE;
+/* Every access token that the user has now. */
+int publish_void_user(struct publish *publish, const char *name, struct err *err) MUST_USE;
+/* The earliest iat that a token of the user may have. */
+int64_t publish_void_before(const struct publish *publish, const char *name);
+
+/* ------------------------------------------------------------------ signer.c: JWTs */
+
+struct signer;
+int signer_new(struct idp *idp, struct signer **out, struct err *err) MUST_USE;
+void signer_free(struct signer *signer);
+/* Asks kms for the public keys: 1 when they have changed. */
+int signer_refresh(struct signer *signer, struct err *err) MUST_USE;
+/* Appends a token with this payload, of the type at+jwt or JWT. */
+int signer_sign(struct signer *signer, bool access, struct span payload, struct buf *out,
+                struct err *err) MUST_USE;
+struct span signer_jwks(const struct signer *signer);
+int signer_put_keys(const struct signer *signer, struct identity_builder *builder,
+                    struct err *err) MUST_USE;
+
+/* What a token says. NULL texts are left out. */
+struct claims {
+    const char *subject, *name, *display, *email, *client, *scope, *sid, *nonce, *amr;
+    const char *audience; /* NULL: the platform */
+    const json_t *audiences;
+    const json_t *groups;
+    int64_t auth_time;
+    uint32_t ttl_sec;
+};
+
+enum { CLAIMS_ID_SIZE = 23 }; /* a jti: 128 bits */
+/* 128 random bits: a jti, a family. */
+int claims_id(char out[CLAIMS_ID_SIZE], struct err *err) MUST_USE;
+int claims_access_token(struct idp *idp, const struct claims *claims, struct buf *out,
+                        char jti[CLAIMS_ID_SIZE], struct err *err) MUST_USE;
+int claims_id_token(struct idp *idp, const struct claims *claims, struct span access_token,
+                    struct buf *out, struct err *err) MUST_USE;
+
+/* ------------------------------------------------------------------ clients.c */
+
+struct client {
+    char *id;
+    bool open; /* public: has no secret */
+    bool disabled;
+    bool consent;
+    bool has_secret;
+    uint8_t secret[IDENTITY_DIGEST_LEN];
+    char *method;
+    json_t *redirects, *logouts, *grants, *scopes, *audiences; /* owned; NULL for none */
+    uint32_t access_sec, refresh_sec;
+};
+
+struct clients;
+struct clients *clients_new(struct idp *idp) MUST_USE;
+void clients_free(struct clients *clients);
+void clients_touch(struct clients *clients, const char *id);
+/* ERR_NOT_FOUND, also for a disabled one. Valid until the loop turns. */
+int clients_get(struct clients *clients, const char *id, const struct client **out,
+                struct err *err) MUST_USE;
+bool client_may(const struct client *client, const char *grant);
+bool client_redirects_to(const struct client *client, const char *uri);
+/* What of the wanted scope the client may have. */
+void client_put_scope(const struct client *client, struct span wanted, struct buf *out);
+/* The client that makes a request with these form fields; NULL when it was answered. A public
+ * client says its name alone. */
+struct form;
+const struct client *client_of(struct idp *idp, struct serve_request *request,
+                               const struct form *form);
+int client_admit(struct idp *idp, struct kube_change *change, struct err *err) MUST_USE;
+void client_changed(struct idp *idp, const struct kube_change *change);
+
+/* ------------------------------------------------------------------ form.c: OAuth's parameters */
+
+enum form_field {
+    FORM_CLIENT_ID,
+    FORM_CLIENT_SECRET,
+    FORM_GRANT_TYPE,
+    FORM_CODE,
+    FORM_REDIRECT_URI,
+    FORM_CODE_VERIFIER,
+    FORM_REFRESH_TOKEN,
+    FORM_SCOPE,
+    FORM_TOKEN,
+    FORM_TOKEN_TYPE_HINT,
+    FORM_RESPONSE_TYPE,
+    FORM_RESPONSE_MODE,
+    FORM_STATE,
+    FORM_NONCE,
+    FORM_PROMPT,
+    FORM_MAX_AGE,
+    FORM_CODE_CHALLENGE,
+    FORM_CODE_CHALLENGE_METHOD,
+    FORM_REQUEST,
+    FORM_REQUEST_URI,
+    FORM_AUTH_AFTER,
+    FORM_ID_TOKEN_HINT,
+    FORM_POST_LOGOUT_REDIRECT_URI,
+    FORM_FIELDS
+};
+
+struct form {
+    const char *value[FORM_FIELDS]; /* NULL: not given, or empty (RFC 6749 section 3.1) */
+    const char *twice;              /* a field that was given twice, or NULL */
+};
+
+http_query_fn form_put; /* of a struct form */
+const char *form_name(enum form_field field);
+/* The form in the body; -1 when it was answered. */
+int form_read(struct serve_request *request, struct form *out) MUST_USE;
+
+/* ------------------------------------------------------------------ OAuth and OpenID Connect */
+
+idp_handler_fn oidc_authorize, oidc_token, oidc_introspect, oidc_revoke, oidc_userinfo, oidc_logout,
+    discovery_openid, discovery_oauth, discovery_jwks;
+
+/* Collections of what was issued. */
+#define GRANT_CODES   "codes"
+#define GRANT_REFRESH "refresh"
+
+/* code.c: what an authorization code stands for. */
+int code_make(struct idp *idp, const struct session *session, const struct form *form,
+              const char *scope, char out[IDP_SECRET_SIZE], struct err *err) MUST_USE;
+void code_exchange(struct idp *idp, struct serve_request *request, const struct client *client,
+                   const struct form *form);
+
+/* refresh.c: the family is the name of all that comes of one sign-in, and the sid of its access
+ * tokens: it goes on when the browser's session has ended. */
+struct refresh_grant {
+    const char *client, *user, *uid, *scope, *sid, *amr;
+    int64_t auth_time;
+    uint32_t ttl_sec;
+};
+enum { REFRESH_TEXT_SIZE = CLAIMS_ID_SIZE - 1 + IDP_SECRET_SIZE };
+int refresh_make(struct idp *idp, const struct refresh_grant *grant,
+                 const char family[CLAIMS_ID_SIZE], char out[REFRESH_TEXT_SIZE],
+                 struct err *err) MUST_USE;
+void refresh_exchange(struct idp *idp, struct serve_request *request, const struct client *client,
+                      const struct form *form);
+/* The family's record; ERR_NOT_FOUND. */
+int refresh_find(struct idp *idp, const char *text, json_t **record, char family[CLAIMS_ID_SIZE],
+                 bool *is_current, struct err *err) MUST_USE;
+/* Ends it and its access tokens. */
+int refresh_end(struct idp *idp, const char *family, struct err *err) MUST_USE;
+
+/* ------------------------------------------------------------------ apikeys.c */
+
+int apikey_admit(struct idp *idp, struct kube_change *change, struct err *err) MUST_USE;
+void apikey_changed(struct idp *idp, const struct kube_change *change);
+/* The record beside the object: {"digest", "uid" of the owner}. */
+int apikey_secret(struct idp *idp, const char *namespace, const char *name, json_t **out,
+                  struct err *err) MUST_USE;
+
+/* ------------------------------------------------------------------ the rest */
+
+idp_handler_fn operator_token, operator_setup_link;
+bool service_account_route(struct idp *idp, struct serve_request *request);
+kube_admit_fn idp_admit;
+kube_changed_fn idp_changed;
+/* May the caller, by RBAC? */
+bool idp_may(struct idp *idp, const struct kube_principal *caller, const char *verb,
+             const char *group, const char *resource, const char *namespace, const char *name);
+bool idp_in_group(const struct kube_principal *caller, const char *group);
+/* Removes what is over, a slice at a time. */
+int tidy_start(struct idp *idp, struct err *err) MUST_USE;
+
+#endif

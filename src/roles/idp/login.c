@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Passwords: signing in and changing one. A user who is not there, is disabled or has no password
+ * yet gets the answer that a wrong password gets, after the same work.
+ */
+#include "idp/idp_internal.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "codec/json.h"
+
+/* What waits for the hasher; in the request's arena. */
+struct login {
+    struct idp *idp;
+    struct serve_request *request;
+    const char *name;
+    const char *uid;          /* NULL: whoever it is, not that */
+    const char *new_password; /* of a change */
+    const char *address;
+};
+
+static struct login *login_new(struct idp *idp, struct serve_request *request, const char *name)
+{
+    struct arena *arena = request->http->arena;
+    struct login *login = arena_alloc(arena, sizeof(*login));
+    struct err err = ERR_INIT;
+
+    if (login != NULL)
+        *login = (struct login){.idp = idp,
+                                .request = request,
+                                .name = arena_strdup(arena, name),
+                                .address = serve_address(request)};
+    if (arena_check(arena, "the request", &err) == 0)
+        return login;
+    reply_err(request, &err);
+    return NULL;
+}
+
+static void answer(struct login *login)
+{
+    serve_answered(login->request);
+}
+
+/* False when it was answered. */
+static bool may_try(struct login *login)
+{
+    uint64_t now = clock_mono_ns() / 1000000000ULL;
+    uint32_t wait = throttle_wait(login->idp->throttle, login->name, login->address, now);
+
+    if (wait == 0) {
+        throttle_begin(login->idp->throttle, login->name, login->address, now);
+        return true;
+    }
+    login->request->event.outcome = AUDIT_DENIED;
+    reply_retry_after(login->request, wait);
+    reply_problem(login->request, 429,
+                  "too many wrong passwords; the next one is taken in %u seconds", wait);
+    return false;
+}
+
+static void refuse(struct login *login)
+{
+    login->request->event.outcome = AUDIT_DENIED;
+    reply_problem(login->request, 401, "the user name or the password is wrong");
+}
+
+/* ------------------------------------------------------------------ signing in */
+
+static int open_session(struct login *login, const char *new_phc, struct err *err)
+{
+    CLEANUP(account_free) struct account account = {0};
+
+    TRY(account_load_same(login->idp, login->name, login->uid, &account, err));
+    if (new_phc != NULL)
+        TRY(account_set_password(login->idp, login->name, login->uid, new_phc, err));
+    throttle_passed(login->idp->throttle, login->name, login->address);
+    return session_open(login->idp, login->request, &account, "pwd", err);
+}
+
+static void on_verified(void *ctx, const char *new_phc, const struct err *failed)
+{
+    struct login *login = ctx;
+    struct err err = ERR_INIT;
+
+    if (failed != NULL || login->uid == NULL) {
+        refuse(login);
+    } else if (open_session(login, new_phc, &err) == 0) {
+        reply_event(login->request, AUDIT_LOGIN, AUDIT_SOURCE_PASSWORD, login->name, login->uid);
+        reply_empty(login->request, 204);
+    } else if (err.code == ERR_NOT_FOUND || err.code == ERR_DENIED) {
+        refuse(login);
+    } else {
+        reply_err(login->request, &err);
+    }
+    answer(login);
+}
+
+/* Starts the check against the stored password, or against none. */
+static void verify(struct login *login, const char *password, hasher_fn *fn)
+{
+    CLEANUP(account_free) struct account account = {0};
+    CLEANUP_FREE char *phc = NULL;
+    struct err err = ERR_INIT;
+
+    int found = account_load(login->idp, login->name, &account, &err);
+    if (found == 0)
+        found = account_password(login->idp, account.name, account.uid, &phc, &err);
+    if (found < 0 && err.code != ERR_NOT_FOUND && err.code != ERR_DENIED) {
+        reply_err(login->request, &err);
+        return;
+    }
+    if (phc != NULL)
+        login->uid = arena_strdup(login->request->http->arena, account.uid);
+    err_clear(&err);
+    if (hasher_verify(login->idp->hasher, phc, span_str(password), fn, login, &err) < 0)
+        reply_err(login->request, &err);
+    else
+        serve_later(login->request);
+}
+
+void session_login(struct idp *idp, struct serve_request *request)
+{
+    CLEANUP_JSON json_t *body = session_body(idp, request);
+
+    if (body == NULL)
+        return;
+    const char *name = codec_json_text(body, "username", "");
+    const char *password = codec_json_text(body, "password", "");
+    struct login *login = login_new(idp, request, name);
+    if (login == NULL)
+        return;
+    reply_event(request, AUDIT_LOGIN, AUDIT_SOURCE_PASSWORD, name, "");
+    if (name[0] == '\0' || strlen(name) > 253 || strlen(password) > HASHER_PASSWORD_MAX) {
+        refuse(login);
+        return;
+    }
+    if (may_try(login))
+        verify(login, password, on_verified);
+}
+
+/* ------------------------------------------------------------------ changing it */
+
+static int change(struct login *login, const char *phc, struct err *err)
+{
+    CLEANUP(account_free) struct account account = {0};
+
+    TRY(account_load_same(login->idp, login->name, login->uid, &account, err));
+    TRY(account_set_password(login->idp, login->name, login->uid, phc, err));
+    /* Who knew the old one has nothing any more; this browser goes on in a new session. */
+    TRY(account_sign_out(login->idp, login->name, err));
+    return session_open(login->idp, login->request, &account, "pwd", err);
+}
+
+static void on_hashed(void *ctx, const char *phc, const struct err *failed)
+{
+    struct login *login = ctx;
+    struct err err = ERR_INIT;
+
+    if (failed != NULL)
+        reply_err(login->request, failed);
+    else if (change(login, phc, &err) < 0)
+        reply_err(login->request, &err);
+    else
+        reply_empty(login->request, 204);
+    answer(login);
+}
+
+static void on_current_verified(void *ctx, const char *new_phc UNUSED, const struct err *failed)
+{
+    struct login *login = ctx;
+    struct err err = ERR_INIT;
+
+    if (failed != NULL || login->uid == NULL) {
+        login->request->event.outcome = AUDIT_DENIED;
+        reply_problem(login->request, 403, "the current password is wrong");
+        answer(login);
+        return;
+    }
+    throttle_passed(login->idp->throttle, login->name, login->address);
+    if (hasher_hash(login->idp->hasher, span_str(login->new_password), on_hashed, login, &err) <
+        0) {
+        reply_err(login->request, &err);
+        answer(login);
+    }
+}
+
+void session_password(struct idp *idp, struct serve_request *request)
+{
+    CLEANUP_JSON json_t *body = session_body(idp, request);
+    CLEANUP(session_free) struct session session = {0};
+    struct err err = ERR_INIT;
+
+    if (body == NULL)
+        return;
+    if (session_find(idp, request, &session, &err) < 0) {
+        reply_err(request, &err);
+        return;
+    }
+    reply_event(request, "drun.auth.password", AUDIT_SOURCE_SESSION, session.account.name,
+                session.account.uid);
+    struct login *login = login_new(idp, request, session.account.name);
+    if (login == NULL)
+        return;
+    login->new_password = arena_strdup(request->http->arena, codec_json_text(body, "new", ""));
+    if (account_check_password(login->name, login->new_password, &err) < 0)
+        reply_err(request, &err);
+    else if (may_try(login))
+        verify(login, codec_json_text(body, "current", ""), on_current_verified);
+}

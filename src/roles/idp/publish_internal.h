@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* For publish.c and identities.c: what identity.snap is made of, in memory. */
+#ifndef DRUN_IDP_PUBLISH_INTERNAL_H
+#define DRUN_IDP_PUBLISH_INTERNAL_H
+
+#include "idp/idp_internal.h"
+
+struct publish_key {
+    char *namespace, *name;
+    json_t *object; /* the ApiKey */
+    char *user, *uid;
+    json_t *groups;
+    uint8_t digest[IDENTITY_DIGEST_LEN];
+    int64_t expires_at;
+    bool disabled;
+};
+
+/* Those with something against them, now or at a time. */
+struct publish_user {
+    char *name;
+    bool disabled;
+    int64_t expires_at;
+};
+
+/* The first character of an id says what it is. */
+enum { PUBLISH_SESSION = 's', PUBLISH_TOKEN = 't', PUBLISH_USER = 'u' };
+
+struct publish_revocation {
+    char *id;
+    int64_t until;  /* then there is no token any more that it could be about */
+    int64_t before; /* of a user: tokens issued before it */
+};
+
+struct publish_touched {
+    const struct kube_kind *kind;
+    char *namespace, *name;
+};
+
+struct publish {
+    struct idp *idp;
+    struct snapshot_publisher *publisher;
+    struct loop_source *later;
+    bool dirty;
+    bool waiting; /* for the timer */
+    uint64_t last_ns;
+
+    struct publish_key *keys;
+    size_t key_count, key_room;
+    struct publish_user *users;
+    size_t user_count, user_room;
+    struct publish_revocation *revocations;
+    size_t revocation_count, revocation_room;
+    struct publish_touched *touched;
+    size_t touched_count, touched_room;
+};
+
+int publish_read_all(struct publish *publish, struct err *err) MUST_USE;
+/* Reads what was touched. */
+void publish_take_in(struct publish *publish);
+void publish_forget_all(struct publish *publish);
+
+#endif

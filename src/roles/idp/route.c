@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which path is answered by what. The kinds come after. */
+#include "idp/idp_internal.h"
+
+#include "base/mem.h"
+
+struct route {
+    const char *method;
+    const char *path; /* ends with "/" for everything below it */
+    idp_handler_fn *run;
+};
+
+/* clang-format off */
+static const struct route routes[] = {
+    {"GET",    "/.well-known/openid-configuration",       discovery_openid},
+    {"GET",    "/.well-known/oauth-authorization-server", discovery_oauth},
+    {"GET",    "/oauth2/jwks",         discovery_jwks},
+    {"GET",    "/oauth2/authorize",    oidc_authorize},
+    {"POST",   "/oauth2/authorize",    oidc_authorize},
+    {"POST",   "/oauth2/token",        oidc_token},
+    {"POST",   "/oauth2/introspect",   oidc_introspect},
+    {"POST",   "/oauth2/revoke",       oidc_revoke},
+    {"GET",    "/oauth2/userinfo",     oidc_userinfo},
+    {"POST",   "/oauth2/userinfo",     oidc_userinfo},
+    {"GET",    "/oauth2/logout",       oidc_logout},
+    {"POST",   "/oauth2/logout",       oidc_logout},
+    {"POST",   "/session",             session_login},
+    {"GET",    "/session",             session_show},
+    {"DELETE", "/session",             session_logout},
+    {"GET",    "/session/list",        session_list},
+    {"DELETE", "/session/all",         session_logout_all},
+    {"POST",   "/session/password",    session_password},
+    {"POST",   "/session/setup",       setup_accept},
+    {"POST",   "/session/accept",      setup_accept},
+    {"DELETE", "/session/",            session_revoke},
+};
+
+static const struct route operator_routes[] = {
+    {"POST",   "/token",               operator_token},
+    {"POST",   "/setup-link",          operator_setup_link},
+};
+/* clang-format on */
+
+static bool path_fits(const struct route *route, const char *path)
+{
+    size_t len = strlen(route->path);
+
+    if (route->path[len - 1] == '/')
+        return strncmp(path, route->path, len) == 0 && path[len] != '\0' &&
+               strchr(path + len, '/') == NULL;
+    return strcmp(path, route->path) == 0;
+}
+
+static bool is_ours(const char *path)
+{
+    return strncmp(path, "/oauth2/", 8) == 0 || strncmp(path, "/.well-known/", 13) == 0 ||
+           strcmp(path, "/session") == 0 || strncmp(path, "/session/", 9) == 0;
+}
+
+static bool run(struct idp *idp, struct serve_request *request, const struct route *table,
+                size_t count)
+{
+    const char *method = request->http->method;
+    bool found = false;
+
+    /* HEAD is GET without a body, which the server leaves out by itself. */
+    if (strcmp(method, "HEAD") == 0)
+        method = "GET";
+    for (size_t i = 0; i < count; i++) {
+        if (!path_fits(&table[i], request->http->path))
+            continue;
+        found = true;
+        if (strcmp(table[i].method, method) != 0)
+            continue;
+        table[i].run(idp, request);
+        return true;
+    }
+    if (found)
+        reply_problem(request, 405, "%s is not answered here", request->http->method);
+    return found;
+}
+
+bool idp_route(void *ctx, struct serve_request *request)
+{
+    struct idp *idp = ctx;
+
+    if (request->operator_socket)
+        return run(idp, request, operator_routes, ARRAY_LEN(operator_routes));
+    if (run(idp, request, routes, ARRAY_LEN(routes)) || service_account_route(idp, request))
+        return true;
+    if (!is_ours(request->http->path))
+        return false;
+    reply_problem(request, 404, "there is nothing at %s", request->http->path);
+    return true;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a person does with sessions: look, and end them. */
+#include "idp/idp_internal.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "codec/json.h"
+
+static int find(struct idp *idp, struct serve_request *request, struct session *out)
+{
+    struct err err = ERR_INIT;
+
+    if (session_find(idp, request, out, &err) == 0)
+        return 0;
+    reply_err(request, &err);
+    return -1;
+}
+
+static void set_time(json_t *object, const char *name, int64_t sec)
+{
+    char text[CLOCK_TEXT_SIZE];
+
+    clock_format_sec(sec, text);
+    json_object_set_new(object, name, json_string(text));
+}
+
+void session_show(struct idp *idp, struct serve_request *request)
+{
+    CLEANUP(session_free) struct session session = {0};
+
+    request->event.event = span_str("");
+    if (find(idp, request, &session) < 0)
+        return;
+    CLEANUP_JSON json_t *body =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:O}", "username", session.account.name, "uid",
+                  session.account.uid, "displayName", session.account.display, "email",
+                  session.account.email, "id", session.id, "groups", session.account.groups);
+    set_time(body, "signedInAt", session.auth_time);
+    set_time(body, "expiresAt", session.ends_at);
+    reply_json(request, 200, body);
+}
+
+/* ------------------------------------------------------------------ the list */
+
+struct listing {
+    const char *current;
+    const char *uid;
+    json_t *items;
+};
+
+static int list_one(void *ctx, const char *id, const json_t *record, struct err *err UNUSED)
+{
+    struct listing *listing = ctx;
+
+    if (session_is_over(record, clock_wall_sec()) ||
+        strcmp(codec_json_text(record, "uid", ""), listing->uid) != 0)
+        return 0;
+    json_t *item = json_pack("{s:s, s:s, s:s, s:b}", "id", id, "address",
+                             codec_json_text(record, "address", ""), "userAgent",
+                             codec_json_text(record, "userAgent", ""), "current",
+                             strcmp(id, listing->current) == 0);
+    set_time(item, "createdAt", record_number(record, "created"));
+    set_time(item, "lastSeenAt", record_number(record, "seen"));
+    return json_array_append_new(listing->items, item);
+}
+
+void session_list(struct idp *idp, struct serve_request *request)
+{
+    CLEANUP(session_free) struct session session = {0};
+    struct err err = ERR_INIT;
+
+    request->event.event = span_str("");
+    if (find(idp, request, &session) < 0)
+        return;
+    CLEANUP_FREE char *term = mem_printf("user=%s", session.account.name);
+    CLEANUP_JSON json_t *items = json_array();
+    struct listing listing = {.current = session.id, .uid = session.account.uid, .items = items};
+    if (record_each(idp, "sessions", term, list_one, &listing, &err) < 0) {
+        reply_err(request, &err);
+        return;
+    }
+    CLEANUP_JSON json_t *body = json_pack("{s:O}", "items", items);
+    reply_json(request, 200, body);
+}
+
+/* ------------------------------------------------------------------ ending */
+
+static void record_logout(struct serve_request *request, const struct session *session)
+{
+    reply_event(request, AUDIT_LOGOUT, AUDIT_SOURCE_SESSION, session->account.name,
+                session->account.uid);
+    request->event.actor.session_id = serve_keep(request, session->id);
+}
+
+void session_logout(struct idp *idp, struct serve_request *request)
+{
+    CLEANUP(session_free) struct session session = {0};
+    struct err err = ERR_INIT;
+
+    if (!session_check_origin(idp, request) || find(idp, request, &session) < 0)
+        return;
+    record_logout(request, &session);
+    if (session_end(idp, session.id, &err) < 0) {
+        reply_err(request, &err);
+        return;
+    }
+    session_drop_cookie(request);
+    reply_empty(request, 204);
+}
+
+void session_logout_all(struct idp *idp, struct serve_request *request)
+{
+    CLEANUP(session_free) struct session session = {0};
+    struct err err = ERR_INIT;
+
+    if (!session_check_origin(idp, request) || find(idp, request, &session) < 0)
+        return;
+    record_logout(request, &session);
+    if (account_sign_out(idp, session.account.name, &err) < 0) {
+        reply_err(request, &err);
+        return;
+    }
+    session_drop_cookie(request);
+    reply_empty(request, 204);
+}
+
+/* DELETE /session/ID, one's own. */
+void session_revoke(struct idp *idp, struct serve_request *request)
+{
+    const char *id = request->http->path + strlen("/session/");
+    CLEANUP(session_free) struct session session = {0};
+    struct err err = ERR_INIT;
+
+    if (!session_check_origin(idp, request) || find(idp, request, &session) < 0)
+        return;
+    record_logout(request, &session);
+    if (strlen(id) != IDP_ID_SIZE - 1 || !session_is_open(idp, id, session.account.name)) {
+        reply_problem(request, 404, "you have no such session");
+        return;
+    }
+    if (session_end(idp, id, &err) < 0) {
+        reply_err(request, &err);
+        return;
+    }
+    if (strcmp(id, session.id) == 0)
+        session_drop_cookie(request);
+    reply_empty(request, 204);
+}

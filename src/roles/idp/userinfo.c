@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* OpenID Connect: the claims of a user (Core section 5.3), and signing out (RP-Initiated Logout).
+ */
+#include "idp/idp_internal.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "codec/json.h"
+#include "idp/oauth.h"
+#include "jose/jose.h"
+
+/* ------------------------------------------------------------------ userinfo */
+
+static const char *scope_of(const json_t *claims)
+{
+    return codec_json_text(claims, "scope", "");
+}
+
+static void refuse_token(struct serve_request *request, unsigned status, const char *code,
+                         const char *why)
+{
+    CLEANUP_FREE char *challenge =
+        mem_printf("Bearer realm=\"drun\", error=\"%s\", error_description=\"%s\"", code, why);
+
+    request->event.outcome = AUDIT_DENIED;
+    http_answer_header(request->answer, "WWW-Authenticate", challenge);
+    reply_oauth(request, status, code, why);
+}
+
+static void reply_claims(struct serve_request *request, const struct account *account,
+                         const char *scope)
+{
+    struct span granted = span_str(scope);
+    CLEANUP_JSON json_t *body = json_pack("{s:s}", "sub", account->uid);
+
+    if (oauth_scope_has(granted, "profile")) {
+        json_object_set_new(body, "preferred_username", json_string(account->name));
+        if (account->display[0] != '\0')
+            json_object_set_new(body, "name", json_string(account->display));
+    }
+    if (oauth_scope_has(granted, "email") && account->email[0] != '\0')
+        json_object_set_new(body, "email", json_string(account->email));
+    if (oauth_scope_has(granted, "groups"))
+        json_object_set(body, "groups", account->groups);
+    reply_json(request, 200, body);
+}
+
+void oidc_userinfo(struct idp *idp, struct serve_request *request)
+{
+    CLEANUP(account_free) struct account account = {0};
+    CLEANUP_JSON json_t *claims = NULL;
+    struct err err = ERR_INIT;
+
+    request->event.event = span_str("");
+    if (serve_authenticate(request) < 0)
+        return;
+    const struct auth_principal *principal = request->principal;
+    const char *header = http_request_header(request->http, "Authorization");
+    if (principal->source != AUTH_SESSION || header == NULL) {
+        refuse_token(request, 401, "invalid_token", "this is no access token of a user");
+        return;
+    }
+    const char *token = header + strcspn(header, " ");
+    token += strspn(token, " ");
+    if (jose_jwt_peek(span_str(token), &claims, &err) < 0 ||
+        !oauth_scope_has(span_str(scope_of(claims)), "openid")) {
+        refuse_token(request, 403, "insufficient_scope", "the token has not the scope openid");
+        return;
+    }
+    if (account_load_same(idp, (const char *)auth_text(principal, principal->name).p,
+                          (const char *)auth_text(principal, principal->uid).p, &account, &err) < 0)
+        refuse_token(request, 401, "invalid_token", "the user is not there any more");
+    else
+        reply_claims(request, &account, scope_of(claims));
+}
+
+/* ------------------------------------------------------------------ signing out */
+
+/* Asked of the user when no ID token shows that the application may end this session: any page of
+ * the web could send a browser here. */
+static void ask(struct serve_request *request)
+{
+    buf_put_str(&request->answer->body, "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
+                                        "<title>Sign out</title><h1>Sign out?</h1>"
+                                        "<form method=\"post\" action=\"/oauth2/logout\">"
+                                        "<button>Sign out</button></form></html>\n");
+    http_answer_header(request->answer, "Cache-Control", "no-store");
+    http_answer_header(request->answer, "Content-Security-Policy",
+                       "default-src 'none'; form-action 'self'; frame-ancestors 'none'");
+    serve_answer(request, 200, "text/html; charset=utf-8");
+}
+
+/* The ID token is ours and names this very session, whatever its age. */
+static bool hint_fits(struct idp *idp, const char *hint, const struct session *session,
+                      char client[OAUTH_ID_MAX + 1])
+{
+    CLEANUP_JSON json_t *jwks = NULL;
+    CLEANUP(jose_keys_free_ptr) struct jose_keys *keys = NULL;
+    CLEANUP(buf_free) struct buf payload = BUF_INIT(JOSE_TOKEN_MAX);
+    CLEANUP_JSON json_t *claims = NULL;
+    struct err err = ERR_INIT;
+
+    if (hint == NULL || codec_json_parse(signer_jwks(idp->signer), "JWKS", &jwks, &err) < 0 ||
+        jose_keys_from_jwks(jwks, &keys, &err) < 0 ||
+        jose_jws_verify(keys, span_str(hint), "JWT", &payload, &err) < 0 ||
+        codec_json_parse(buf_span(&payload), "claims", &claims, &err) < 0)
+        return false;
+    snprintf(client, OAUTH_ID_MAX + 1, "%s", codec_json_text(claims, "aud", ""));
+    return strcmp(codec_json_text(claims, "iss", ""), idp->url) == 0 &&
+           strcmp(codec_json_text(claims, "sid", ""), session->id) == 0;
+}
+
+static bool may_return_to(struct idp *idp, const char *client_id, const char *uri)
+{
+    const struct client *client;
+    const json_t *item;
+    struct err err = ERR_INIT;
+    size_t i;
+
+    if (client_id[0] == '\0' || clients_get(idp->clients, client_id, &client, &err) < 0)
+        return false;
+    json_array_foreach (client->logouts, i, item)
+        if (oauth_redirect_matches(json_string_value(item), uri))
+            return true;
+    return false;
+}
+
+static void go_on(struct idp *idp, struct serve_request *request, const struct form *form,
+                  const char *client)
+{
+    CLEANUP(buf_free) struct buf uri = BUF_INIT(8192);
+    const char *wanted = form->value[FORM_POST_LOGOUT_REDIRECT_URI];
+
+    if (wanted == NULL || !may_return_to(idp, client, wanted)) {
+        buf_printf(&uri, "%s/login", idp->url);
+    } else {
+        buf_put_str(&uri, wanted);
+        if (form->value[FORM_STATE] != NULL)
+            oauth_put_query(&uri, "state", form->value[FORM_STATE]);
+    }
+    session_drop_cookie(request);
+    reply_redirect(request, buf_text(&uri));
+}
+
+void oidc_logout(struct idp *idp, struct serve_request *request)
+{
+    CLEANUP(session_free) struct session session = {0};
+    struct form form = {0};
+    char client[OAUTH_ID_MAX + 1] = "";
+    bool post = strcmp(request->http->method, "POST") == 0;
+    struct err err = ERR_INIT;
+
+    request->event.event = span_str("");
+    if (!post)
+        http_request_each_query(request->http, form_put, &form);
+    else if (request->http->body.len > 0 && form_read(request, &form) < 0)
+        return;
+    if (session_find(idp, request, &session, &err) < 0) {
+        go_on(idp, request, &form, client);
+        return;
+    }
+    if (!hint_fits(idp, form.value[FORM_ID_TOKEN_HINT], &session, client)) {
+        if (!post) {
+            ask(request);
+            return;
+        }
+        if (!session_check_origin(idp, request))
+            return;
+    }
+    reply_event(request, AUDIT_LOGOUT, AUDIT_SOURCE_SESSION, session.account.name,
+                session.account.uid);
+    request->event.actor.session_id = serve_keep(request, session.id);
+    if (session_end(idp, session.id, &err) < 0)
+        reply_err(request, &err);
+    else
+        go_on(idp, request, &form, client);
+}

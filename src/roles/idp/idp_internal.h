@@ -24,7 +24,7 @@ enum {
     IDP_SESSION_MAX_SEC = 12 * 3600,
     IDP_LINK_SEC = 86400,       /* the first administrator's */
     IDP_INVITE_SEC = 7 * 86400, /* anybody else's */
-    IDP_URL_SIZE = 512,
+    IDP_URL_SIZE = 1024,
 };
 
 struct idp {

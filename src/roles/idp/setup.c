@@ -31,8 +31,12 @@ int link_make(struct idp *idp, const char *user, const char *uid, int64_t ttl_se
     TRY(idp_random(secret, err));
     idp_id_of(secret, id);
     TRY(record_put(idp, LINKS, id, record, term, err));
-    snprintf(out, IDP_URL_SIZE, "%s/setup#token=%s%s%s", idp->url, secret,
-             user[0] == '\0' ? "" : "&username=", user);
+    CLEANUP(buf_free_wiped) struct buf url = BUF_INIT(IDP_URL_SIZE - 1);
+    buf_printf(&url, "%s/setup#token=%s", idp->url, secret);
+    if (user[0] != '\0')
+        buf_printf(&url, "&username=%s", user);
+    TRY(buf_check(&url, "the link", err));
+    snprintf(out, IDP_URL_SIZE, "%s", buf_text(&url));
     mem_wipe(secret, sizeof(secret));
     return 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "idp/table.h"
 
+#include "codec/json.h"
 #include "idp/idp_internal.h"
 #include "role/role.h"
 

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-static void fail(struct throttle *throttle, const char *who, const char *from, unsigned times,
-                 uint64_t now)
+static void wrong(struct throttle *throttle, const char *who, const char *from, unsigned times,
+                  uint64_t now)
 {
     while (times-- > 0)
         throttle_begin(throttle, who, from, now);
@@ -20,11 +20,11 @@ static void some_tries_are_free_then_the_wait_doubles(void **state)
 {
     struct throttle *throttle = *state;
 
-    fail(throttle, "alice", "192.0.2.1", 4, 100);
+    wrong(throttle, "alice", "192.0.2.1", 4, 100);
     assert_int_equal(throttle_wait(throttle, "alice", "192.0.2.1", 100), 0);
-    fail(throttle, "alice", "192.0.2.1", 1, 100);
+    wrong(throttle, "alice", "192.0.2.1", 1, 100);
     assert_int_equal(throttle_wait(throttle, "alice", "192.0.2.1", 100), 1);
-    fail(throttle, "alice", "192.0.2.1", 3, 100);
+    wrong(throttle, "alice", "192.0.2.1", 3, 100);
     assert_int_equal(throttle_wait(throttle, "alice", "192.0.2.1", 100), 8);
     assert_int_equal(throttle_wait(throttle, "alice", "192.0.2.1", 107), 1);
     assert_int_equal(throttle_wait(throttle, "alice", "192.0.2.1", 108), 0);
@@ -34,7 +34,7 @@ static void the_whole_network_waits_together(void **state)
 {
     struct throttle *throttle = *state;
 
-    fail(throttle, "alice", "2001:db8::1", 8, 100);
+    wrong(throttle, "alice", "2001:db8::1", 8, 100);
     assert_int_equal(throttle_wait(throttle, "alice", "2001:db8::ffff:2", 100), 8);
     assert_int_equal(throttle_wait(throttle, "alice", "2001:db8:0:1::1", 100), 0);
 }
@@ -43,7 +43,7 @@ static void an_attacker_elsewhere_does_not_lock_the_owner_out(void **state)
 {
     struct throttle *throttle = *state;
 
-    fail(throttle, "alice", "198.51.100.9", 10000, 100);
+    wrong(throttle, "alice", "198.51.100.9", 10000, 100);
     assert_int_equal(throttle_wait(throttle, "alice", "198.51.100.9", 100), 900);
     assert_true(throttle_wait(throttle, "alice", "192.0.2.1", 100) <= 10);
     assert_int_equal(throttle_wait(throttle, "alice", "192.0.2.1", 110), 0);
@@ -66,7 +66,7 @@ static void success_clears_the_pair_alone(void **state)
 {
     struct throttle *throttle = *state;
 
-    fail(throttle, "alice", "192.0.2.1", 60, 100);
+    wrong(throttle, "alice", "192.0.2.1", 60, 100);
     assert_true(throttle_wait(throttle, "alice", "192.0.2.1", 100) > 60);
     throttle_passed(throttle, "alice", "192.0.2.1");
     assert_int_equal(throttle_wait(throttle, "mallory", "192.0.2.1", 100), 60);
@@ -76,9 +76,9 @@ static void quiet_places_are_forgotten(void **state)
 {
     struct throttle *throttle = *state;
 
-    fail(throttle, "alice", "192.0.2.1", 100, 100);
+    wrong(throttle, "alice", "192.0.2.1", 100, 100);
     assert_int_equal(throttle_wait(throttle, "alice", "192.0.2.1", 100 + 3600), 0);
-    fail(throttle, "alice", "192.0.2.1", 1, 100 + 3600);
+    wrong(throttle, "alice", "192.0.2.1", 1, 100 + 3600);
     assert_int_equal(throttle_wait(throttle, "alice", "192.0.2.1", 100 + 3600), 0);
 }
 
@@ -86,7 +86,7 @@ static void what_is_no_address_is_one_network(void **state)
 {
     struct throttle *throttle = *state;
 
-    fail(throttle, "alice", "", 8, 100);
+    wrong(throttle, "alice", "", 8, 100);
     assert_int_equal(throttle_wait(throttle, "alice", "unknown", 100), 8);
 }
 

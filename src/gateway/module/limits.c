@@ -104,16 +104,38 @@ void gw_limits_settle(struct gw_call *call)
 
 /* ------------------------------------------------------------------ headers */
 
+/* With at least `width` digits. */
+static u_char *put_number(u_char *p, uint64_t number, size_t width)
+{
+    u_char digits[20];
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (u_char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0 || sizeof(digits) - at < width);
+    return ngx_cpymem(p, digits + at, sizeof(digits) - at);
+}
+
 /* "20ms", "1.500s", "6m0.000s" */
 static u_char *put_duration(u_char *p, uint64_t ns)
 {
     uint64_t ms = (ns + NS_PER_MS - 1) / NS_PER_MS;
 
-    if (ms < 1000)
-        return ngx_sprintf(p, "%uLms", ms);
-    if (ms >= MINUTE_MS)
-        p = ngx_sprintf(p, "%uLm", ms / MINUTE_MS);
-    return ngx_sprintf(p, "%uL.%03uLs", ms % MINUTE_MS / 1000, ms % 1000);
+    if (ms < 1000) {
+        p = put_number(p, ms, 1);
+        *p++ = 'm';
+    } else {
+        if (ms >= MINUTE_MS) {
+            p = put_number(p, ms / MINUTE_MS, 1);
+            *p++ = 'm';
+        }
+        p = put_number(p, ms % MINUTE_MS / 1000, 1);
+        *p++ = '.';
+        p = put_number(p, ms % 1000, 3);
+    }
+    *p++ = 's';
+    return p;
 }
 
 /* The limit of a kind that has the least left, in parts of itself; -1 when there is none. */
@@ -146,8 +168,8 @@ static ngx_int_t put_kind(ngx_http_request_t *r, const struct gw_call *call, boo
         return NGX_OK;
     if (room == NULL)
         return NGX_ERROR;
-    u_char *end[] = {ngx_sprintf(room, "%uL", call->asks[i].limit),
-                     ngx_sprintf(room + GW_HEADER_MAX, "%uL", call->limits.remaining[i]),
+    u_char *end[] = {put_number(room, call->asks[i].limit, 1),
+                     put_number(room + GW_HEADER_MAX, call->limits.remaining[i], 1),
                      put_duration(room + 2 * GW_HEADER_MAX, call->limits.full_after_ns[i])};
     for (size_t j = 0; j < ARRAY_LEN(end); j++) {
         u_char *from = room + j * GW_HEADER_MAX;

@@ -45,37 +45,9 @@ void crypto_sha256_parts(const struct span *parts, size_t count, uint8_t out[CRY
     INVARIANT(EVP_DigestFinal_ex(md, out, NULL) == 1);
 }
 
-static EVP_MAC_CTX *new_hmac(void)
-{
-    static char digest[] = "SHA256";
-    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string("digest", digest, 0),
-                           OSSL_PARAM_construct_end()};
-    EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    EVP_MAC_CTX *mac = EVP_MAC_CTX_new(hmac);
-
-    INVARIANT(mac != NULL && EVP_MAC_CTX_set_params(mac, params) == 1);
-    EVP_MAC_free(hmac);
-    return mac;
-}
-
 void crypto_hmac_sha256(struct span key, struct span data, uint8_t out[CRYPTO_HASH_LEN])
 {
-    /* Finding the algorithm and taking in a key cost more than the hash itself; a thread keeps
-     * both, as the key is nearly always the same. */
-    static _Thread_local EVP_MAC_CTX *mac;
-    static _Thread_local uint8_t last_key[CRYPTO_KEY_LEN];
-    static _Thread_local bool kept;
-    size_t len = 0;
-
-    if (mac == NULL)
-        mac = new_hmac();
-    bool same = kept && key.len == sizeof(last_key) && mem_equal_ct(key.p, last_key, key.len);
-    kept = key.len == sizeof(last_key);
-    if (kept && !same)
-        memcpy(last_key, key.p, key.len);
-    INVARIANT(EVP_MAC_init(mac, same ? NULL : key.p, same ? 0 : key.len, NULL) == 1 &&
-              EVP_MAC_update(mac, data.p, data.len) == 1 &&
-              EVP_MAC_final(mac, out, &len, CRYPTO_HASH_LEN) == 1 && len == CRYPTO_HASH_LEN);
+    INVARIANT(HMAC(EVP_sha256(), key.p, (int)key.len, data.p, data.len, out, NULL) != NULL);
 }
 
 int crypto_random(void *out, size_t len, struct err *err)

@@ -143,15 +143,21 @@ static void structure(struct openai_peek *peek, uint8_t c)
     }
 }
 
-/* Where only nesting and strings count: up to the next byte that has to do with either. */
-static const uint8_t *skip_deep(const uint8_t *p, const uint8_t *end)
-{
-    static const bool counts[256] = {
-        ['"'] = true, ['{'] = true, ['}'] = true, ['['] = true, [']'] = true};
+enum { DEEP = 1, OUTER = 2 };
 
-    while (p < end && !counts[*p])
-        p++;
-    return p;
+/* The bytes that matter where only nesting and strings count, and those that matter in a member at
+ * the top that nobody asks for. */
+static const uint8_t matters[256] = {
+    ['"'] = DEEP | OUTER, ['{'] = DEEP | OUTER, ['}'] = DEEP | OUTER,
+    ['['] = DEEP | OUTER, [']'] = DEEP | OUTER, [','] = OUTER};
+
+static uint8_t what_matters(const struct openai_peek *peek)
+{
+    bool deep = peek->depth > 2 || (peek->depth == 2 && (peek->top == TOP_OTHER || peek->choices));
+
+    return deep && !(peek->depth == 2 && peek->top == TOP_USAGE) ? DEEP
+           : peek->depth == 1 && peek->top == TOP_OTHER          ? OUTER
+                                                                 : 0;
 }
 
 static void peek_at(struct openai_peek *peek, const uint8_t *p, const uint8_t *end)
@@ -161,8 +167,9 @@ static void peek_at(struct openai_peek *peek, const uint8_t *p, const uint8_t *e
             p = in_string(peek, p, end);
             continue;
         }
-        if (peek->depth > 2)
-            p = skip_deep(p, end);
+        uint8_t mask = what_matters(peek);
+        while (mask != 0 && p < end && (matters[*p] & mask) == 0)
+            p++;
         if (p < end)
             structure(peek, *p++);
     }

@@ -27,6 +27,7 @@ struct settings {
     char *nginx;
     unsigned runtime; /* a place in settings_runtimes */
     struct opt_list model_dirs;
+    struct opt_list engine_dirs;
     unsigned log_level; /* an enum log_level */
     uint64_t uid_base;
     uint64_t posture_period_ms;

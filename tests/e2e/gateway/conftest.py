@@ -4,6 +4,7 @@
 DRUN_BUILD   the build directory (default: build)
 DRUN_ENGINE  path of llama-server (default: from PATH)
 DRUN_MODEL   path of a small GGUF model
+DRUN_NGINX   nginx, or what wraps it (valgrind)
 """
 import json
 import os
@@ -24,7 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 BUILD = pathlib.Path(os.environ.get("DRUN_BUILD", ROOT / "build")).resolve()
 FIXTURE = BUILD / "src/gateway/gateway_fixture"
 MODULE = BUILD / "src/gateway/ngx_http_drun_module.so"
-NGINX = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
+NGINX = os.environ.get("DRUN_NGINX") or shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
 # The gateway never runs as root.
 AS_USER = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
 

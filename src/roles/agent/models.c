@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Model objects. A file is imported once for each generation of its Model; from then on the sealed
+ * copy is what is served. Work waits in line for the vault: unsealing first, because services wait
+ * for it.
+ */
+#include "agent/agent_internal.h"
+#include "agent/model_file.h"
+#include "agent/vault.h"
+#include "base/fd.h"
+#include "base/mem.h"
+#include "log/log.h"
+
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+enum { PROGRESS_MS = 1000 };
+
+enum model_phase { MODEL_PENDING, MODEL_IMPORTING, MODEL_READY, MODEL_FAILED };
+
+static const char *const phase_names[] = {"Pending", "Importing", "Ready", "Failed"};
+
+struct model {
+    char *namespace;
+    char *name;
+    json_t *artifact; /* NULL: an outside model */
+    json_int_t generation;
+    enum model_phase phase;
+    const char *reason;
+    char message[384];
+    uint8_t digest[MODEL_DIGEST_LEN];
+    uint64_t size;
+    struct report report;
+    bool seen;
+    LIST_ENTRY(model) entry;
+};
+
+/* A clear file in memory, for all services of one digest. */
+struct clear {
+    uint8_t digest[MODEL_DIGEST_LEN];
+    char *path;
+    unsigned users;
+    enum { CLEAR_WANTED, CLEAR_WORKING, CLEAR_READY, CLEAR_FAILED } state;
+    struct err why;
+    LIST_ENTRY(clear) entry;
+};
+
+struct models {
+    struct agent *agent;
+    struct vault *vault;
+    struct loop_source *progress;
+    struct model *importing; /* NULL also when it was deleted meanwhile */
+    struct clear *unsealing;
+    json_int_t importing_generation;
+    bool sweep; /* sealed files that no model wants are to be removed */
+    LIST_HEAD(, model) list;
+    LIST_HEAD(, clear) clears;
+};
+
+static void work_next(struct models *models);
+
+/* ------------------------------------------------------------------ status */
+
+static void tell(struct models *models, struct model *model)
+{
+    CLEANUP_JSON json_t *status = json_pack("{s:s}", "phase", phase_names[model->phase]);
+    char digest[MODEL_DIGEST_TEXT_SIZE];
+
+    if (model->phase == MODEL_READY && model->artifact != NULL) {
+        model_digest_put(model->digest, digest);
+        json_object_set_new(status, "digest", json_string(digest));
+        json_object_set_new(status, "sizeBytes", json_integer((json_int_t)model->size));
+    }
+    report_condition(&model->report, status, "Ready", model->phase == MODEL_READY, model->reason,
+                     model->message, model->generation);
+    follow_status(models->agent, &model->report, "Model", model->namespace, model->name, status);
+}
+
+static void set(struct models *models, struct model *model, enum model_phase phase,
+                const char *reason, const char *message)
+{
+    model->phase = phase;
+    model->reason = reason;
+    snprintf(model->message, sizeof(model->message), "%s", message);
+    tell(models, model);
+    services_step(models->agent->services);
+}
+
+static void fail(struct models *models, struct model *model, const char *reason,
+                 const struct err *why)
+{
+    struct err err = ERR_INIT;
+
+    if (agent_audit(models->agent, "drun.model.refused", AUDIT_DENIED, "models", model->namespace,
+                    model->name, why->msg, &err) < 0)
+        log_error("agent.audit", &err);
+    set(models, model, MODEL_FAILED, reason, why->msg);
+}
+
+/* ------------------------------------------------------------------ finding */
+
+static struct model *find(const struct models *models, const char *namespace, const char *name)
+{
+    struct model *model;
+
+    LIST_FOREACH (model, &models->list, entry)
+        if (strcmp(model->namespace, namespace) == 0 && strcmp(model->name, name) == 0)
+            return model;
+    return NULL;
+}
+
+static struct clear *find_clear(const struct models *models, const uint8_t *digest)
+{
+    struct clear *clear;
+
+    LIST_FOREACH (clear, &models->clears, entry)
+        if (memcmp(clear->digest, digest, MODEL_DIGEST_LEN) == 0)
+            return clear;
+    return NULL;
+}
+
+static void model_free(struct models *models, struct model *model)
+{
+    if (models->importing == model)
+        models->importing = NULL;
+    LIST_REMOVE(model, entry);
+    json_decref(model->artifact);
+    report_free(&model->report);
+    free(model->namespace);
+    free(model->name);
+    free(model);
+}
+
+static void clear_free(struct models *models, struct clear *clear)
+{
+    if (models->unsealing == clear)
+        models->unsealing = NULL;
+    else
+        vault_clear_remove(models->vault, clear->digest);
+    LIST_REMOVE(clear, entry);
+    free(clear->path);
+    free(clear);
+}
+
+/* ------------------------------------------------------------------ import */
+
+static void on_imported(void *ctx, const uint8_t digest[MODEL_DIGEST_LEN], const struct err *err)
+{
+    struct models *models = ctx;
+    struct model *model = models->importing;
+    struct err why = ERR_INIT;
+
+    loop_rearm(models->progress, 1ULL << 40, 0);
+    models->importing = NULL;
+    if (model == NULL || model->generation != models->importing_generation) {
+        models->sweep = true;
+    } else if (err != NULL) {
+        fail(models, model, err->code == ERR_CORRUPT ? "DigestMismatch" : "ImportFailed", err);
+    } else if (agent_audit(models->agent, "drun.model.verified", AUDIT_SUCCESS, "models",
+                           model->namespace, model->name, "", &why) < 0) {
+        fail(models, model, "AuditUnavailable", &why);
+    } else {
+        memcpy(model->digest, digest, MODEL_DIGEST_LEN);
+        if (vault_has(models->vault, digest, &model->size, &why) < 0)
+            fail(models, model, "ImportFailed", &why);
+        else
+            set(models, model, MODEL_READY, "Verified", "the file is sealed and its digest known");
+    }
+    work_next(models);
+}
+
+static int begin_import(struct models *models, struct model *model, struct err *err)
+{
+    const struct opt_list *dirs = &role_settings(models->agent->role)->model_dirs;
+    const char *path = codec_json_text(model->artifact, "path", "");
+    const char *digest = codec_json_text(model->artifact, "digest", "");
+    json_int_t demanded = json_integer_value(json_object_get(model->artifact, "sizeBytes"));
+    uint8_t expected[MODEL_DIGEST_LEN];
+    uint64_t size;
+
+    if (path[0] == '\0')
+        return err_set(err, ERR_UNSUPPORTED,
+                       "only files on this machine (artifact.path) are taken "
+                       "over, not those behind a url");
+    CLEANUP_FD int fd = model_file_open(dirs, path, &size, err);
+    TRY(fd);
+    if (demanded > 0 && (uint64_t)demanded != size)
+        return err_set(err, ERR_CORRUPT, "the file has %llu bytes and should have %lld",
+                       (unsigned long long)size, (long long)demanded);
+    if (digest[0] != '\0')
+        TRY(model_digest_parse(digest, expected, err));
+    models->importing_generation = model->generation;
+    TRY(vault_import(models->vault, &fd, size, digest[0] != '\0' ? expected : NULL, on_imported,
+                     models, err));
+    models->importing = model;
+    return 0;
+}
+
+static void import(struct models *models, struct model *model)
+{
+    struct err err = ERR_INIT;
+
+    set(models, model, MODEL_IMPORTING, "Importing", "importing 0 %");
+    if (begin_import(models, model, &err) < 0) {
+        fail(models, model,
+             err.code == ERR_DENIED    ? "PathRefused"
+             : err.code == ERR_CORRUPT ? "SizeMismatch"
+                                       : "ImportFailed",
+             &err);
+        return;
+    }
+    loop_rearm(models->progress, PROGRESS_MS, PROGRESS_MS);
+}
+
+static void on_progress(void *ctx)
+{
+    struct models *models = ctx;
+    char text[64];
+
+    if (models->importing == NULL)
+        return;
+    snprintf(text, sizeof(text), "importing %u %%", vault_percent(models->vault));
+    set(models, models->importing, MODEL_IMPORTING, "Importing", text);
+}
+
+/* ------------------------------------------------------------------ unseal */
+
+static void on_unsealed(void *ctx, const uint8_t digest[MODEL_DIGEST_LEN], const struct err *err)
+{
+    struct models *models = ctx;
+    struct clear *clear = models->unsealing;
+
+    models->unsealing = NULL;
+    if (clear == NULL) {
+        vault_clear_remove(models->vault, digest);
+    } else if (err != NULL) {
+        clear->state = CLEAR_FAILED;
+        clear->why = *err;
+        vault_clear_remove(models->vault, digest);
+    } else {
+        clear->state = CLEAR_READY;
+    }
+    work_next(models);
+    services_step(models->agent->services);
+}
+
+/* A service that wanted it may be gone by now. */
+void models_drop_unused(struct models *models)
+{
+    struct clear *clear, *next;
+
+    for (clear = LIST_FIRST(&models->clears); clear != NULL; clear = next) {
+        next = LIST_NEXT(clear, entry);
+        if (clear->users == 0 && clear->state == CLEAR_READY)
+            clear_free(models, clear);
+    }
+}
+
+static void unseal(struct models *models, struct clear *clear)
+{
+    clear->state = CLEAR_WORKING;
+    models->unsealing = clear;
+    if (vault_unseal(models->vault, clear->digest, on_unsealed, models, &clear->why) == 0)
+        return;
+    models->unsealing = NULL;
+    clear->state = CLEAR_FAILED;
+}
+
+/* ------------------------------------------------------------------ the line */
+
+static bool is_wanted(void *ctx, const char *blob_name)
+{
+    const struct models *models = ctx;
+    struct model *model;
+    struct clear *clear;
+    char name[2 * MODEL_DIGEST_LEN + 1];
+
+    LIST_FOREACH (model, &models->list, entry) {
+        vault_blob_name(models->vault, model->digest, name);
+        if (model->phase == MODEL_READY && strcmp(name, blob_name) == 0)
+            return true;
+    }
+    LIST_FOREACH (clear, &models->clears, entry) {
+        vault_blob_name(models->vault, clear->digest, name);
+        if (strcmp(name, blob_name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void sweep(struct models *models)
+{
+    struct err err = ERR_INIT;
+
+    models->sweep = false;
+    if (vault_sweep(models->vault, is_wanted, models, &err) < 0)
+        log_error("agent.models", &err);
+}
+
+static void work_next(struct models *models)
+{
+    struct clear *clear;
+    struct model *model, *next;
+
+    LIST_FOREACH (clear, &models->clears, entry)
+        if (clear->state == CLEAR_WANTED && !vault_busy(models->vault))
+            unseal(models, clear);
+    for (model = LIST_FIRST(&models->list); model != NULL; model = next) {
+        next = LIST_NEXT(model, entry);
+        if (model->phase == MODEL_PENDING && !vault_busy(models->vault))
+            import(models, model);
+    }
+    if (models->sweep && !vault_busy(models->vault))
+        sweep(models);
+}
+
+/* ------------------------------------------------------------------ objects */
+
+/* True when the sealed file is there already: under the digest that is demanded, or the one that
+ * this generation was imported with. */
+static bool is_sealed_here(struct models *models, struct model *model, const json_t *object)
+{
+    const json_t *status = json_object_get(object, "status");
+    const json_t *condition = json_array_get(json_object_get(status, "conditions"), 0);
+    const char *text = codec_json_text(model->artifact, "digest", "");
+    struct err ignored = ERR_INIT;
+
+    if (text[0] == '\0' &&
+        json_integer_value(json_object_get(condition, "observedGeneration")) == model->generation)
+        text = codec_json_text(status, "digest", "");
+    return text[0] != '\0' && model_digest_parse(text, model->digest, &ignored) == 0 &&
+           vault_has(models->vault, model->digest, &model->size, &ignored) == 0;
+}
+
+void models_put(struct models *models, const char *namespace, const char *name,
+                const json_t *object)
+{
+    struct model *model = find(models, namespace, name);
+    json_int_t generation =
+        json_integer_value(codec_json_at(object, "metadata", "generation", NULL));
+
+    if (model != NULL && model->generation == generation) {
+        model->seen = true;
+        return;
+    }
+    if (model == NULL) {
+        model = mem_new(sizeof(*model));
+        model->namespace = mem_strdup(namespace);
+        model->name = mem_strdup(name);
+        report_adopt(&model->report, json_object_get(object, "status"));
+        LIST_INSERT_HEAD(&models->list, model, entry);
+    }
+    json_decref(model->artifact);
+    model->artifact = json_deep_copy(codec_json_at(object, "spec", "artifact", NULL));
+    model->generation = generation;
+    model->seen = true;
+    if (model->artifact == NULL)
+        set(models, model, MODEL_READY, "Outside", "the model is not a file of this machine");
+    else if (is_sealed_here(models, model, object))
+        set(models, model, MODEL_READY, "Verified", "the file is sealed and its digest known");
+    else
+        set(models, model, MODEL_PENDING, "Waiting", "waiting for another import");
+    work_next(models);
+}
+
+void models_delete(struct models *models, const char *namespace, const char *name)
+{
+    struct model *model = find(models, namespace, name);
+
+    if (model == NULL)
+        return;
+    model_free(models, model);
+    models->sweep = true;
+    services_step(models->agent->services);
+    work_next(models);
+}
+
+void models_mark(struct models *models)
+{
+    struct model *model;
+
+    LIST_FOREACH (model, &models->list, entry)
+        model->seen = false;
+}
+
+void models_settle(struct models *models)
+{
+    struct model *model, *next;
+
+    for (model = LIST_FIRST(&models->list); model != NULL; model = next) {
+        next = LIST_NEXT(model, entry);
+        if (!model->seen)
+            model_free(models, model);
+    }
+    models->sweep = true;
+    services_step(models->agent->services);
+    work_next(models);
+}
+
+/* ------------------------------------------------------------------ use */
+
+static int use_clear(struct models *models, const struct model *model, char **out_path,
+                     struct err *err)
+{
+    struct clear *clear = find_clear(models, model->digest);
+
+    if (clear == NULL) {
+        clear = mem_new(sizeof(*clear));
+        memcpy(clear->digest, model->digest, MODEL_DIGEST_LEN);
+        clear->path = vault_clear_path(models->vault, model->digest);
+        LIST_INSERT_HEAD(&models->clears, clear, entry);
+        work_next(models);
+    }
+    if (clear->state == CLEAR_FAILED) {
+        *err = clear->why;
+        if (clear->users == 0)
+            clear_free(models, clear); /* the next one who asks tries again */
+        return -1;
+    }
+    if (clear->state != CLEAR_READY) {
+        err_set(err, ERR_UNAVAILABLE, "unsealing the model %s", model->name);
+        return 1;
+    }
+    clear->users++;
+    *out_path = mem_strdup(clear->path);
+    return 0;
+}
+
+int models_use(struct models *models, const char *namespace, const char *name, char **out_path,
+               char **out_file_name, struct err *err)
+{
+    struct model *model = find(models, namespace, name);
+    char file_name[MODEL_NAME_SIZE];
+
+    if (model == NULL) {
+        err_set(err, ERR_NOT_FOUND, "there is no Model %s in this namespace", name);
+        return 1;
+    }
+    if (model->phase == MODEL_FAILED)
+        return err_set(err, ERR_CORRUPT, "the Model %s failed: %s", name, model->message);
+    if (model->artifact == NULL)
+        return err_set(err, ERR_INVALID, "the Model %s has no artifact, so no engine can run it",
+                       name);
+    if (model->phase != MODEL_READY) {
+        err_set(err, ERR_UNAVAILABLE, "the Model %s: %s", name, model->message);
+        return 1;
+    }
+    int result = use_clear(models, model, out_path, err);
+    if (result == 0) {
+        model_file_name(codec_json_text(model->artifact, "path", "model"), file_name);
+        *out_file_name = mem_strdup(file_name);
+    }
+    return result;
+}
+
+void models_release(struct models *models, const char *path)
+{
+    struct clear *clear;
+
+    LIST_FOREACH (clear, &models->clears, entry)
+        if (strcmp(clear->path, path) == 0)
+            break;
+    INVARIANT(clear != NULL && clear->users > 0);
+    if (--clear->users == 0)
+        clear_free(models, clear);
+}
+
+int models_new(struct agent *agent, struct models **out, struct err *err)
+{
+    struct models *models = mem_new(sizeof(*models));
+
+    models->agent = agent;
+    LIST_INIT(&models->list);
+    LIST_INIT(&models->clears);
+    *out = models;
+    TRY(vault_open(agent->role, &models->vault, err));
+    return loop_add_timer(role_loop(agent->role), 1ULL << 40, 0, on_progress, models,
+                          &models->progress, err);
+}
+
+void models_free(struct models *models)
+{
+    if (models == NULL)
+        return;
+    models->importing = NULL;
+    while (!LIST_EMPTY(&models->list))
+        model_free(models, LIST_FIRST(&models->list));
+    while (!LIST_EMPTY(&models->clears))
+        clear_free(models, LIST_FIRST(&models->clears));
+    vault_free(models->vault);
+    free(models);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What posture asks of the agent (docs/PROTOCOL.agent), because it may not see these things itself.
+ */
+#ifndef DRUN_AGENT_PROOFS_H
+#define DRUN_AGENT_PROOFS_H
+
+enum agent_message {
+    /* Body: JSON {"namespace", "name"} of a ModelService, or nothing for any that is ready. Answer:
+     * JSON {"service", "host", "tried": [{"name", "refused", "detail"}], "processes"}. */
+    AGENT_PROBE_SANDBOX = 1,
+    /* Body: JSON {"needles": [hex, ...]}. Answer: JSON {"files", "bytes", "complete",
+     * "found": [{"path", "offset", "needle"}]}; the file's bytes never leave the agent. */
+    AGENT_SCAN_FILES = 2,
+    /* Body: u32 number. Answer: the name of that file of the audit log (from 0, in no order), and a
+     * descriptor to read it. ERR_NOT_FOUND behind the last. What is in them is sealed. */
+    AGENT_AUDIT_FILE = 3,
+};
+
+enum { AGENT_NEEDLES_MAX = 16, AGENT_NEEDLE_MIN = 8, AGENT_NEEDLE_MAX = 256, AGENT_FOUND_MAX = 64 };
+
+#endif

@@ -124,17 +124,27 @@ static const struct default_role roles[] = {
       {"invoke", "drun.io", "models"},
       {"create get list watch delete", "drun.io", "apikeys/self"}}},
     {"drun:viewer", NULL, "view", {{0}}},
+    {"drun:posture",
+     NULL,
+     NULL,
+     {{EVERYTHING, "drun.io", "apikeys modelservices"},
+      {EVERYTHING, "core", "configmaps"},
+      {EVERYTHING, RBAC_API_GROUP, "roles rolebindings"}}},
+    {"drun:posture-look", NULL, NULL, {{"get", "core", "namespaces"}}},
 };
 
 static const struct default_binding {
     const char *name;
     const char *role;
     const char *groups;
+    const char *namespace; /* NULL: a ClusterRoleBinding */
 } bindings[] = {
     {"cluster-admin", "cluster-admin", "drun:operators"},
     {"drun:platform-admins", "drun:platform-admin", "drun:platform-admins"},
     {"drun:security-officers", "drun:security-officer", "drun:security-officers"},
     {"drun:auditors", "drun:auditor", "drun:auditors"},
+    {"drun:posture", "drun:posture", "drun:posture", RBAC_POSTURE_NAMESPACE},
+    {"drun:posture-look", "drun:posture-look", "drun:posture"},
     {"system:basic-user", "system:basic-user", "system:authenticated"},
     {"system:discovery", "system:discovery", "system:authenticated"},
     {"system:public-info-viewer", "system:public-info-viewer",
@@ -209,7 +219,8 @@ static json_t *role_json(const struct default_role *role)
 
 static json_t *binding_json(const struct default_binding *binding)
 {
-    json_t *json = object_json("ClusterRoleBinding", binding->name);
+    json_t *json = object_json(binding->namespace == NULL ? "ClusterRoleBinding" : "RoleBinding",
+                               binding->name);
     json_t *groups = words(binding->groups);
     json_t *subjects = json_array();
     json_t *group;
@@ -223,6 +234,9 @@ static json_t *binding_json(const struct default_binding *binding)
                         json_pack("{s:s, s:s, s:s}", "apiGroup", RBAC_API_GROUP, "kind",
                                   "ClusterRole", "name", binding->role));
     json_object_set_new(json, "subjects", subjects);
+    if (binding->namespace != NULL)
+        json_object_set_new(json_object_get(json, "metadata"), "namespace",
+                            json_string(binding->namespace));
     return json;
 }
 

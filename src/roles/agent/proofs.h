@@ -9,11 +9,10 @@ enum agent_message {
     /* Body: JSON {"namespace", "name"} of a ModelService, or nothing for any that is ready. Answer:
      * JSON {"service", "host", "tried": [{"name", "refused", "detail"}], "processes"}. */
     AGENT_PROBE_SANDBOX = 1,
-    /* Body: JSON {"needles": [hex, ...]}. Answer: JSON {"files", "bytes", "complete",
-     * "found": [{"path", "offset", "needle"}]}; the file's bytes never leave the agent. */
+    /* Searches the whole data directory. Body: JSON {"needles": [hex, ...]} (scan.h). Answer: JSON
+     * {"files", "bytes", "complete", "found": [{"path", "offset", "needle"}]}; the file's bytes
+     * never leave the agent. */
     AGENT_SCAN_FILES = 2,
 };
-
-enum { AGENT_NEEDLES_MAX = 16, AGENT_NEEDLE_MIN = 8, AGENT_NEEDLE_MAX = 256, AGENT_FOUND_MAX = 64 };
 
 #endif

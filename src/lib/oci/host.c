@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char unified[] = "/sys/fs/cgroup/unified";
@@ -49,4 +50,15 @@ int oci_prepare_process(struct err *err)
     if (umount2(unified, MNT_DETACH) < 0)
         return err_sys(err, "cannot unmount %s for the sandboxes", unified);
     return 0;
+}
+
+void oci_bury_orphans(bool (*is_known)(void *ctx, pid_t pid), void *ctx)
+{
+    for (;;) {
+        siginfo_t info = {0};
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+            return;
+        if (is_known(ctx, info.si_pid) || waitpid(info.si_pid, NULL, WNOHANG) < 0)
+            return;
+    }
 }

@@ -26,6 +26,10 @@ const char *oci_cgroups_name(enum oci_cgroups cgroups);
  * unified hierarchy is not mounted, because crun refuses to work beside it. */
 int oci_prepare_process(struct err *err) MUST_USE;
 
+/* Orphans that are nobody's, such as what a runtime's exec leaves, are to be buried: a sandbox
+ * whose dead are not does not end. `is_known` says whose end somebody else waits for. */
+void oci_bury_orphans(bool (*is_known)(void *ctx, pid_t pid), void *ctx);
+
 struct oci_runtime;
 
 struct oci_runtime_config {

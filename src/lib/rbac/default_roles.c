@@ -124,31 +124,37 @@ static const struct default_role roles[] = {
       {"invoke", "drun.io", "models"},
       {"create get list watch delete", "drun.io", "apikeys/self"}}},
     {"drun:viewer", NULL, "view", {{0}}},
+    /* The posture role comes to the front door as a client: it may see which models there are and
+     * call them, and do as it likes in a namespace of its own. */
     {"drun:posture",
      NULL,
      NULL,
-     {{EVERYTHING, "drun.io", "apikeys modelservices"},
-      {EVERYTHING, "core", "configmaps"},
-      {EVERYTHING, RBAC_API_GROUP, "roles rolebindings"}}},
-    {"drun:posture-look", NULL, NULL, {{"get", "core", "namespaces"}}},
+     {{READ, "core", "namespaces"},
+      {READ, "drun.io", "models modelservices"},
+      {"invoke", "drun.io", "models"}}},
+    {"drun:posture-namespace",
+     NULL,
+     NULL,
+     {{EVERYTHING, "core", "configmaps secrets serviceaccounts serviceaccounts/token"},
+      {EVERYTHING, "drun.io", "models apikeys apikeys/self"}}},
 };
 
 static const struct default_binding {
     const char *name;
     const char *role;
     const char *groups;
-    const char *namespace; /* NULL: a ClusterRoleBinding */
+    const char *namespace; /* NULL: in the whole cluster */
 } bindings[] = {
     {"cluster-admin", "cluster-admin", "drun:operators"},
     {"drun:platform-admins", "drun:platform-admin", "drun:platform-admins"},
     {"drun:security-officers", "drun:security-officer", "drun:security-officers"},
     {"drun:auditors", "drun:auditor", "drun:auditors"},
-    {"drun:posture", "drun:posture", "drun:posture", RBAC_POSTURE_NAMESPACE},
-    {"drun:posture-look", "drun:posture-look", "drun:posture"},
     {"system:basic-user", "system:basic-user", "system:authenticated"},
     {"system:discovery", "system:discovery", "system:authenticated"},
     {"system:public-info-viewer", "system:public-info-viewer",
      "system:authenticated system:unauthenticated"},
+    {"drun:posture", "drun:posture", "drun:posture"},
+    {"drun:posture", "drun:posture-namespace", "drun:posture", "drun-posture"},
 };
 
 static json_t *words(const char *text)
@@ -219,8 +225,8 @@ static json_t *role_json(const struct default_role *role)
 
 static json_t *binding_json(const struct default_binding *binding)
 {
-    json_t *json = object_json(binding->namespace == NULL ? "ClusterRoleBinding" : "RoleBinding",
-                               binding->name);
+    bool everywhere = binding->namespace == NULL;
+    json_t *json = object_json(everywhere ? "ClusterRoleBinding" : "RoleBinding", binding->name);
     json_t *groups = words(binding->groups);
     json_t *subjects = json_array();
     json_t *group;
@@ -230,13 +236,13 @@ static json_t *binding_json(const struct default_binding *binding)
         json_array_append_new(subjects, json_pack("{s:s, s:s, s:O}", "kind", "Group", "apiGroup",
                                                   RBAC_API_GROUP, "name", group));
     json_decref(groups);
+    if (!everywhere)
+        json_object_set_new(json_object_get(json, "metadata"), "namespace",
+                            json_string(binding->namespace));
     json_object_set_new(json, "roleRef",
                         json_pack("{s:s, s:s, s:s}", "apiGroup", RBAC_API_GROUP, "kind",
                                   "ClusterRole", "name", binding->role));
     json_object_set_new(json, "subjects", subjects);
-    if (binding->namespace != NULL)
-        json_object_set_new(json_object_get(json, "metadata"), "namespace",
-                            json_string(binding->namespace));
     return json;
 }
 

@@ -23,8 +23,6 @@
 #include <jansson.h>
 
 #define RBAC_API_GROUP "rbac.authorization.k8s.io"
-/* Where the posture role makes what it attacks. */
-#define RBAC_POSTURE_NAMESPACE "drun-posture"
 
 /* Who asks. A service account is the user "system:serviceaccount:NS:NAME"; its groups are in the
  * list like every other. */

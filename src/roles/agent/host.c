@@ -16,7 +16,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { RUNTIMES = 3, IDS_AFTER_BASE = 4096, REASON_SIZE = 300 };
+enum {
+    RUNTIMES = 3,
+    IDS_AFTER_BASE = 4096,
+    REASON_SIZE = sizeof((struct err){.code = ERR_NONE}.msg)
+};
 
 /* In the order in which "auto" tries them: the fastest first. */
 static const char *const names[RUNTIMES] = {"crun", "runc", "runsc"};

@@ -2,9 +2,9 @@
 #include "agent/proof_table.h"
 
 #include "agent/audit_file.h"
-#include "agent/proofs.h"
 #include "agent/service.h"
 #include "base/mem.h"
+#include "wire/proofs.h"
 
 static struct sandbox *pick(struct agent *agent, struct span body, struct err *err)
 {

@@ -46,7 +46,7 @@ static int admit_service(const struct kube_change *change, struct err *err)
 
 static int admit_deletion(const struct kube_change *change, struct err *err)
 {
-    static const char *const kept[] = {"default", "drun-system", RBAC_POSTURE_NAMESPACE};
+    static const char *const kept[] = {"default", "drun-system", "drun-posture"};
 
     if (change->kind != &kube_namespace)
         return 0;

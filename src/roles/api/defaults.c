@@ -36,7 +36,7 @@ static int make(struct api *api, const struct kube_kind *kind, json_t *object, s
 
 static int make_namespaces(struct api *api, struct err *err)
 {
-    static const char *const names[] = {"default", "drun-system", RBAC_POSTURE_NAMESPACE};
+    static const char *const names[] = {"default", "drun-system", "drun-posture"};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         CLEANUP_JSON json_t *object = json_pack("{s:s, s:s, s:{s:s}}", "apiVersion", "v1", "kind",

@@ -6,8 +6,8 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "fetch/fetch.h"
-#include "idp/table.h"
 #include "role/settings.h"
+#include "wire/proofs.h"
 
 #include <fcntl.h>
 

@@ -149,6 +149,14 @@ static void record_action(struct serve_request *request, const struct kube_attri
     action->name = serve_keep(request, ask->name);
 }
 
+void serve_name_action(struct serve_request *request, const char *name)
+{
+    struct audit_action *action = &request->event.action;
+
+    if (action->name.len == 0 && span_eq_str(action->verb, "create"))
+        action->name = serve_keep(request, name);
+}
+
 bool serve_kube_authorize(void *ctx, const struct kube_attributes *ask, char reason[256])
 {
     struct serve *serve = ctx;

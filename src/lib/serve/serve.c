@@ -181,7 +181,10 @@ static void on_changed(void *ctx, const struct kube_change *change)
 {
     struct serve *serve = ctx;
 
-    serve->config.changed(serve->config.ctx, change);
+    if (serve->current != NULL)
+        serve_name_action(serve->current, change->name);
+    if (serve->config.changed != NULL)
+        serve->config.changed(serve->config.ctx, change);
 }
 
 static int on_token(void *ctx, const struct kube_principal *principal, const json_t *account,
@@ -203,7 +206,7 @@ static int start_kube(struct serve *serve, struct err *err)
         .rules = serve_kube_rules,
         .namespace_state = serve_kube_namespace,
         .admit = config->admit == NULL ? NULL : on_admit,
-        .changed = config->changed == NULL ? NULL : on_changed,
+        .changed = on_changed,
         .issue_token = config->issue_token == NULL ? NULL : on_token,
     };
 

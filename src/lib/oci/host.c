@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/err.h"
+#include "base/mem.h"
 #include "oci/runtime.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <linux/magic.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -34,6 +36,19 @@ const char *oci_cgroups_name(enum oci_cgroups cgroups)
     static const char *const names[] = {"none", "v1", "hybrid", "v2"};
 
     return names[cgroups];
+}
+
+void oci_cgroup_remove(const char *cgroup)
+{
+    CLEANUP(globfree) glob_t found = {0};
+    CLEANUP_FREE char *v1 = mem_printf("/sys/fs/cgroup/*%s", cgroup);
+    CLEANUP_FREE char *v2 = mem_printf("/sys/fs/cgroup%s", cgroup);
+
+    (void)rmdir(v2);
+    if (geteuid() != 0 || glob(v1, GLOB_ONLYDIR, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        (void)rmdir(found.gl_pathv[i]);
 }
 
 int oci_prepare_process(struct err *err)

@@ -8,7 +8,8 @@
 
 const char *serve_address(const struct serve_request *request)
 {
-    const char *address = http_request_header(request->http, "X-Real-IP");
+    /* The gateway puts the one address there that it saw, whatever the client said. */
+    const char *address = http_request_header(request->http, "X-Forwarded-For");
 
     return address == NULL ? "" : address;
 }

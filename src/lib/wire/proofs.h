@@ -25,6 +25,4 @@ enum idp_message {
     IDP_PROBE_TOKEN = 1,
 };
 
-enum { AGENT_NEEDLES_MAX = 16, AGENT_NEEDLE_MIN = 8, AGENT_NEEDLE_MAX = 256, AGENT_FOUND_MAX = 64 };
-
 #endif

@@ -297,5 +297,7 @@ void prove_ml3(struct proof *proof)
         return;
     }
     prove_attempts(proof, answer);
-    proof_say(proof, "host: %s", codec_json_text(answer, "host", ""));
+    CLEANUP(buf_free) struct buf host = BUF_INIT(4096);
+    codec_json_put(json_object_get(answer, "host"), &host);
+    proof_say(proof, "host: %s", buf_text(&host));
 }

@@ -13,7 +13,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-enum { NAMED_MAX = 8 };
+enum { NAMED_MAX = 8, TRIM_MS = 30 * 1000 };
 
 struct named_fd {
     char name[32];
@@ -271,6 +271,11 @@ static void ignore_signal(void *ctx UNUSED, int signo UNUSED)
 {
 }
 
+static void on_trim(void *ctx UNUSED)
+{
+    role_trim_memory();
+}
+
 int role_run(struct role *role, struct err *err)
 {
     sigset_t set;
@@ -283,6 +288,7 @@ int role_run(struct role *role, struct err *err)
     TRY(loop_add_fd(role->loop, role->control, EPOLLIN, on_control, role, NULL, err));
     if (control_send(role->control, CONTROL_READY, span_of(NULL, 0), -1, err) <= 0)
         return err_set(err, ERR_UNAVAILABLE, "the supervisor went away before the start");
+    TRY(loop_add_timer(role->loop, TRIM_MS, TRIM_MS, on_trim, role, NULL, err));
     role_trim_memory();
     int result = loop_run(role->loop, err);
     if (role->on_stop != NULL)

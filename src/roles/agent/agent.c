@@ -36,6 +36,7 @@ static void on_peer(void *ctx, enum role_id peer)
 
 static void release(struct agent *agent)
 {
+    proofs_cancel(agent);
     follow_free(agent->follow);
     services_free(agent->services);
     models_free(agent->models);
@@ -54,10 +55,8 @@ static int start(struct agent *agent, struct err *err)
 int agent_main(struct role *role, struct err *err)
 {
     struct agent agent = {.role = role};
-    int result = host_prepare(err);
+    int result = host_new(role, &agent.host, err);
 
-    if (result == 0)
-        result = host_new(role, &agent.host, err);
     if (result == 0)
         result = role_lock_down(role, &promises, err);
     if (result == 0)

@@ -323,6 +323,11 @@ const char *sandbox_id(const struct sandbox *sandbox)
     return sandbox->id;
 }
 
+pid_t sandbox_pid(const struct sandbox *sandbox)
+{
+    return sandbox->pid;
+}
+
 const char *sandbox_socket(const struct sandbox *sandbox)
 {
     return sandbox->socket;

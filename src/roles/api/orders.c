@@ -4,7 +4,7 @@
  * answer is the next object that changed since, at once or when there is one. It starts at 0 and so
  * gets everything; another epoch (api was restarted) makes it start anew. docs/PROTOCOL.agent.
  */
-#include "agent/orders.h"
+#include "wire/orders.h"
 
 #include "api/api_internal.h"
 #include "base/mem.h"

@@ -348,6 +348,8 @@ int refresh_end(struct idp *idp, const char *family, struct err *err) MUST_USE;
 /* ------------------------------------------------------------------ apikeys.c */
 
 int apikey_admit(struct idp *idp, struct kube_change *change, struct err *err) MUST_USE;
+/* The resource apikeys/self: one's own keys. */
+serve_narrow_fn apikey_narrow;
 void apikey_changed(struct idp *idp, const struct kube_change *change);
 /* The record beside the object: {"digest", "uid" of the owner}. */
 int apikey_secret(struct idp *idp, const char *namespace, const char *name, json_t **out,
@@ -359,9 +361,12 @@ idp_handler_fn operator_token, operator_setup_link;
 bool service_account_route(struct idp *idp, struct serve_request *request);
 kube_admit_fn idp_admit;
 kube_changed_fn idp_changed;
-/* May the caller, by RBAC? */
-bool idp_may(struct idp *idp, const struct kube_principal *caller, const char *verb,
-             const char *group, const char *resource, const char *namespace, const char *name);
+/* May the caller act as somebody else: "users", "groups", "serviceaccounts" of the core group? */
+bool idp_may_impersonate(struct idp *idp, const struct kube_principal *caller, const char *resource,
+                         const char *namespace, const char *name);
+/* Has the caller a right to his own part of a resource: RESOURCE/self? */
+bool idp_may_self(struct idp *idp, const struct kube_principal *caller, const char *verb,
+                  const char *group, const char *resource, const char *namespace);
 bool idp_in_group(const struct kube_principal *caller, const char *group);
 /* Removes what is over, a slice at a time. */
 int tidy_start(struct idp *idp, struct err *err) MUST_USE;

@@ -41,8 +41,8 @@ struct publish {
     struct snapshot_publisher *publisher;
     struct loop_source *later;
     bool dirty;
-    bool waiting; /* for the timer */
-    uint64_t last_ns;
+    bool waiting;     /* for the timer */
+    uint64_t last_ns; /* how long the last publication took */
 
     struct publish_key *keys;
     size_t key_count, key_room;

@@ -318,7 +318,7 @@ static void the_ring_keeps_the_last_bytes(void **state UNUSED)
     oci_ring_put(ring, span_str("first line\n"));
     oci_ring_put(ring, span_str("last\x1b[0m\n\n"));
     oci_ring_get(ring, &out);
-    assert_string_equal(buf_text(&out), "line\nlast\x1b[0m\n\n");
+    assert_string_equal(buf_text(&out), " line\nlast\x1b[0m\n\n");
     oci_ring_last_line(ring, line, sizeof(line));
     assert_string_equal(line, "last?[0m");
     oci_ring_put(ring, span_str("much longer than the whole ring is"));

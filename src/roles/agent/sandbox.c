@@ -260,8 +260,9 @@ static int explain(struct sandbox *sandbox, struct err *err)
         return -1;
     read_log(sandbox);
     sandbox_last_line(sandbox, line, sizeof(line));
+    CLEANUP_FREE char *step = mem_strdup(err->msg);
     if (line[0] != '\0')
-        err_set(err, err->code, "%.100s: %s", mem_strdup(err->msg), line);
+        err_set(err, err->code, "%.100s: %s", step, line);
     return -1;
 }
 

@@ -419,48 +419,49 @@ static void a_server_can_go_while_a_stream_sleeps(void **state UNUSED)
     assert_int_equal(service.open, 0);
     loop_free(service.loop);
     unlink(own.sun_path);
-    static void an_answer_can_come_later(void **state UNUSED)
-    {
-        CLEANUP(buf_free) struct buf answer = BUF_INIT(100000);
+}
 
-        exchange("GET /later HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", &answer);
-        assert_non_null(strstr(buf_text(&answer), "HTTP/1.1 202"));
-        assert_non_null(strstr(buf_text(&answer), "\r\n\r\nlate /later"));
-    }
+static void an_answer_can_come_later(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf answer = BUF_INIT(100000);
 
-    /* The client does not wait: the answer finds nobody, and the server goes on. */
-    static void a_late_answer_may_find_nobody(void **state)
-    {
-        CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        struct err err = ERR_INIT;
+    exchange("GET /later HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", &answer);
+    assert_non_null(strstr(buf_text(&answer), "HTTP/1.1 202"));
+    assert_non_null(strstr(buf_text(&answer), "\r\n\r\nlate /later"));
+}
 
-        assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-        assert_int_equal(
-            fd_write_all(fd, span_str("GET /later HTTP/1.1\r\nHost: x\r\n\r\n"), "request", &err),
-            0);
-        fd_close(&fd);
-        usleep(100 * 1000);
-        an_answer_can_come_later(state);
-    }
+/* The client does not wait: the answer finds nobody, and the server goes on. */
+static void a_late_answer_may_find_nobody(void **state)
+{
+    CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct err err = ERR_INIT;
 
-    int main(void)
-    {
-        const struct CMUnitTest tests[] = {
-            cmocka_unit_test(requests_are_answered),
-            cmocka_unit_test(forms_are_decoded),
-            cmocka_unit_test(held_answers_can_be_turned_into_errors),
-            cmocka_unit_test(streams_go_on),
-            cmocka_unit_test(large_bodies_are_refused),
-            cmocka_unit_test(peer_is_known),
-            cmocka_unit_test(pipelined_requests_are_all_answered_and_leave_turns_to_others),
-            cmocka_unit_test(a_stream_that_sleeps_ends_when_its_client_is_gone),
-            cmocka_unit_test(a_slow_reader_that_keeps_up_is_not_cut),
-            cmocka_unit_test(a_reader_that_does_not_read_is_cut),
-            cmocka_unit_test(a_server_can_go_while_a_stream_sleeps),
-            cmocka_unit_test(an_answer_can_come_later),
-            cmocka_unit_test(a_late_answer_may_find_nobody),
-        };
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(
+        fd_write_all(fd, span_str("GET /later HTTP/1.1\r\nHost: x\r\n\r\n"), "request", &err), 0);
+    fd_close(&fd);
+    usleep(100 * 1000);
+    an_answer_can_come_later(state);
+}
 
-        cmocka_set_message_output(CM_OUTPUT_TAP);
-        return cmocka_run_group_tests_name("http", tests, start, stop);
-    }
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_are_answered),
+        cmocka_unit_test(forms_are_decoded),
+        cmocka_unit_test(held_answers_can_be_turned_into_errors),
+        cmocka_unit_test(streams_go_on),
+        cmocka_unit_test(large_bodies_are_refused),
+        cmocka_unit_test(peer_is_known),
+        cmocka_unit_test(pipelined_requests_are_all_answered_and_leave_turns_to_others),
+        cmocka_unit_test(a_stream_that_sleeps_ends_when_its_client_is_gone),
+        cmocka_unit_test(a_slow_reader_that_keeps_up_is_not_cut),
+        cmocka_unit_test(a_reader_that_does_not_read_is_cut),
+        cmocka_unit_test(a_server_can_go_while_a_stream_sleeps),
+        cmocka_unit_test(an_answer_can_come_later),
+        cmocka_unit_test(a_late_answer_may_find_nobody),
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests_name("http", tests, start, stop);
+}

@@ -211,6 +211,7 @@ int role_start(struct role **out, struct err *err)
     TRY(more);
     if (role->id == ROLE_SUPERVISOR)
         return err_set(err, ERR_UNAVAILABLE, "the supervisor went away before the start");
+    log_init(role_name(role->id), (enum log_level)role->settings->log_level);
     return secret_heap_init(err);
 }
 

@@ -4,6 +4,7 @@ import concurrent.futures
 import hashlib
 import os
 import signal
+import ssl
 import subprocess
 import time
 
@@ -79,7 +80,7 @@ def serving():
 
 def client(platform, token):
     import httpx
-    return openai.OpenAI(base_url=platform.url + "/v1", api_key=token, max_retries=0, http_client=httpx.Client(verify=platform.ca))
+    return openai.OpenAI(base_url=platform.url + "/v1", api_key=token, max_retries=0, http_client=httpx.Client(verify=ssl.create_default_context(cafile=platform.ca)))
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +129,7 @@ def test_calls_are_in_the_audit_log_with_their_tokens(serving, demo_key):
     assert serving.wait_until("the record", found)
 
 
-@pytest.mark.parametrize("name", ["demo/none", "other/gemma", "nowhere/model", "gemma"])
+@pytest.mark.parametrize("name", ["demo/none", "other/gemma", "nowhere/model"])
 def test_unknown_models_and_those_of_others_get_the_same_answer(serving, demo_key, name):
     with pytest.raises(openai.NotFoundError) as refused:
         client(serving, demo_key).chat.completions.create(model=name, messages=PROMPT)

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/err.h"
+#include "base/mem.h"
 #include "oci/runtime.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <linux/magic.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const char unified[] = "/sys/fs/cgroup/unified";
@@ -35,6 +38,19 @@ const char *oci_cgroups_name(enum oci_cgroups cgroups)
     return names[cgroups];
 }
 
+void oci_cgroup_remove(const char *cgroup)
+{
+    CLEANUP(globfree) glob_t found = {0};
+    CLEANUP_FREE char *v1 = mem_printf("/sys/fs/cgroup/*%s", cgroup);
+    CLEANUP_FREE char *v2 = mem_printf("/sys/fs/cgroup%s", cgroup);
+
+    (void)rmdir(v2);
+    if (geteuid() != 0 || glob(v1, GLOB_ONLYDIR, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        (void)rmdir(found.gl_pathv[i]);
+}
+
 int oci_prepare_process(struct err *err)
 {
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
@@ -49,4 +65,15 @@ int oci_prepare_process(struct err *err)
     if (umount2(unified, MNT_DETACH) < 0)
         return err_sys(err, "cannot unmount %s for the sandboxes", unified);
     return 0;
+}
+
+void oci_bury_orphans(bool (*is_known)(void *ctx, pid_t pid), void *ctx)
+{
+    for (;;) {
+        siginfo_t info = {0};
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
+            return;
+        if (is_known(ctx, info.si_pid) || waitpid(info.si_pid, NULL, WNOHANG) < 0)
+            return;
+    }
 }

@@ -20,11 +20,18 @@ enum oci_cgroups { OCI_CGROUPS_NONE, OCI_CGROUPS_V1, OCI_CGROUPS_HYBRID, OCI_CGR
 
 enum oci_cgroups oci_cgroups_here(void);
 const char *oci_cgroups_name(enum oci_cgroups cgroups);
+/* Removes the empty cgroup "/NAME" wherever it is. */
+void oci_cgroup_remove(const char *cgroup);
 
-/* Once, while the process has one thread: becomes the parent that orphaned sandboxes fall to, so
- * that their exit is seen; and on a hybrid host gives the process a mount namespace in which the
- * unified hierarchy is not mounted, because crun refuses to work beside it. */
+/* Once, while the process has one thread, and after oci_cgroups_here() was asked: becomes the
+ * parent that orphaned sandboxes fall to, so that their exit is seen; and on a hybrid host gives
+ * the process a mount namespace in which the unified hierarchy is not mounted, because crun refuses
+ * to work beside it. */
 int oci_prepare_process(struct err *err) MUST_USE;
+
+/* Orphans that are nobody's, such as what a runtime's exec leaves, are to be buried: a sandbox
+ * whose dead are not does not end. `is_known` says whose end somebody else waits for. */
+void oci_bury_orphans(bool (*is_known)(void *ctx, pid_t pid), void *ctx);
 
 struct oci_runtime;
 

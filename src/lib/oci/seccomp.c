@@ -15,7 +15,7 @@
 #include <sys/socket.h>
 
 static const char always[] =
-    "accept accept4 access alarm arch_prctl bind brk capget chdir clock_getres clock_gettime "
+    "accept accept4 access alarm arch_prctl bind brk capget capset chdir clock_getres clock_gettime "
     "clock_nanosleep close close_range connect copy_file_range dup dup2 dup3 epoll_create "
     "epoll_create1 epoll_ctl epoll_pwait epoll_pwait2 epoll_wait eventfd eventfd2 execve execveat "
     "exit exit_group faccessat faccessat2 fadvise64 fallocate fchdir fchmod fchmodat fchown fcntl "

@@ -130,7 +130,7 @@ static const struct default_role roles[] = {
      NULL,
      NULL,
      {{READ, "core", "namespaces"},
-      {READ, "drun.io", "models modelservices"},
+      {READ, "drun.io", "models modelservices controls"},
       {"invoke", "drun.io", "models"}}},
     {"drun:posture-namespace",
      NULL,

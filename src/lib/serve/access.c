@@ -8,7 +8,8 @@
 
 const char *serve_address(const struct serve_request *request)
 {
-    const char *address = http_request_header(request->http, "X-Real-IP");
+    /* The gateway puts the one address there that it saw, whatever the client said. */
+    const char *address = http_request_header(request->http, "X-Forwarded-For");
 
     return address == NULL ? "" : address;
 }
@@ -147,6 +148,14 @@ static void record_action(struct serve_request *request, const struct kube_attri
     action->subresource = serve_keep(request, ask->subresource);
     action->namespace = serve_keep(request, ask->namespace);
     action->name = serve_keep(request, ask->name);
+}
+
+void serve_name_action(struct serve_request *request, const char *name)
+{
+    struct audit_action *action = &request->event.action;
+
+    if (action->name.len == 0 && span_eq_str(action->verb, "create"))
+        action->name = serve_keep(request, name);
 }
 
 bool serve_kube_authorize(void *ctx, const struct kube_attributes *ask, char reason[256])

@@ -61,6 +61,8 @@ struct serve_config {
     loop_fn *prepare;
     /* Runs in each batch when all is durable, before the answers leave; may be NULL. */
     loop_fn *after_flush;
+    /* Runs when a batch was taken back instead; may be NULL. */
+    loop_fn *after_discard;
     void *ctx; /* of all functions above */
 };
 

@@ -18,7 +18,6 @@ static const struct role_promises promises = {
     .promises =
         LOCKDOWN_MOUNT | LOCKDOWN_EXEC | LOCKDOWN_FILES | LOCKDOWN_NET_UNIX | LOCKDOWN_THREADS,
     .mounts = true,
-    .network = true, /* a sandbox gets its own, and none is asked for here */
     .keep_capabilities = CAP(SYS_ADMIN) | CAP(SETUID) | CAP(SETGID) | CAP(SETPCAP) | CAP(SETFCAP) |
                          CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID) | CAP(KILL) |
                          CAP(MKNOD) | CAP(SYS_CHROOT) | CAP(SYS_PTRACE) | CAP(SYS_RESOURCE) |
@@ -36,6 +35,7 @@ static void on_peer(void *ctx, enum role_id peer)
 
 static void release(struct agent *agent)
 {
+    proofs_cancel(agent);
     follow_free(agent->follow);
     services_free(agent->services);
     models_free(agent->models);
@@ -54,10 +54,8 @@ static int start(struct agent *agent, struct err *err)
 int agent_main(struct role *role, struct err *err)
 {
     struct agent agent = {.role = role};
-    int result = host_prepare(err);
+    int result = host_new(role, &agent.host, err);
 
-    if (result == 0)
-        result = host_new(role, &agent.host, err);
     if (result == 0)
         result = role_lock_down(role, &promises, err);
     if (result == 0)

@@ -13,6 +13,7 @@
 struct follow;
 struct host;
 struct models;
+struct search;
 struct services;
 
 struct agent {
@@ -21,6 +22,7 @@ struct agent {
     struct models *models;     /* Model objects: import, unseal */
     struct services *services; /* ModelService objects: sandboxes */
     struct follow *follow;     /* api's orders */
+    struct search *search;     /* of the disk, under way; or NULL */
 };
 
 /* ------------------------------------------------------------------ follow.c */
@@ -42,10 +44,9 @@ int agent_audit(struct agent *agent, const char *event, enum audit_outcome outco
 
 /* ------------------------------------------------------------------ host.c */
 
+/* Before the lockdown, because it changes the process itself (oci_prepare_process()). */
 int host_new(struct role *role, struct host **out, struct err *err) MUST_USE;
 void host_free(struct host *host);
-/* Before the lockdown: what only an unlocked process may do. */
-int host_prepare(struct err *err) MUST_USE;
 /* Tries the runtimes that settings allow and removes what a killed agent left. No runtime at all is
  * no error: services then say so. */
 int host_start(struct host *host, struct err *err) MUST_USE;

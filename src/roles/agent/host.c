@@ -16,7 +16,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { RUNTIMES = 3, IDS_AFTER_BASE = 4096, REASON_SIZE = 300 };
+enum {
+    RUNTIMES = 3,
+    IDS_AFTER_BASE = 4096,
+    REASON_SIZE = sizeof((struct err){.code = ERR_NONE}.msg)
+};
 
 /* In the order in which "auto" tries them: the fastest first. */
 static const char *const names[RUNTIMES] = {"crun", "runc", "runsc"};
@@ -28,7 +32,8 @@ struct host {
     char *cgroup;
     struct oci_runtime *runtimes[RUNTIMES];
     char why_not[RUNTIMES][REASON_SIZE]; /* "" until it was tried */
-    int chosen;                          /* -1: none works */
+    enum oci_cgroups cgroups;
+    int chosen; /* -1: none works */
 };
 
 /* The probe lies beside the binary. */
@@ -44,11 +49,6 @@ static char *find_probe(void)
     return mem_printf("%s/drun-probe", self);
 }
 
-int host_prepare(struct err *err)
-{
-    return oci_prepare_process(err);
-}
-
 int host_new(struct role *role, struct host **out, struct err *err)
 {
     struct host *host = mem_new(sizeof(*host));
@@ -57,10 +57,12 @@ int host_new(struct role *role, struct host **out, struct err *err)
     *out = host;
     host->role = role;
     host->chosen = -1;
+    host->cgroups = oci_cgroups_here();
     host->probe = find_probe();
     host->cgroup = mem_printf("/drun-%.8s", role_instance(role));
     host->bundle_dir = geteuid() == 0 ? mem_printf("%s.sandboxes", role_run_dir(role))
                                       : mem_printf("%s/sandboxes", role_own_run_dir(role));
+    TRY(oci_prepare_process(err));
     TRY(fd_make_dirs(host->bundle_dir, 0711, err));
     if (chmod(host->bundle_dir, 0711) < 0)
         return err_sys(err, "cannot set the mode of %s", host->bundle_dir);
@@ -79,6 +81,8 @@ void host_free(struct host *host)
         oci_runtime_free(host->runtimes[i]);
     if (host->bundle_dir != NULL)
         (void)rmdir(host->bundle_dir);
+    if (host->cgroup != NULL)
+        oci_cgroup_remove(host->cgroup);
     free(host->bundle_dir);
     free(host->probe);
     free(host->cgroup);
@@ -192,8 +196,7 @@ int host_start(struct host *host, struct err *err)
     }
     bool limits = oci_runtime_limits(host->runtimes[host->chosen], &why);
     log_say(LOG_INFO, "agent.runtime", "engines run in %s, cgroups %s%s%s", names[host->chosen],
-            oci_cgroups_name(oci_cgroups_here()),
-            limits ? "" : ", without limits: ", limits ? "" : why);
+            oci_cgroups_name(host->cgroups), limits ? "" : ", without limits: ", limits ? "" : why);
     return 0;
 }
 
@@ -238,7 +241,7 @@ json_t *host_describe(const struct host *host)
     if (!limits)
         json_object_set_new(refused, "limits", json_string(works ? why : "no runtime works"));
     return json_pack("{s:s, s:s, s:b, s:b, s:o}", "runtime", works ? names[host->chosen] : "",
-                     "cgroups", oci_cgroups_name(oci_cgroups_here()), "limits", limits, "ownIds",
+                     "cgroups", oci_cgroups_name(host->cgroups), "limits", limits, "ownIds",
                      geteuid() == 0, "notGranted", refused);
 }
 

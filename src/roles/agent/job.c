@@ -61,6 +61,7 @@ int job_start(struct loop *loop, job_fn *run, job_done_fn *done, void *ctx, stru
     *job = (struct job){.loop = loop, .run = run, .done = done, .ctx = ctx};
     job->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     INVARIANT(job->event_fd >= 0);
+    *out = job; /* the thread may ask for it */
     int result = loop_add_fd(loop, job->event_fd, EPOLLIN, on_end, job, &job->source, err);
     if (result == 0 && pthread_create(&job->thread, NULL, work, job) != 0)
         result = err_set(err, ERR_UNAVAILABLE, "cannot start a thread");
@@ -68,9 +69,9 @@ int job_start(struct loop *loop, job_fn *run, job_done_fn *done, void *ctx, stru
         loop_remove(loop, job->source);
         fd_close(&job->event_fd);
         free(job);
+        *out = NULL;
         return -1;
     }
-    *out = job;
     return 0;
 }
 

@@ -7,4 +7,8 @@
 /* Its context is a struct agent. */
 extern const struct ipc_table agent_table;
 
+struct agent;
+/* Gives up what is under way. */
+void proofs_cancel(struct agent *agent);
+
 #endif

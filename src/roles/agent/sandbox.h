@@ -32,6 +32,7 @@ void sandbox_stop(struct sandbox *sandbox);
 void sandbox_free(struct sandbox *sandbox);
 
 const char *sandbox_id(const struct sandbox *sandbox);
+pid_t sandbox_pid(const struct sandbox *sandbox);
 const char *sandbox_socket(const struct sandbox *sandbox);
 const char *sandbox_health_path(const struct sandbox *sandbox);
 /* True from when the engine listens. From then on it can no longer change its folder, so that what

@@ -116,6 +116,17 @@ static void on_batch(void *ctx)
     }
 }
 
+static bool is_engine(void *ctx, pid_t pid)
+{
+    const struct services *services = ctx;
+    struct service *service;
+
+    LIST_FOREACH (service, &services->list, entry)
+        if (service->sandbox != NULL && sandbox_pid(service->sandbox) == pid)
+            return true;
+    return false;
+}
+
 /* What api could not be told is told again. */
 static void on_tick(void *ctx)
 {
@@ -125,6 +136,7 @@ static void on_tick(void *ctx)
     LIST_FOREACH (service, &services->list, entry)
         if (service->spec != NULL && service->report.told == NULL)
             services->dirty = true;
+    oci_bury_orphans(is_engine, services);
 }
 
 int services_new(struct agent *agent, struct services **out, struct err *err)

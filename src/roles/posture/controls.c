@@ -33,7 +33,7 @@ const struct control controls[] = {
     {"CT-3", "Pod security", "Pod 安全策略", CONTAINER, NULL},
     {"CT-4", "Sandboxed runtimes", "沙箱运行时", CONTAINER, NULL},
     {"CT-5", "Runtime threat detection", "实时威胁检测", CONTAINER, NULL},
-    {"ML-1", "Model integrity", "模型完整性保护", MODEL, NULL},
+    {"ML-1", "Model integrity", "模型完整性保护", MODEL, prove_ml1},
     {"ML-2", "Model access control", "模型访问控制", MODEL, prove_ml2},
     {"ML-3", "Inference in a sandbox", "推理安全：沙箱", MODEL, prove_ml3},
     {"ML-4", "Homomorphic encryption", "同态加密", MODEL, NULL},
@@ -49,7 +49,7 @@ const struct control controls[] = {
     {"PF-2", "Compute leasing", "算力租赁", PLATFORM, NULL},
     {"PF-3", "Model services", "大模型服务", PLATFORM, prove_pf3},
     {"PF-4", "AI app management", "AI 应用管理", PLATFORM, NULL},
-    {"PF-5", "The whitepaper that runs", "可运行的白皮书", PLATFORM, NULL},
+    {"PF-5", "The whitepaper that runs", "可运行的白皮书", PLATFORM, prove_pf5},
     {0},
 };
 /* clang-format on */

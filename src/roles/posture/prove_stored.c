@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the agent can see for us. EN-2: nothing on the disk is readable; MO-5: the audit log cannot
  * be changed unnoticed; ML-3: an engine is shut in. */
-#include "agent/proofs.h"
 #include "audit/report.h"
 #include "base/enc.h"
 #include "base/fd.h"
@@ -9,6 +8,7 @@
 #include "codec/json.h"
 #include "crypto/crypto.h"
 #include "front.h"
+#include "wire/proofs.h"
 
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -297,5 +297,7 @@ void prove_ml3(struct proof *proof)
         return;
     }
     prove_attempts(proof, answer);
-    proof_say(proof, "host: %s", codec_json_text(answer, "host", ""));
+    CLEANUP(buf_free) struct buf host = BUF_INIT(4096);
+    codec_json_put(json_object_get(answer, "host"), &host);
+    proof_say(proof, "host: %s", buf_text(&host));
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What posture asks of the agent (docs/PROTOCOL.agent), because it may not see these things itself.
+ * What posture asks of other roles: of the agent (docs/PROTOCOL.agent), because it may not see
+ * these things itself, and of idp a token, because it comes to the front door like anybody else.
  */
-#ifndef DRUN_AGENT_PROOFS_H
-#define DRUN_AGENT_PROOFS_H
+#ifndef DRUN_WIRE_PROOFS_H
+#define DRUN_WIRE_PROOFS_H
 
 enum agent_message {
     /* Body: JSON {"namespace", "name"} of a ModelService, or nothing for any that is ready. Answer:
@@ -17,6 +18,11 @@ enum agent_message {
     AGENT_AUDIT_FILE = 3,
 };
 
-enum { AGENT_NEEDLES_MAX = 16, AGENT_NEEDLE_MIN = 8, AGENT_NEEDLE_MAX = 256, AGENT_FOUND_MAX = 64 };
+/* Messages of the idp role. */
+enum idp_message {
+    /* No body. The answer is an access token of five minutes for system:drun:posture in the group
+     * drun:posture. */
+    IDP_PROBE_TOKEN = 1,
+};
 
 #endif

@@ -63,6 +63,25 @@ int cli_next(struct cli_args *args)
     return args->value != NULL ? '-' : complain(args, "a value is missing after", option->name);
 }
 
+enum cli_exit cli_read(struct cli_args *args, cli_take_fn *take, void *ctx, const char **words,
+                       size_t max)
+{
+    size_t count = 0;
+    int kind;
+
+    for (size_t i = 0; i < max; i++)
+        words[i] = NULL;
+    while ((kind = cli_next(args)) > 0 && kind != '?') {
+        if (kind == '-')
+            take(ctx, args);
+        else if (count < max)
+            words[count++] = args->value;
+        else
+            return (enum cli_exit)cli_usage(args->command->name);
+    }
+    return kind == '?' ? CLI_USAGE : CLI_OK;
+}
+
 int cli_fail(const struct err *err)
 {
     fprintf(stderr, "drun: %s\n", err->msg);

@@ -3,11 +3,12 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "cli/local.h"
 #include "cli/login.h"
 #include "codec/json.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
+#include <stdlib.h>
 
 enum { FILE_MAX = 256 * 1024 };
 
@@ -45,48 +46,23 @@ static int read_text(const char *path, char **out, struct err *err)
     CLEANUP(buf_free) struct buf text = BUF_INIT(FILE_MAX);
 
     TRY(fd_read_file(AT_FDCWD, path, &text, err));
-    while (text.len > 0 && text.data[text.len - 1] == '\n')
-        text.data[--text.len] = '\0';
-    *out = buf_take(&text);
+    *out = mem_strdup(buf_text(&text));
     return 0;
 }
 
-static int ask_operator_socket(const char *run_dir, char **out_token, struct err *err)
-{
-    CLEANUP_FREE char *path = mem_printf("%s/operator.sock", run_dir);
-    CLEANUP(fetch_free_ptr) struct fetch *fetch = NULL;
-    CLEANUP(fetch_answer_free) struct fetch_answer answer = FETCH_ANSWER_INIT;
-    CLEANUP_JSON json_t *body = NULL;
-    struct fetch_options options = {.unix_socket = path, .timeout_ms = 10000};
-    struct fetch_request request = {.method = "POST", .url = "http://operator/token"};
-
-    TRY(fetch_new(&options, &fetch, err));
-    TRY(fetch_run(fetch, &request, &answer, err));
-    TRY(codec_json_parse(buf_span(&answer.body), "the operator socket's answer", &body, err));
-    if (answer.status != 200)
-        return err_set(
-            err, ERR_DENIED, "the platform does not take you for its operator: %s",
-            codec_json_text(body, "message", "run it as root or as the platform's user"));
-    *out_token = mem_strdup(codec_json_text(body, "access_token", ""));
-    return 0;
-}
-
-/* The platform on this machine. */
+/* The platform on this machine, as its operator. */
 static int use_local(struct client *client, const char *data_dir, struct err *err)
 {
-    CLEANUP_FREE char *run_file = mem_printf("%s/run", data_dir);
-    CLEANUP_FREE char *run_dir = NULL;
+    CLEANUP(local_free) struct local local = LOCAL_INIT;
+    CLEANUP_JSON json_t *answer = NULL;
 
-    if (read_text(run_file, &run_dir, err) < 0)
-        return err_wrap(err, "no platform has run on %s", data_dir);
-    CLEANUP_FREE char *endpoint = mem_printf("%s/endpoint", run_dir);
-    CLEANUP_FREE char *ca = mem_printf("%s/gateway/ca.pem", run_dir);
-    if (read_text(endpoint, &client->server, err) < 0 || read_text(ca, &client->ca_pem, err) < 0)
-        return err_set(err, ERR_UNAVAILABLE,
-                       "the platform on %s does not run; start it with "
-                       "`drun up --data %s`",
-                       data_dir, data_dir);
-    return ask_operator_socket(run_dir, &client->token, err);
+    TRY(local_find(data_dir, &local, err));
+    TRY(local_ask(&local, "/token", &answer, err));
+    client->fetch_options.direct = true;
+    client->server = mem_strdup(local.server);
+    client->ca_pem = mem_strdup(local.ca_pem);
+    client->token = mem_strdup(codec_json_text(answer, "access_token", ""));
+    return 0;
 }
 
 static int use_server(struct client *client, const struct client_options *options,
@@ -95,6 +71,8 @@ static int use_server(struct client *client, const struct client_options *option
     const char *token = getenv("DRUN_TOKEN");
     const char *ca = options->ca_file != NULL ? options->ca_file : getenv("DRUN_CA");
 
+    if (strncmp(server, "https://", 8) != 0)
+        return err_set(err, ERR_INVALID, "the server must be an https:// URL, not \"%s\"", server);
     client->server = mem_strdup(server);
     client->token = mem_strdup(token == NULL ? "" : token);
     if (ca == NULL)
@@ -105,16 +83,21 @@ static int use_server(struct client *client, const struct client_options *option
 static int choose(struct client *client, const struct client_options *options, struct err *err)
 {
     const char *server = options->server != NULL ? options->server : getenv("DRUN_SERVER");
-    const char *data_dir = options->data_dir != NULL ? options->data_dir : getenv("DRUN_DATA");
+    CLEANUP(login_free) struct login login = LOGIN_INIT;
 
     if (server != NULL)
         return use_server(client, options, server, err);
-    if (data_dir != NULL)
-        return use_local(client, data_dir, err);
-    int signed_in = login_load(&client->server, &client->token, &client->ca_pem, err);
-    if (signed_in != 0)
-        return signed_in < 0 ? -1 : 0;
-    return use_local(client, "/var/lib/drun", err);
+    if (options->data_dir != NULL || getenv("DRUN_DATA") != NULL)
+        return use_local(client, local_data_dir(options->data_dir), err);
+    int signed_in = login_load(&login, err);
+    if (signed_in < 0)
+        return -1;
+    if (signed_in == 0)
+        return use_local(client, local_data_dir(NULL), err);
+    client->server = mem_strdup(login.server);
+    client->token = mem_strdup(login.access_token);
+    client->ca_pem = mem_strdup(login.ca_pem);
+    return 0;
 }
 
 int client_open(const struct client_options *options, struct client **out, struct err *err)
@@ -122,8 +105,7 @@ int client_open(const struct client_options *options, struct client **out, struc
     CLEANUP(client_free_ptr) struct client *client = mem_new(sizeof(*client));
 
     TRY(choose(client, options, err));
-    client->fetch_options =
-        (struct fetch_options){.ca_pem = span_str(client->ca_pem == NULL ? "" : client->ca_pem)};
+    client->fetch_options.ca_pem = span_str(client->ca_pem == NULL ? "" : client->ca_pem);
     TRY(fetch_new(&client->fetch_options, &client->fetch, err));
     *out = client;
     client = NULL;
@@ -184,14 +166,13 @@ static enum err_code code_of(unsigned status)
     }
 }
 
-/* The sentence in a Status, an OpenAI error or problem+json. */
-static int refused(const struct fetch_answer *answer, struct err *err)
+int client_refusal(unsigned status, struct span answer, struct err *err)
 {
     CLEANUP_JSON json_t *body = NULL;
     struct err ignored = ERR_INIT;
     const char *text = NULL;
 
-    if (codec_json_parse(buf_span(&answer->body), "answer", &body, &ignored) == 0) {
+    if (codec_json_parse(answer, "answer", &body, &ignored) == 0) {
         text = codec_json_text(body, "message", NULL);
         if (text == NULL)
             text = json_string_value(codec_json_at(body, "error", "message", NULL));
@@ -200,9 +181,28 @@ static int refused(const struct fetch_answer *answer, struct err *err)
         if (text == NULL)
             text = codec_json_text(body, "detail", codec_json_text(body, "title", NULL));
     }
-    if (text != NULL)
-        return err_set(err, code_of(answer->status), "%s", text);
-    return err_set(err, code_of(answer->status), "the platform answered %u", answer->status);
+    err_set(err, code_of(status), "%s", text != NULL ? text : "");
+    if (text == NULL)
+        err_set(err, code_of(status), "the platform answered %u", status);
+    if (status == 401)
+        err_wrap(err, "not signed in; `drun login` does that");
+    return -1;
+}
+
+/* What a refused request says is collected, also when the answer was to go on. */
+struct streaming {
+    const struct client_call *call;
+    struct fetch_answer *answer;
+};
+
+static int on_stream(void *ctx, unsigned status, struct span bytes, struct err *err)
+{
+    struct streaming *streaming = ctx;
+
+    if (status < 400)
+        return streaming->call->on_data(streaming->call->ctx, status, bytes, err);
+    buf_put_span(&streaming->answer->body, bytes);
+    return 0;
 }
 
 int client_call(struct client *client, const struct client_call *call, struct fetch_answer *answer,
@@ -215,15 +215,16 @@ int client_call(struct client *client, const struct client_call *call, struct fe
     CLEANUP_FREE char *accept =
         mem_printf("Accept: %s", call->accept != NULL ? call->accept : "application/json");
     const char *const headers[] = {type, accept, client->token[0] != '\0' ? auth : NULL, NULL};
+    struct streaming streaming = {.call = call, .answer = answer};
     struct fetch_request request = {.method = call->method,
                                     .url = url,
                                     .headers = headers,
                                     .body = call->body,
-                                    .on_data = call->on_data,
-                                    .ctx = call->ctx};
+                                    .on_data = call->on_data != NULL ? on_stream : NULL,
+                                    .ctx = &streaming};
 
     TRY(fetch_run(client->fetch, &request, answer, err));
-    return answer->status >= 400 ? refused(answer, err) : 0;
+    return answer->status >= 400 ? client_refusal(answer->status, buf_span(&answer->body), err) : 0;
 }
 
 int client_json(struct client *client, const char *method, const char *path, const json_t *body,

@@ -2,9 +2,10 @@
 /*
  * How a command reaches the platform, and as whom:
  *
- *   --server URL, $DRUN_SERVER    with $DRUN_TOKEN, and --ca FILE or $DRUN_CA
- *   --data DIR, $DRUN_DATA        the platform on this machine, as its operator (its Unix socket
- * tells by the user id) the sign-in of `drun login` /var/lib/drun                 if it is there
+ *     --server URL, $DRUN_SERVER    with $DRUN_TOKEN, and --ca FILE or $DRUN_CA
+ *     --data DIR, $DRUN_DATA        the platform on this machine, as its operator
+ *     -                             the sign-in of `drun login`
+ *     -                             /var/lib/drun, if it is there
  */
 #ifndef DRUN_CLI_CLIENT_H
 #define DRUN_CLI_CLIENT_H
@@ -58,8 +59,10 @@ const char *client_token(const struct client *client);
 /* PEM of the authority; "" for the system's own. */
 const char *client_ca(const struct client *client);
 
-/* Runs a request; the answer's body is JSON or NULL. An answer of 400 and up is an error with the
- * message of its Status, OpenAI or problem+json body. */
+/* The error that an answer of 400 and up is: its code by the status, its sentence from a Status, an
+ * OpenAI error, an OAuth error or problem+json. Returns -1. */
+int client_refusal(unsigned status, struct span body, struct err *err);
+/* Runs a request; the answer's body is JSON or NULL. */
 int client_json(struct client *client, const char *method, const char *path, const json_t *body,
                 const char *content_type, json_t **out, struct err *err) MUST_USE;
 /* The same for any body; `accept` may be NULL. With on_data the answer goes on. */

@@ -13,6 +13,7 @@
 #include "base/err.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum cli_exit { CLI_OK, CLI_FAILED, CLI_USAGE, CLI_DENIED, CLI_UNREACHABLE };
 
@@ -45,6 +46,15 @@ int cli_credential(int argc, char **argv);
 int cli_role(int argc, char **argv);
 int cli_version(int argc, char **argv);
 int cli_completion(int argc, char **argv);
+int cli_complete(int argc, char **argv);
+int cli_login(int argc, char **argv);
+int cli_logout(int argc, char **argv);
+int cli_posture(int argc, char **argv);
+int cli_audit(int argc, char **argv);
+int cli_chat(int argc, char **argv);
+int cli_setup_link(int argc, char **argv);
+int cli_status(int argc, char **argv);
+int cli_man(int argc, char **argv);
 
 extern const struct cli_option cli_up_options[];
 extern const struct cli_option cli_get_options[];
@@ -54,6 +64,13 @@ extern const struct cli_option cli_can_i_options[];
 extern const struct cli_option cli_keys_options[];
 extern const struct cli_option cli_kubeconfig_options[];
 extern const struct cli_option cli_credential_options[];
+extern const struct cli_option cli_complete_options[];
+extern const struct cli_option cli_login_options[];
+extern const struct cli_option cli_posture_options[];
+extern const struct cli_option cli_audit_options[];
+extern const struct cli_option cli_chat_options[];
+extern const struct cli_option cli_setup_link_options[];
+extern const struct cli_option cli_status_options[];
 
 /*
  * Walks the arguments of one command. cli_next() gives '-' for an option of the command's table
@@ -72,6 +89,13 @@ struct cli_args {
 
 struct cli_args cli_args_of(const char *command, int argc, char **argv);
 int cli_next(struct cli_args *args);
+
+/* Walks a whole command line: each option goes to `take`, which may be NULL when there are none;
+ * at most `max` arguments go to `words`, the rest stay NULL. CLI_OK, or CLI_USAGE when it has said
+ * what is wrong. */
+typedef void cli_take_fn(void *ctx, const struct cli_args *args);
+enum cli_exit cli_read(struct cli_args *args, cli_take_fn *take, void *ctx, const char **words,
+                       size_t max);
 
 /* Says the error on stderr and gives the exit code that fits it. */
 int cli_fail(const struct err *err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Completion of command names and their options, made from the command table. */
+/* Completion of commands, their options and first words, made from the command table; kinds,
+ * namespaces, controls and models are asked of the platform (`drun complete`). */
 #include "cli/command.h"
 
 static void each_option(const struct cli_command *command, const char *fmt)
@@ -9,21 +10,82 @@ static void each_option(const struct cli_command *command, const char *fmt)
         printf(fmt, option->name);
 }
 
+/* What the first argument of a command is: a word of "a|b|c", or a list that is asked for. */
+static const char *first_words(const struct cli_command *command, char *out, size_t size)
+{
+    size_t len = strcspn(command->arguments, " ");
+
+    if (strncmp(command->arguments, "KIND", 4) == 0)
+        snprintf(out, size, "$(drun complete kinds 2>/dev/null)");
+    else if (strncmp(command->arguments, "[CONTROL]", 9) == 0)
+        snprintf(out, size, "$(drun complete controls 2>/dev/null)");
+    else if (strncmp(command->arguments, "[MODEL", 6) == 0)
+        snprintf(out, size, "$(drun complete models 2>/dev/null)");
+    else if (strchr(command->arguments, '|') != NULL && len < size)
+        snprintf(out, size, "%.*s", (int)len, command->arguments);
+    else
+        return NULL;
+    for (char *c = out; *c != '\0' && out[0] != '$'; c++)
+        if (*c == '|')
+            *c = ' ';
+    return out;
+}
+
+static void bash_command(const struct cli_command *command)
+{
+    char words[256];
+
+    printf("  %s)\n", command->name);
+    if (command->options != NULL) {
+        printf("    case $cur in -*) COMPREPLY=($(compgen -W \"");
+        each_option(command, "%s ");
+        printf("\" -- \"$cur\")); return ;; esac\n");
+    }
+    if (first_words(command, words, sizeof(words)) != NULL)
+        printf("    [ $COMP_CWORD -eq 2 ] && COMPREPLY=($(compgen -W \"%s\" -- \"$cur\")) && "
+               "return\n",
+               words);
+    if (strncmp(command->arguments, "KIND", 4) == 0)
+        printf("    [ $COMP_CWORD -eq 3 ] && COMPREPLY=($(compgen -W "
+               "\"$(drun complete objects \"${COMP_WORDS[2]}\" 2>/dev/null)\" -- \"$cur\")) && "
+               "return\n");
+    printf("    ;;\n");
+}
+
 static void bash(void)
 {
-    printf("_drun() {\n  local cur=${COMP_WORDS[COMP_CWORD]}\n  case ${COMP_WORDS[1]} in\n");
-    for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
-        if (command->hidden || command->options == NULL)
-            continue;
-        printf("  %s) [ $COMP_CWORD -gt 1 ] && COMPREPLY=($(compgen -W \"", command->name);
-        each_option(command, "%s ");
-        printf("\" -- \"$cur\")) && return ;;\n");
-    }
-    printf("  esac\n  [ $COMP_CWORD -eq 1 ] && COMPREPLY=($(compgen -W \"");
+    printf("_drun() {\n  local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+           "  COMPREPLY=()\n"
+           "  case $prev in\n"
+           "  -n|--namespace) COMPREPLY=($(compgen -W "
+           "\"$(drun complete namespaces 2>/dev/null)\" -- \"$cur\")); return ;;\n"
+           "  -o) COMPREPLY=($(compgen -W \"table wide json yaml name\" -- \"$cur\")); return ;;\n"
+           "  --data|--config|--ca|-f|--public-key|--checkpoint|--proof|--passphrase-file) "
+           "return ;;\n"
+           "  esac\n"
+           "  if [ $COMP_CWORD -eq 1 ]; then\n    COMPREPLY=($(compgen -W \"");
     for (const struct cli_command *command = cli_commands; command->name != NULL; command++)
         if (!command->hidden)
             printf("%s ", command->name);
-    printf("\" -- \"$cur\"))\n}\ncomplete -o default -F _drun drun\n");
+    printf("\" -- \"$cur\"))\n    return\n  fi\n  case ${COMP_WORDS[1]} in\n");
+    for (const struct cli_command *command = cli_commands; command->name != NULL; command++)
+        if (!command->hidden)
+            bash_command(command);
+    printf("  esac\n}\ncomplete -o default -F _drun drun\n");
+}
+
+static void fish_words(const struct cli_command *command)
+{
+    char words[256];
+
+    const char *found = first_words(command, words, sizeof(words));
+    if (found != NULL && found[0] == '$')
+        /* fish writes (command) for $(command). */
+        printf("complete -c drun -f -n '__fish_seen_subcommand_from %s' -a '%s'\n", command->name,
+               found + 1);
+    else if (found != NULL)
+        printf("complete -c drun -f -n '__fish_seen_subcommand_from %s' -a '%s'\n", command->name,
+               found);
 }
 
 static void fish(void)
@@ -35,10 +97,14 @@ static void fish(void)
                command->summary);
         for (const struct cli_option *option = command->options;
              option != NULL && option->name != NULL; option++)
-            printf("complete -c drun -n '__fish_seen_subcommand_from %s' -l %s -d '%s'%s\n",
-                   command->name, option->name + 2, option->doc,
+            printf("complete -c drun -n '__fish_seen_subcommand_from %s' -%c %s -d '%s'%s\n",
+                   command->name, option->name[1] == '-' ? 'l' : 's',
+                   option->name + (option->name[1] == '-' ? 2 : 1), option->doc,
                    option->value != NULL ? " -r" : "");
+        fish_words(command);
     }
+    printf("complete -c drun -f -s n -a '(drun complete namespaces 2>/dev/null)'\n"
+           "complete -c drun -f -l namespace -a '(drun complete namespaces 2>/dev/null)'\n");
 }
 
 int cli_completion(int argc, char **argv)

@@ -38,13 +38,14 @@ int cli_credential(int argc, char **argv)
     if (open_client("credential", argc, argv, &options, &client, &err) < 0)
         return cli_fail(&err);
     clock_format_sec(clock_wall_sec() + CREDENTIAL_SEC, until);
-    printf("{\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\","
+    printf("{\"apiVersion\":\"client.authentication.k8s.io/v1beta1\",\"kind\":\"ExecCredential\","
            "\"status\":{\"token\":\"%s\",\"expirationTimestamp\":\"%s\"}}\n",
            client_token(client), until);
     return CLI_OK;
 }
 
-/* How kubectl calls back: this program, with the options that found the platform. */
+/* How kubectl calls back: this program, with the options that found the platform. v1beta1 is what
+ * kubectl of Debian 12 (1.20) and today's both take. */
 static json_t *exec_of(const struct client_options *options)
 {
     char self[PATH_MAX] = "drun";
@@ -58,7 +59,7 @@ static json_t *exec_of(const struct client_options *options)
         json_array_append_new(args, json_string("--data"));
         json_array_append_new(args, json_string(data_dir));
     }
-    return json_pack("{s:s, s:s, s:o, s:s}", "apiVersion", "client.authentication.k8s.io/v1",
+    return json_pack("{s:s, s:s, s:o, s:s}", "apiVersion", "client.authentication.k8s.io/v1beta1",
                      "command", self, "args", args, "interactiveMode", "Never");
 }
 

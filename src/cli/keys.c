@@ -12,6 +12,7 @@ const struct cli_option cli_keys_options[] = {
     {"--model", "PATTERN", "create: a model that it may call, \"demo/*\"; may come often"},
     {"--cidr", "NET", "create: where it may be used from; may come often"},
     {"--user", "NAME", "create: whom it acts for (default: you)"},
+    {"--service-account", "NAME", "create: the service account of the namespace that it acts for"},
     {"--expires", "TIME", "create: RFC 3339"},
     {"--quiet", NULL, "create: print the key alone"},
     {0}};
@@ -21,6 +22,7 @@ struct keys {
     const char *action;
     const char *name;
     const char *user;
+    const char *service_account;
     const char *expires;
     json_t *models;
     json_t *cidrs;
@@ -40,6 +42,8 @@ static json_t *object_of(const struct keys *keys)
         json_object_set(spec, "scopes", scopes);
     if (keys->user != NULL)
         json_object_set_new(spec, "user", json_string(keys->user));
+    if (keys->service_account != NULL)
+        json_object_set_new(spec, "serviceAccountName", json_string(keys->service_account));
     if (keys->expires != NULL)
         json_object_set_new(spec, "expiresAt", json_string(keys->expires));
     json_decref(scopes);
@@ -111,6 +115,8 @@ static void take_option(struct keys *keys, const struct cli_args *args)
         json_array_append_new(keys->cidrs, json_string(args->value));
     else if (strcmp(args->option, "--user") == 0)
         keys->user = args->value;
+    else if (strcmp(args->option, "--service-account") == 0)
+        keys->service_account = args->value;
     else if (strcmp(args->option, "--expires") == 0)
         keys->expires = args->value;
     else

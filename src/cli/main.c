@@ -3,24 +3,33 @@
 
 static int cli_help(int argc, char **argv);
 
+/* clang-format off */
 const struct cli_command cli_commands[] = {
     {"up", "", "start the platform on this machine", cli_up_options, cli_up, false},
+    {"status", "", "show the platform, you, and its processes here", cli_status_options, cli_status, false},
+    {"setup-link", "", "print the link for the first administrator", cli_setup_link_options, cli_setup_link, false},
+    {"login", "[SERVER]", "sign in through a browser", cli_login_options, cli_login, false},
+    {"logout", "", "end the sign-in", NULL, cli_logout, false},
     {"get", "KIND [NAME]", "show objects", cli_get_options, cli_get, false},
     {"apply", "", "make or change objects from manifests", cli_apply_options, cli_apply, false},
     {"delete", "KIND NAME", "remove an object", cli_delete_options, cli_delete, false},
     {"can-i", "VERB KIND [NAME]", "ask whether you may", cli_can_i_options, cli_can_i, false},
-    {"keys", "create|list|revoke [NAME]", "API keys", cli_keys_options, cli_keys, false},
-    {"kubeconfig", "", "print a kubeconfig for kubectl", cli_kubeconfig_options, cli_kubeconfig,
-     false},
-    {"credential", "", "print a credential for kubectl", cli_credential_options, cli_credential,
-     true},
-    {"completion", "bash|zsh|fish", "print a completion script for a shell", NULL, cli_completion,
-     false},
+    {"keys", "create|list|revoke [NAME]", "make, show and revoke API keys", cli_keys_options, cli_keys, false},
+    {"chat", "[MODEL [PROMPT]]", "talk to a model; - reads the prompt from standard input", cli_chat_options, cli_chat, false},
+    {"posture", "[CONTROL]", "show every control and its live proof", cli_posture_options, cli_posture, false},
+    {"audit", "tail|list|verify|prove|checkpoint|public-key [DIR | INDEX [DIR]]", "read, verify and prove the audit log",
+     cli_audit_options, cli_audit, false},
+    {"kubeconfig", "", "print a kubeconfig for kubectl", cli_kubeconfig_options, cli_kubeconfig, false},
+    {"credential", "", "print a credential for kubectl", cli_credential_options, cli_credential, true},
+    {"completion", "bash|zsh|fish", "print a completion script for a shell", NULL, cli_completion, false},
+    {"complete", "WHAT [KIND]", "print words for a completion script", cli_complete_options, cli_complete, true},
+    {"man", "", "print the man page", NULL, cli_man, false},
     {"version", "", "print the version", NULL, cli_version, false},
     {"help", "[COMMAND]", "explain a command", NULL, cli_help, false},
     {"role", "NAME", "run one role; the supervisor calls this", NULL, cli_role, true},
     {0},
 };
+/* clang-format on */
 
 static void print_options(const struct cli_option *options)
 {

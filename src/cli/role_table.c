@@ -9,11 +9,14 @@
 #include "gateway/gateway_role.h"
 #include "idp/idp.h"
 #include "kms/kms.h"
+#include "posture/posture.h"
 #include "secrets/secrets.h"
 
 #define KMS   IPC_FROM(ROLE_KMS)
 #define AUDIT IPC_FROM(ROLE_AUDIT)
 #define API   IPC_FROM(ROLE_API)
+#define IDP   IPC_FROM(ROLE_IDP)
+#define AGENT IPC_FROM(ROLE_AGENT)
 
 const struct role_entry role_table[] = {
     {.id = ROLE_KMS, .main = kms_main},
@@ -26,6 +29,7 @@ const struct role_entry role_table[] = {
      .calls = KMS | AUDIT | API,
      .calls_late = API,
      .keeps_root = true},
+    {.id = ROLE_POSTURE, .main = posture_main, .calls = KMS | AUDIT | IDP | AGENT, .http = true},
     {.id = ROLE_GATEWAY, .main = gateway_main, .calls = KMS | AUDIT},
     {0},
 };

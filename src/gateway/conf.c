@@ -21,7 +21,7 @@ static const struct route routes[] = {
     {"^/apis/drun\\.io/v1/" NAMESPACED "controls(/|$)", GATEWAY_POSTURE},
     {"^/apis/audit\\.drun\\.io(/|$)", GATEWAY_AUDIT},
     {"^/(api|apis|openapi|version)(/|$)", GATEWAY_API},
-    {"^/(oauth2|\\.well-known|login|logout|userinfo|session)(/|$)", GATEWAY_IDP},
+    {"^/(oauth2|\\.well-known|session)(/|$)", GATEWAY_IDP},
 };
 
 static const char *const owner_names[GATEWAY_OWNER_COUNT] = {
@@ -199,7 +199,7 @@ static void put_role_proxy(const char *owner, struct buf *out)
                      "            proxy_set_header X-Forwarded-Proto https;\n"
                      "            proxy_set_header X-Forwarded-Host $http_host;\n"
                      "            proxy_set_header X-Request-Id $request_id;\n"
-                     "            proxy_set_header X-Real-IP \"\";\n"
+                     "            proxy_set_header X-Real-IP $remote_addr;\n"
                      "            proxy_set_header Forwarded \"\";\n"
                      "            proxy_set_header Accept-Encoding identity;\n"
                      "            proxy_hide_header Strict-Transport-Security;\n"
@@ -208,7 +208,21 @@ static void put_role_proxy(const char *owner, struct buf *out)
                      "            proxy_read_timeout 3600s;\n"
                      "            proxy_connect_timeout 2s;\n"
                      "            proxy_next_upstream off;\n"
+                     "            error_page 413 @drun_large;\n"
                      "            error_page 502 503 504 @drun_away;\n");
+}
+
+/* A Kubernetes Status, as the roles would answer. */
+static void put_refusal(const char *location, unsigned status, const char *reason,
+                        const char *message, const char *header, struct buf *out)
+{
+    buf_printf(
+        out,
+        "        location %s {\n            default_type application/json;\n" COMMON
+        "%s            return %u '{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
+        "\"status\":\"Failure\",\"message\":\"%s\",\"reason\":\"%s\",\"code\":%u}';\n"
+        "        }\n",
+        location, header, status, message, reason, status);
 }
 
 static void put_roles(const struct gateway_conf *conf, struct buf *out)
@@ -221,13 +235,11 @@ static void put_roles(const struct gateway_conf *conf, struct buf *out)
             buf_put_str(out, "            error_page 503 @drun_away;\n            return 503;\n");
         buf_put_str(out, "        }\n");
     }
-    buf_put_str(
-        out, "        location @drun_away {\n            default_type application/json;\n" COMMON
-             "            add_header Retry-After 1 always;\n"
-             "            return 503 '{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
-             "\"status\":\"Failure\",\"message\":\"this part of the platform is starting; try "
-             "again in a moment\",\"reason\":\"ServiceUnavailable\",\"code\":503}';\n"
-             "        }\n");
+    put_refusal("@drun_away", 503, "ServiceUnavailable",
+                "this part of the platform is starting; try again in a moment",
+                "            add_header Retry-After 1 always;\n", out);
+    put_refusal("@drun_large", 413, "RequestEntityTooLarge",
+                "the request body is larger than this platform takes", "", out);
 }
 
 #define CONSOLE_HEADERS                                                                            \

@@ -40,12 +40,13 @@ class Platform:
             **{name.replace("_", "-"): value for name, value in settings.items()},
         }
         self.process = None
+        self.prefix = []  # a program that runs it
 
     # ------------------------------------------------------------------ life
 
     def command(self, *more):
         sets = [word for name, value in self.settings.items() for word in ("--set", f"{name}={value}")]
-        return [str(DRUN), "up", "--data", str(self.data), *sets, *more]
+        return [*self.prefix, str(DRUN), "up", "--data", str(self.data), *sets, *more]
 
     def start(self, *more, timeout=30):
         self.log = open(self.log_path, "ab")

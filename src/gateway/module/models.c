@@ -62,7 +62,7 @@ static ngx_int_t one(ngx_http_request_t *r, const struct snapshot *policy, struc
     if (slash != NULL)
         name = span_of(slash + 1, name.len - ns.len - 1);
     if (!policy_find_route(policy, ns, name, &route) || !is_shown(policy, call, &route))
-        return gw_refuse(r, call, &missing, "There is no such model that you may use");
+        return gw_refuse_content(r, call, &missing, "There is no such model that you may use");
     put_model(&route, &out);
     return gw_reply_json(r, NGX_HTTP_OK, buf_span(&out));
 }
@@ -85,18 +85,19 @@ ngx_int_t gw_models(ngx_http_request_t *r)
     if (call == NULL)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     if (gw_worker_authenticate(r, &call->principal, &err) < 0)
-        return gw_refuse(r, call, err.code == ERR_UNAVAILABLE ? &early : &no_key, err.msg);
+        return gw_refuse_content(r, call, err.code == ERR_UNAVAILABLE ? &early : &no_key, err.msg);
     if (call->principal.source == AUTH_NOBODY)
-        return gw_refuse(r, call, &no_key,
-                         "This needs an API key: Authorization: Bearer sk-drun-...");
+        return gw_refuse_content(r, call, &no_key,
+                                 "This needs an API key: Authorization: Bearer sk-drun-...");
     if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD)
-        return gw_refuse(r, call, &method, "Only GET is allowed here");
+        return gw_refuse_content(r, call, &method, "Only GET is allowed here");
     ngx_int_t rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK)
         return rc;
     const struct snapshot *policy = gw_worker_policy(r);
     if (policy == NULL)
-        return gw_refuse(r, call, &early, "The platform is starting; try again in a moment");
+        return gw_refuse_content(r, call, &early,
+                                 "The platform is starting; try again in a moment");
     size_t skip = sizeof(LIST_PATH "/") - 1;
     if (r->uri.len <= skip)
         return list(r, policy, call);

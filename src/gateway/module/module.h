@@ -153,7 +153,10 @@ struct gw_refusal {
     uint64_t retry_after_ms; /* 0: no such header */
 };
 
-/* Answers with an error of the API and ends the request; returns what a handler then returns. */
+/* Answers with an error of the API; for a content handler, which returns what this returns. */
+ngx_int_t gw_refuse_content(ngx_http_request_t *r, struct gw_call *call,
+                            const struct gw_refusal *refusal, const char *message);
+/* The same and ends the request; for everyone else, who then returns what this returns. */
 ngx_int_t gw_refuse(ngx_http_request_t *r, struct gw_call *call, const struct gw_refusal *refusal,
                     const char *message);
 /* The answer to an error that nginx met, in the named location of error_page. */

@@ -78,17 +78,21 @@ static void keep_reason(struct gw_call *call, const char *message)
     call->reason = call->reason_room;
 }
 
-ngx_int_t gw_refuse(ngx_http_request_t *r, struct gw_call *call, const struct gw_refusal *refusal,
-                    const char *message)
+ngx_int_t gw_refuse_content(ngx_http_request_t *r, struct gw_call *call,
+                            const struct gw_refusal *refusal, const char *message)
 {
     bool body_was_read = call->stage == GW_READING;
 
     keep_reason(call, message);
     call->stage = GW_REFUSED;
     ngx_int_t rc = body_was_read ? NGX_OK : ngx_http_discard_request_body(r);
-    if (rc == NGX_OK)
-        rc = reply_error(r, refusal, message);
-    ngx_http_finalize_request(r, rc);
+    return rc == NGX_OK ? reply_error(r, refusal, message) : rc;
+}
+
+ngx_int_t gw_refuse(ngx_http_request_t *r, struct gw_call *call, const struct gw_refusal *refusal,
+                    const char *message)
+{
+    ngx_http_finalize_request(r, gw_refuse_content(r, call, refusal, message));
     return NGX_DONE;
 }
 

@@ -49,9 +49,14 @@ static int open_keys(const struct audit_report_options *options, struct subject 
 {
     CLEANUP(buf_free) struct buf text = BUF_INIT(NOTE_MAX);
 
-    TRY(fd_read_file(AT_FDCWD, options->public_key_file, &text, err));
+    const char *what = options->public_key_file;
+
+    if (what == NULL)
+        buf_put_span(&text, options->public_key);
+    else
+        TRY(fd_read_file(AT_FDCWD, what, &text, err));
     if (note_keys_parse(buf_span(&text), subject->origin, &subject->keys, err) < 0)
-        return err_wrap(err, "%s", options->public_key_file);
+        return err_wrap(err, "%s", what == NULL ? "the public key" : what);
     return 0;
 }
 

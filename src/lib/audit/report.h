@@ -36,6 +36,7 @@ int audit_find_origin(int dir_fd, char out[NOTE_NAME_SIZE], struct err *err) MUS
 struct audit_report_options {
     const char *dir;
     const char *public_key_file; /* verifier keys, one a line, or a PEM public key */
+    struct span public_key;      /* the same in memory, when there is no file */
     const char *origin;          /* NULL: what the log says of itself */
     const char *checkpoint_file; /* one that was kept elsewhere; may be NULL */
     bool live;

@@ -16,7 +16,7 @@ void x509_add_constraints(X509 *cert, bool ca)
     BASIC_CONSTRAINTS *value = BASIC_CONSTRAINTS_new();
 
     INVARIANT(value != NULL);
-    value->ca = ca;
+    value->ca = ca ? 0xff : 0; /* DER has one TRUE; OpenSSL writes what is here */
     if (ca) {
         value->pathlen = ASN1_INTEGER_new();
         INVARIANT(value->pathlen != NULL && ASN1_INTEGER_set(value->pathlen, 0) == 1);

@@ -136,6 +136,21 @@ static void a_leaf_is_no_ca_and_another_ca_is_not_trusted(void **state)
     buf_free(&other.cert);
 }
 
+/* Go's x509 refuses every other TRUE than 0xff. */
+static void constraints_are_der(void **state)
+{
+    static const uint8_t expected[] = {0x30, 0x06, 0x01, 0x01, 0xff, 0x02, 0x01, 0x00};
+    struct ca *ca = *state;
+    X509 *cert = parse(buf_span(&ca->cert));
+    X509_EXTENSION *found =
+        X509_get_ext(cert, X509_get_ext_by_NID(cert, NID_basic_constraints, -1));
+    const ASN1_OCTET_STRING *value = X509_EXTENSION_get_data(found);
+
+    assert_int_equal(ASN1_STRING_length(value), sizeof(expected));
+    assert_memory_equal(ASN1_STRING_get0_data(value), expected, sizeof(expected));
+    X509_free(cert);
+}
+
 static void a_leaf_ends_in_time_and_never_after_its_ca(void **state)
 {
     static const char *const names[] = {"a.example.org"};
@@ -231,6 +246,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_client_that_trusts_the_ca_accepts_the_names_and_no_other),
         cmocka_unit_test(a_leaf_is_no_ca_and_another_ca_is_not_trusted),
+        cmocka_unit_test(constraints_are_der),
         cmocka_unit_test(a_leaf_ends_in_time_and_never_after_its_ca),
         cmocka_unit_test(a_request_must_be_signed_by_its_own_key),
         cmocka_unit_test(pem_and_der_are_one_certificate),

@@ -83,11 +83,13 @@ typedef void http_handler_fn(void *ctx, const struct http_request *request,
 
 struct http_server;
 
-/* Takes *listen_fd, which is bound and listening. */
+/* Takes *listen_fd, which is bound and listening, when it succeeds. */
 int http_server_new(struct loop *loop, int *listen_fd, http_handler_fn *handler, void *ctx,
                     struct http_server **out, struct err *err) MUST_USE;
 void http_server_free(struct http_server *server);
-/* Sends what is held back. True when there was something. */
+/* Sends what is held back. True when there was something. Requests that come in meanwhile are held
+ * for the next turn of the loop, which then comes at once: call this once a batch, not until
+ * nothing is held, or a client that always has one more request keeps the loop from all else. */
 bool http_server_release(struct http_server *server);
 /* How many answers are held back. */
 size_t http_server_held(const struct http_server *server);

@@ -39,12 +39,20 @@ struct http_server {
     struct http_connection_list held;
     struct http_connection_list waiting;
     size_t held_count;
+    LIST_HEAD(, http_stream) streams; /* those that clients get */
+    bool closing;
 };
+
+/* Makes the next turn of the loop come at once. */
+void http_server_wake(struct http_server *server);
 
 /* The response of a stream; it frees the stream at its end. */
 struct MHD_Response *http_stream_response(struct http_stream *stream);
-/* From here on a write wakes this connection. */
+/* From here on a write wakes this connection, and so does the client when it goes away: a
+ * connection that sleeps is not looked at. */
 void http_stream_attach(struct http_stream *stream, struct http_connection *connection);
+/* Ends every stream of a server that is going away. */
+void http_streams_end(struct http_server *server);
 /* Its request is over, whatever the reason: calls on_close and frees it. */
 void http_stream_closed(struct http_stream *stream);
 

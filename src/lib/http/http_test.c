@@ -18,9 +18,17 @@ struct service {
     struct loop *loop;
     struct http_server *server;
     struct http_stream *stream;
+    const struct http_request *later;
+    struct http_answer *later_answer;
     int batches;
     bool fail;
+    unsigned ticks;
+    struct http_stream *steady; /* gets STEADY_BYTES with each tick */
+    unsigned steady_left;
+    unsigned open; /* streams that nobody has closed yet */
 };
+
+enum { STEADY_BYTES = 128 * 1024, STEADY_TICKS = 50, PIPELINED = 2000 };
 
 static void put_pair(void *ctx, const char *name, const char *value)
 {
@@ -34,10 +42,44 @@ static void stream_closed(void *ctx)
     service->stream = NULL;
 }
 
+static void steady_closed(void *ctx)
+{
+    struct service *service = ctx;
+
+    service->steady = NULL;
+    service->open--;
+}
+
+static void sleeper_closed(void *ctx)
+{
+    struct service *service = ctx;
+
+    service->open--;
+}
+
+static void tick_steady(struct service *service)
+{
+    static const uint8_t bytes[STEADY_BYTES];
+
+    if (service->steady == NULL)
+        return;
+    http_stream_write(service->steady, span_of(bytes, sizeof(bytes)));
+    if (--service->steady_left == 0)
+        http_stream_end(service->steady);
+}
+
 static void tick(void *ctx)
 {
     struct service *service = ctx;
 
+    service->ticks++;
+    tick_steady(service);
+    if (service->later != NULL) {
+        service->later_answer->status = 202;
+        buf_printf(&service->later_answer->body, "late %s", service->later->path);
+        http_request_answered(service->later);
+        service->later = NULL;
+    }
     if (service->stream == NULL)
         return;
     http_stream_write(service->stream, span_str("tick\n"));
@@ -57,11 +99,32 @@ static void serve(void *ctx, const struct http_request *request, struct http_ans
         service->stream = http_answer_stream(answer, stream_closed, service);
         http_stream_write(service->stream, span_str("first\n"));
         service->batches = 998;
+    } else if (strcmp(request->path, "/steady") == 0) {
+        service->steady = http_answer_stream(answer, steady_closed, service);
+        service->steady_left = STEADY_TICKS;
+        service->open++;
+    } else if (strcmp(request->path, "/flood") == 0) {
+        struct http_stream *flood = http_answer_stream(answer, sleeper_closed, service);
+        service->open++;
+        for (int i = 0; i < 64; i++)
+            http_stream_write(flood, span_of((uint8_t[STEADY_BYTES]){0}, STEADY_BYTES));
+    } else if (strcmp(request->path, "/sleep") == 0) {
+        struct http_stream *sleeper = http_answer_stream(answer, sleeper_closed, service);
+        service->open++;
+        http_stream_write(sleeper, span_str("asleep\n"));
+    } else if (strcmp(request->path, "/open") == 0) {
+        buf_printf(&answer->body, "%u", service->open);
+    } else if (strcmp(request->path, "/ticks") == 0) {
+        buf_printf(&answer->body, "ticks %u.", service->ticks);
     } else if (strcmp(request->path, "/form") == 0) {
         if (http_request_each_form(request, put_pair, &answer->body, &err) < 0) {
             answer->status = 400;
             buf_put_str(&answer->body, err.msg);
         }
+    } else if (strcmp(request->path, "/later") == 0 && service->later == NULL) {
+        service->later = request;
+        service->later_answer = answer;
+        http_request_later(request);
     } else if (strcmp(request->path, "/who") == 0) {
         assert_int_equal(http_request_peer_uid(request, &uid, &err), 0);
         buf_printf(&answer->body, "%d", uid == getuid());
@@ -84,14 +147,12 @@ static void after_batch(void *ctx)
     struct service *service = ctx;
     struct err err = ERR_INIT;
 
-    while (http_server_held(service->server) > 0) {
-        if (service->fail) {
-            err_set(&err, ERR_UNAVAILABLE, "the disk is full");
-            http_server_fail(service->server, &err, as_503, NULL);
-            service->fail = false;
-        }
-        http_server_release(service->server);
+    if (service->fail) {
+        err_set(&err, ERR_UNAVAILABLE, "the disk is full");
+        http_server_fail(service->server, &err, as_503, NULL);
+        service->fail = false;
     }
+    http_server_release(service->server);
 }
 
 static void run_service(int *listen_fd)
@@ -216,6 +277,173 @@ static void peer_is_known(void **state UNUSED)
     assert_non_null(strstr(buf_text(&answer), "\r\n\r\n1"));
 }
 
+/* The number behind the last `word` in the text. */
+static long last_number(const char *text, const char *word)
+{
+    long found = -1;
+
+    for (const char *at = strstr(text, word); at != NULL; at = strstr(at + 1, word))
+        found = strtol(at + strlen(word), NULL, 10);
+    return found;
+}
+
+static void pipelined_requests_are_all_answered_and_leave_turns_to_others(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf answer = BUF_INIT(16 * 1024 * 1024);
+    CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct err err = ERR_INIT;
+    size_t answers = 0;
+
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    pid_t writer = fork();
+    if (writer == 0) {
+        CLEANUP(buf_free) struct buf text = BUF_INIT(1024 * 1024);
+        for (int i = 0; i < PIPELINED; i++)
+            buf_put_str(&text, "GET /ticks HTTP/1.1\r\nHost: x\r\n\r\n");
+        buf_put_str(&text, "GET /ticks HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        _exit(fd_write_all(fd, buf_span(&text), "requests", &err) < 0);
+    }
+    assert_int_equal(fd_read_all(fd, "answers", &answer, &err), 0);
+    waitpid(writer, NULL, 0);
+    for (const char *at = buf_text(&answer); (at = strstr(at, "ticks ")) != NULL; at++)
+        answers++;
+    assert_int_equal(answers, PIPELINED + 1);
+    long first = strtol(strstr(buf_text(&answer), "ticks ") + 6, NULL, 10);
+    assert_true(last_number(buf_text(&answer), "ticks ") >= first);
+}
+
+static long open_streams(void)
+{
+    CLEANUP(buf_free) struct buf answer = BUF_INIT(100000);
+
+    exchange("GET /open HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", &answer);
+    return last_number(buf_text(&answer), "\r\n\r\n");
+}
+
+static bool all_streams_close(void)
+{
+    for (int i = 0; i < 100; i++) {
+        if (open_streams() == 0)
+            return true;
+        nanosleep(&(struct timespec){.tv_nsec = 20 * 1000 * 1000}, NULL);
+    }
+    return false;
+}
+
+static int begin(const char *path)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CLEANUP_FREE char *text = mem_printf("GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path);
+    struct err err = ERR_INIT;
+
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(fd_write_all(fd, span_str(text), "request", &err), 0);
+    return fd;
+}
+
+static void a_stream_that_sleeps_ends_when_its_client_is_gone(void **state UNUSED)
+{
+    char room[1024];
+    size_t got = 0;
+    int fd = begin("/sleep");
+
+    while (got == 0 || memmem(room, got, "asleep", 6) == NULL) {
+        ssize_t more = read(fd, room + got, sizeof(room) - got);
+        assert_true(more > 0);
+        got += (size_t)more;
+    }
+    assert_int_equal(open_streams(), 1);
+    /* Who has nothing more to ask still listens. */
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    nanosleep(&(struct timespec){.tv_nsec = 50 * 1000 * 1000}, NULL);
+    assert_int_equal(open_streams(), 1);
+    close(fd);
+    assert_true(all_streams_close());
+}
+
+static void a_slow_reader_that_keeps_up_is_not_cut(void **state UNUSED)
+{
+    CLEANUP_FREE char *room = mem_new(STEADY_BYTES);
+    CLEANUP_FD int fd = begin("/steady");
+    size_t total = 0;
+
+    nanosleep(&(struct timespec){.tv_nsec = 300 * 1000 * 1000}, NULL);
+    while (total < 2 * STEADY_TICKS * STEADY_BYTES) {
+        ssize_t got = read(fd, room, STEADY_BYTES);
+        if (got < 5)
+            break;
+        total += (size_t)got;
+        if (memcmp(room + got - 5, "0\r\n\r\n", 5) == 0)
+            break;
+        if (total % (4 * STEADY_BYTES) < (size_t)got)
+            nanosleep(&(struct timespec){.tv_nsec = 60 * 1000 * 1000}, NULL);
+    }
+    assert_true(total > STEADY_TICKS * STEADY_BYTES);
+    close(fd_take(&fd));
+    assert_true(all_streams_close());
+}
+
+static void a_reader_that_does_not_read_is_cut(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf answer = BUF_INIT(16 * 1024 * 1024);
+    CLEANUP_FD int fd = begin("/flood");
+    struct err err = ERR_INIT;
+
+    assert_int_equal(fd_read_all(fd, "answer", &answer, &err), 0);
+    assert_true(answer.len > 3 * 1024 * 1024 && answer.len < 5 * 1024 * 1024);
+    assert_memory_not_equal(answer.data + answer.len - 5, "0\r\n\r\n", 5);
+    assert_true(all_streams_close());
+}
+
+static void a_server_can_go_while_a_stream_sleeps(void **state UNUSED)
+{
+    struct sockaddr_un own = address;
+    struct service service = {0};
+    struct err err = ERR_INIT;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    own.sun_path[strlen(own.sun_path) - 1] = 't'; /* beside the child's socket */
+    assert_int_equal(bind(fd, (struct sockaddr *)&own, sizeof(own)), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    assert_int_equal(loop_new(&service.loop, &err), 0);
+    assert_int_equal(http_server_new(service.loop, &fd, serve, &service, &service.server, &err), 0);
+    loop_add_batch(service.loop, after_batch, &service);
+    CLEANUP_FD int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(client, (struct sockaddr *)&own, sizeof(own)), 0);
+    assert_int_equal(
+        fd_write_all(client, span_str("GET /sleep HTTP/1.1\r\nHost: x\r\n\r\n"), "r", &err), 0);
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(loop_turn(service.loop, 10, &err), 0);
+    assert_int_equal(service.open, 1);
+    http_server_free(service.server);
+    assert_int_equal(service.open, 0);
+    loop_free(service.loop);
+    unlink(own.sun_path);
+}
+
+static void an_answer_can_come_later(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf answer = BUF_INIT(100000);
+
+    exchange("GET /later HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", &answer);
+    assert_non_null(strstr(buf_text(&answer), "HTTP/1.1 202"));
+    assert_non_null(strstr(buf_text(&answer), "\r\n\r\nlate /later"));
+}
+
+/* The client does not wait: the answer finds nobody, and the server goes on. */
+static void a_late_answer_may_find_nobody(void **state)
+{
+    CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct err err = ERR_INIT;
+
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(
+        fd_write_all(fd, span_str("GET /later HTTP/1.1\r\nHost: x\r\n\r\n"), "request", &err), 0);
+    fd_close(&fd);
+    usleep(100 * 1000);
+    an_answer_can_come_later(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +453,13 @@ int main(void)
         cmocka_unit_test(streams_go_on),
         cmocka_unit_test(large_bodies_are_refused),
         cmocka_unit_test(peer_is_known),
+        cmocka_unit_test(pipelined_requests_are_all_answered_and_leave_turns_to_others),
+        cmocka_unit_test(a_stream_that_sleeps_ends_when_its_client_is_gone),
+        cmocka_unit_test(a_slow_reader_that_keeps_up_is_not_cut),
+        cmocka_unit_test(a_reader_that_does_not_read_is_cut),
+        cmocka_unit_test(a_server_can_go_while_a_stream_sleeps),
+        cmocka_unit_test(an_answer_can_come_later),
+        cmocka_unit_test(a_late_answer_may_find_nobody),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -136,7 +136,10 @@ static enum MHD_Result on_access(void *ctx, struct MHD_Connection *mhd, const ch
                                  size_t *upload_len, void **state)
 {
     struct http_connection *connection = *state;
+    const struct http_server *server = ctx;
 
+    if (server->closing && (connection == NULL || !connection->handled))
+        return MHD_NO;
     if (connection == NULL) {
         *state = connection_new(ctx, mhd, path, method);
         return MHD_YES;
@@ -166,8 +169,14 @@ static void run(struct http_server *server)
     MHD_UNSIGNED_LONG_LONG wait_ms;
 
     MHD_run(server->mhd);
-    if (MHD_get_timeout(server->mhd, &wait_ms) == MHD_YES)
+    if (server->timer != NULL && MHD_get_timeout(server->mhd, &wait_ms) == MHD_YES)
         loop_rearm(server->timer, wait_ms, 0);
+}
+
+void http_server_wake(struct http_server *server)
+{
+    if (server->timer != NULL)
+        loop_rearm(server->timer, 0, 0);
 }
 
 static void on_ready(void *ctx, int fd UNUSED, uint32_t events UNUSED)
@@ -189,15 +198,8 @@ static void log_mhd(void *ctx UNUSED, const char *fmt, va_list args)
     log_say(LOG_DEBUG, "http.server", "%s", text);
 }
 
-int http_server_new(struct loop *loop, int *listen_fd, http_handler_fn *handler, void *ctx,
-                    struct http_server **out, struct err *err)
+static int start(struct http_server *server, int *listen_fd, struct err *err)
 {
-    struct http_server *server = mem_new(sizeof(*server));
-
-    *server = (struct http_server){.loop = loop, .handler = handler, .ctx = ctx};
-    TAILQ_INIT(&server->held);
-    TAILQ_INIT(&server->waiting);
-    *out = server;
     TRY(fd_set_nonblocking(*listen_fd, err));
     server->mhd = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_access,
@@ -210,16 +212,35 @@ int http_server_new(struct loop *loop, int *listen_fd, http_handler_fn *handler,
     *listen_fd = -1; /* libmicrohttpd closes it */
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->mhd, MHD_DAEMON_INFO_EPOLL_FD);
     INVARIANT(info != NULL);
-    TRY(loop_add_timer(loop, IDLE_SEC * 1000, 0, on_timer, server, &server->timer, err));
-    return loop_add_fd(loop, info->epoll_fd, EPOLLIN, on_ready, server, &server->source, err);
+    TRY(loop_add_timer(server->loop, IDLE_SEC * 1000, 0, on_timer, server, &server->timer, err));
+    return loop_add_fd(server->loop, info->epoll_fd, EPOLLIN, on_ready, server, &server->source,
+                       err);
+}
+
+int http_server_new(struct loop *loop, int *listen_fd, http_handler_fn *handler, void *ctx,
+                    struct http_server **out, struct err *err)
+{
+    struct http_server *server = mem_new(sizeof(*server));
+
+    *server = (struct http_server){.loop = loop, .handler = handler, .ctx = ctx};
+    TAILQ_INIT(&server->held);
+    TAILQ_INIT(&server->waiting);
+    if (start(server, listen_fd, err) < 0) {
+        http_server_free(server);
+        return -1;
+    }
+    *out = server;
+    return 0;
 }
 
 void http_server_free(struct http_server *server)
 {
     if (server == NULL)
         return;
+    server->closing = true;
     loop_remove(server->loop, server->source);
     loop_remove(server->loop, server->timer);
+    server->timer = NULL;
     /* A suspended connection must be woken before the daemon can stop. */
     while (!TAILQ_EMPTY(&server->waiting)) {
         struct http_connection *connection = TAILQ_FIRST(&server->waiting);
@@ -227,6 +248,7 @@ void http_server_free(struct http_server *server)
         http_request_answered(&connection->request);
     }
     http_server_release(server);
+    http_streams_end(server);
     if (server->mhd != NULL)
         MHD_stop_daemon(server->mhd);
     free(server);
@@ -253,6 +275,9 @@ bool http_server_release(struct http_server *server)
         MHD_resume_connection(connection->mhd);
     }
     run(server);
+    /* What the same connections asked meanwhile gets the next batch, after other events. */
+    if (server->held_count > 0)
+        http_server_wake(server);
     return true;
 }
 

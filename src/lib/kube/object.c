@@ -100,6 +100,17 @@ static bool is_protobuf(const char *content_type)
            strncasecmp(content_type, "application/vnd.kubernetes.protobuf", 35) == 0;
 }
 
+/* Without a type JSON is meant. What forms and plain scripts of other sites can send is not read.
+ */
+static bool is_json(const char *content_type)
+{
+    return content_type == NULL || content_type[0] == '\0' ||
+           strncasecmp(content_type, "application/json", 16) == 0 ||
+           strncasecmp(content_type, "application/json-patch+json", 27) == 0 ||
+           strncasecmp(content_type, "application/merge-patch+json", 28) == 0 ||
+           strncasecmp(content_type, "application/strategic-merge-patch+json", 38) == 0;
+}
+
 static int parse_yaml(struct span text, json_t **out, struct err *err)
 {
     CLEANUP_JSON json_t *documents = NULL;
@@ -135,7 +146,9 @@ int kube_read_body(struct kube_call *call, const struct kube_shape *shape, json_
         return kube_refuse(call, 413, "RequestEntityTooLarge", NULL,
                            "Request entity too large: limit is %d", KUBE_BODY_MAX);
     bool protobuf = is_protobuf(request->content_type);
-    if (protobuf && (shape == NULL || !has_wire(shape)))
+    bool known = protobuf ? shape != NULL && has_wire(shape)
+                          : is_yaml(request->content_type) || is_json(request->content_type);
+    if (!known)
         return kube_refuse(call, 415, "UnsupportedMediaType", NULL,
                            "the body of the request was in an unknown format - accepted media "
                            "types include: application/json, application/yaml");

@@ -160,7 +160,7 @@ static void a_watch_ends_when_its_time_is_over(void **state)
 
     kube_server_tick(rig->server);
     assert_false(rig->ended);
-    usleep(1100 * 1000);
+    nanosleep(&(struct timespec){.tv_sec = 1, .tv_nsec = 100000000}, NULL);
     kube_server_tick(rig->server);
     assert_true(rig->ended);
     kube_watch_free(watch);

@@ -50,9 +50,9 @@ static const char *cached(char *cache[KINDS_MAX], const struct kube_kind *kind, 
 {
     size_t at = 0;
 
-    while (kube_kinds[at] != NULL && kube_kinds[at] != kind)
+    while (at < KINDS_MAX && kube_kinds[at] != NULL && kube_kinds[at] != kind)
         at++;
-    INVARIANT(kube_kinds[at] == kind && at < KINDS_MAX);
+    INVARIANT(at < KINDS_MAX && kube_kinds[at] == kind);
     if (cache[at] == NULL)
         cache[at] = mem_printf(fmt, first, second);
     return cache[at];

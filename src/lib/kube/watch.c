@@ -303,24 +303,28 @@ void kube_watch_free(struct kube_watch *watch)
     free(watch);
 }
 
-static void tick(struct kube_watch *watch, uint64_t now)
+static void bookmark(struct kube_watch *watch, uint64_t now)
 {
     const struct kube_storage *storage = watch->server->config.storage;
 
-    if (watch->over)
-        return;
-    if (now >= watch->end_ns) {
-        tell_end(watch);
-        return;
-    }
-    if (!watch->bookmarks || now < watch->bookmark_ns)
-        return;
     watch->bookmark_ns = now + BOOKMARK_SEC * 1000000000ULL;
     /* Whatever this watch has not seen by now is none of its business. */
     watch->revision = NUM_MAX(watch->revision, storage->revision(storage->ctx));
     if (watch->revision != watch->bookmark_revision)
         send_bookmark(watch, false);
     watch->bookmark_revision = watch->revision;
+}
+
+/* The last bookmark is where the client's next watch begins. */
+static void tick(struct kube_watch *watch, uint64_t now)
+{
+    if (watch->over)
+        return;
+    bool ends = now >= watch->end_ns;
+    if (watch->bookmarks && (ends || now >= watch->bookmark_ns))
+        bookmark(watch, now);
+    if (ends)
+        tell_end(watch);
 }
 
 void kube_server_tick(struct kube_server *server)

@@ -200,7 +200,9 @@ static void give_back(struct limit_table *table, uint64_t key, uint64_t time)
 {
     for (;;) {
         struct slot *slot = find(table, key);
-        struct slot seen = slot == NULL ? (struct slot){.key = 0} : load(slot);
+        if (slot == NULL)
+            return;
+        struct slot seen = load(slot);
         if (seen.key != key)
             return;
         struct slot new = {.key = key, .full_at = seen.full_at > time ? seen.full_at - time : 0};

@@ -124,12 +124,26 @@ static const struct default_role roles[] = {
       {"invoke", "drun.io", "models"},
       {"create get list watch delete", "drun.io", "apikeys/self"}}},
     {"drun:viewer", NULL, "view", {{0}}},
+    /* The posture role comes to the front door as a client: it may see which models there are and
+     * call them, and do as it likes in a namespace of its own. */
+    {"drun:posture",
+     NULL,
+     NULL,
+     {{READ, "core", "namespaces"},
+      {READ, "drun.io", "models modelservices controls"},
+      {"invoke", "drun.io", "models"}}},
+    {"drun:posture-namespace",
+     NULL,
+     NULL,
+     {{EVERYTHING, "core", "configmaps secrets serviceaccounts serviceaccounts/token"},
+      {EVERYTHING, "drun.io", "models apikeys apikeys/self"}}},
 };
 
 static const struct default_binding {
     const char *name;
     const char *role;
     const char *groups;
+    const char *namespace; /* NULL: in the whole cluster */
 } bindings[] = {
     {"cluster-admin", "cluster-admin", "drun:operators"},
     {"drun:platform-admins", "drun:platform-admin", "drun:platform-admins"},
@@ -139,6 +153,8 @@ static const struct default_binding {
     {"system:discovery", "system:discovery", "system:authenticated"},
     {"system:public-info-viewer", "system:public-info-viewer",
      "system:authenticated system:unauthenticated"},
+    {"drun:posture", "drun:posture", "drun:posture"},
+    {"drun:posture", "drun:posture-namespace", "drun:posture", "drun-posture"},
 };
 
 static json_t *words(const char *text)
@@ -209,7 +225,8 @@ static json_t *role_json(const struct default_role *role)
 
 static json_t *binding_json(const struct default_binding *binding)
 {
-    json_t *json = object_json("ClusterRoleBinding", binding->name);
+    bool everywhere = binding->namespace == NULL;
+    json_t *json = object_json(everywhere ? "ClusterRoleBinding" : "RoleBinding", binding->name);
     json_t *groups = words(binding->groups);
     json_t *subjects = json_array();
     json_t *group;
@@ -219,6 +236,9 @@ static json_t *binding_json(const struct default_binding *binding)
         json_array_append_new(subjects, json_pack("{s:s, s:s, s:O}", "kind", "Group", "apiGroup",
                                                   RBAC_API_GROUP, "name", group));
     json_decref(groups);
+    if (!everywhere)
+        json_object_set_new(json_object_get(json, "metadata"), "namespace",
+                            json_string(binding->namespace));
     json_object_set_new(json, "roleRef",
                         json_pack("{s:s, s:s, s:s}", "apiGroup", RBAC_API_GROUP, "kind",
                                   "ClusterRole", "name", binding->role));

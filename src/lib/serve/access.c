@@ -8,7 +8,8 @@
 
 const char *serve_address(const struct serve_request *request)
 {
-    const char *address = http_request_header(request->http, "X-Real-IP");
+    /* The gateway puts the one address there that it saw, whatever the client said. */
+    const char *address = http_request_header(request->http, "X-Forwarded-For");
 
     return address == NULL ? "" : address;
 }
@@ -149,6 +150,14 @@ static void record_action(struct serve_request *request, const struct kube_attri
     action->name = serve_keep(request, ask->name);
 }
 
+void serve_name_action(struct serve_request *request, const char *name)
+{
+    struct audit_action *action = &request->event.action;
+
+    if (action->name.len == 0 && span_eq_str(action->verb, "create"))
+        action->name = serve_keep(request, name);
+}
+
 bool serve_kube_authorize(void *ctx, const struct kube_attributes *ask, char reason[256])
 {
     struct serve *serve = ctx;
@@ -177,14 +186,18 @@ bool serve_kube_authorize(void *ctx, const struct kube_attributes *ask, char rea
         record_action(serve->current, ask);
     bool in_scope = !caller || auth_scope_allows_verb(serve->current->principal, request.verb);
     bool allowed = policy != NULL && in_scope && rbac_decide(policy, &request, &because);
-    if (allowed)
+    bool narrowed = !allowed && in_scope && caller && serve->config.narrow != NULL &&
+                    serve->config.narrow(serve->config.ctx, serve->current, ask);
+    if (narrowed)
+        buf_put_str(&text, "what is the caller's own");
+    else if (allowed)
         rbac_reason_put(&because, &text);
     else if (!in_scope)
         buf_put_str(&text, "the API key's scope does not allow it");
     else if (policy == NULL)
         buf_put_str(&text, "no policy is published yet");
     snprintf(reason, 256, "%s", buf_text(&text));
-    return allowed;
+    return allowed || narrowed;
 }
 
 int serve_kube_rules(void *ctx, const struct kube_principal *principal, const char *namespace,

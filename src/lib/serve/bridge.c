@@ -63,9 +63,18 @@ static void start_watch(struct http_answer *answer, struct kube_watch *watch)
 
 /* ------------------------------------------------------------------ requests */
 
-static const char *query_of(const struct kube_request *request, const char *name)
+static const char *query_of(const struct kube_request *ask, const char *name)
 {
-    return http_request_query(request->query_ctx, name);
+    const struct serve_request *request = ask->query_ctx;
+    const char *given = http_request_query(request->http, name);
+
+    if (request->only == NULL || strcmp(name, "fieldSelector") != 0)
+        return given;
+    if (given == NULL || given[0] == '\0')
+        return request->only;
+    const char *both = arena_printf(ask->arena, "%s,%s", given, request->only);
+    /* Without room for it nothing may be shown that was not allowed. */
+    return both == NULL ? "metadata.name=" : both;
 }
 
 static const struct kube_principal *principal_of(const struct serve_request *request)
@@ -111,7 +120,7 @@ void serve_by_kube(struct serve_request *request)
         .method = http->method,
         .path = http->path,
         .query = query_of,
-        .query_ctx = (void *)(uintptr_t)http,
+        .query_ctx = request,
         .accept = http_request_header(http, "Accept"),
         .content_type = http_request_header(http, "Content-Type"),
         .body = http->body,

@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-enum { REMEMBERED_TOKENS = 512, TICK_MS = 1000 };
+enum { REMEMBERED_TOKENS = 512, TICK_MS = 1000, BATCHES_A_TURN = 4 };
 
 static bool is_probe(const char *path)
 {
@@ -99,9 +99,11 @@ void serve_answered(struct serve_request *request)
 static void as_unavailable(void *ctx UNUSED, const struct err *err, struct http_answer *answer)
 {
     struct kube_answer status = {.body = BUF_INIT(4096)};
+    struct err unavailable = *err;
 
-    kube_answer_error(&status, err);
-    answer->status = 503;
+    unavailable.code = ERR_UNAVAILABLE; /* whatever it was for us, the caller may try again */
+    kube_answer_error(&status, &unavailable);
+    answer->status = status.status;
     http_answer_header(answer, "Content-Type", status.content_type);
     http_answer_header(answer, "Retry-After", "1");
     buf_put_span(&answer->body, buf_span(&status.body));
@@ -117,27 +119,40 @@ static size_t held(const struct serve *serve)
     return count;
 }
 
+static bool is_pending(const struct serve *serve)
+{
+    return held(serve) > 0 || serve->record_count > 0 ||
+           (serve->config.store != NULL && store_needs_flush(serve->config.store));
+}
+
+static void run_batch(struct serve *serve)
+{
+    struct err err = ERR_INIT;
+    bool durable = serve_flush(serve, &err) == 0;
+
+    if (durable && serve->config.after_flush != NULL)
+        serve->config.after_flush(serve->config.ctx);
+    if (!durable)
+        log_error("serve.flush", &err);
+    if (!durable && serve->config.after_discard != NULL)
+        serve->config.after_discard(serve->config.ctx);
+    for (size_t i = 0; i < serve->listener_count; i++) {
+        struct http_server *server = serve->listeners[i].server;
+        if (durable)
+            http_server_release(server);
+        else
+            http_server_fail(server, &err, as_unavailable, NULL);
+    }
+}
+
+/* Releasing answers reads further requests of the same connections. Some batches follow at once;
+ * then other events get their turn, whatever the clients do. */
 static void after_batch(void *ctx)
 {
     struct serve *serve = ctx;
 
-    /* Releasing answers may read further requests from the same connections. */
-    while (held(serve) > 0 || serve->record_count > 0 ||
-           (serve->config.store != NULL && store_needs_flush(serve->config.store))) {
-        struct err err = ERR_INIT;
-        bool durable = serve_flush(serve, &err) == 0;
-        if (durable && serve->config.after_flush != NULL)
-            serve->config.after_flush(serve->config.ctx);
-        if (!durable)
-            log_error("serve.flush", &err);
-        for (size_t i = 0; i < serve->listener_count; i++) {
-            struct http_server *server = serve->listeners[i].server;
-            if (durable)
-                http_server_release(server);
-            else
-                http_server_fail(server, &err, as_unavailable, NULL);
-        }
-    }
+    for (int i = 0; i < BATCHES_A_TURN && is_pending(serve); i++)
+        run_batch(serve);
 }
 
 static void on_tick(void *ctx)
@@ -181,7 +196,10 @@ static void on_changed(void *ctx, const struct kube_change *change)
 {
     struct serve *serve = ctx;
 
-    serve->config.changed(serve->config.ctx, change);
+    if (serve->current != NULL)
+        serve_name_action(serve->current, change->name);
+    if (serve->config.changed != NULL)
+        serve->config.changed(serve->config.ctx, change);
 }
 
 static int on_token(void *ctx, const struct kube_principal *principal, const json_t *account,
@@ -203,7 +221,7 @@ static int start_kube(struct serve *serve, struct err *err)
         .rules = serve_kube_rules,
         .namespace_state = serve_kube_namespace,
         .admit = config->admit == NULL ? NULL : on_admit,
-        .changed = config->changed == NULL ? NULL : on_changed,
+        .changed = on_changed,
         .issue_token = config->issue_token == NULL ? NULL : on_token,
     };
 

@@ -28,6 +28,9 @@ struct serve_request {
     /* The record that this request will leave. A route fills in event, actor and action; the rest
      * is filled in from the answer. An event without a name leaves no record. */
     struct audit_event event;
+    /* A field selector beside the caller's own, for lists and watches; set by the narrow function.
+     */
+    const char *only;
     bool operator_socket; /* it came in at the operator's own socket */
     bool later;           /* set by serve_later() */
 };
@@ -35,6 +38,11 @@ struct serve_request {
 /* Looks at a request before the kinds do: true when it answered. The caller is not authenticated
  * yet. */
 typedef bool serve_route_fn(void *ctx, struct serve_request *request);
+
+/* RBAC gives the caller no right to what is asked: has he one to a part of it, as to his own keys?
+ * For a list or watch it sets request->only. */
+typedef bool serve_narrow_fn(void *ctx, struct serve_request *request,
+                             const struct kube_attributes *ask);
 
 struct serve_config {
     struct role *role;
@@ -45,10 +53,13 @@ struct serve_config {
     kube_admit_fn *admit;                 /* may be NULL */
     kube_changed_fn *changed;             /* may be NULL */
     kube_token_fn *issue_token;           /* may be NULL */
+    serve_narrow_fn *narrow;              /* may be NULL */
     /* Makes records durable; NULL: by asking the audit role. */
     int (*record)(void *ctx, const struct audit_event *events, size_t count, struct err *err);
     /* Runs in each batch when all is durable, before the answers leave; may be NULL. */
     loop_fn *after_flush;
+    /* Runs when a batch was taken back instead; may be NULL. */
+    loop_fn *after_discard;
     void *ctx; /* of all functions above */
 };
 
@@ -60,8 +71,8 @@ void serve_free_ptr(struct serve **serve);
 /* What an owner of kinds may do: its own folders, its sockets that listen already, a thread. */
 extern const struct role_promises serve_promises;
 
-/* The role's own store, SQLite in its folder or its schema in PostgreSQL, as the settings say; refused
- * when it is older than what the audit log knows of it. */
+/* The role's own store, SQLite in its folder or its schema in PostgreSQL, as the settings say;
+ * refused when it is older than what the audit log knows of it. */
 int serve_store_open(struct role *role, struct store **out, struct err *err) MUST_USE;
 
 /* For a route that returns true without an answer yet: the request lives on until

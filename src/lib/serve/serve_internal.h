@@ -27,6 +27,9 @@ struct serve {
     struct serve_request *current; /* the request that kube is serving */
 };
 
+/* What was created; whoever may create need not say the name when he asks for the right. */
+void serve_name_action(struct serve_request *request, const char *name);
+
 /* Serves the request by the kinds. */
 void serve_by_kube(struct serve_request *request);
 kube_authorize_fn serve_kube_authorize;

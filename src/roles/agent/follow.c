@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* api's orders, one after the other, and the answers to them. */
 #include "agent/agent_internal.h"
-#include "agent/orders.h"
 #include "base/mem.h"
 #include "log/log.h"
+#include "wire/orders.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -105,7 +105,7 @@ static int open_runtime(struct host *host, int which, struct err *err)
     if (host->runtimes[which] != NULL)
         return 0;
     if (oci_runtime_open(&config, &host->runtimes[which], err) < 0) {
-        snprintf(host->why_not[which], REASON_SIZE, "%s", err->msg);
+        snprintf(host->why_not[which], REASON_SIZE, "%.*s", REASON_SIZE - 1, err->msg);
         return -1;
     }
     return 0;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/proof_table.h"
 
+#include "agent/audit_file.h"
 #include "agent/job.h"
-#include "agent/proofs.h"
 #include "agent/scan.h"
 #include "agent/service.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "wire/proofs.h"
 
 #include <string.h>
 
@@ -51,6 +52,20 @@ static int handle_probe(void *ctx, struct ipc_request *request, struct buf *repl
     json_object_set_new(answer, "sandbox", json_string(sandbox_id(sandbox)));
     json_object_set_new(answer, "host", host_describe(agent->host));
     codec_json_put(answer, reply);
+    return IPC_ANSWER;
+}
+
+static int handle_audit_file(void *ctx, struct ipc_request *request, struct buf *reply,
+                             struct err *err)
+{
+    struct agent *agent = ctx;
+    struct cursor cursor = cursor_of(request->body);
+    uint32_t number = cursor_u32(&cursor);
+
+    TRY(cursor_done(&cursor, "the question", err));
+    request->reply_fds->fd[0] = audit_file_open(agent, number, reply, err);
+    TRY(request->reply_fds->fd[0]);
+    request->reply_fds->count = 1;
     return IPC_ANSWER;
 }
 
@@ -141,6 +156,7 @@ static int handle_scan(void *ctx, struct ipc_request *request, struct buf *reply
 static const struct ipc_message messages[] = {
     {AGENT_PROBE_SANDBOX, "probe_sandbox", IPC_FROM(ROLE_POSTURE), 1024, 0, handle_probe},
     {AGENT_SCAN_FILES, "scan_files", IPC_FROM(ROLE_POSTURE), 16 * 1024, 0, handle_scan},
+    {AGENT_AUDIT_FILE, "audit_file", IPC_FROM(ROLE_POSTURE), 4, 0, handle_audit_file},
     {0},
 };
 

@@ -144,7 +144,9 @@ static void discover(struct http_answer *answer)
                 "{\"name\":\"auditevents\",\"singularName\":\"auditevent\",\"namespaced\":true,"
                 "\"kind\":\"AuditEvent\",\"verbs\":[\"get\",\"list\",\"watch\"]},"
                 "{\"name\":\"checkpoints\",\"singularName\":\"checkpoint\",\"namespaced\":false,"
-                "\"kind\":\"Checkpoint\",\"verbs\":[\"get\"]}]}\n");
+                "\"kind\":\"Checkpoint\",\"verbs\":[\"get\"]},"
+                "{\"name\":\"publickey\",\"singularName\":\"publickey\",\"namespaced\":false,"
+                "\"kind\":\"PublicKey\",\"verbs\":[\"get\"]}]}\n");
 }
 
 /* ------------------------------------------------------------------ routes */
@@ -175,6 +177,11 @@ static bool find_route(const struct http_request *request, const char *path, str
         out->namespace = arena_copy(request->arena, span_of(rest, (size_t)(slash - rest)));
         out->action.namespace = out->namespace == NULL ? "" : out->namespace;
         path = slash;
+    }
+    if (slash == NULL && strcmp(path, "/publickey") == 0) {
+        out->action.resource = "publickey";
+        out->action.verb = "get";
+        return true;
     }
     out->action.resource = "auditevents";
     rest = behind(path, "/auditevents");
@@ -210,6 +217,24 @@ static void get_checkpoint(struct audit_api *api, const struct http_request *req
     }
 }
 
+/* In the form in which verifiers take them (docs/PROTOCOL.audit section 3), the newest last. */
+static void get_public_key(struct audit_api *api, struct http_answer *answer)
+{
+    struct note_keys keys;
+    struct err err = ERR_INIT;
+
+    if (audit_service_signers(api->config.service, &keys, &err) < 0) {
+        api_fail(answer, &err);
+        return;
+    }
+    answer->status = 200;
+    http_answer_header(answer, "Content-Type", "text/plain; charset=utf-8");
+    for (size_t i = 0; i < keys.count; i++) {
+        note_key_put(&keys.key[i], &answer->body);
+        buf_put_u8(&answer->body, '\n');
+    }
+}
+
 static void serve(struct audit_api *api, const struct route *route,
                   const struct http_request *request, struct http_answer *answer)
 {
@@ -220,6 +245,8 @@ static void serve(struct audit_api *api, const struct route *route,
     if (audit_service_log(api->config.service) == NULL) {
         err_set(&err, ERR_UNAVAILABLE, "the audit log is not open yet: kms is sealed");
         api_fail(answer, &err);
+    } else if (action->resource[0] == 'p') {
+        get_public_key(api, answer);
     } else if (action->resource[0] == 'c') {
         get_checkpoint(api, request, action->name, answer);
     } else if (action->name[0] != '\0') {

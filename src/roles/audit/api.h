@@ -3,12 +3,13 @@
  * Reading the log over HTTP, in the manner of the Kubernetes API:
  *
  *     GET /apis/audit.drun.io/v1                                     what there is
- *     GET /apis/audit.drun.io/v1/auditevents                         newest first, filtered, in
- * pages GET /apis/audit.drun.io/v1/auditevents?watch=true              goes on, a JSON line each
+ *     GET /apis/audit.drun.io/v1/auditevents                         newest first, filtered, paged
+ *     GET /apis/audit.drun.io/v1/auditevents?watch=true              goes on, a JSON line each
  *     GET /apis/audit.drun.io/v1/namespaces/NS/auditevents           those of one namespace
  *     GET /apis/audit.drun.io/v1/auditevents/INDEX                   one, with its proof
  *     GET /apis/audit.drun.io/v1/checkpoints/latest                  signed note, text
  *     GET /apis/audit.drun.io/v1/checkpoints/consistency?from=A&to=B a proof, text
+ *     GET /apis/audit.drun.io/v1/publickey                           of all generations, text
  *
  * Query arguments of a list: limit, continue, resourceVersion (watch: the index to begin at), order
  * (newest, oldest), actor, event ("drun.auth.*"), role, outcome, since, until (RFC 3339).
@@ -24,7 +25,7 @@ struct audit_api;
 /* What a request wants; names are "" when there are none. */
 struct audit_api_action {
     const char *verb;     /* "list", "watch", "get" */
-    const char *resource; /* "auditevents", "checkpoints" */
+    const char *resource; /* "auditevents", "checkpoints", "publickey" */
     const char *namespace;
     const char *name;
 };

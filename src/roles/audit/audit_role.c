@@ -7,18 +7,23 @@
 #include "audit_role.h"
 
 #include "api.h"
+#include "base/fd.h"
 #include "base/mem.h"
 #include "kms_keys.h"
+#include "log/log.h"
 #include "serve/serve.h"
 #include "table.h"
 
-enum { RETENTION_SEC = 365 * 24 * 3600 };
+#include <fcntl.h>
+
+enum { RETENTION_SEC = 365 * 24 * 3600, PUBLIC_KEYS_MAX = 16 * 1024, HOUR_MS = 3600 * 1000 };
 
 /* The log, and nothing else that it could write. */
 static const struct role_promises promises = {.promises = LOCKDOWN_FILES,
                                               .data_access = LOCKDOWN_PATH_WRITE};
 
 struct audit_role {
+    struct role *role;
     struct kms_keys keys;
     struct audit_service *service;
     struct audit_api *api;
@@ -67,8 +72,35 @@ static const char *peer_name(unsigned peer)
     return role_name((enum role_id)peer);
 }
 
+/* What verifies the log, for auditors on this machine and for the posture role: one verifier key a
+ * line, of every generation. */
+static int publish_keys(struct role *role, struct kms_keys *keys, struct err *err)
+{
+    CLEANUP(buf_free) struct buf text = BUF_INIT(PUBLIC_KEYS_MAX);
+    CLEANUP_FD int dir_fd = fd_open_dir(AT_FDCWD, role_own_run_dir(role), err);
+    struct note_keys list = {0};
+
+    TRY(dir_fd);
+    TRY(kms_keys_signers(keys, &list, err));
+    for (size_t i = 0; i < list.count; i++) {
+        note_key_put(&list.key[i], &text);
+        buf_put_u8(&text, '\n');
+    }
+    return fd_replace_file(dir_fd, "public.keys", 0644, buf_span(&text), false, err);
+}
+
+static void on_hour(void *ctx)
+{
+    struct audit_role *role = ctx;
+    struct err err = ERR_INIT;
+
+    if (publish_keys(role->role, &role->keys, &err) < 0)
+        log_error("audit.keys", &err);
+}
+
 static int start(struct role *role, const char *origin, struct audit_role *out, struct err *err)
 {
+    out->role = role;
     out->keys = (struct kms_keys){.kms = role_peer(role, ROLE_KMS), .origin = origin};
     struct audit_service_config service = {
         .loop = role_loop(role),
@@ -86,7 +118,8 @@ static int start(struct role *role, const char *origin, struct audit_role *out, 
     struct audit_api_config api = {.service = out->service, .allow = on_allow};
     out->api = audit_api_new(&api);
     struct serve_config serve = {.role = role, .route = on_route, .record = record, .ctx = out};
-    return serve_new(&serve, &out->serve, err);
+    TRY(serve_new(&serve, &out->serve, err));
+    return loop_add_timer(role_loop(role), 0, HOUR_MS, on_hour, out, NULL, err);
 }
 
 int audit_main(struct role *role, struct err *err)

@@ -20,10 +20,8 @@ static int open_log(struct audit_service *service, struct err *err)
     struct note_keys signers;
 
     TRY(dir_fd);
-    if (service->config.load_signers != NULL) {
-        TRY(service->config.load_signers(config.keys.ctx, &signers, err));
-        config.signers = &signers;
-    }
+    TRY(audit_service_signers(service, &signers, err));
+    config.signers = &signers;
     return audit_log_open(&dir_fd, &config, &service->log, err);
 }
 
@@ -82,6 +80,16 @@ void audit_service_free_ptr(struct audit_service **service)
 struct audit_log *audit_service_log(struct audit_service *service)
 {
     return service->log;
+}
+
+int audit_service_signers(struct audit_service *service, struct note_keys *out, struct err *err)
+{
+    const struct audit_log_config *log = &service->config.log;
+
+    if (service->config.load_signers != NULL)
+        return service->config.load_signers(log->keys.ctx, out, err);
+    *out = *log->signers;
+    return 0;
 }
 
 /* ------------------------------------------------------------------ from the roles */

@@ -42,6 +42,9 @@ void audit_service_free_ptr(struct audit_service **service);
 
 /* NULL while it is not open. */
 struct audit_log *audit_service_log(struct audit_service *service);
+/* All generations of the key that signs the log's checkpoints. */
+int audit_service_signers(struct audit_service *service, struct note_keys *out,
+                          struct err *err) MUST_USE;
 /* Appends the role's own events at once. `role` becomes "audit". */
 int audit_service_record(struct audit_service *service, const struct audit_event *events,
                          size_t count, struct err *err) MUST_USE;

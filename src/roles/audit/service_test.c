@@ -396,12 +396,28 @@ static void access_is_asked_for(void **state UNUSED)
     assert_string_equal(buf_text(&body), "no list auditevents");
     assert_int_equal(get_as("nobody", "/apis/audit.drun.io/v1/auditevents/3", &body), 403);
     assert_int_equal(get_as("nobody", "/apis/audit.drun.io/v1/checkpoints/latest", &body), 403);
+    assert_int_equal(get_as("nobody", "/apis/audit.drun.io/v1/publickey", &body), 403);
     assert_int_equal(get_as("tenant", "/apis/audit.drun.io/v1/auditevents", &body), 403);
     assert_int_equal(
         get_as("tenant", "/apis/audit.drun.io/v1/namespaces/tenant-a/auditevents", &body), 200);
     assert_null(strstr(buf_text(&body), AUDIT_MODEL_CALL)); /* those have no namespace here */
     assert_int_equal(
         get_as("tenant", "/apis/audit.drun.io/v1/namespaces/tenant-b/auditevents", &body), 403);
+}
+
+static void the_public_key_opens_the_checkpoint(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf text = BUF_INIT(NOTE_MAX);
+    CLEANUP(buf_free) struct buf note = BUF_INIT(NOTE_MAX);
+    struct note_keys keys;
+    struct checkpoint checkpoint;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(get_as("auditor", "/apis/audit.drun.io/v1/publickey", &text), 200);
+    assert_int_equal(note_keys_parse(buf_span(&text), TEST_ORIGIN, &keys, &err), 0);
+    assert_int_equal(keys.count, world.keys.signers.count);
+    assert_int_equal(get_as("auditor", "/apis/audit.drun.io/v1/checkpoints/latest", &note), 200);
+    assert_int_equal(checkpoint_open(buf_span(&note), &keys, TEST_ORIGIN, &checkpoint, &err), 0);
 }
 
 static void bad_requests_are_told_why(void **state UNUSED)
@@ -426,7 +442,7 @@ static void bad_requests_are_told_why(void **state UNUSED)
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         assert_int_equal(get_as("auditor", bad[i].path, &body), bad[i].status);
     CLEANUP_JSON json_t *resources = get_json("/apis/audit.drun.io/v1");
-    assert_int_equal(json_array_size(codec_json_at(resources, "resources", NULL)), 2);
+    assert_int_equal(json_array_size(codec_json_at(resources, "resources", NULL)), 3);
 }
 
 static void a_watch_goes_on(void **state UNUSED)
@@ -484,6 +500,7 @@ int main(void)
         cmocka_unit_test(pages_cover_the_list),
         cmocka_unit_test(one_event_comes_with_a_proof_that_holds),
         cmocka_unit_test(access_is_asked_for),
+        cmocka_unit_test(the_public_key_opens_the_checkpoint),
         cmocka_unit_test(bad_requests_are_told_why),
         cmocka_unit_test(a_watch_goes_on),
         cmocka_unit_test(afterwards_the_log_verifies),

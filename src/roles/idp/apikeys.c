@@ -36,14 +36,12 @@ static int check_owner(struct idp *idp, const struct kube_change *change, struct
     const char *user = codec_json_text(spec, "user", "");
 
     if (service_account != NULL) {
-        if (idp_may(idp, caller, "impersonate", "", "serviceaccounts", change->namespace,
-                    service_account))
+        if (idp_may_impersonate(idp, caller, "serviceaccounts", change->namespace, service_account))
             return 0;
         return err_set(err, ERR_DENIED, "%s has no right to impersonate the service account %s",
                        caller->name, service_account);
     }
-    if (strcmp(user, caller->name) != 0 &&
-        !idp_may(idp, caller, "impersonate", "", "users", "", user))
+    if (strcmp(user, caller->name) != 0 && !idp_may_impersonate(idp, caller, "users", "", user))
         return err_set(err, ERR_DENIED, "%s may make keys for itself alone", caller->name);
     if (strcmp(user, AUTH_POSTURE) == 0 && strcmp(caller->name, AUTH_POSTURE) == 0)
         return 0;
@@ -120,6 +118,41 @@ int apikey_admit(struct idp *idp, struct kube_change *change, struct err *err)
     if (is_disabled(change->object) && !is_disabled(change->old))
         note_revoked(change);
     return 0;
+}
+
+/* ------------------------------------------------------------------ one's own */
+
+static bool is_own(struct idp *idp, const struct kube_attributes *ask)
+{
+    CLEANUP_JSON json_t *object = NULL;
+    struct err err = ERR_INIT;
+
+    return kube_object_get(serve_kube(idp->serve), &kube_api_key, ask->namespace, ask->name,
+                           &object, &err) == 0 &&
+           strcmp(codec_json_text(json_object_get(object, "spec"), "user", ""),
+                  ask->principal->name) == 0;
+}
+
+static bool is_collection_verb(const char *verb)
+{
+    return strcmp(verb, "list") == 0 || strcmp(verb, "watch") == 0 ||
+           strcmp(verb, "deletecollection") == 0;
+}
+
+bool apikey_narrow(void *ctx, struct serve_request *request, const struct kube_attributes *ask)
+{
+    struct idp *idp = ctx;
+
+    if (ask->resource == NULL || strcmp(ask->resource, "apikeys") != 0 ||
+        ask->subresource[0] != '\0' ||
+        !idp_may_self(idp, ask->principal, ask->verb, ask->group, "apikeys", ask->namespace))
+        return false;
+    if (strcmp(ask->verb, "create") == 0)
+        return true; /* admission asks for whom */
+    if (!is_collection_verb(ask->verb))
+        return is_own(idp, ask);
+    request->only = arena_printf(request->http->arena, "spec.user=%s", ask->principal->name);
+    return request->only != NULL;
 }
 
 /* ------------------------------------------------------------------ after the write */

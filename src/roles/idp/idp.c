@@ -87,6 +87,7 @@ static int start(struct idp *idp, struct err *err)
         .kinds = kinds,
         .admit = idp_admit,
         .changed = idp_changed,
+        .narrow = apikey_narrow,
         .after_flush = after_flush,
         .ctx = idp,
     };

@@ -129,24 +129,44 @@ bool idp_in_group(const struct kube_principal *caller, const char *group)
     return false;
 }
 
-bool idp_may(struct idp *idp, const struct kube_principal *caller, const char *verb,
-             const char *group, const char *resource, const char *namespace, const char *name)
+static bool decide(struct idp *idp, const struct kube_principal *caller,
+                   struct rbac_request *request)
 {
     const struct snapshot *policy = serve_policy(idp->serve);
     struct span groups[AUTH_GROUPS_MAX];
+
+    request->user = (struct rbac_user){.name = span_str(caller->name), .groups = groups};
+    for (size_t i = 0; caller->groups != NULL && caller->groups[i] != NULL; i++)
+        if (request->user.group_count < AUTH_GROUPS_MAX)
+            groups[request->user.group_count++] = span_str(caller->groups[i]);
+    return policy != NULL && rbac_decide(policy, request, NULL);
+}
+
+bool idp_may_impersonate(struct idp *idp, const struct kube_principal *caller, const char *resource,
+                         const char *namespace, const char *name)
+{
     struct rbac_request request = {
-        .user = {.name = span_str(caller->name), .groups = groups},
-        .verb = span_str(verb),
-        .api_group = span_str(group),
+        .verb = span_str("impersonate"),
         .resource = span_str(resource),
         .namespace = span_str(namespace),
         .name = span_str(name),
     };
 
-    for (size_t i = 0; caller->groups != NULL && caller->groups[i] != NULL; i++)
-        if (request.user.group_count < AUTH_GROUPS_MAX)
-            groups[request.user.group_count++] = span_str(caller->groups[i]);
-    return policy != NULL && rbac_decide(policy, &request, NULL);
+    return decide(idp, caller, &request);
+}
+
+bool idp_may_self(struct idp *idp, const struct kube_principal *caller, const char *verb,
+                  const char *group, const char *resource, const char *namespace)
+{
+    struct rbac_request request = {
+        .verb = span_str(verb),
+        .api_group = span_str(group),
+        .resource = span_str(resource),
+        .subresource = span_str("self"),
+        .namespace = span_str(namespace),
+    };
+
+    return decide(idp, caller, &request);
 }
 
 /* Does being in the group alone give rights in the whole cluster? In a namespace of his own who
@@ -177,7 +197,7 @@ int members_may_add(struct idp *idp, const struct kube_principal *caller, const 
         if (strncmp(group, "system:", 7) == 0)
             return err_set(err, ERR_DENIED, "nobody can be put into the group %s", group);
         if (!idp_in_group(caller, group) && has_cluster_rights(idp, group) &&
-            !idp_may(idp, caller, "impersonate", "", "groups", "", group))
+            !idp_may_impersonate(idp, caller, "groups", "", group))
             return err_set(err, ERR_DENIED,
                            "%s is not in the group %s and has no right to impersonate it, so may "
                            "not put anybody into it",

@@ -4,6 +4,7 @@
 #include "codec/json.h"
 #include "idp/idp_internal.h"
 #include "role/role.h"
+#include "wire/proofs.h"
 
 enum { PROBE_SEC = 300 };
 

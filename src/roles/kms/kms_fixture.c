@@ -84,7 +84,7 @@ void fixture_start(struct fixture *fixture, bool sealed)
     if (fixture->pid == 0) {
         for (int peer = 0; peer < ROLE_COUNT; peer++)
             fd_close(&ours[peer]);
-        _exit(serve(fixture, theirs, sealed, &err) < 0);
+        _exit(serve(fixture, theirs, sealed, &err) < 0 ? 1 : 0);
     }
     for (int peer = 0; peer < ROLE_COUNT; peer++) {
         fd_close(&theirs[peer]);

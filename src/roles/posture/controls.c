@@ -49,7 +49,7 @@ const struct control controls[] = {
     {"PF-2", "Compute leasing", "算力租赁", PLATFORM, NULL},
     {"PF-3", "Model services", "大模型服务", PLATFORM, prove_pf3},
     {"PF-4", "AI app management", "AI 应用管理", PLATFORM, NULL},
-    {"PF-5", "The whitepaper that runs", "可运行的白皮书", PLATFORM, NULL},
+    {"PF-5", "The whitepaper that runs", "可运行的白皮书", PLATFORM, prove_pf5},
     {0},
 };
 /* clang-format on */

@@ -6,8 +6,8 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "fetch/fetch.h"
-#include "idp/table.h"
 #include "role/settings.h"
+#include "wire/proofs.h"
 
 #include <fcntl.h>
 
@@ -102,7 +102,10 @@ static int send(struct front *front, struct fetch_request *request, const char *
     }
     request->url = url;
     request->headers = headers;
-    TRY(fetch_run(front->fetch, request, &front->answer, err));
+    int done = fetch_run(front->fetch, request, &front->answer, err);
+    request->url = NULL;
+    request->headers = NULL; /* they were of this function */
+    TRY(done);
     *status = front->answer.status;
     if (out == NULL)
         return 0;

@@ -120,13 +120,24 @@ static void on_result(void *ctx, const struct runner_result *result)
 
 /* ------------------------------------------------------------------ running */
 
+/* Those of one control, or of all when it is NULL; `out` (may be NULL) gets their names as JSON. */
+static void run(struct posture *posture, const struct control *one, struct buf *out)
+{
+    size_t count = 0;
+
+    for (const struct control *control = controls; control->id != NULL; control++) {
+        if (control->prove == NULL || (one != NULL && one != control))
+            continue;
+        runner_add(posture->runner, control);
+        CLEANUP_FREE char *name = name_of(control);
+        if (out != NULL)
+            buf_printf(out, "%s\"%s\"", count++ > 0 ? "," : "", name);
+    }
+}
+
 static void run_all(void *ctx)
 {
-    struct posture *posture = ctx;
-
-    for (const struct control *control = controls; control->id != NULL; control++)
-        if (control->prove != NULL)
-            runner_add(posture->runner, control);
+    run(ctx, NULL, NULL);
 }
 
 static const struct control *find(const char *name, size_t len)
@@ -139,8 +150,8 @@ static const struct control *find(const char *name, size_t len)
     return NULL;
 }
 
-/* POST /apis/drun.io/v1/controls/NAME/probe; NAME "all" runs every proof. Answers 202 at once: the
- * result is the object's status, which can be watched. */
+/* POST /apis/drun.io/v1/controls/NAME/probe; NAME "all" runs every proof. Answers 202 at once with
+ * the names of what it started: the result is the object's status, which can be watched. */
 static bool on_route(void *ctx, struct serve_request *request)
 {
     static const char prefix[] = "/apis/drun.io/v1/controls/";
@@ -170,11 +181,9 @@ static bool on_route(void *ctx, struct serve_request *request)
         serve_answer_error(request, &err);
         return true;
     }
-    if (all)
-        run_all(posture);
-    else
-        runner_add(posture->runner, control);
-    buf_put_str(&request->answer->body, "{\"started\":true}\n");
+    buf_put_str(&request->answer->body, "{\"started\":[");
+    run(posture, control, &request->answer->body);
+    buf_put_str(&request->answer->body, "]}\n");
     serve_answer(request, 202, "application/json");
     return true;
 }

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ML-2: who may call a model; PF-3: a model answers. */
+/* ML-1: only the right file becomes a model; ML-2: who may call one; PF-3: a model answers. */
+#include "base/enc.h"
+#include "base/fd.h"
 #include "base/mem.h"
 #include "codec/json.h"
+#include "crypto/crypto.h"
 #include "front.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <time.h>
 
 static json_t *chat(const char *model, bool stream)
 {
@@ -63,6 +68,97 @@ void prove_pf3(struct proof *proof)
                  (long long)tokens);
     CLEANUP_FREE char *left = front_header(proof->front, "x-ratelimit-remaining-requests");
     proof_say(proof, "requests left in this minute: %s", left == NULL ? "no limit" : left);
+}
+
+/* ------------------------------------------------------------------ ML-1 */
+
+#define MODELS "/apis/drun.io/v1/namespaces/" FRONT_NAMESPACE "/models"
+
+enum { DIGEST_TEXT_SIZE = 72, WAIT_MS = 8000, LOOK_MS = 50 };
+
+static bool put_model(struct proof *proof, const char *name, const char *path, const char *digest)
+{
+    CLEANUP_JSON json_t *object =
+        json_pack("{s:s, s:s, s:{s:s}, s:{s:{s:s, s:s, s:s}}}", "apiVersion", "drun.io/v1", "kind",
+                  "Model", "metadata", "name", name, "spec", "artifact", "path", path, "format",
+                  "gguf", "digest", digest);
+    CLEANUP_FREE char *one = mem_printf(MODELS "/%s", name);
+    struct err err = ERR_INIT;
+    unsigned status;
+
+    if (front_call(proof->front, "DELETE", one, NULL, NULL, &status, NULL, &err) < 0 ||
+        front_call(proof->front, "POST", MODELS, NULL, object, &status, NULL, &err) < 0) {
+        proof_broken(proof, &err);
+        return false;
+    }
+    return proof_expect(proof, status == 201, "the Model %s is made (%u)", name, status);
+}
+
+/* The phase in which the model comes to rest, and why; both for the caller to free. */
+static char *wait_for_model(struct proof *proof, const char *name, char **reason)
+{
+    CLEANUP_FREE char *one = mem_printf(MODELS "/%s", name);
+    unsigned status;
+
+    for (int waited = 0; waited < WAIT_MS; waited += LOOK_MS) {
+        CLEANUP_JSON json_t *object = NULL;
+        struct err err = ERR_INIT;
+        if (front_call(proof->front, "GET", one, NULL, NULL, &status, &object, &err) < 0) {
+            proof_broken(proof, &err);
+            break;
+        }
+        const json_t *state = json_object_get(object, "status");
+        const char *phase = codec_json_text(state, "phase", "");
+        if (strcmp(phase, "Ready") == 0 || strcmp(phase, "Failed") == 0) {
+            const json_t *first = json_array_get(json_object_get(state, "conditions"), 0);
+            *reason = mem_strdup(codec_json_text(first, "reason", ""));
+            return mem_strdup(phase);
+        }
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L}, NULL);
+    }
+    *reason = mem_strdup("no verdict in time");
+    return mem_strdup("");
+}
+
+static void try_digest(struct proof *proof, const char *name, const char *path, const char *digest,
+                       const char *wanted)
+{
+    CLEANUP_FREE char *reason = NULL;
+    CLEANUP_FREE char *one = mem_printf(MODELS "/%s", name);
+    struct err err = ERR_INIT;
+    unsigned status;
+
+    if (!put_model(proof, name, path, digest))
+        return;
+    CLEANUP_FREE char *phase = wait_for_model(proof, name, &reason);
+    proof_expect(proof, strcmp(phase, wanted) == 0, "its file is %s: %s",
+                 strcmp(phase, "Ready") == 0 ? "taken" : "refused", reason);
+    if (front_call(proof->front, "DELETE", one, NULL, NULL, &status, NULL, &err) < 0)
+        proof_broken(proof, &err);
+}
+
+void prove_ml1(struct proof *proof)
+{
+    CLEANUP_FREE char *dir = mem_printf("%s/models", role_own_run_dir(proof->role));
+    CLEANUP_FREE char *path = mem_printf("%s/probe.gguf", dir);
+    CLEANUP_FD int dir_fd = -1;
+    char digest[DIGEST_TEXT_SIZE] = "sha256:";
+    uint8_t bytes[64];
+    uint8_t hash[CRYPTO_HASH_LEN];
+    struct err err = ERR_INIT;
+
+    if (crypto_random(bytes, sizeof(bytes), &err) < 0 || fd_make_dirs(dir, 0750, &err) < 0 ||
+        (dir_fd = fd_open_dir(AT_FDCWD, dir, &err)) < 0 ||
+        fd_replace_file(dir_fd, "probe.gguf", 0640, span_of(bytes, sizeof(bytes)), false, &err) <
+            0) {
+        proof_broken(proof, &err);
+        return;
+    }
+    crypto_sha256(span_of(bytes, sizeof(bytes)), hash);
+    enc_hex(span_of(hash, sizeof(hash)), digest + strlen(digest));
+    try_digest(proof, "probe-right", path, digest, "Ready");
+    digest[strlen(digest) - 1] = digest[strlen(digest) - 1] == '0' ? '1' : '0';
+    try_digest(proof, "probe-wrong", path, digest, "Failed");
 }
 
 /* ------------------------------------------------------------------ ML-2 */

@@ -6,6 +6,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -36,13 +37,26 @@ static int new_id(char out[ID_LEN + 1], struct err *err)
     return 0;
 }
 
+/* The id becomes part of a path, so the file is not taken at its word. */
+static bool is_id(const char *text)
+{
+    static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+    for (size_t i = 0; i < ID_LEN; i++)
+        if (form[i] == '-' ? text[i] != '-'
+                           : text[i] == '\0' || strchr("0123456789abcdef", text[i]) == NULL)
+            return false;
+    return text[ID_LEN] == '\n';
+}
+
 static int read_id(int dir_fd, const char *data_dir, char out[ID_LEN + 1], struct err *err)
 {
     CLEANUP(buf_free) struct buf text = BUF_INIT(256);
     size_t prefix = strlen(format_line);
 
     TRY(fd_read_file(dir_fd, "instance", &text, err));
-    if (text.len != prefix + ID_LEN + 1 || !span_has_prefix(buf_span(&text), format_line))
+    if (text.len != prefix + ID_LEN + 1 || !span_has_prefix(buf_span(&text), format_line) ||
+        !is_id(buf_text(&text) + prefix))
         return err_set(
             err, ERR_CORRUPT,
             "%s/instance is not of this version of drun or is damaged; restore it from a "
@@ -53,31 +67,60 @@ static int read_id(int dir_fd, const char *data_dir, char out[ID_LEN + 1], struc
     return 0;
 }
 
-static int is_empty(const char *data_dir, struct err *err)
+static void close_dir(DIR **dir)
 {
-    /* A directory that holds anything else is somebody's: never make an instance in it. */
-    struct stat st;
-    static const char *const ours[] = {"kms", "audit", "api", "idp", "secrets"};
+    if (*dir != NULL)
+        closedir(*dir);
+}
 
-    for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
-        CLEANUP_FREE char *path = mem_printf("%s/%s", data_dir, ours[i]);
-        if (stat(path, &st) == 0)
-            return err_set(err, ERR_CORRUPT,
-                           "%s has data but no instance file; restore it from a backup, or name an "
-                           "empty directory",
-                           data_dir);
+/* The name of something in the directory, copied; NULL when there is nothing but what may be. */
+static int find_other(const char *path, const char *const *may_be, char **out, struct err *err)
+{
+    CLEANUP(close_dir) DIR *dir = opendir(path);
+    const struct dirent *entry;
+
+    *out = NULL;
+    if (dir == NULL)
+        return err_sys(err, "cannot read the directory %s", path);
+    while (*out == NULL && (entry = readdir(dir)) != NULL) {
+        bool known = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
+        for (size_t i = 0; !known && may_be[i] != NULL; i++)
+            known = strcmp(entry->d_name, may_be[i]) == 0;
+        if (!known)
+            *out = mem_strdup(entry->d_name);
     }
+    return 0;
+}
+
+/* 1 when the directory is an instance; 0 when it can become one. A directory that holds anything
+ * else is somebody's, or an instance that lost its file: never make one in it. */
+static int is_instance(int dir_fd, const char *data_dir, struct err *err)
+{
+    static const char *const leftovers[] = {"lock", "instance.new", "lost+found", NULL};
+    CLEANUP_FREE char *other = NULL;
+    struct stat st;
+
+    if (fstatat(dir_fd, "instance", &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return 1;
+    if (errno != ENOENT)
+        return err_sys(err, "cannot look at %s/instance", data_dir);
+    TRY(find_other(data_dir, leftovers, &other, err));
+    if (other != NULL)
+        return err_set(err, ERR_CORRUPT,
+                       "%s holds \"%s\" but no instance file; restore it from a backup, or name an "
+                       "empty directory",
+                       data_dir, other);
     return 0;
 }
 
 static int open_id(int dir_fd, struct instance *instance, struct err *err)
 {
     CLEANUP(buf_free) struct buf text = BUF_INIT(256);
-    struct stat st;
+    int found = is_instance(dir_fd, instance->data_dir, err);
 
-    if (fstatat(dir_fd, "instance", &st, AT_SYMLINK_NOFOLLOW) == 0)
+    TRY(found);
+    if (found == 1)
         return read_id(dir_fd, instance->data_dir, instance->id, err);
-    TRY(is_empty(instance->data_dir, err));
     TRY(new_id(instance->id, err));
     buf_printf(&text, "%s%s\n", format_line, instance->id);
     instance->first_start = true;
@@ -105,12 +148,24 @@ static bool on_tmpfs(const char *path)
     return statfs(path, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 }
 
+/* Who else may write a directory may put links in it, which we would follow as root. */
+static int check_owned(const char *what, const char *path, struct err *err)
+{
+    struct stat st;
+
+    if (lstat(path, &st) < 0)
+        return err_sys(err, "cannot look at %s", path);
+    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 0022) != 0)
+        return err_set(err, ERR_DENIED, "%s %s is not a directory that only we can write", what,
+                       path);
+    return 0;
+}
+
 /* The first place in memory where a directory can be made. Names and snapshots lie there in the
- * clear, so a disk will not do. */
+ * clear, so a disk will not do. What root finds in $XDG_RUNTIME_DIR is another user's. */
 static int choose_run_dir(struct instance *instance, struct err *err)
 {
-    const char *user_dir = getenv("XDG_RUNTIME_DIR");
-    const char *const parents[] = {geteuid() == 0 ? "/run" : user_dir, user_dir, "/dev/shm"};
+    const char *const parents[] = {geteuid() == 0 ? "/run" : getenv("XDG_RUNTIME_DIR"), "/dev/shm"};
 
     for (size_t i = 0; i < ARRAY_LEN(parents); i++) {
         if (parents[i] == NULL || !on_tmpfs(parents[i]) || access(parents[i], W_OK) < 0)
@@ -122,10 +177,35 @@ static int choose_run_dir(struct instance *instance, struct err *err)
                    "no directory in memory (tmpfs) can be written; set run-dir to one");
 }
 
+/* The run directory is cleared at the end, so it must be ours for certain: empty before, or marked
+ * with our id by a start that did not end well. */
+static int claim_run_dir(struct instance *instance, struct err *err)
+{
+    static const char *const nothing[] = {NULL};
+    CLEANUP(buf_free) struct buf mark = BUF_INIT(ID_LEN);
+    CLEANUP_FREE char *other = NULL;
+    CLEANUP_FD int dir_fd = fd_open_dir(AT_FDCWD, instance->run_dir, err);
+
+    TRY(dir_fd);
+    if (fd_read_file(dir_fd, INSTANCE_MARK, &mark, err) == 0 &&
+        span_eq_str(buf_span(&mark), instance->id)) {
+        instance->run_dir_claimed = true;
+        return 0;
+    }
+    err_clear(err);
+    TRY(find_other(instance->run_dir, nothing, &other, err));
+    if (other != NULL)
+        return err_set(err, ERR_DENIED,
+                       "run-dir %s holds \"%s\", which is not this platform's; name a directory "
+                       "that is empty or does not exist",
+                       instance->run_dir, other);
+    TRY(fd_replace_file(dir_fd, INSTANCE_MARK, 0644, span_str(instance->id), false, err));
+    instance->run_dir_claimed = true;
+    return 0;
+}
+
 static int make_run_dir(const struct settings *settings, struct instance *instance, struct err *err)
 {
-    struct stat st;
-
     if (settings->run_dir != NULL)
         instance->run_dir = mem_strdup(settings->run_dir);
     else
@@ -133,11 +213,8 @@ static int make_run_dir(const struct settings *settings, struct instance *instan
     TRY(fd_make_dirs(instance->run_dir, 0710, err));
     if (!on_tmpfs(instance->run_dir))
         return err_set(err, ERR_INVALID, "run-dir %s is not on a tmpfs", instance->run_dir);
-    if (lstat(instance->run_dir, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
-        (st.st_mode & 0022) != 0)
-        return err_set(err, ERR_DENIED, "run-dir %s is not a directory that only we can write",
-                       instance->run_dir);
-    return 0;
+    TRY(check_owned("run-dir", instance->run_dir, err));
+    return claim_run_dir(instance, err);
 }
 
 int instance_open(const char *data_dir, const struct settings *settings, struct instance *out,
@@ -152,6 +229,8 @@ int instance_open(const char *data_dir, const struct settings *settings, struct 
         return err_sys(err, "cannot resolve %s", data_dir);
     CLEANUP_FD int dir_fd = fd_open_dir(AT_FDCWD, instance->data_dir, err);
     TRY(dir_fd);
+    TRY(check_owned("the data directory", instance->data_dir, err));
+    TRY(is_instance(dir_fd, instance->data_dir, err)); /* before anything is made in it */
     TRY(take_lock(dir_fd, instance, err));
     TRY(open_id(dir_fd, instance, err));
     return make_run_dir(settings, instance, err);

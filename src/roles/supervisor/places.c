@@ -98,7 +98,9 @@ void places_clear(const struct supervisor *supervisor)
     }
     CLEANUP_FREE char *operator_path = mem_printf("%s/operator.sock", run_dir);
     CLEANUP_FREE char *endpoint = mem_printf("%s/endpoint", run_dir);
+    CLEANUP_FREE char *mark = mem_printf("%s/" INSTANCE_MARK, run_dir);
     unlink(operator_path);
     unlink(endpoint);
+    unlink(mark);
     rmdir(run_dir); /* stays when it holds anything of others */
 }

@@ -90,15 +90,14 @@ static int serve(struct supervisor *supervisor, struct err *err)
 
 static void release(struct supervisor *supervisor)
 {
-    /* Only who has the lock may clear: another instance may be running there. */
-    if (supervisor->instance.lock_fd >= 0 && supervisor->instance.run_dir != NULL)
+    if (supervisor->instance.run_dir_claimed)
         places_clear(supervisor);
     loop_free(supervisor->loop);
     for (int id = 0; id < ROLE_COUNT; id++)
         fd_close(&supervisor->http_fd[id]);
     fd_close(&supervisor->operator_fd);
     fd_close(&supervisor->tls_fd);
-    buf_free(&supervisor->settings_text);
+    buf_free_wiped(&supervisor->settings_text);
     instance_close(&supervisor->instance);
 }
 

@@ -11,7 +11,6 @@
  *     agent_world DATA RUN SETTING=VALUE ...
  */
 #include "agent/agent.h"
-#include "agent/orders.h"
 #include "audit/audit_role.h"
 #include "base/fd.h"
 #include "base/mem.h"
@@ -20,6 +19,7 @@
 #include "log/log.h"
 #include "supervisor/listen.h"
 #include "supervisor/supervisor.h"
+#include "wire/orders.h"
 
 #include <sys/epoll.h>
 #include <sys/socket.h>

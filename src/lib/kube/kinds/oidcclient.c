@@ -41,6 +41,7 @@ static const struct kube_shape spec_shape = {
 };
 
 static const struct kube_field status_fields[] = {
+    {"clientSecret", KUBE_STRING, "The secret: in the answer to the creation and never again."},
     {"secretSet", KUBE_BOOL, "Whether the client has a secret."},
     {"secretRotatedAt", KUBE_STRING, "When it was last changed.", .format = KUBE_TIME},
     {"lastUsed", KUBE_STRING, "When the client last got a token.", .format = KUBE_TIME},

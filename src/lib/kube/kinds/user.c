@@ -38,6 +38,9 @@ static const struct kube_field status_fields[] = {
     {"lastLogin", KUBE_STRING, "When the user last signed in.", .format = KUBE_TIME},
     {"passwordSet", KUBE_BOOL, "Whether there is a password."},
     {"mfaMethods", KUBE_LIST, "Second factors that are set up.", .item = KUBE_STRING},
+    {"inviteURL", KUBE_STRING,
+     "The link with which the user sets the first password: in the answer to the creation and never "
+     "again."},
     {"lockedUntil", KUBE_STRING, "After too many wrong passwords no sign-in is tried until then.",
      .format = KUBE_TIME},
     KUBE_CONDITIONS_FIELD,

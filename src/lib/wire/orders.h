@@ -9,8 +9,8 @@
  *
  * status: JSON {"kind", "namespace", "name", "status"}.
  */
-#ifndef DRUN_AGENT_ORDERS_H
-#define DRUN_AGENT_ORDERS_H
+#ifndef DRUN_WIRE_ORDERS_H
+#define DRUN_WIRE_ORDERS_H
 
 enum api_message { API_NEXT = 1, API_STATUS = 2 };
 

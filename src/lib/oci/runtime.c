@@ -36,7 +36,8 @@ bool oci_runtime_limits(const struct oci_runtime *runtime, const char **out_why_
     return runtime->limits;
 }
 
-char *oci_runtime_fit(const struct oci_runtime *runtime, unsigned slot, struct oci_sandbox *sandbox)
+void oci_runtime_fit(const struct oci_runtime *runtime, unsigned slot, struct oci_sandbox *sandbox,
+                     char **out_cgroup)
 {
     bool root = geteuid() == 0;
     uint32_t outside = runtime->outside_id + slot * ID_RANGE;
@@ -45,9 +46,8 @@ char *oci_runtime_fit(const struct oci_runtime *runtime, unsigned slot, struct o
     sandbox->gids = (struct oci_map){0, root ? outside : getegid(), root ? 2 : 1};
     sandbox->uid = root ? 1 : 0;
     sandbox->gid = sandbox->uid;
-    char *cgroup = runtime->limits ? mem_printf("%s/%s", runtime->cgroup, sandbox->id) : NULL;
-    sandbox->cgroup = cgroup;
-    return cgroup;
+    *out_cgroup = runtime->limits ? mem_printf("%s/%s", runtime->cgroup, sandbox->id) : NULL;
+    sandbox->cgroup = *out_cgroup;
 }
 
 /* ------------------------------------------------------------------ commands */

@@ -53,10 +53,11 @@ void oci_runtime_free(struct oci_runtime *runtime);
 const char *oci_runtime_name(const struct oci_runtime *runtime);
 /* False with the reason when the host grants no limits. */
 bool oci_runtime_limits(const struct oci_runtime *runtime, const char **out_why_not);
-/* Fills in the ids, and the cgroup "<parent>/<id>" (text, freed by the caller) when it has one.
- * `slot` picks the range of host ids: sandboxes that run at the same time need different ones. */
-char *oci_runtime_fit(const struct oci_runtime *runtime, unsigned slot,
-                      struct oci_sandbox *sandbox) MUST_USE;
+/* Fills in the ids, and the cgroup "<parent>/<id>" when there may be one; *out_cgroup is its text,
+ * which the caller frees after the sandbox was described. `slot` picks the range of host ids:
+ * sandboxes that run at the same time need different ones. */
+void oci_runtime_fit(const struct oci_runtime *runtime, unsigned slot, struct oci_sandbox *sandbox,
+                     char **out_cgroup);
 
 enum oci_status { OCI_CREATING, OCI_CREATED, OCI_RUNNING, OCI_PAUSED, OCI_STOPPED, OCI_MISSING };
 

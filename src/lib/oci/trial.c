@@ -102,10 +102,11 @@ static int try_once(struct oci_runtime *runtime, const struct oci_runtime_config
                                   .mounts = mounts,
                                   .mount_count = ARRAY_LEN(mounts),
                                   .limits = {.memory_bytes = 64 << 20, .pids = 64}};
-    CLEANUP_FREE UNUSED char *cgroup = oci_runtime_fit(runtime, 0, &sandbox);
+    CLEANUP_FREE char *cgroup = NULL;
     struct err ignored = ERR_INIT;
     int fds[2];
 
+    oci_runtime_fit(runtime, 0, &sandbox, &cgroup);
     if (pipe2(fds, O_CLOEXEC | O_NONBLOCK) < 0)
         return err_sys(err, "cannot make a pipe");
     CLEANUP_FD int read_fd = fds[0];

@@ -200,7 +200,7 @@ static int make_bundle(struct sandbox *sandbox, struct err *err)
         .env = (const char *const *)sandbox->engine.env,
         .limits = sandbox->engine.limits,
     };
-    sandbox->cgroup = oci_runtime_fit(sandbox->runtime, sandbox->config.slot, &sandbox->oci);
+    oci_runtime_fit(sandbox->runtime, sandbox->config.slot, &sandbox->oci, &sandbox->cgroup);
     TRY(open_folder(sandbox, err));
     sandbox->oci.mounts = mounts;
     sandbox->oci.mount_count = list_mounts(sandbox, mounts);

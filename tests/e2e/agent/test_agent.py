@@ -34,6 +34,11 @@ def chat(path, text="Hello"):
     return response.status, json.loads(response.read())
 
 
+def living(command):
+    pids = subprocess.run(command, capture_output=True, text=True).stdout.split()
+    return [pid for pid in pids if os.path.exists(f"/proc/{pid}/exe")]
+
+
 def connects_as(uid, gid, path):
     child = os.fork()
     if child == 0:
@@ -280,6 +285,9 @@ def test_no_engine_outlives_a_killed_platform():
     while pathlib.Path(f"/proc/{engine}").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not pathlib.Path(f"/proc/{engine}").exists()
+    roles = ["pgrep", "-f", f"^drun role|{world.folder}/agent_world"]
+    while any(str(world.folder) in os.readlink(f"/proc/{pid}/exe") for pid in living(roles)):
+        time.sleep(0.05)  # some write to the end what they have
     world.start()  # and what was left of the sandbox is cleared away
     assert not list(pathlib.Path(f"{world.run}.sandboxes").iterdir())
     assert not list((world.run / "agent" / "oci" / "crun").iterdir())

@@ -215,6 +215,7 @@ def test_a_proof_runs_and_its_result_appears(serving, page):
 @pytest.mark.skipif(not HAS_MODEL, reason="the small model or its engine could not be downloaded (tools/fetch-model)")
 def test_a_chat_streams_and_is_counted(page):
     page.goto("/playground")
+    page.get_by_label("Most tokens in the answer").fill("24")
     page.get_by_label("Message").fill("Say hello.")
     page.get_by_role("button", name="Send").click()
     expect(page.locator(".figures")).to_be_visible(timeout=40_000)

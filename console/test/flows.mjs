@@ -56,7 +56,7 @@ const flows = {
     assert.match(await page.locator('.field-error').innerText(), /10\.0\.0\.0\/33/);
     await page.getByLabel('Allowed addresses').fill('10.0.0.0/8');
     await page.locator('[role=dialog] [type=submit]').click();
-    assert.match(await page.locator('.secret output').innerText(), /^drun_/);
+    assert.match(await page.locator('.secret output').innerText(), /^sk-drun-/);
     await page.keyboard.press('Escape');
     assert.ok(await page.locator('.secret').isVisible(), 'Escape does not throw the secret away');
     assert.ok(await page.getByRole('button', { name: 'Done' }).isDisabled());

@@ -175,7 +175,21 @@ static int choose_model(struct chat *chat, struct client *client, struct err *er
     return 0;
 }
 
-static int converse(struct chat *chat, struct client *client, struct err *err)
+/* A token lives for minutes and a conversation may be longer, so each question takes a fresh one. A
+ * question that failed is forgotten, and one may go on. */
+static void ask_again(struct chat *chat, const char *question)
+{
+    CLEANUP(client_free_ptr) struct client *client = NULL;
+    struct err err = ERR_INIT;
+
+    say(chat, "user", question);
+    if (client_open(&chat->options, &client, &err) == 0 && ask(chat, client, &err) == 0)
+        return;
+    (void)cli_fail(&err);
+    json_array_remove(chat->messages, json_array_size(chat->messages) - 1);
+}
+
+static void converse(struct chat *chat)
 {
     CLEANUP_FREE char *line = NULL;
     size_t room = 0;
@@ -189,13 +203,10 @@ static int converse(struct chat *chat, struct client *client, struct err *err)
             break;
         if (len > 0 && line[len - 1] == '\n')
             line[len - 1] = '\0';
-        if (line[0] == '\0')
-            continue;
-        say(chat, "user", line);
-        TRY(ask(chat, client, err));
+        if (line[0] != '\0')
+            ask_again(chat, line);
     }
     fprintf(stderr, "\n");
-    return 0;
 }
 
 static int ask_stdin(struct chat *chat, struct client *client, struct err *err)
@@ -216,8 +227,10 @@ static int run(struct chat *chat, const char *prompt, struct err *err)
         TRY(choose_model(chat, client, err));
     if (chat->system != NULL)
         say(chat, "system", chat->system);
-    if (prompt == NULL && isatty(STDIN_FILENO))
-        return converse(chat, client, err);
+    if (prompt == NULL && isatty(STDIN_FILENO)) {
+        converse(chat);
+        return 0;
+    }
     if (prompt == NULL || strcmp(prompt, "-") == 0)
         return ask_stdin(chat, client, err);
     say(chat, "user", prompt);

@@ -58,6 +58,7 @@ static int use_local(struct client *client, const char *data_dir, struct err *er
 
     TRY(local_find(data_dir, &local, err));
     TRY(local_ask(&local, "/token", &answer, err));
+    client->fetch_options.direct = true;
     client->server = mem_strdup(local.server);
     client->ca_pem = mem_strdup(local.ca_pem);
     client->token = mem_strdup(codec_json_text(answer, "access_token", ""));
@@ -70,6 +71,8 @@ static int use_server(struct client *client, const struct client_options *option
     const char *token = getenv("DRUN_TOKEN");
     const char *ca = options->ca_file != NULL ? options->ca_file : getenv("DRUN_CA");
 
+    if (strncmp(server, "https://", 8) != 0)
+        return err_set(err, ERR_INVALID, "the server must be an https:// URL, not \"%s\"", server);
     client->server = mem_strdup(server);
     client->token = mem_strdup(token == NULL ? "" : token);
     if (ca == NULL)
@@ -102,8 +105,7 @@ int client_open(const struct client_options *options, struct client **out, struc
     CLEANUP(client_free_ptr) struct client *client = mem_new(sizeof(*client));
 
     TRY(choose(client, options, err));
-    client->fetch_options =
-        (struct fetch_options){.ca_pem = span_str(client->ca_pem == NULL ? "" : client->ca_pem)};
+    client->fetch_options.ca_pem = span_str(client->ca_pem == NULL ? "" : client->ca_pem);
     TRY(fetch_new(&client->fetch_options, &client->fetch, err));
     *out = client;
     client = NULL;

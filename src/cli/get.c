@@ -53,6 +53,9 @@ static int read_target(struct target *target, const char *command, int argc, cha
     }
     if (kind == '?')
         return CLI_USAGE;
+    /* "pods/" would name the whole collection. */
+    if (target->name != NULL && target->name[0] == '\0')
+        return cli_usage(command);
     return target->kind == NULL ? cli_usage(command) : CLI_OK;
 }
 

@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "kube/kinds/kinds.h"
 
-/* "modelservice", "modelservices", "ms", "ModelService", "modelservices.drun.io" */
+/* "modelservice", "modelservices", "msvc", "ModelService", "modelservices.drun.io" */
 int kinds_find(const char *name, const struct kube_kind **out, struct err *err) MUST_USE;
 /* By apiVersion and kind, as a manifest has them. */
 int kinds_of_object(const char *api_version, const char *kind, const struct kube_kind **out,

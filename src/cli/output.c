@@ -124,15 +124,28 @@ void output_age(const char *time, int64_t now_sec, char out[OUTPUT_AGE_SIZE])
         }
 }
 
+/* What tenants wrote must not steer the terminal of who reads it. */
+static json_t *harmless(const char *text)
+{
+    CLEANUP_FREE char *copy = mem_strdup(text);
+
+    for (uint8_t *c = (uint8_t *)copy; *c != '\0'; c++)
+        if (*c < ' ' || *c == 0x7f)
+            *c = '?';
+        else if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0) /* C1, as UTF-8 */
+            c[0] = c[1] = '?';
+    return json_string(copy);
+}
+
 static json_t *text_of(const json_t *value)
 {
     CLEANUP(buf_free) struct buf text = BUF_INIT(4096);
 
     if (json_is_string(value))
-        return json_string(json_string_value(value));
+        return harmless(json_string_value(value));
     if (value != NULL && !json_is_null(value))
         codec_json_put(value, &text);
-    return json_string(buf_text(&text));
+    return harmless(buf_text(&text));
 }
 
 static json_t *upper(const char *text)

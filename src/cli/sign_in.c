@@ -21,14 +21,20 @@ static void encode(struct span bytes, char out[44])
 int sign_in_begin(struct sign_in *sign_in, struct err *err)
 {
     uint8_t random[2][RANDOM_LEN];
-    uint8_t hash[CRYPTO_HASH_LEN];
 
     TRY(crypto_random(random, sizeof(random), err));
     encode(span_of(random[0], RANDOM_LEN), sign_in->verifier);
     encode(span_of(random[1], RANDOM_LEN), sign_in->state);
+    sign_in_set_challenge(sign_in);
+    return 0;
+}
+
+void sign_in_set_challenge(struct sign_in *sign_in)
+{
+    uint8_t hash[CRYPTO_HASH_LEN];
+
     crypto_sha256(span_str(sign_in->verifier), hash);
     encode(span_of(hash, sizeof(hash)), sign_in->challenge);
-    return 0;
 }
 
 void sign_in_free(struct sign_in *sign_in)

@@ -31,6 +31,8 @@ struct sign_in {
 
 /* New random values. */
 int sign_in_begin(struct sign_in *sign_in, struct err *err) MUST_USE;
+/* From the verifier (RFC 7636 section 4.2). */
+void sign_in_set_challenge(struct sign_in *sign_in);
 void sign_in_free(struct sign_in *sign_in);
 /* The address for the browser; the caller frees it. */
 char *sign_in_url(const struct sign_in *sign_in) MUST_USE;

@@ -130,6 +130,10 @@ int cli_up(int argc, char **argv)
     log_init("supervisor", LOG_INFO);
     int result = read_options(&up, argc, argv, &err);
     if (result == 0)
+        log_init("supervisor", (enum log_level)up.settings->log_level);
+    /* Roles inherit it: a reader of the log that goes away must not end the platform. */
+    (void)sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+    if (result == 0)
         result = supervisor_run(role_table, up.data_dir, up.settings, up.passphrase_fd, &err);
     settings_free(up.settings);
     fd_close(&up.passphrase_fd);

@@ -32,6 +32,7 @@ def signed_up():
 
 def session(platform, username="alice", password=PASSWORD):
     browser = requests.Session()
+    browser.trust_env = False
     browser.verify = platform.ca
     answer = browser.post(platform.url + "/session", json={"username": username, "password": password},
                           headers={"Origin": platform.url, "Sec-Fetch-Site": "same-origin"})
@@ -43,6 +44,7 @@ def sign_in(platform, browser, **more):
     client = OAuth2Session("drun-console", redirect_uri=platform.url + "/callback", scope="openid profile groups drun",
                            code_challenge_method="S256", token_endpoint_auth_method="none")
     client.verify = platform.ca
+    client.trust_env = False
     verifier = secrets.token_urlsafe(48)
     nonce = secrets.token_urlsafe(16)
     url, state = client.create_authorization_url(platform.url + "/oauth2/authorize", code_verifier=verifier, nonce=nonce, **more)
@@ -120,6 +122,7 @@ def test_a_wrong_verifier_is_refused(signed_up):
         client = OAuth2Session("drun-console", redirect_uri=signed_up.url + "/callback", scope="openid",
                                code_challenge_method="S256", token_endpoint_auth_method="none")
         client.verify = signed_up.ca
+        client.trust_env = False
         url, _ = client.create_authorization_url(signed_up.url + "/oauth2/authorize", code_verifier=secrets.token_urlsafe(48))
         target = browser.get(url, allow_redirects=False).headers["Location"]
         client.fetch_token(signed_up.url + "/oauth2/token", authorization_response=target, code_verifier=secrets.token_urlsafe(48))

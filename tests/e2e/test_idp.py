@@ -156,6 +156,7 @@ def test_nobody_puts_anybody_into_a_group_above_his_own(idp):
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": group},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
         "subjects": [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": group}]})
+    time.sleep(0.2)  # a binding is in force within 100 ms
     idp.must(403, "POST", GROUPS, token, json={"apiVersion": "drun.io/v1", "kind": "Group", "metadata": {"name": group}, "spec": {"members": [admin]}})
     idp.must(201, "POST", GROUPS, idp.root, json={"apiVersion": "drun.io/v1", "kind": "Group", "metadata": {"name": group}, "spec": {"members": [admin]}})
     assert idp.request("GET", "/api/v1/namespaces/default/secrets", token).status_code == 403
@@ -265,12 +266,12 @@ def test_offline_access_outlives_the_browser_session_and_not_sign_out_everywhere
     who = name("offline")
     idp.add_user(who, idp.root)
     browser = idp.sign_in(who)
-    _, token = idp.client(browser, "drun-cli", "openid offline_access", idp.url + "/cli")
+    _, token = idp.client(browser, "drun-cli", "openid offline_access drun", idp.url + "/cli")
     assert browser.delete(idp.url + "/session").status_code == 204
     assert idp.accepted(token["access_token"])
-    narrowed = idp.form("/oauth2/token", grant_type="refresh_token", refresh_token=token["refresh_token"], client_id="drun-cli", scope="openid")
+    narrowed = idp.form("/oauth2/token", grant_type="refresh_token", refresh_token=token["refresh_token"], client_id="drun-cli", scope="openid drun")
     assert narrowed.status_code == 200
-    more = idp.form("/oauth2/token", grant_type="refresh_token", refresh_token=narrowed.json()["refresh_token"], client_id="drun-cli", scope="openid groups")
+    more = idp.form("/oauth2/token", grant_type="refresh_token", refresh_token=narrowed.json()["refresh_token"], client_id="drun-cli", scope="openid drun groups")
     assert more.json()["error"] == "invalid_scope"
     assert idp.sign_in(who).delete(idp.url + "/session/all").status_code == 204
     assert not idp.accepted(narrowed.json()["access_token"])
@@ -376,6 +377,21 @@ def test_a_confidential_client_signs_a_user_in(idp, robot):
     assert info == {"sub": claims["sub"]}
 
 
+def test_an_application_gets_no_power_over_the_platform(idp, robot):
+    who = name("trusting")
+    idp.add_user(who, idp.root, groups=["drun:operators"])
+    client, token = idp.client(idp.sign_in(who), robot[0], "openid", "https://app.example/cb", robot[1])
+    assert not idp.accepted(token["access_token"]), "it was not granted the scope drun"
+    assert client.get(idp.url + "/oauth2/userinfo").status_code == 200
+    seen = idp.form("/oauth2/introspect", auth=robot, token=token["access_token"]).json()
+    assert seen["active"] and seen["aud"] == idp.url and seen["username"] == who
+    assert idp.form("/oauth2/revoke", auth=robot, token=token["access_token"]).status_code == 200
+    assert client.get(idp.url + "/oauth2/userinfo").status_code == 401
+    assert not idp.form("/oauth2/introspect", auth=robot, token=token["access_token"]).json()["active"]
+    key = idp.add_key(name("k"), idp.root, user=who)["status"]["key"]
+    assert idp.form("/oauth2/introspect", auth=robot, token=key).json()["username"] == who
+
+
 def test_logout_wants_the_right_id_token_or_a_click(idp):
     who = name("leaving")
     idp.add_user(who, idp.root)
@@ -474,6 +490,30 @@ def test_the_operator_is_known_by_the_socket(idp):
     assert "spec.user" in made["message"]
 
 
+def test_what_happened_is_in_the_audit_log(idp, robot):
+    who = name("watched")
+    idp.add_user(who, idp.root)
+    idp.sign_in(who)
+    idp.browser().post(idp.url + "/session", json={"username": who, "password": "wrong password it is"})
+    browser = idp.sign_in(who)
+    token = idp.client(browser)[1]["access_token"]
+    idp.must(403, "GET", USERS, token)
+    key = idp.add_key(name("k"), idp.root, user=who)
+    browser.delete(idp.url + "/session")
+
+    def seen(**query):
+        found = idp.must(200, "GET", "/apis/audit.drun.io/v1/auditevents?" + urllib.parse.urlencode(query), idp.root)
+        return [item["event"] for item in found["items"]]
+
+    logins = [item["drun.outcome"] for item in seen(event="drun.auth.login", actor=who)]
+    assert sorted(logins) == ["denied", "success", "success"], logins
+    assert seen(event="drun.auth.token", actor=who) and seen(event="drun.auth.logout", actor=who)
+    assert seen(event="drun.api.request", actor=who, outcome="denied")
+    assert seen(event="drun.auth.apikey.create")
+    text = json.dumps(seen(limit=500))
+    assert PASSWORD not in text and token not in text and key["status"]["key"] not in text and robot[1] not in text
+
+
 def test_what_was_issued_survives_a_restart(own_platform):
     own_platform.__class__ = Identity
     idp = own_platform.start()
@@ -481,7 +521,7 @@ def test_what_was_issued_survives_a_restart(own_platform):
     who = name("lasting")
     idp.add_user(who, root)
     browser = idp.sign_in(who)
-    _, token = idp.client(browser, "drun-cli", "openid offline_access", idp.url + "/cli")
+    _, token = idp.client(browser, "drun-cli", "openid offline_access drun", idp.url + "/cli")
     key = idp.add_key(name("k"), root, user=who)["status"]["key"]
     gone = idp.add_key("gone", root, user=who)["status"]["key"]
     idp.must(200, "DELETE", f"{KEYS}/gone", root)

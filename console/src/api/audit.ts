@@ -1,30 +1,80 @@
 // SPDX-License-Identifier: Apache-2.0
 // The audit log: searching it, and the proof that an entry is in it.
-import { type Bytes, equal, fromBase64, hashFromText, utf8 } from '../lib/bytes';
+import { type Bytes, fromBase64, hashFromText, utf8 } from '../lib/bytes';
 import { canonicalJson } from '../lib/jcs';
-import { type Checkpoint, leafHash, parseCheckpoint, type Verdict, verifyInclusion } from '../lib/merkle';
+import { type Checkpoint, parseCheckpoint, sha256, type Verdict, verifyInclusion } from '../lib/merkle';
 import { json } from './http';
 import type { List } from './types';
 
-const PATH = '/apis/audit.drun.io/v1/auditevents';
+const ROOT = '/apis/audit.drun.io/v1';
 export const MODEL_CALL = 'drun.model.call';
 
 export type Outcome = 'success' | 'denied' | 'failure';
 
+/** A record as the log has it: one flat object (docs/PROTOCOL.audit, section 1). */
+export interface AuditRecord {
+  'event.name': string;
+  'drun.outcome': Outcome;
+  time_unix_nano: string;
+  'client.address'?: string;
+  'drun.action.name'?: string;
+  'drun.action.namespace'?: string;
+  'drun.action.resource'?: string;
+  'drun.action.subresource'?: string;
+  'drun.action.verb'?: string;
+  'drun.actor.source'?: string;
+  'drun.duration_ns'?: number;
+  'drun.reason'?: string;
+  'drun.role'?: string;
+  'gen_ai.request.model'?: string;
+  'gen_ai.usage.input_tokens'?: number;
+  'gen_ai.usage.output_tokens'?: number;
+  'http.response.status_code'?: number;
+  'user.name'?: string;
+}
+
+interface AuditObject {
+  metadata: { name: string };
+  event: AuditRecord;
+}
+
+/** A record as pages show it. */
 export interface AuditEvent {
   index: number;
   time: string;
   event: string;
   outcome: Outcome;
-  actor: { name: string; kind?: string; via?: string };
+  actor?: string; // nobody was authenticated without it
+  via?: string;
   namespace?: string;
-  target?: string;
+  action: string;
   source?: string;
-  attributes?: Record<string, unknown>;
+  record: AuditRecord;
+}
+
+/** "get secrets/db/status": the verb, and what it was done to. */
+function actionOf(record: AuditRecord): string {
+  const target = [record['drun.action.resource'], record['drun.action.name'], record['drun.action.subresource']].filter(Boolean).join('/');
+  return [record['drun.action.verb'], target].filter(Boolean).join(' ');
+}
+
+export function readEvent({ metadata, event: record }: AuditObject): AuditEvent {
+  return {
+    index: Number(metadata.name),
+    time: new Date(Number(BigInt(record.time_unix_nano) / 1_000_000n)).toISOString(),
+    event: record['event.name'],
+    outcome: record['drun.outcome'],
+    actor: record['user.name'],
+    via: record['drun.actor.source'],
+    namespace: record['drun.action.namespace'],
+    action: actionOf(record),
+    source: record['client.address'] ?? record['drun.role'],
+    record,
+  };
 }
 
 export interface AuditQuery {
-  event?: string;
+  event?: string; // a name, or the beginning of one and ".*"
   actor?: string;
   namespace?: string;
   outcome?: string;
@@ -37,12 +87,19 @@ export interface AuditPage {
   next: string;
 }
 
-export async function searchAudit(query: AuditQuery, limit: number, next = '', signal?: AbortSignal): Promise<AuditPage> {
+/** A page that is not empty unless the log holds nothing more that matches. */
+export async function searchAudit({ namespace, ...query }: AuditQuery, limit: number, next = '', signal?: AbortSignal): Promise<AuditPage> {
+  const scope = namespace ? `/namespaces/${encodeURIComponent(namespace)}` : '';
   const search = new URLSearchParams({ limit: String(limit) });
   for (const [key, value] of Object.entries(query)) if (value) search.set(key, value as string);
-  if (next) search.set('continue', next);
-  const page = await json<List<AuditEvent>>(`${PATH}?${search}`, { signal });
-  return { events: page.items, next: page.metadata.continue ?? '' };
+  let page: List<AuditObject>;
+  do {
+    // The server reads only so many records for one answer, which may hold none that match.
+    if (next) search.set('continue', next);
+    page = await json<List<AuditObject>>(`${ROOT}${scope}/auditevents?${search}`, { signal });
+    next = page.metadata.continue ?? '';
+  } while (page.items.length === 0 && next !== '');
+  return { events: page.items.map(readEvent), next };
 }
 
 /** Up to max events, newest first; `more` when the log holds others that match. */
@@ -57,48 +114,40 @@ export async function collectAudit(query: AuditQuery, max: number, signal?: Abor
   return { events, more: next !== '' };
 }
 
-export interface AuditEntry {
-  record: Record<string, unknown>;
-  /** The leaf's bytes in base64, if the server sends them; else they are the record's canonical form. */
-  leaf?: string;
-  proof: { leafHash: string; path: string[]; treeSize: number; rootHash: string; checkpoint: string };
+/** One record with its proof: hashes, salt, seal and the checkpoint's note in base64. */
+export interface AuditEntry extends AuditObject {
+  proof: { salt: string; seal: string; treeSize: number; hashes: string[]; checkpoint: string };
 }
 
 export function getAuditEntry(index: number, signal?: AbortSignal): Promise<AuditEntry> {
-  return json<AuditEntry>(`${PATH}/${index}`, { signal });
+  return json<AuditEntry>(`${ROOT}/auditevents/${index}`, { signal });
 }
 
 export interface ProofReport {
-  leafMatches: boolean;
+  commitment: Bytes;
   walk: Verdict;
+  note: string;
   checkpoint: Checkpoint | null;
-  checkpointMatches: boolean;
+  checkpointMatches: boolean; // it is of the tree that the path is for
   ok: boolean;
 }
 
-function leafBytes(entry: AuditEntry): Bytes {
-  const canonical = utf8(canonicalJson(entry.record));
-  if (entry.leaf === undefined) return canonical;
-  // What is shown must be what was hashed.
-  const leaf = fromBase64(entry.leaf);
-  const shown = canonicalJson(JSON.parse(new TextDecoder().decode(leaf)));
-  if (!equal(utf8(shown), canonical)) throw new Error('the leaf is not the record');
-  return leaf;
+function readCheckpoint(note: string): Checkpoint | null {
+  try {
+    return parseCheckpoint(note);
+  } catch {
+    return null;
+  }
 }
 
-/** Checks an entry against its checkpoint with this browser's own SHA-256. */
+/** Checks an entry against its checkpoint with this browser's own SHA-256 (docs/PROTOCOL.audit, section 2). */
 export async function verifyEntry(entry: AuditEntry, index: number): Promise<ProofReport> {
   const { proof } = entry;
-  const leaf = await leafHash(leafBytes(entry));
-  const leafMatches = equal(leaf, hashFromText(proof.leafHash));
-  const root = hashFromText(proof.rootHash);
-  const walk = await verifyInclusion(leaf, index, proof.treeSize, proof.path.map(hashFromText), root);
-  let checkpoint: Checkpoint | null = null;
-  try {
-    checkpoint = parseCheckpoint(proof.checkpoint);
-  } catch {
-    checkpoint = null;
-  }
-  const checkpointMatches = checkpoint !== null && checkpoint.size === proof.treeSize && equal(checkpoint.root, root);
-  return { leafMatches, walk, checkpoint, checkpointMatches, ok: leafMatches && walk.ok && checkpointMatches };
+  const commitment = await sha256(fromBase64(proof.salt), utf8(canonicalJson(entry.event)));
+  const leaf = await sha256(Uint8Array.of(0x00), commitment, hashFromText(proof.seal));
+  const note = new TextDecoder().decode(fromBase64(proof.checkpoint));
+  const checkpoint = readCheckpoint(note);
+  const walk = await verifyInclusion(leaf, index, proof.treeSize, proof.hashes.map(hashFromText), checkpoint?.root ?? new Uint8Array());
+  const checkpointMatches = checkpoint !== null && checkpoint.size === proof.treeSize;
+  return { commitment, walk, note, checkpoint, checkpointMatches, ok: walk.ok && checkpointMatches };
 }

@@ -70,8 +70,9 @@ export async function remove<T>(r: Resource<T>, name: string, namespace?: string
   await request(urlOf(r, namespace, name), { method: 'DELETE' });
 }
 
-export async function probeControl(name: string): Promise<void> {
-  await request(`${urlOf(controls, undefined, name)}/probe`, { method: 'POST', body: {} });
+/** Starts the proof of one control, or of each that has one ('all'); answers with the names of what runs now. */
+export async function probeControl(name: string): Promise<string[]> {
+  return (await json<{ started: string[] }>(`${urlOf(controls, undefined, name)}/probe`, { method: 'POST' })).started;
 }
 
 export async function myRules(namespace: string, signal?: AbortSignal): Promise<k.SelfRules> {

@@ -5,6 +5,7 @@ export interface Meta {
   name: string;
   namespace?: string;
   uid?: string;
+  resourceVersion?: string;
   creationTimestamp?: string;
   deletionTimestamp?: string;
   labels?: Record<string, string>;
@@ -36,36 +37,50 @@ export type VerdictName = 'proven' | 'degraded' | 'failed' | 'absent';
 
 export type Control = Obj<
   { id: string; title: string; titleZh?: string; chapter?: string },
-  { verdict?: VerdictName; evidence?: unknown; checkedAt?: string; durationMs?: number }
+  { verdict?: VerdictName; /** a line for each thing that was seen */ evidence?: string; checkedAt?: string; durationMs?: number }
 >;
 
 export interface Limits {
   requestsPerMinute?: number;
   tokensPerMinute?: number;
-  tokensPerDay?: number;
 }
 
 export type Model = Obj<
-  { artifact?: string; digest?: string; format?: string; signaturePolicy?: string },
-  { conditions?: Condition[]; sizeBytes?: number }
+  { displayName?: string; artifact?: { path?: string; url?: string; format?: string; digest?: string; sizeBytes?: number }; license?: string },
+  { phase?: 'Pending' | 'Importing' | 'Ready' | 'Failed'; conditions?: Condition[]; digest?: string; sizeBytes?: number }
 >;
 
 export type ModelService = Obj<
-  { model: string; engine?: string; runtimeClass?: string; replicas?: number; upstream?: string; limits?: Limits },
-  { conditions?: Condition[]; readyReplicas?: number; digest?: string }
+  {
+    modelRef?: { name: string };
+    engine?: { kind: string; command?: string[]; args?: string[] };
+    upstream?: { url: string; model?: string };
+    runtimeClassName?: string;
+    replicas?: number;
+    limits?: Limits & { maxTokens?: number; contextTokens?: number; maxBodyBytes?: number };
+  },
+  { phase?: 'Pending' | 'Starting' | 'Ready' | 'Degraded' | 'Failed' | 'Stopped'; conditions?: Condition[]; replicas?: number; endpoint?: string }
 >;
 
 export type ApiKey = Obj<
-  { displayName?: string; models?: string[]; cidrs?: string[]; expiresAt?: string; limits?: Limits; disabled?: boolean },
-  { key?: string; prefix?: string; lastUsedAt?: string; createdBy?: string }
+  {
+    user?: string;
+    serviceAccountName?: string;
+    displayName?: string;
+    scopes?: { models?: string[]; verbs?: string[]; cidrs?: string[] };
+    expiresAt?: string;
+    disabled?: boolean;
+    limits?: Limits;
+  },
+  { /** in the answer to the creation alone */ key?: string; prefix?: string; last4?: string; lastUsed?: string; revokedAt?: string }
 >;
 
 export type User = Obj<
   { displayName?: string; email?: string; groups?: string[]; disabled?: boolean },
-  { inviteLink?: string; state?: 'invited' | 'active' | 'locked'; lastSignInAt?: string }
+  { /** in the answer to the creation alone */ inviteURL?: string; passwordSet?: boolean; lockedUntil?: string; lastLogin?: string }
 >;
 
-export type Group = Obj<{ displayName?: string; members?: string[] }>;
+export type Group = Obj<{ displayName?: string; description?: string; members?: string[] }>;
 
 export interface Namespace {
   metadata: Meta;

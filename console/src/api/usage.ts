@@ -9,18 +9,13 @@ export interface CallFacts {
   durationMs: number;
 }
 
-function num(value: unknown): number {
-  return typeof value === 'number' && Number.isFinite(value) ? value : 0;
-}
-
-/** OpenTelemetry's names for generative AI (gen_ai.*), and drun's own for what they lack. */
 export function callFacts(event: AuditEvent): CallFacts {
-  const a = event.attributes ?? {};
+  const { record } = event;
   return {
-    model: typeof a['gen_ai.request.model'] === 'string' ? a['gen_ai.request.model'] : (event.target ?? ''),
-    inputTokens: num(a['gen_ai.usage.input_tokens']),
-    outputTokens: num(a['gen_ai.usage.output_tokens']),
-    durationMs: num(a['drun.duration_ms']),
+    model: record['gen_ai.request.model'] ?? '',
+    inputTokens: record['gen_ai.usage.input_tokens'] ?? 0,
+    outputTokens: record['gen_ai.usage.output_tokens'] ?? 0,
+    durationMs: (record['drun.duration_ns'] ?? 0) / 1e6,
   };
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
+import { readEvent } from '../api/audit';
 import { bucketise, totals } from '../api/usage';
 import { passwordStrength } from './password';
 import { whoCan } from './rbac';
@@ -46,7 +47,19 @@ describe('who can', () => {
 });
 
 describe('usage', () => {
-  const call = (time: string, outcome: 'success' | 'denied', output: number, ms: number) => ({ index: 0, time, event: 'drun.model.call', outcome, actor: { name: 'a' }, attributes: { 'gen_ai.usage.input_tokens': 10, 'gen_ai.usage.output_tokens': output, 'drun.duration_ms': ms } });
+  const call = (time: string, outcome: 'success' | 'denied', output: number, ms: number) =>
+    readEvent({
+      metadata: { name: '0' },
+      event: {
+        'event.name': 'drun.model.call',
+        'drun.outcome': outcome,
+        time_unix_nano: `${Date.parse(time)}000000`,
+        'drun.duration_ns': ms * 1e6,
+        'gen_ai.request.model': 'a/m',
+        'gen_ai.usage.input_tokens': 10,
+        'gen_ai.usage.output_tokens': output,
+      },
+    });
   const events = [call('2026-01-01T00:00:10Z', 'success', 5, 100), call('2026-01-01T00:01:10Z', 'denied', 0, 1), call('2026-01-01T00:01:50Z', 'success', 7, 300), call('2025-12-31T00:00:00Z', 'success', 9, 200)];
   it('falls into the bucket of its time', () => {
     const buckets = bucketise(events, 60_000, 3, Date.parse('2026-01-01T00:01:59Z'));

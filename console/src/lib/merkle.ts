@@ -14,7 +14,7 @@ export type Verdict =
   | { ok: true; leaf: Bytes; steps: Step[]; root: Bytes }
   | { ok: false; reason: 'index' | 'path-short' | 'path-long' | 'root'; leaf: Bytes; steps: Step[]; root: Bytes };
 
-async function sha256(...parts: Uint8Array[]): Promise<Bytes> {
+export async function sha256(...parts: Uint8Array[]): Promise<Bytes> {
   const whole = new Uint8Array(parts.reduce((n, part) => n + part.length, 0));
   let at = 0;
   for (const part of parts) {

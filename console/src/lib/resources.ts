@@ -11,6 +11,6 @@ export const RESOURCES: { resource: string; group: string; verbs: string[] }[] =
   { resource: 'clusterrolebindings', group: 'rbac.authorization.k8s.io', verbs: ['get', 'list', 'create', 'update', 'delete'] },
   { resource: 'rolebindings', group: 'rbac.authorization.k8s.io', verbs: ['get', 'list', 'create', 'update', 'delete'] },
   { resource: 'auditevents', group: 'audit.drun.io', verbs: ['get', 'list'] },
-  { resource: 'controls', group: 'drun.io', verbs: ['get', 'list', 'create'] },
+  { resource: 'controls', group: 'drun.io', verbs: ['get', 'list', 'probe'] },
 ];
-export const VERBS = ['invoke', 'get', 'list', 'create', 'update', 'delete'];
+export const VERBS = ['invoke', 'get', 'list', 'create', 'update', 'delete', 'probe'];

@@ -2,10 +2,11 @@
 // States by shape, colour and word; never by colour alone.
 import { CircleCheck, CircleDashed, CircleX, type LucideIcon, TriangleAlert } from 'lucide-react';
 import type { ReactNode } from 'react';
-import type { Condition, VerdictName } from '../api/types';
+import type { Condition, Model, ModelService, VerdictName } from '../api/types';
 import { useI18n } from '../i18n';
 import './status.css';
 
+type Phase = NonNullable<NonNullable<Model['status'] | ModelService['status']>['phase']>;
 export type Tone = 'good' | 'warn' | 'bad' | 'none' | 'accent';
 
 export function Badge({ tone = 'none', icon: Icon, children }: { tone?: Tone; icon?: LucideIcon; children: ReactNode }) {
@@ -39,13 +40,11 @@ export function isReady(conditions: Condition[] | undefined): boolean {
   return conditions?.find((c) => c.type === 'Ready')?.status === 'True';
 }
 
-export function ReadyBadge({ conditions }: { conditions?: Condition[] }) {
+const PHASE_TONE: Record<Phase, Tone> = { Ready: 'good', Degraded: 'warn', Failed: 'bad', Pending: 'warn', Importing: 'warn', Starting: 'warn', Stopped: 'none' };
+
+/** Where a model or a service is on its way. */
+export function ReadyBadge({ status }: { status?: { phase?: Phase } }) {
   const { t } = useI18n();
-  const ready = conditions?.find((c) => c.type === 'Ready');
-  if (ready?.status === 'True') return <Badge tone="good">{t('state.ready')}</Badge>;
-  if (ready?.status === 'False') {
-    const waiting = /Pending|Progress|Loading|Starting|Pulling|Verifying/i.test(ready.reason ?? '');
-    return <Badge tone={waiting ? 'warn' : 'bad'}>{waiting ? t('state.starting') : t('state.notReady')}</Badge>;
-  }
-  return <Badge>{t('state.unknown')}</Badge>;
+  const phase = status?.phase;
+  return phase ? <Badge tone={PHASE_TONE[phase]}>{t(`phase.${phase}`)}</Badge> : <Badge>{t('state.unknown')}</Badge>;
 }

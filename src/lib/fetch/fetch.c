@@ -83,8 +83,13 @@ static void set_trust(struct fetch *fetch)
         fetch->api->easy_setopt(fetch->curl, CURLOPT_CAINFO_BLOB, &pem);
     else if (options->ca_file != NULL)
         fetch->api->easy_setopt(fetch->curl, CURLOPT_CAINFO, options->ca_file);
+    /* The system's directory of authorities would be trusted besides. */
+    if (options->ca_pem.len > 0 || options->ca_file != NULL)
+        fetch->api->easy_setopt(fetch->curl, CURLOPT_CAPATH, NULL);
     if (options->unix_socket != NULL)
         fetch->api->easy_setopt(fetch->curl, CURLOPT_UNIX_SOCKET_PATH, options->unix_socket);
+    if (options->unix_socket != NULL || options->direct)
+        fetch->api->easy_setopt(fetch->curl, CURLOPT_PROXY, "");
 }
 
 static struct curl_slist *set_request(struct exchange *exchange)
@@ -146,6 +151,7 @@ int fetch_run(struct fetch *fetch, const struct fetch_request *request, struct f
     CURLcode code = fetch->api->easy_perform(fetch->curl);
     fetch->api->slist_free_all(headers);
     TRY(buf_check(&answer->body, "the answer", err));
+    TRY(buf_check(&answer->headers, "the answer's headers", err));
     if (code == CURLE_WRITE_ERROR && err->code != ERR_NONE)
         return -1;
     if (code != CURLE_OK)

@@ -18,8 +18,9 @@ struct fetch;
 
 struct fetch_options {
     const char *unix_socket;     /* connect here instead of the URL's host; or NULL */
-    const char *ca_file;         /* PEM; NULL: the system's authorities */
+    const char *ca_file;         /* PEM, trusted alone; NULL: the system's authorities */
     struct span ca_pem;          /* the same in memory; empty: none */
+    bool direct;                 /* not through a proxy that the environment names */
     unsigned connect_timeout_ms; /* 0: 10 s */
     unsigned timeout_ms;         /* of the whole exchange; 0: none */
 };

@@ -18,6 +18,8 @@ struct service {
     struct loop *loop;
     struct http_server *server;
     struct http_stream *stream;
+    const struct http_request *later;
+    struct http_answer *later_answer;
     int batches;
     bool fail;
     unsigned ticks;
@@ -72,6 +74,12 @@ static void tick(void *ctx)
 
     service->ticks++;
     tick_steady(service);
+    if (service->later != NULL) {
+        service->later_answer->status = 202;
+        buf_printf(&service->later_answer->body, "late %s", service->later->path);
+        http_request_answered(service->later);
+        service->later = NULL;
+    }
     if (service->stream == NULL)
         return;
     http_stream_write(service->stream, span_str("tick\n"));
@@ -113,6 +121,10 @@ static void serve(void *ctx, const struct http_request *request, struct http_ans
             answer->status = 400;
             buf_put_str(&answer->body, err.msg);
         }
+    } else if (strcmp(request->path, "/later") == 0 && service->later == NULL) {
+        service->later = request;
+        service->later_answer = answer;
+        http_request_later(request);
     } else if (strcmp(request->path, "/who") == 0) {
         assert_int_equal(http_request_peer_uid(request, &uid, &err), 0);
         buf_printf(&answer->body, "%d", uid == getuid());
@@ -409,6 +421,29 @@ static void a_server_can_go_while_a_stream_sleeps(void **state UNUSED)
     unlink(own.sun_path);
 }
 
+static void an_answer_can_come_later(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf answer = BUF_INIT(100000);
+
+    exchange("GET /later HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", &answer);
+    assert_non_null(strstr(buf_text(&answer), "HTTP/1.1 202"));
+    assert_non_null(strstr(buf_text(&answer), "\r\n\r\nlate /later"));
+}
+
+/* The client does not wait: the answer finds nobody, and the server goes on. */
+static void a_late_answer_may_find_nobody(void **state)
+{
+    CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct err err = ERR_INIT;
+
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(
+        fd_write_all(fd, span_str("GET /later HTTP/1.1\r\nHost: x\r\n\r\n"), "request", &err), 0);
+    fd_close(&fd);
+    usleep(100 * 1000);
+    an_answer_can_come_later(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -423,6 +458,8 @@ int main(void)
         cmocka_unit_test(a_slow_reader_that_keeps_up_is_not_cut),
         cmocka_unit_test(a_reader_that_does_not_read_is_cut),
         cmocka_unit_test(a_server_can_go_while_a_stream_sleeps),
+        cmocka_unit_test(an_answer_can_come_later),
+        cmocka_unit_test(a_late_answer_may_find_nobody),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -9,12 +9,16 @@
 
 enum { CPU_PERIOD_US = 100 * 1000, TMP_MAX_BYTES = 16 << 20, SOCKET_UMASK = 0007 };
 
+/* NULL when one is not UTF-8; what is packed with it then fails as a whole. */
 static json_t *texts(const char *const *items)
 {
     json_t *list = json_array();
 
     for (; items != NULL && *items != NULL; items++)
-        json_array_append_new(list, json_string(*items));
+        if (json_array_append_new(list, json_string(*items)) < 0) {
+            json_decref(list);
+            return NULL;
+        }
     return list;
 }
 
@@ -45,11 +49,12 @@ static json_t *process_of(const struct oci_sandbox *sandbox)
                      rlimit(RLIMIT_NOFILE, "RLIMIT_NOFILE", 4096));
 }
 
-static void mount(json_t *mounts, const char *at, const char *type, const char *source,
+static bool mount(json_t *mounts, const char *at, const char *type, const char *source,
                   json_t *options)
 {
-    json_array_append_new(mounts, json_pack("{s:s, s:s, s:s, s:o}", "destination", at, "type", type,
-                                            "source", source, "options", options));
+    return json_array_append_new(mounts,
+                                 json_pack("{s:s, s:s, s:s, s:o}", "destination", at, "type", type,
+                                           "source", source, "options", options)) == 0;
 }
 
 static json_t *mounts_of(const struct oci_sandbox *sandbox)
@@ -70,7 +75,10 @@ static json_t *mounts_of(const struct oci_sandbox *sandbox)
                                     "nosuid", "nodev");
         if (!one->executable)
             json_array_append_new(options, json_string("noexec"));
-        mount(mounts, one->at, "bind", one->source, options);
+        if (!mount(mounts, one->at, "bind", one->source, options)) {
+            json_decref(mounts);
+            return NULL;
+        }
     }
     return mounts;
 }

@@ -102,7 +102,7 @@ static int try_once(struct oci_runtime *runtime, const struct oci_runtime_config
                                   .mounts = mounts,
                                   .mount_count = ARRAY_LEN(mounts),
                                   .limits = {.memory_bytes = 64 << 20, .pids = 64}};
-    CLEANUP_FREE char *cgroup = oci_runtime_fit(runtime, 0, &sandbox);
+    CLEANUP_FREE UNUSED char *cgroup = oci_runtime_fit(runtime, 0, &sandbox);
     struct err ignored = ERR_INIT;
     int fds[2];
 

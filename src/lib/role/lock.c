@@ -7,6 +7,7 @@
 #include "role/settings.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { OWN_PATHS = 3, PATHS_MAX = 32, REPORT_MAX = 8 * 1024 };
@@ -74,9 +75,13 @@ int role_lock_down(struct role *role, const struct role_promises *promises, stru
     CLEANUP_FREE char *path = mem_printf("%s/lockdown.json", role_own_run_dir(role));
 
     /* Opened before, because it tells what is no longer possible afterwards. */
-    CLEANUP_FD int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    /* The folder is the role's own: what an earlier life of it left there is not opened as root. */
+    (void)unlink(path);
+    CLEANUP_FD int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
     if (fd < 0)
         return err_sys(err, "cannot write %s", path);
+    if (fchmod(fd, 0644) < 0)
+        return err_sys(err, "cannot let others read %s", path);
     list_paths(role, promises, paths);
     TRY(lockdown_apply(&lockdown, &report, err));
     return write_report(fd, &report, err);

@@ -136,7 +136,7 @@ static int take_channel(struct role *role, struct ipc_packet *packet, struct err
 {
     struct cursor cursor = cursor_of(packet->body);
     uint32_t peer = cursor_u32(&cursor);
-    int fd = packet->fds.fd[0];
+    int fd = packet->fds.count > 0 ? packet->fds.fd[0] : -1;
 
     TRY(cursor_done(&cursor, "a channel's peer", err));
     if (peer >= ROLE_COUNT)
@@ -155,8 +155,9 @@ static int take_channel(struct role *role, struct ipc_packet *packet, struct err
         *client = ipc_client_new(&fd, role_name((enum role_id)peer));
         return 0;
     }
+    bool is_back = fd >= 0;
     ipc_client_reconnect(*client, &fd);
-    if (role->on_peer != NULL)
+    if (is_back && role->on_peer != NULL)
         role->on_peer(role->on_peer_ctx, (enum role_id)peer);
     return 0;
 }
@@ -164,10 +165,11 @@ static int take_channel(struct role *role, struct ipc_packet *packet, struct err
 /* 1: go on reading; 0: begin or stop, as the type says. */
 static int take_packet(struct role *role, struct ipc_packet *packet, struct err *err)
 {
-    bool carries = packet->type == CONTROL_FD_NAMED || packet->type == CONTROL_CALL ||
-                   packet->type == CONTROL_CALL_LATE || packet->type == CONTROL_SERVE;
+    bool calls = packet->type == CONTROL_CALL || packet->type == CONTROL_CALL_LATE;
+    bool carries = packet->type == CONTROL_FD_NAMED || packet->type == CONTROL_SERVE;
 
-    if (packet->fds.count != (carries ? 1 : 0))
+    /* A call comes without its descriptor when that role does not run at the moment. */
+    if (packet->fds.count > 1 || (!calls && packet->fds.count != (carries ? 1 : 0)))
         return err_set(err, ERR_INVALID, "control message %u has %zu descriptors", packet->type,
                        packet->fds.count);
     switch (packet->type) {
@@ -209,6 +211,7 @@ int role_start(struct role **out, struct err *err)
     TRY(more);
     if (role->id == ROLE_SUPERVISOR)
         return err_set(err, ERR_UNAVAILABLE, "the supervisor went away before the start");
+    log_init(role_name(role->id), (enum log_level)role->settings->log_level);
     return secret_heap_init(err);
 }
 

@@ -58,6 +58,8 @@ struct serve_config {
     int (*record)(void *ctx, const struct audit_event *events, size_t count, struct err *err);
     /* Runs in each batch when all is durable, before the answers leave; may be NULL. */
     loop_fn *after_flush;
+    /* Runs when a batch was taken back instead; may be NULL. */
+    loop_fn *after_discard;
     void *ctx; /* of all functions above */
 };
 

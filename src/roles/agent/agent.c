@@ -18,7 +18,6 @@ static const struct role_promises promises = {
     .promises =
         LOCKDOWN_MOUNT | LOCKDOWN_EXEC | LOCKDOWN_FILES | LOCKDOWN_NET_UNIX | LOCKDOWN_THREADS,
     .mounts = true,
-    .network = true, /* a sandbox gets its own, and none is asked for here */
     .keep_capabilities = CAP(SYS_ADMIN) | CAP(SETUID) | CAP(SETGID) | CAP(SETPCAP) | CAP(SETFCAP) |
                          CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(FOWNER) | CAP(FSETID) | CAP(KILL) |
                          CAP(MKNOD) | CAP(SYS_CHROOT) | CAP(SYS_PTRACE) | CAP(SYS_RESOURCE) |

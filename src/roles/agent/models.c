@@ -4,61 +4,16 @@
  * copy is what is served. Work waits in line for the vault: unsealing first, because services wait
  * for it.
  */
-#include "agent/agent_internal.h"
-#include "agent/model_file.h"
-#include "agent/vault.h"
+#include "agent/models_internal.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "log/log.h"
 
 #include <string.h>
-#include <sys/queue.h>
-#include <unistd.h>
 
 enum { PROGRESS_MS = 1000 };
 
-enum model_phase { MODEL_PENDING, MODEL_IMPORTING, MODEL_READY, MODEL_FAILED };
-
 static const char *const phase_names[] = {"Pending", "Importing", "Ready", "Failed"};
-
-struct model {
-    char *namespace;
-    char *name;
-    json_t *artifact; /* NULL: an outside model */
-    json_int_t generation;
-    enum model_phase phase;
-    const char *reason;
-    char message[384];
-    uint8_t digest[MODEL_DIGEST_LEN];
-    uint64_t size;
-    struct report report;
-    bool seen;
-    LIST_ENTRY(model) entry;
-};
-
-/* A clear file in memory, for all services of one digest. */
-struct clear {
-    uint8_t digest[MODEL_DIGEST_LEN];
-    char *path;
-    unsigned users;
-    enum { CLEAR_WANTED, CLEAR_WORKING, CLEAR_READY, CLEAR_FAILED } state;
-    struct err why;
-    LIST_ENTRY(clear) entry;
-};
-
-struct models {
-    struct agent *agent;
-    struct vault *vault;
-    struct loop_source *progress;
-    struct model *importing; /* NULL also when it was deleted meanwhile */
-    struct clear *unsealing;
-    json_int_t importing_generation;
-    bool sweep; /* sealed files that no model wants are to be removed */
-    LIST_HEAD(, model) list;
-    LIST_HEAD(, clear) clears;
-};
-
-static void work_next(struct models *models);
 
 /* ------------------------------------------------------------------ status */
 
@@ -100,23 +55,13 @@ static void fail(struct models *models, struct model *model, const char *reason,
 
 /* ------------------------------------------------------------------ finding */
 
-static struct model *find(const struct models *models, const char *namespace, const char *name)
+struct model *models_find(const struct models *models, const char *namespace, const char *name)
 {
     struct model *model;
 
     LIST_FOREACH (model, &models->list, entry)
         if (strcmp(model->namespace, namespace) == 0 && strcmp(model->name, name) == 0)
             return model;
-    return NULL;
-}
-
-static struct clear *find_clear(const struct models *models, const uint8_t *digest)
-{
-    struct clear *clear;
-
-    LIST_FOREACH (clear, &models->clears, entry)
-        if (memcmp(clear->digest, digest, MODEL_DIGEST_LEN) == 0)
-            return clear;
     return NULL;
 }
 
@@ -130,17 +75,6 @@ static void model_free(struct models *models, struct model *model)
     free(model->namespace);
     free(model->name);
     free(model);
-}
-
-static void clear_free(struct models *models, struct clear *clear)
-{
-    if (models->unsealing == clear)
-        models->unsealing = NULL;
-    else
-        vault_clear_remove(models->vault, clear->digest);
-    LIST_REMOVE(clear, entry);
-    free(clear->path);
-    free(clear);
 }
 
 /* ------------------------------------------------------------------ import */
@@ -167,7 +101,7 @@ static void on_imported(void *ctx, const uint8_t digest[MODEL_DIGEST_LEN], const
         else
             set(models, model, MODEL_READY, "Verified", "the file is sealed and its digest known");
     }
-    work_next(models);
+    models_work_next(models);
 }
 
 /* Below one of the folders that the operator allows, or the one where the posture role keeps the
@@ -241,49 +175,6 @@ static void on_progress(void *ctx)
     set(models, models->importing, MODEL_IMPORTING, "Importing", text);
 }
 
-/* ------------------------------------------------------------------ unseal */
-
-static void on_unsealed(void *ctx, const uint8_t digest[MODEL_DIGEST_LEN], const struct err *err)
-{
-    struct models *models = ctx;
-    struct clear *clear = models->unsealing;
-
-    models->unsealing = NULL;
-    if (clear == NULL) {
-        vault_clear_remove(models->vault, digest);
-    } else if (err != NULL) {
-        clear->state = CLEAR_FAILED;
-        clear->why = *err;
-        vault_clear_remove(models->vault, digest);
-    } else {
-        clear->state = CLEAR_READY;
-    }
-    work_next(models);
-    services_step(models->agent->services);
-}
-
-/* A service that wanted it may be gone by now. */
-void models_drop_unused(struct models *models)
-{
-    struct clear *clear, *next;
-
-    for (clear = LIST_FIRST(&models->clears); clear != NULL; clear = next) {
-        next = LIST_NEXT(clear, entry);
-        if (clear->users == 0 && clear->state == CLEAR_READY)
-            clear_free(models, clear);
-    }
-}
-
-static void unseal(struct models *models, struct clear *clear)
-{
-    clear->state = CLEAR_WORKING;
-    models->unsealing = clear;
-    if (vault_unseal(models->vault, clear->digest, on_unsealed, models, &clear->why) == 0)
-        return;
-    models->unsealing = NULL;
-    clear->state = CLEAR_FAILED;
-}
-
 /* ------------------------------------------------------------------ the line */
 
 static bool is_wanted(void *ctx, const char *blob_name)
@@ -315,14 +206,14 @@ static void sweep(struct models *models)
         log_error("agent.models", &err);
 }
 
-static void work_next(struct models *models)
+void models_work_next(struct models *models)
 {
     struct clear *clear;
     struct model *model, *next;
 
     LIST_FOREACH (clear, &models->clears, entry)
         if (clear->state == CLEAR_WANTED && !vault_busy(models->vault))
-            unseal(models, clear);
+            models_unseal(models, clear);
     for (model = LIST_FIRST(&models->list); model != NULL; model = next) {
         next = LIST_NEXT(model, entry);
         if (model->phase == MODEL_PENDING && !vault_busy(models->vault))
@@ -353,7 +244,7 @@ static bool is_sealed_here(struct models *models, struct model *model, const jso
 void models_put(struct models *models, const char *namespace, const char *name,
                 const json_t *object)
 {
-    struct model *model = find(models, namespace, name);
+    struct model *model = models_find(models, namespace, name);
     json_int_t generation =
         json_integer_value(codec_json_at(object, "metadata", "generation", NULL));
 
@@ -378,19 +269,19 @@ void models_put(struct models *models, const char *namespace, const char *name,
         set(models, model, MODEL_READY, "Verified", "the file is sealed and its digest known");
     else
         set(models, model, MODEL_PENDING, "Waiting", "waiting for another import");
-    work_next(models);
+    models_work_next(models);
 }
 
 void models_delete(struct models *models, const char *namespace, const char *name)
 {
-    struct model *model = find(models, namespace, name);
+    struct model *model = models_find(models, namespace, name);
 
     if (model == NULL)
         return;
     model_free(models, model);
     models->sweep = true;
     services_step(models->agent->services);
-    work_next(models);
+    models_work_next(models);
 }
 
 void models_mark(struct models *models)
@@ -412,75 +303,7 @@ void models_settle(struct models *models)
     }
     models->sweep = true;
     services_step(models->agent->services);
-    work_next(models);
-}
-
-/* ------------------------------------------------------------------ use */
-
-static int use_clear(struct models *models, const struct model *model, char **out_path,
-                     struct err *err)
-{
-    struct clear *clear = find_clear(models, model->digest);
-
-    if (clear == NULL) {
-        clear = mem_new(sizeof(*clear));
-        memcpy(clear->digest, model->digest, MODEL_DIGEST_LEN);
-        clear->path = vault_clear_path(models->vault, model->digest);
-        LIST_INSERT_HEAD(&models->clears, clear, entry);
-        work_next(models);
-    }
-    if (clear->state == CLEAR_FAILED) {
-        *err = clear->why;
-        if (clear->users == 0)
-            clear_free(models, clear); /* the next one who asks tries again */
-        return -1;
-    }
-    if (clear->state != CLEAR_READY) {
-        err_set(err, ERR_UNAVAILABLE, "unsealing the model %s", model->name);
-        return 1;
-    }
-    clear->users++;
-    *out_path = mem_strdup(clear->path);
-    return 0;
-}
-
-int models_use(struct models *models, const char *namespace, const char *name, char **out_path,
-               char **out_file_name, struct err *err)
-{
-    struct model *model = find(models, namespace, name);
-    char file_name[MODEL_NAME_SIZE];
-
-    if (model == NULL) {
-        err_set(err, ERR_NOT_FOUND, "there is no Model %s in this namespace", name);
-        return 1;
-    }
-    if (model->phase == MODEL_FAILED)
-        return err_set(err, ERR_CORRUPT, "the Model %s failed: %s", name, model->message);
-    if (model->artifact == NULL)
-        return err_set(err, ERR_INVALID, "the Model %s has no artifact, so no engine can run it",
-                       name);
-    if (model->phase != MODEL_READY) {
-        err_set(err, ERR_UNAVAILABLE, "the Model %s: %s", name, model->message);
-        return 1;
-    }
-    int result = use_clear(models, model, out_path, err);
-    if (result == 0) {
-        model_file_name(codec_json_text(model->artifact, "path", "model"), file_name);
-        *out_file_name = mem_strdup(file_name);
-    }
-    return result;
-}
-
-void models_release(struct models *models, const char *path)
-{
-    struct clear *clear;
-
-    LIST_FOREACH (clear, &models->clears, entry)
-        if (strcmp(clear->path, path) == 0)
-            break;
-    INVARIANT(clear != NULL && clear->users > 0);
-    if (--clear->users == 0)
-        clear_free(models, clear);
+    models_work_next(models);
 }
 
 int models_new(struct agent *agent, struct models **out, struct err *err)
@@ -504,7 +327,7 @@ void models_free(struct models *models)
     while (!LIST_EMPTY(&models->list))
         model_free(models, LIST_FIRST(&models->list));
     while (!LIST_EMPTY(&models->clears))
-        clear_free(models, LIST_FIRST(&models->clears));
+        models_clear_free(models, LIST_FIRST(&models->clears));
     vault_free(models->vault);
     free(models);
 }

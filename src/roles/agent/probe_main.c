@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * drun-probe: a static program that is mounted into every sandbox and tries from within what an
- * engine that was taken over would try. It holds nothing and can do no harm outside a sandbox.
+ * drun-probe: a static program that is mounted into every sandbox. It starts the engine, and it
+ * tries from within what an engine that was taken over would try. What it tries does harm where it
+ * is not refused, so it does nothing but in the place where the agent puts it in a sandbox.
  *
+ *     drun-probe run PROGRAM ARGUMENT...
+ *                           becomes the program, which dies with the agent, its parent
  *     drun-probe hello      does nothing, well: is a sandbox possible here?
  *     drun-probe attack     tries, and prints one JSON object:
  *                           {"tried": [{"name", "refused", "detail"}], "processes": N}
@@ -174,7 +177,7 @@ static int remount_root(void)
 
 static int trace_engine(void)
 {
-    return (int)ptrace(PTRACE_ATTACH, 1, NULL, NULL);
+    return (int)ptrace(PTRACE_SEIZE, 1, NULL, NULL);
 }
 
 static int load_bpf(void)
@@ -293,8 +296,22 @@ static unsigned count_processes(void)
     return count;
 }
 
+/* The file that runs is the one at this path, and there is the engine's folder beside it. */
+static bool is_in_sandbox(void)
+{
+    static const char path[] = "/run/drun-probe";
+    char self[64] = "";
+
+    return readlink("/proc/self/exe", self, sizeof(self) - 1) == (ssize_t)strlen(path) &&
+           strcmp(self, path) == 0 && access("/run/engine", F_OK) == 0 && access("/etc", F_OK) < 0;
+}
+
 static int attack(void)
 {
+    if (!is_in_sandbox()) {
+        fprintf(stderr, "drun-probe: this is no sandbox of drun\n");
+        return 1;
+    }
     printf("{\"tried\":[");
     for (size_t i = 0; i < ARRAY_LEN(attempts); i++) {
         char verdict[80];
@@ -308,12 +325,24 @@ static int attack(void)
     return 0;
 }
 
+/* The runtime that made the sandbox has ended, and the agent took its place. */
+static int run(char **argv)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        perror("drun-probe: this engine will not end with the agent");
+    execv(argv[0], argv);
+    perror(argv[0]);
+    return 127;
+}
+
 int main(int argc, char **argv)
 {
+    if (argc >= 3 && strcmp(argv[1], "run") == 0)
+        return run(argv + 2);
     if (argc == 2 && strcmp(argv[1], "hello") == 0)
         return 0;
     if (argc == 2 && strcmp(argv[1], "attack") == 0)
         return attack();
-    fprintf(stderr, "usage: drun-probe hello|attack\n");
+    fprintf(stderr, "usage: drun-probe hello|attack|run PROGRAM\n");
     return 2;
 }

@@ -174,14 +174,29 @@ static size_t list_mounts(const struct sandbox *sandbox, struct oci_mount mounts
     return count;
 }
 
+/* The probe is the engine's first self, where it is there. The strings stay where they are. */
+static const char **list_args(const struct sandbox *sandbox)
+{
+    const char **args = mem_new_array(sandbox->engine.arg_count + 3, sizeof(*args));
+    size_t count = 0;
+
+    if (access(host_probe(sandbox->config.agent->host), X_OK) == 0) {
+        args[count++] = sandbox_probe;
+        args[count++] = "run";
+    }
+    memcpy(args + count, sandbox->engine.args, sandbox->engine.arg_count * sizeof(*args));
+    return args;
+}
+
 static int make_bundle(struct sandbox *sandbox, struct err *err)
 {
     CLEANUP_FREE struct oci_mount *mounts = mem_new_array(MOUNTS_MAX, sizeof(*mounts));
+    CLEANUP_FREE const char **args = list_args(sandbox);
 
     sandbox->oci = (struct oci_sandbox){
         .id = sandbox->id,
         .hostname = sandbox->hostname,
-        .args = (const char *const *)sandbox->engine.args,
+        .args = args,
         .env = (const char *const *)sandbox->engine.env,
         .limits = sandbox->engine.limits,
     };
@@ -191,6 +206,7 @@ static int make_bundle(struct sandbox *sandbox, struct err *err)
     sandbox->oci.mount_count = list_mounts(sandbox, mounts);
     int result = oci_bundle_make(sandbox->bundle, &sandbox->oci, err);
     sandbox->oci.mounts = NULL;
+    sandbox->oci.args = NULL;
     return result;
 }
 
@@ -244,8 +260,9 @@ static int explain(struct sandbox *sandbox, struct err *err)
         return -1;
     read_log(sandbox);
     sandbox_last_line(sandbox, line, sizeof(line));
+    CLEANUP_FREE char *step = mem_strdup(err->msg);
     if (line[0] != '\0')
-        err_set(err, err->code, "%.100s: %s", mem_strdup(err->msg), line);
+        err_set(err, err->code, "%.100s: %s", step, line);
     return -1;
 }
 

@@ -17,6 +17,7 @@ enum {
     MISSED_FAILED = 12,
     BACKOFF_FIRST_MS = 500,
     BACKOFF_MAX_MS = 60 * 1000,
+    MODEL_RETRY_MS = 5000,
     STEADY_MS = 60 * 1000, /* an engine that was ready this long failed for the first time */
     CRASH_LOOP = 3,        /* failures in a row */
 };
@@ -62,17 +63,25 @@ void service_forget_failures(struct service *service)
     service->retry_ns = 0;
 }
 
-static void plan_retry(struct service *service, const char *why)
+static void wait_before_retry(struct service *service, uint64_t delay_ms, const char *reason,
+                              const char *why)
+{
+    service->retry_ns = clock_mono_ns() + delay_ms * 1000000;
+    service->last_reason = reason;
+    snprintf(service->last_failure, sizeof(service->last_failure), "%s", why);
+    services_step(service->services);
+}
+
+/* Ever longer, for what the engine itself did. */
+static void back_off(struct service *service, const char *reason, const char *why)
 {
     uint64_t delay_ms = BACKOFF_FIRST_MS;
 
     for (unsigned i = 0; i < service->failures && delay_ms < BACKOFF_MAX_MS; i++)
         delay_ms *= 2;
-    delay_ms = NUM_MIN(delay_ms, (uint64_t)BACKOFF_MAX_MS);
     service->failures++;
-    service->retry_ns = clock_mono_ns() + delay_ms * 1000000;
-    snprintf(service->last_failure, sizeof(service->last_failure), "%s", why);
-    loop_rearm(service->timer, delay_ms + 1, 0);
+    wait_before_retry(service, NUM_MIN(delay_ms, (uint64_t)BACKOFF_MAX_MS),
+                      service->failures >= CRASH_LOOP ? "CrashLoop" : reason, why);
 }
 
 /* ------------------------------------------------------------------ a sandbox's life */
@@ -117,7 +126,7 @@ static void on_exit_of(void *ctx, const char *how)
     if (steady)
         service_forget_failures(service);
     if (!expected)
-        plan_retry(service, why);
+        back_off(service, "EngineFailed", why);
     let_go(service);
 }
 
@@ -157,9 +166,8 @@ static void ask_health(struct service *service)
 
     if (listens < 0) {
         log_error("agent.sandbox.socket", &err);
-        snprintf(service->last_failure, sizeof(service->last_failure), "%s", err.msg);
-        service->missed = MISSED_FAILED;
-        services_step(service->services);
+        back_off(service, "SocketRefused", err.msg);
+        stop(service);
         return;
     }
     if (listens == 0) {
@@ -232,8 +240,8 @@ static int hold_model(struct service *service)
     if (result == 0)
         return 0;
     if (result < 0) {
-        plan_retry(service, err.msg);
-        tell(service, "Failed", 0, err.code == ERR_LIMITED ? "NoMemory" : "ModelFailed", err.msg);
+        wait_before_retry(service, MODEL_RETRY_MS,
+                          err.code == ERR_LIMITED ? "NoMemory" : "ModelFailed", err.msg);
     } else {
         tell(service, "Pending", 0, err.code == ERR_NOT_FOUND ? "ModelMissing" : "ModelNotReady",
              err.msg);
@@ -254,8 +262,8 @@ static void step_idle(struct service *service)
         return;
     }
     if (clock_mono_ns() < service->retry_ns) {
-        tell(service, "Failed", 0, service->failures >= CRASH_LOOP ? "CrashLoop" : "EngineFailed",
-             service->last_failure);
+        loop_rearm(service->timer, (service->retry_ns - clock_mono_ns()) / 1000000 + 1, 0);
+        tell(service, "Failed", 0, service->last_reason, service->last_failure);
         return;
     }
     if (hold_model(service) < 0)
@@ -265,8 +273,7 @@ static void step_idle(struct service *service)
         return;
     }
     log_error("agent.sandbox.start", &err);
-    plan_retry(service, err.msg);
-    tell(service, "Failed", 0, "StartFailed", err.msg);
+    back_off(service, "StartFailed", err.msg);
 }
 
 static void step_running(struct service *service)
@@ -277,10 +284,8 @@ static void step_running(struct service *service)
         return;
     }
     if (service->missed >= MISSED_FAILED) {
-        plan_retry(service, service->last_failure[0] != '\0' ? service->last_failure
-                                                             : "the engine does not answer");
+        back_off(service, "NotHealthy", "the engine does not answer");
         stop(service);
-        tell(service, "Failed", 0, "NotHealthy", service->last_failure);
     } else if (service->state == SERVICE_STARTING) {
         tell(service, "Starting", 0, "EngineStarting", "the engine does not answer yet");
     } else if (service->missed >= MISSED_DEGRADED) {
@@ -326,7 +331,12 @@ struct service *service_new(struct services *services, const char *namespace, co
 
 void service_free(struct service *service)
 {
+    struct err err = ERR_INIT;
+
     LIST_REMOVE(service, entry);
+    if (service->sandbox != NULL &&
+        audit(service, AUDIT_SANDBOX_EXIT, AUDIT_SUCCESS, "the agent stops", &err) < 0)
+        log_error("agent.audit", &err);
     health_free(service->health);
     sandbox_free(service->sandbox);
     release_model(service);

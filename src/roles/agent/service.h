@@ -39,6 +39,7 @@ struct service {
     unsigned missed;   /* health questions in a row without a good answer */
     unsigned failures; /* starts in a row that did not last */
     uint64_t retry_ns; /* no start before */
+    const char *last_reason;
     char last_failure[384];
     struct report report;
     LIST_ENTRY(service) entry;

@@ -43,6 +43,13 @@ static void after_flush(void *ctx)
     orders_follow(api->orders);
 }
 
+static void after_discard(void *ctx)
+{
+    struct api *api = ctx;
+
+    orders_follow(api->orders);
+}
+
 static void release(struct api *api)
 {
     serve_free(api->serve);
@@ -60,6 +67,7 @@ static int start(struct api *api, struct err *err)
         .admit = api_admit,
         .changed = on_changed,
         .after_flush = after_flush,
+        .after_discard = after_discard,
         .ctx = api,
     };
 

@@ -20,6 +20,7 @@ struct order {
     char *namespace;
     char *name;
     uint64_t place;
+    bool gone; /* it was sent as deleted */
     TAILQ_ENTRY(order) entry;
 };
 
@@ -109,8 +110,7 @@ int orders_load(struct orders *orders, struct err *err)
 
 /* {"epoch", "place", "kind", "namespace", "name", "object"}; object is null when it is gone, and
  * kind is "" when the agent knows everything. */
-static int put_order(struct orders *orders, const struct order *order, struct buf *out,
-                     struct err *err)
+static int put_order(struct orders *orders, struct order *order, struct buf *out, struct err *err)
 {
     CLEANUP_JSON json_t *object = NULL;
     CLEANUP_JSON json_t *message = NULL;
@@ -122,6 +122,7 @@ static int put_order(struct orders *orders, const struct order *order, struct bu
         err_clear(err);
         object = json_null();
     }
+    order->gone = json_is_null(object);
     message = json_pack("{s:s, s:s, s:s, s:O}", "kind", order->kind->kind, "namespace",
                         order->namespace, "name", order->name, "object", object);
     buf_put_u64(out, orders->epoch);
@@ -130,14 +131,45 @@ static int put_order(struct orders *orders, const struct order *order, struct bu
     return buf_check(out, "an order", err);
 }
 
-static const struct order *next_after(const struct orders *orders, uint64_t place)
+static struct order *next_after(const struct orders *orders, uint64_t place)
 {
-    const struct order *order;
+    struct order *order;
 
     TAILQ_FOREACH (order, &orders->queue, entry)
         if (order->place > place)
             return order;
     return NULL;
+}
+
+/* What the agent knows to be deleted need not be told again: an agent that starts anew is not told
+ * of it either. */
+static void forget_gone(struct orders *orders, uint64_t place)
+{
+    struct order *next;
+
+    for (struct order *order = TAILQ_FIRST(&orders->queue); order != NULL && order->place <= place;
+         order = next) {
+        next = TAILQ_NEXT(order, entry);
+        if (order->gone)
+            free_order(orders, order);
+    }
+}
+
+/* 1: the next order behind the place is in `out`; 0: there is none. One that cannot be told (it is
+ * damaged, or larger than a message) is passed over, so that it keeps nothing else back. */
+static int tell_next(struct orders *orders, uint64_t place, struct buf *out)
+{
+    for (struct order *order; (order = next_after(orders, place)) != NULL; place = order->place) {
+        struct err err = ERR_INIT;
+        buf_reset(out);
+        if (put_order(orders, order, out, &err) == 0)
+            return 1;
+        err_wrap(&err, "the agent is not told of %s %s/%s", order->kind->singular, order->namespace,
+                 order->name);
+        log_error("api.orders", &err);
+    }
+    buf_reset(out);
+    return 0;
 }
 
 static int handle_next(void *ctx, struct ipc_request *request, struct buf *reply, struct err *err)
@@ -149,30 +181,24 @@ static int handle_next(void *ctx, struct ipc_request *request, struct buf *reply
     uint64_t place = cursor_u64(&cursor);
 
     TRY(cursor_done(&cursor, "the agent's question", err));
-    const struct order *order = next_after(orders, epoch == orders->epoch ? place : 0);
-    if (order != NULL)
-        return put_order(orders, order, reply, err);
+    orders->wants = epoch == orders->epoch ? place : 0;
+    forget_gone(orders, orders->wants);
+    /* What is not durable yet may still be taken back: the agent hears of it after the batch. */
+    if (!store_needs_flush(api->store) && tell_next(orders, orders->wants, reply) == 1)
+        return IPC_ANSWER;
     orders->waiting = true;
     orders->ticket = request->ticket;
-    orders->wants = epoch == orders->epoch ? place : 0;
     return IPC_LATER;
 }
 
 void orders_follow(struct orders *orders)
 {
     CLEANUP(buf_free) struct buf reply = BUF_INIT(IPC_BODY_MAX);
-    const struct order *order = orders->waiting ? next_after(orders, orders->wants) : NULL;
-    struct err err = ERR_INIT;
 
-    if (order == NULL)
+    if (!orders->waiting || tell_next(orders, orders->wants, &reply) == 0)
         return;
     orders->waiting = false;
-    if (put_order(orders, order, &reply, &err) == 0) {
-        ipc_reply(&orders->ticket, buf_span(&reply));
-        return;
-    }
-    log_error("api.orders", &err);
-    ipc_reply_error(&orders->ticket, &err);
+    ipc_reply(&orders->ticket, buf_span(&reply));
 }
 
 /* The agent says how an object is; durable with the batch. */

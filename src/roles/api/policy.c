@@ -16,7 +16,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
-enum { LATER_MS = 40, QUICK_NS = 5 * 1000 * 1000 };
+enum { LATER_MS = 40, RETRY_MS = 1000, QUICK_NS = 5 * 1000 * 1000 };
 
 struct touched {
     const struct kube_kind *kind;
@@ -172,9 +172,12 @@ static void publish_now(struct policy *policy)
 {
     struct err err = ERR_INIT;
 
-    policy->waiting = false;
-    if (publish(policy, &err) < 0)
-        log_error("api.policy.publish", &err);
+    policy->waiting = publish(policy, &err) < 0;
+    if (!policy->waiting)
+        return;
+    /* What was taken away from somebody must not stay in force for want of another change. */
+    log_error("api.policy.publish", &err);
+    loop_rearm(policy->later, RETRY_MS, 0);
 }
 
 static void on_later(void *ctx)

@@ -7,6 +7,7 @@
 
 #include "audit/audit.h"
 #include "audit/ring.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "certificate.h"
@@ -16,9 +17,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -39,6 +40,7 @@ enum {
     RING_BYTES = 1024 * 1024,
     RING_SETS = 2, /* an old worker still drains while a new one writes: each has its own ring */
     STOP_MS = 5000,
+    RETRY_MS = 10000,
 };
 
 struct keeper {
@@ -50,7 +52,10 @@ struct keeper {
     pid_t nginx;
     int pidfd;
     char *share_dir;
+    struct loop_source *renewal;
+    uint64_t half_life_ms;
     bool stopping;
+    bool died; /* nginx, of itself */
 };
 
 /* ------------------------------------------------------------------ rings */
@@ -137,6 +142,20 @@ static int keep_open(int fd, struct err *err)
     return fcntl(fd, F_SETFD, 0) < 0 ? err_sys(err, "cannot pass a descriptor on") : 0;
 }
 
+/* Between fork and exec: system calls only. An nginx that outlives us would go on accepting beside
+ * the next one, with an old certificate and rings that nobody reads. */
+static void become_nginx(const char *program, char *const argv[], char *const env[],
+                         pid_t parent) NORETURN;
+
+static void become_nginx(const char *program, char *const argv[], char *const env[], pid_t parent)
+{
+    setpgid(0, 0);
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != parent)
+        _exit(127);
+    execve(program, argv, env);
+    _exit(127);
+}
+
 static int start_nginx(struct keeper *keeper, struct err *err)
 {
     const char *own = role_own_run_dir(keeper->role);
@@ -159,9 +178,14 @@ static int start_nginx(struct keeper *keeper, struct err *err)
             TRY(keep_open(keeper->rings[set][i].ring_fd, err));
             TRY(keep_open(keeper->rings[set][i].bell_fd, err));
         }
-    errno = posix_spawn(&keeper->nginx, program, NULL, NULL, argv, env);
-    if (errno != 0)
+    pid_t parent = getpid();
+    keeper->nginx = fork();
+    if (keeper->nginx == 0)
+        become_nginx(program, argv, env, parent);
+    if (keeper->nginx < 0) {
+        keeper->nginx = 0;
         return err_sys(err, "cannot start %s", program);
+    }
     keeper->pidfd = (int)syscall(SYS_pidfd_open, keeper->nginx, 0);
     return keeper->pidfd < 0 ? err_sys(err, "cannot watch nginx") : 0;
 }
@@ -170,9 +194,11 @@ static void on_nginx_exit(void *ctx, int fd UNUSED, uint32_t events UNUSED)
 {
     struct keeper *keeper = ctx;
 
-    waitpid(keeper->nginx, NULL, WNOHANG);
+    if (keeper->nginx == 0 || waitpid(keeper->nginx, NULL, WNOHANG) == 0)
+        return;
     keeper->nginx = 0;
-    if (!keeper->stopping)
+    keeper->died = !keeper->stopping;
+    if (keeper->died)
         log_say(LOG_ERROR, "gateway.nginx", "nginx went away; its own message is above");
     loop_stop(role_loop(keeper->role));
 }
@@ -183,9 +209,15 @@ static void on_renew(void *ctx)
     struct keeper *keeper = ctx;
     struct err err = ERR_INIT;
 
-    keeper->ring_set = (keeper->ring_set + 1) % RING_SETS;
+    unsigned before = keeper->ring_set;
+    if (keeper->nginx == 0)
+        return;
+    /* Only when the new workers do start: two of them must never write to one ring. */
+    keeper->ring_set = (before + 1) % RING_SETS;
     if (certificate_renew(keeper->role, &err) < 0 || write_conf(keeper, &err) < 0) {
         log_error("gateway.renew", &err);
+        keeper->ring_set = before;
+        loop_rearm(keeper->renewal, RETRY_MS, keeper->half_life_ms);
         return;
     }
     kill(keeper->nginx, SIGHUP);
@@ -199,11 +231,13 @@ static void on_stop(void *ctx)
     keeper->stopping = true;
     if (keeper->nginx == 0)
         return;
+    uint64_t deadline = clock_mono_ns() + STOP_MS * 1000000ULL;
     kill(keeper->nginx, SIGTERM);
-    if (loop_turn(role_loop(keeper->role), STOP_MS, &err) < 0)
-        log_error("gateway.stop", &err);
+    while (keeper->nginx != 0 && clock_mono_ns() < deadline)
+        if (loop_turn(role_loop(keeper->role), 100, &err) < 0)
+            break;
     if (keeper->nginx != 0)
-        kill(keeper->nginx, SIGKILL);
+        kill(-keeper->nginx, SIGKILL); /* with its workers */
 }
 
 /* ------------------------------------------------------------------ start */
@@ -253,8 +287,8 @@ static int lock_down(struct keeper *keeper, struct err *err)
 static int run(struct keeper *keeper, struct err *err)
 {
     struct loop *loop = role_loop(keeper->role);
-    uint64_t half_life_ms = role_settings(keeper->role)->certificate_ttl_ms / 2;
 
+    keeper->half_life_ms = role_settings(keeper->role)->certificate_ttl_ms / 2;
     TRY(make_rings(keeper, err));
     TRY(lock_down(keeper, err));
     TRY(certificate_renew(keeper->role, err));
@@ -263,10 +297,11 @@ static int run(struct keeper *keeper, struct err *err)
     TRY(write_conf(keeper, err));
     TRY(start_nginx(keeper, err));
     TRY(loop_add_fd(loop, keeper->pidfd, EPOLLIN, on_nginx_exit, keeper, NULL, err));
-    TRY(loop_add_timer(loop, half_life_ms, half_life_ms, on_renew, keeper, NULL, err));
+    TRY(loop_add_timer(loop, keeper->half_life_ms, keeper->half_life_ms, on_renew, keeper,
+                       &keeper->renewal, err));
     role_on_stop(keeper->role, on_stop, keeper);
     TRY(role_run(keeper->role, err));
-    if (!keeper->stopping)
+    if (keeper->died)
         return err_set(err, ERR_UNAVAILABLE, "nginx does not run");
     return 0;
 }

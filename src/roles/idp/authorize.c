@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The authorization endpoint: RFC 6749 section 4.1, RFC 7636, RFC 9207, OpenID Connect Core. */
-#include "idp/idp_internal.h"
+#include "idp/authorize_request.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/num.h"
 #include "idp/oauth.h"
 
 enum { URI_MAX = 16 * 1024, STATE_MAX = 2048 };
-
-struct prompt {
-    bool none;
-    bool login;
-};
 
 /* ------------------------------------------------------------------ answers */
 
@@ -71,59 +65,7 @@ static void ask_to_sign_in(struct idp *idp, struct serve_request *request, const
         reply_redirect(request, buf_text(&uri));
 }
 
-/* ------------------------------------------------------------------ what is asked */
-
-static int read_prompt(const char *text, struct prompt *out)
-{
-    struct span rest = span_str(text == NULL ? "" : text);
-    struct span one;
-    size_t count = 0;
-
-    for (*out = (struct prompt){0}; oauth_scope_next(&rest, &one); count++) {
-        out->none |= span_eq_str(one, "none");
-        /* Whom to sign in as is the same page as signing in. */
-        out->login |= span_eq_str(one, "login") || span_eq_str(one, "select_account");
-    }
-    return out->none && count > 1 ? -1 : 0;
-}
-
-static int read_seconds(const char *text, uint64_t max, const char *name, uint64_t *out,
-                        struct err *err)
-{
-    *out = 0;
-    return text == NULL ? 0 : num_parse_u64(span_str(text), 0, max, name, out, err);
-}
-
-/* NULL when all is well, otherwise the error of RFC 6749 section 4.1.2.1 with its sentence. */
-static const char *fault_of(const struct client *client, const struct form *form, const char **why)
-{
-    const char *type = form->value[FORM_RESPONSE_TYPE];
-    const char *mode = form->value[FORM_RESPONSE_MODE];
-    const char *challenge = form->value[FORM_CODE_CHALLENGE];
-    const char *method = form->value[FORM_CODE_CHALLENGE_METHOD];
-    const char *scope = form->value[FORM_SCOPE];
-
-    *why = "response_type must be code";
-    if (form->value[FORM_REQUEST] != NULL)
-        return "request_not_supported";
-    if (form->value[FORM_REQUEST_URI] != NULL)
-        return "request_uri_not_supported";
-    if (type == NULL)
-        return "invalid_request";
-    if (strcmp(type, "code") != 0)
-        return "unsupported_response_type";
-    if (!client_may(client, "authorization_code"))
-        return *why = "the client may not use authorization codes", "unauthorized_client";
-    if (mode != NULL && strcmp(mode, "query") != 0)
-        return *why = "response_mode must be query", "invalid_request";
-    if (challenge == NULL ? client->open || method != NULL
-                          : method == NULL || strcmp(method, "S256") != 0 ||
-                                !oauth_challenge_is_valid(span_str(challenge)))
-        return *why = "PKCE with code_challenge_method=S256 is needed", "invalid_request";
-    if (scope != NULL && !oauth_scope_is_valid(span_str(scope)))
-        return *why = "the scope is malformed", "invalid_scope";
-    return NULL;
-}
+/* ------------------------------------------------------------------ the decision */
 
 /* False when it was answered: with an error that goes to the user, because the client or its URI is
  * not known. */
@@ -153,8 +95,6 @@ static bool know_client(struct idp *idp, struct serve_request *request, const st
     return false;
 }
 
-/* ------------------------------------------------------------------ the decision */
-
 static void give_code(struct idp *idp, struct serve_request *request, const struct client *client,
                       const struct form *form, const struct session *session)
 {
@@ -164,11 +104,6 @@ static void give_code(struct idp *idp, struct serve_request *request, const stru
     struct err err = ERR_INIT;
 
     client_put_scope(client, span_str(wanted == NULL ? "" : wanted), &scope);
-    if (client->consent) {
-        send_error(idp, request, form, "consent_required",
-                   "this client wants its users' consent, which cannot be given here yet");
-        return;
-    }
     if (code_make(idp, session, form, buf_text(&scope), code, &err) < 0) {
         send_error(idp, request, form, "temporarily_unavailable", err.msg);
         return;
@@ -180,54 +115,26 @@ static void give_code(struct idp *idp, struct serve_request *request, const stru
     mem_wipe(code, sizeof(code));
 }
 
-/* The time since when the user must have signed in; 0 for any. -1 when it was answered. */
-static int64_t needed_since(struct idp *idp, struct serve_request *request, const struct form *form,
-                            const struct prompt *prompt)
-{
-    uint64_t max_age;
-    uint64_t after;
-    int64_t now = clock_wall_sec();
-    struct err err = ERR_INIT;
-
-    if (read_seconds(form->value[FORM_MAX_AGE], INT32_MAX, "max_age", &max_age, &err) < 0 ||
-        read_seconds(form->value[FORM_AUTH_AFTER], (uint64_t)now, "auth_after", &after, &err) < 0) {
-        send_error(idp, request, form, "invalid_request", err.msg);
-        return -1;
-    }
-    if (prompt->login)
-        return now;
-    if (form->value[FORM_MAX_AGE] != NULL)
-        return now - (int64_t)NUM_MIN(max_age, (uint64_t)now);
-    return (int64_t)after;
-}
-
 static void decide(struct idp *idp, struct serve_request *request, const struct client *client,
                    const struct form *form)
 {
     CLEANUP(session_free) struct session session = {0};
-    struct prompt prompt;
+    struct authorize_wish wish;
     struct err err = ERR_INIT;
-    const char *why;
-    const char *fault = fault_of(client, form, &why);
 
-    if (fault == NULL && read_prompt(form->value[FORM_PROMPT], &prompt) < 0)
-        fault = "invalid_request", why = "prompt=none goes with nothing else";
-    if (fault != NULL) {
-        send_error(idp, request, form, fault, why);
+    if (authorize_read(client, form, clock_wall_sec(), &wish) < 0) {
+        send_error(idp, request, form, wish.error, wish.why);
         return;
     }
-    int64_t since = needed_since(idp, request, form, &prompt);
-    if (since < 0)
-        return;
     int found = session_find(idp, request, &session, &err);
     if (found < 0 && err.code != ERR_UNAUTHENTICATED)
         send_error(idp, request, form, "temporarily_unavailable", err.msg);
-    else if (found == 0 && !prompt.login && session.auth_time >= since)
+    else if (found == 0 && !wish.anew && session.auth_time >= wish.since)
         give_code(idp, request, client, form, &session);
-    else if (prompt.none)
+    else if (wish.silent)
         send_error(idp, request, form, "login_required", "the user is not signed in");
     else
-        ask_to_sign_in(idp, request, form, since);
+        ask_to_sign_in(idp, request, form, wish.since);
 }
 
 void oidc_authorize(struct idp *idp, struct serve_request *request)

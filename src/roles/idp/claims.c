@@ -29,6 +29,9 @@ static void put_texts(struct buf *out, const char *name, const json_t *list)
         return;
     buf_printf(out, ",\"%s\":[", name);
     json_array_foreach (list, i, item) {
+        /* More than lib/auth takes would make the token void as a whole. */
+        if (i == IDENTITY_LIST_MAX)
+            break;
         if (i > 0)
             buf_put_u8(out, ',');
         oauth_put_json(out, span_of(json_string_value(item), json_string_length(item)));
@@ -94,7 +97,7 @@ int claims_access_token(struct idp *idp, const struct claims *claims, struct buf
     put_text(&payload, "jti", jti);
     put_text(&payload, "client_id", claims->client);
     put_text(&payload, "scope", claims->scope);
-    if (claims->audiences != NULL)
+    if (json_array_size(claims->audiences) > 0)
         put_texts(&payload, "aud", claims->audiences);
     else
         put_text(&payload, "aud", claims->audience == NULL ? IDP_AUDIENCE : claims->audience);

@@ -219,17 +219,19 @@ static void reread_user(struct publish *publish, const char *name)
 
 /* ------------------------------------------------------------------ revocations */
 
-static struct publish_revocation *find_revocation(const struct publish *publish, const char *id)
+static struct publish_revocation *find_revocation(const struct publish *publish,
+                                                  enum publish_what what, const char *id)
 {
     for (size_t i = 0; i < publish->revocation_count; i++)
-        if (strcmp(publish->revocations[i].id, id) == 0)
+        if (publish->revocations[i].id[0] == (char)what &&
+            strcmp(publish->revocations[i].id + 1, id) == 0)
             return &publish->revocations[i];
     return NULL;
 }
 
 static void note_revocation(struct publish *publish, const char *id, int64_t until, int64_t before)
 {
-    struct publish_revocation *known = find_revocation(publish, id);
+    struct publish_revocation *known = find_revocation(publish, (enum publish_what)id[0], id + 1);
 
     if (known == NULL) {
         publish->revocations = grow(publish->revocations, &publish->revocation_count,
@@ -248,9 +250,10 @@ static int load_revocation(void *ctx, const char *name, const json_t *value, str
     return 0;
 }
 
-static int note(struct publish *publish, int what, const char *id, int64_t before, struct err *err)
+static int note(struct publish *publish, enum publish_what what, const char *id, int64_t before,
+                struct err *err)
 {
-    CLEANUP_FREE char *name = mem_printf("%c%s", what, id);
+    CLEANUP_FREE char *name = mem_printf("%c%s", (int)what, id);
     int64_t until = clock_wall_sec() + IDP_ACCESS_MAX_SEC + 2 * AUTH_SKEW_SEC;
     CLEANUP_JSON json_t *value =
         json_pack("{s:I, s:I}", "until", (json_int_t)until, "before", (json_int_t)before);
@@ -278,11 +281,14 @@ int publish_void_user(struct publish *publish, const char *name, struct err *err
 
 int64_t publish_void_before(const struct publish *publish, const char *name)
 {
-    for (size_t i = 0; i < publish->revocation_count; i++)
-        if (publish->revocations[i].id[0] == PUBLISH_USER &&
-            strcmp(publish->revocations[i].id + 1, name) == 0)
-            return publish->revocations[i].before;
-    return 0;
+    const struct publish_revocation *found = find_revocation(publish, PUBLISH_USER, name);
+
+    return found == NULL ? 0 : found->before;
+}
+
+bool publish_is_revoked(const struct publish *publish, enum publish_what what, const char *id)
+{
+    return find_revocation(publish, what, id) != NULL;
 }
 
 void publish_tidy(struct publish *publish)

@@ -204,6 +204,9 @@ int publish_revoke_session(struct publish *publish, const char *sid, struct err 
 int publish_revoke_token(struct publish *publish, const char *jti, struct err *err) MUST_USE;
 /* Every access token that the user has now. */
 int publish_void_user(struct publish *publish, const char *name, struct err *err) MUST_USE;
+/* What a revocation is about; the first character of its id. */
+enum publish_what { PUBLISH_SESSION = 's', PUBLISH_TOKEN = 't', PUBLISH_USER = 'u' };
+bool publish_is_revoked(const struct publish *publish, enum publish_what what, const char *id);
 /* The earliest iat that a token of the user may have. */
 int64_t publish_void_before(const struct publish *publish, const char *name);
 
@@ -218,6 +221,9 @@ int signer_refresh(struct signer *signer, struct err *err) MUST_USE;
 int signer_sign(struct signer *signer, bool access, struct span payload, struct buf *out,
                 struct err *err) MUST_USE;
 struct span signer_jwks(const struct signer *signer);
+/* The same, for verifying what came back. */
+struct jose_keys;
+const struct jose_keys *signer_keys(const struct signer *signer);
 int signer_put_keys(const struct signer *signer, struct identity_builder *builder,
                     struct err *err) MUST_USE;
 
@@ -315,6 +321,11 @@ int form_read(struct serve_request *request, struct form *out) MUST_USE;
 
 idp_handler_fn oidc_authorize, oidc_token, oidc_introspect, oidc_revoke, oidc_userinfo, oidc_logout,
     discovery_openid, discovery_oauth, discovery_jwks;
+
+/* check.c: an access token of ours for whatever audience, as lib/auth checks those for the
+ * platform: ERR_UNAUTHENTICATED when it is not good now. The caller owns *claims. */
+int check_access_token(struct idp *idp, const char *token, json_t **claims,
+                       struct err *err) MUST_USE;
 
 /* Collections of what was issued. */
 #define GRANT_CODES   "codes"

@@ -6,12 +6,10 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "idp/oauth.h"
-#include "jose/jose.h"
 
-/* -1 when the token is none that is good now. */
-static int check(struct idp *idp, const char *token, struct auth_principal *out, struct err *err)
+static int check_key(struct idp *idp, const char *text, struct auth_principal *out, struct err *err)
 {
-    CLEANUP_FREE char *header = mem_printf("Bearer %s", token);
+    CLEANUP_FREE char *header = mem_printf("Bearer %s", text);
     struct auth_input input = {.authorization = span_str(header), .now = clock_wall_sec()};
     int result = auth_check(idp->auth, &input, out, err);
 
@@ -36,15 +34,39 @@ static void reply_inactive(struct serve_request *request)
     reply_body(request, 200);
 }
 
-/* The signature was checked; what auth has no use for is read from the token itself. */
-static void put_claims(struct buf *body, const char *token)
+static bool introspect_key(struct idp *idp, struct serve_request *request, const char *text)
 {
-    static const char *const copied[] = {"scope", "aud", "iss", "iat"};
+    struct auth_principal principal;
+    struct buf *body = &request->answer->body;
+    struct err err = ERR_INIT;
+
+    if (check_key(idp, text, &principal, &err) < 0)
+        return false;
+    buf_put_str(body, "{\"active\":true");
+    if (principal.expires_at > 0)
+        buf_printf(body, ",\"exp\":%lld", (long long)principal.expires_at);
+    put_text(body, "sub", auth_text(&principal, principal.uid));
+    put_text(body, "username", auth_text(&principal, principal.name));
+    put_text(body, "jti", auth_text(&principal, principal.credential));
+    buf_put_u8(body, '}');
+    reply_body(request, 200);
+    return true;
+}
+
+static bool introspect_access(struct idp *idp, struct serve_request *request, const char *token)
+{
+    static const char *const copied[] = {"iss", "sub", "aud",       "exp",  "iat",
+                                         "jti", "sid", "client_id", "scope"};
+    struct buf *body = &request->answer->body;
     CLEANUP_JSON json_t *claims = NULL;
     struct err err = ERR_INIT;
 
-    if (jose_jwt_peek(span_str(token), &claims, &err) < 0)
-        return;
+    if (check_access_token(idp, token, &claims, &err) < 0)
+        return false;
+    buf_put_str(body, "{\"active\":true,\"token_type\":\"Bearer\"");
+    put_text(body, "username",
+             span_str(codec_json_text(claims, "preferred_username",
+                                      codec_json_text(claims, "sub", ""))));
     for (size_t i = 0; i < ARRAY_LEN(copied); i++) {
         const json_t *value = json_object_get(claims, copied[i]);
         if (value == NULL)
@@ -52,26 +74,6 @@ static void put_claims(struct buf *body, const char *token)
         buf_printf(body, ",\"%s\":", copied[i]);
         codec_json_put(value, body);
     }
-}
-
-static bool introspect_access(struct idp *idp, struct serve_request *request, const char *token)
-{
-    struct auth_principal principal;
-    struct buf *body = &request->answer->body;
-    struct err err = ERR_INIT;
-
-    if (check(idp, token, &principal, &err) < 0 || principal.source == AUTH_NOBODY)
-        return false;
-    buf_put_str(body, "{\"active\":true,\"token_type\":\"Bearer\"");
-    if (principal.expires_at > 0)
-        buf_printf(body, ",\"exp\":%lld", (long long)principal.expires_at);
-    put_text(body, "sub", auth_text(&principal, principal.uid));
-    put_text(body, "username", auth_text(&principal, principal.name));
-    put_text(body, "client_id", auth_text(&principal, principal.client));
-    put_text(body, "jti", auth_text(&principal, principal.credential));
-    put_text(body, "sid", auth_text(&principal, principal.session));
-    if (principal.source != AUTH_API_KEY)
-        put_claims(body, token);
     buf_put_u8(body, '}');
     reply_body(request, 200);
     return true;
@@ -121,7 +123,11 @@ void oidc_introspect(struct idp *idp, struct serve_request *request)
         reply_oauth(request, 400, "invalid_request", "there is no token");
         return;
     }
-    if (!introspect_access(idp, request, token) && !introspect_refresh(idp, request, client, token))
+    bool known = strncmp(token, AUTH_KEY_PREFIX, strlen(AUTH_KEY_PREFIX)) == 0
+                     ? introspect_key(idp, request, token)
+                     : introspect_access(idp, request, token) ||
+                           introspect_refresh(idp, request, client, token);
+    if (!known)
         reply_inactive(request);
 }
 
@@ -146,15 +152,14 @@ static int revoke_refresh(struct idp *idp, const struct client *client, const ch
 static int revoke_any(struct idp *idp, const struct client *client, const char *token,
                       struct err *err)
 {
-    struct auth_principal principal;
+    CLEANUP_JSON json_t *claims = NULL;
 
     if (strlen(token) == REFRESH_TEXT_SIZE - 1)
         return revoke_refresh(idp, client, token, err);
-    if (strncmp(token, "eyJ", 3) != 0 || check(idp, token, &principal, err) < 0 ||
-        !span_eq_str(auth_text(&principal, principal.client), client->id))
+    if (check_access_token(idp, token, &claims, err) < 0 ||
+        strcmp(codec_json_text(claims, "client_id", ""), client->id) != 0)
         return 0;
-    return publish_revoke_token(idp->publish,
-                                (const char *)auth_text(&principal, principal.credential).p, err);
+    return publish_revoke_token(idp->publish, codec_json_text(claims, "jti", ""), err);
 }
 
 void oidc_revoke(struct idp *idp, struct serve_request *request)

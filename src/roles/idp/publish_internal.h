@@ -22,11 +22,8 @@ struct publish_user {
     int64_t expires_at;
 };
 
-/* The first character of an id says what it is. */
-enum { PUBLISH_SESSION = 's', PUBLISH_TOKEN = 't', PUBLISH_USER = 'u' };
-
 struct publish_revocation {
-    char *id;
+    char *id;       /* an enum publish_what, then the name */
     int64_t until;  /* then there is no token any more that it could be about */
     int64_t before; /* of a user: tokens issued before it */
 };

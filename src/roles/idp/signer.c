@@ -21,6 +21,7 @@ struct signer {
     struct buf header_access; /* encoded, with the dot behind it */
     struct buf header_id;
     struct buf jwks;
+    struct jose_keys *verifiers;
 };
 
 static void put_header(struct buf *out, const char *typ, const struct keys_public *key)
@@ -34,7 +35,9 @@ static void put_header(struct buf *out, const char *typ, const struct keys_publi
     buf_put_u8(out, '.');
 }
 
-static int put_jwks(const struct keys_public_list *keys, struct buf *out, struct err *err)
+/* As a JWKS, and as keys. */
+static int put_jwks(const struct keys_public_list *keys, struct buf *out,
+                    struct jose_keys *verifiers, struct err *err)
 {
     CLEANUP_JSON json_t *list = json_array();
 
@@ -45,6 +48,7 @@ static int put_jwks(const struct keys_public_list *keys, struct buf *out, struct
         TRY(jose_key_from_spki(public->kid, span_of(public->spki, public->spki_len), &key, err));
         TRY(jose_key_to_jwk(key, &jwk, err));
         json_array_append_new(list, jwk);
+        jose_keys_add(verifiers, &key);
     }
     CLEANUP_JSON json_t *set = json_pack("{s:O}", "keys", list);
     codec_json_put(set, out);
@@ -63,18 +67,22 @@ int signer_refresh(struct signer *signer, struct err *err)
 {
     CLEANUP(keys_public_list_free) struct keys_public_list keys = {0};
     CLEANUP(buf_free) struct buf jwks = BUF_INIT(JWKS_MAX);
+    CLEANUP(jose_keys_free_ptr) struct jose_keys *verifiers = jose_keys_new();
 
     TRY(keys_list_public(role_peer(signer->idp->role, ROLE_KMS), SIGNING_KEY, &keys, err));
     const struct keys_public *current = current_of(&keys);
     if (current == NULL)
         return err_set(err, ERR_UNAVAILABLE, "kms has no key to sign tokens with");
-    TRY(put_jwks(&keys, &jwks, err));
+    TRY(put_jwks(&keys, &jwks, verifiers, err));
     bool changed = !span_eq(buf_span(&jwks), buf_span(&signer->jwks));
     put_header(&signer->header_access, "at+jwt", current);
     put_header(&signer->header_id, "JWT", current);
     snprintf(signer->kid, sizeof(signer->kid), "%s", current->kid);
     buf_reset(&signer->jwks);
     buf_put_span(&signer->jwks, buf_span(&jwks));
+    jose_keys_free(signer->verifiers);
+    signer->verifiers = verifiers;
+    verifiers = NULL;
     keys_public_list_free(&signer->keys);
     signer->keys = keys;
     keys = (struct keys_public_list){0};
@@ -101,12 +109,18 @@ void signer_free(struct signer *signer)
     buf_free(&signer->header_access);
     buf_free(&signer->header_id);
     buf_free(&signer->jwks);
+    jose_keys_free(signer->verifiers);
     free(signer);
 }
 
 struct span signer_jwks(const struct signer *signer)
 {
     return buf_span(&signer->jwks);
+}
+
+const struct jose_keys *signer_keys(const struct signer *signer)
+{
+    return signer->verifiers;
 }
 
 int signer_put_keys(const struct signer *signer, struct identity_builder *builder, struct err *err)

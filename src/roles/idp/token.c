@@ -28,7 +28,9 @@ void token_fail(struct serve_request *request, const struct err *err)
 
 /* ------------------------------------------------------------------ a user's tokens */
 
-static struct claims claims_of(const struct token_grant *grant)
+/* Only who was granted the scope "drun" gets a token that the platform itself takes: an application
+ * that signs users in has no rights of theirs by that. Any other token is for userinfo. */
+static struct claims claims_of(const struct idp *idp, const struct token_grant *grant)
 {
     const struct account *account = grant->account;
     struct span scope = span_str(grant->scope);
@@ -41,6 +43,7 @@ static struct claims claims_of(const struct token_grant *grant)
         .groups = account->groups,
         .client = grant->client->id,
         .scope = grant->scope,
+        .audience = oauth_scope_has(scope, IDP_AUDIENCE) ? IDP_AUDIENCE : idp->url,
         .sid = grant->sid,
         .nonce = grant->nonce,
         .amr = grant->amr,
@@ -59,7 +62,7 @@ static int put_id_token(struct idp *idp, const struct token_grant *grant, struct
                         struct buf *body, struct err *err)
 {
     CLEANUP(buf_free_wiped) struct buf token = BUF_INIT(JOSE_TOKEN_MAX);
-    struct claims claims = claims_of(grant);
+    struct claims claims = claims_of(idp, grant);
 
     if (!oauth_scope_has(span_str(grant->scope), "openid"))
         return 0;
@@ -103,7 +106,7 @@ static int put_tokens(struct idp *idp, const struct token_grant *grant, struct t
                       struct buf *body, struct err *err)
 {
     CLEANUP(buf_free_wiped) struct buf access = BUF_INIT(JOSE_TOKEN_MAX);
-    struct claims claims = claims_of(grant);
+    struct claims claims = claims_of(idp, grant);
 
     if (grant->family != NULL)
         claims.sid = grant->family;

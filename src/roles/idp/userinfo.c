@@ -45,30 +45,31 @@ static void reply_claims(struct serve_request *request, const struct account *ac
     reply_json(request, 200, body);
 }
 
+/* The token of a "Bearer" header; NULL when there is none. */
+static const char *bearer(const struct serve_request *request)
+{
+    static const char scheme[] = "Bearer ";
+    const char *header = http_request_header(request->http, "Authorization");
+
+    if (header == NULL || strncasecmp(header, scheme, strlen(scheme)) != 0)
+        return NULL;
+    return header + strlen(scheme);
+}
+
 void oidc_userinfo(struct idp *idp, struct serve_request *request)
 {
     CLEANUP(account_free) struct account account = {0};
     CLEANUP_JSON json_t *claims = NULL;
+    const char *token = bearer(request);
     struct err err = ERR_INIT;
 
     request->event.event = span_str("");
-    if (serve_authenticate(request) < 0)
-        return;
-    const struct auth_principal *principal = request->principal;
-    const char *header = http_request_header(request->http, "Authorization");
-    if (principal->source != AUTH_SESSION || header == NULL) {
-        refuse_token(request, 401, "invalid_token", "this is no access token of a user");
-        return;
-    }
-    const char *token = header + strcspn(header, " ");
-    token += strspn(token, " ");
-    if (jose_jwt_peek(span_str(token), &claims, &err) < 0 ||
-        !oauth_scope_has(span_str(scope_of(claims)), "openid")) {
+    if (token == NULL || check_access_token(idp, token, &claims, &err) < 0)
+        refuse_token(request, 401, "invalid_token", "this is no good access token");
+    else if (!oauth_scope_has(span_str(scope_of(claims)), "openid"))
         refuse_token(request, 403, "insufficient_scope", "the token has not the scope openid");
-        return;
-    }
-    if (account_load_same(idp, (const char *)auth_text(principal, principal->name).p,
-                          (const char *)auth_text(principal, principal->uid).p, &account, &err) < 0)
+    else if (account_load_same(idp, codec_json_text(claims, "preferred_username", ""),
+                               codec_json_text(claims, "sub", ""), &account, &err) < 0)
         refuse_token(request, 401, "invalid_token", "the user is not there any more");
     else
         reply_claims(request, &account, scope_of(claims));
@@ -94,15 +95,12 @@ static void ask(struct serve_request *request)
 static bool hint_fits(struct idp *idp, const char *hint, const struct session *session,
                       char client[OAUTH_ID_MAX + 1])
 {
-    CLEANUP_JSON json_t *jwks = NULL;
-    CLEANUP(jose_keys_free_ptr) struct jose_keys *keys = NULL;
     CLEANUP(buf_free) struct buf payload = BUF_INIT(JOSE_TOKEN_MAX);
     CLEANUP_JSON json_t *claims = NULL;
     struct err err = ERR_INIT;
 
-    if (hint == NULL || codec_json_parse(signer_jwks(idp->signer), "JWKS", &jwks, &err) < 0 ||
-        jose_keys_from_jwks(jwks, &keys, &err) < 0 ||
-        jose_jws_verify(keys, span_str(hint), "JWT", &payload, &err) < 0 ||
+    if (hint == NULL ||
+        jose_jws_verify(signer_keys(idp->signer), span_str(hint), "JWT", &payload, &err) < 0 ||
         codec_json_parse(buf_span(&payload), "claims", &claims, &err) < 0)
         return false;
     snprintf(client, OAUTH_ID_MAX + 1, "%s", codec_json_text(claims, "aud", ""));

@@ -39,10 +39,12 @@ static void on_control(void *ctx, int fd, uint32_t events UNUSED)
     if (got > 0)
         log_say(LOG_ERROR, "supervisor.control", "%s sent what it must not; killing it",
                 role_name(child->entry->id));
-    /* The exit is seen on the pidfd; this socket has nothing more to say. */
+    /* The exit is seen on the pidfd. Who closed this socket and lives on could be told nothing
+     * more.
+     */
     loop_remove(child->supervisor->loop, child->control_source);
     child->control_source = NULL;
-    if (got > 0)
+    if (got > 0 || !child->supervisor->stopping)
         kill(child->pid, SIGKILL);
 }
 
@@ -99,12 +101,10 @@ static void on_exit_of(void *ctx, int fd UNUSED, uint32_t events UNUSED)
         child->supervisor->failed = true;
 }
 
-int child_start(struct child *child, struct err *err)
+static int supply(struct child *child, struct err *err)
 {
     struct supervisor *supervisor = child->supervisor;
 
-    child->started_ns = clock_mono_ns();
-    TRY(spawn_role(role_name(child->entry->id), &child->pid, &child->pidfd, &child->control, err));
     TRY(loop_add_fd(supervisor->loop, child->pidfd, EPOLLIN, on_exit_of, child,
                     &child->pidfd_source, err));
     TRY(loop_add_fd(supervisor->loop, child->control, EPOLLIN, on_control, child,
@@ -112,21 +112,37 @@ int child_start(struct child *child, struct err *err)
     return grant_all(child, err);
 }
 
+int child_start(struct child *child, struct err *err)
+{
+    child->started_ns = clock_mono_ns();
+    TRY(spawn_role(role_name(child->entry->id), &child->pid, &child->pidfd, &child->control, err));
+    if (supply(child, err) == 0)
+        return 0;
+    kill(child->pid, SIGKILL);
+    waitpid(child->pid, NULL, 0);
+    forget_process(child);
+    return -1;
+}
+
 void child_restart(void *ctx)
 {
     struct child *child = ctx;
     struct err err = ERR_INIT;
 
-    if (child->supervisor->stopping || child->pid != 0)
+    if (child->supervisor->stopping || child->ready)
         return;
-    if (child_start(child, &err) < 0) {
-        log_error("supervisor.role.restart", &err);
-        if (child->pid != 0)
-            kill(child->pid, SIGKILL);
-        else
-            plan_restart(child);
+    if (child->pid != 0) {
+        log_say(LOG_ERROR, "supervisor.role.restart", "%s was not ready within %d s; killing it",
+                role_name(child->entry->id), READY_TIMEOUT_MS / 1000);
+        kill(child->pid, SIGKILL);
         return;
     }
+    if (child_start(child, &err) < 0) {
+        log_error("supervisor.role.restart", &err);
+        plan_restart(child);
+        return;
+    }
+    loop_rearm(child->restart_timer, READY_TIMEOUT_MS, 0);
     log_say(LOG_WARN, "supervisor.role.restart", "%s was started again",
             role_name(child->entry->id));
 }

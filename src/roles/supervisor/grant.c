@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
 #include "base/fd.h"
+#include "log/log.h"
 #include "supervisor/supervisor_internal.h"
 
 #include <unistd.h>
@@ -46,6 +47,28 @@ static int connect_roles(struct child *caller, struct child *server, bool late, 
                             client_fd, err);
 }
 
+/* The new role calls a role that may be away: it is told so, and gets the channel when that role is
+ * back. What another role does with its socket must not keep the new one from starting. */
+static int connect_new(struct child *child, struct child *server, bool late, struct err *err)
+{
+    struct err why = ERR_INIT;
+
+    if (server->pid != 0 && connect_roles(child, server, late, &why) == 0)
+        return 0;
+    if (server->pid != 0)
+        log_error("supervisor.channel", &why);
+    return give_channel_end(child, late ? CONTROL_CALL_LATE : CONTROL_CALL, server->entry->id, -1,
+                            err);
+}
+
+static void connect_old(struct child *other, struct child *child, bool late)
+{
+    struct err why = ERR_INIT;
+
+    if (other->pid != 0 && connect_roles(other, child, late, &why) < 0)
+        log_error("supervisor.channel", &why);
+}
+
 static int give_hello(struct child *child, struct err *err)
 {
     struct supervisor *supervisor = child->supervisor;
@@ -78,23 +101,23 @@ static int give_descriptors(struct child *child, struct err *err)
     return 0;
 }
 
-/* Channels in both directions with every role that runs. */
+/* Channels in both directions with every other role. */
 static int give_channels(struct child *child, struct err *err)
 {
     struct supervisor *supervisor = child->supervisor;
 
     for (int i = 0; i < ROLE_COUNT; i++) {
         struct child *other = &supervisor->children[i];
-        if (other->pid == 0 || other == child)
+        if (other->entry == NULL || other == child)
             continue;
         if (child->entry->calls & IPC_FROM(i))
-            TRY(connect_roles(child, other, false, err));
+            TRY(connect_new(child, other, false, err));
         if (child->entry->calls_late & IPC_FROM(i))
-            TRY(connect_roles(child, other, true, err));
+            TRY(connect_new(child, other, true, err));
         if (other->entry->calls & IPC_FROM(child->entry->id))
-            TRY(connect_roles(other, child, false, err));
+            connect_old(other, child, false);
         if (other->entry->calls_late & IPC_FROM(child->entry->id))
-            TRY(connect_roles(other, child, true, err));
+            connect_old(other, child, true);
     }
     return 0;
 }

@@ -7,7 +7,10 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Between fork and exec: system calls only. */
@@ -34,9 +37,13 @@ int spawn_role(const char *name, pid_t *out_pid, int *out_pidfd, int *out_contro
 {
     CLEANUP_FD int ours = -1;
     CLEANUP_FD int theirs = -1;
+    const struct timeval patience = {.tv_sec = 2};
     pid_t parent = getpid();
 
     TRY(ipc_pair(&ours, &theirs, err));
+    /* A role that does not read what it is told must not stop the supervisor. */
+    if (setsockopt(ours, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0)
+        return err_sys(err, "cannot limit the wait for %s", name);
     pid_t pid = fork();
     if (pid < 0)
         return err_sys(err, "cannot start %s", name);
@@ -44,8 +51,12 @@ int spawn_role(const char *name, pid_t *out_pid, int *out_pidfd, int *out_contro
         become_role(name, theirs, parent);
     /* The child cannot be reaped before this: only we wait for it. */
     *out_pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (*out_pidfd < 0)
-        return err_sys(err, "cannot watch %s", name);
+    if (*out_pidfd < 0) {
+        err_sys(err, "cannot watch %s", name);
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+        return -1;
+    }
     (void)fcntl(*out_pidfd, F_SETFD, FD_CLOEXEC);
     *out_pid = pid;
     *out_control = fd_take(&ours);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type FormEvent, useState } from 'react';
 import { useList, useRefresh } from '../../api/hooks';
-import { create, groups, users } from '../../api/kube';
+import { clusterRoleBindings, create, groups, users } from '../../api/kube';
 import type { User } from '../../api/types';
 import { useI18n } from '../../i18n';
 import { isName } from '../../lib/validate';
@@ -30,14 +30,22 @@ function Invited({ user, onClose }: { user: User; onClose: () => void }) {
       }
     >
       <Notice tone="warn">{t('access.linkOnce')}</Notice>
-      <Secret value={user.status?.inviteLink ?? ''} label={t('access.inviteLink')} />
+      <Secret value={user.status?.inviteURL ?? ''} label={t('access.inviteLink')} />
     </Dialog>
   );
 }
 
+/** Groups that somebody made, and those that roles are bound to. */
+function useGroupNames(): string[] {
+  const made = useList(groups);
+  const bindings = useList(clusterRoleBindings);
+  const bound = (bindings.data ?? []).flatMap((binding) => binding.subjects ?? []).filter(({ kind, name }) => kind === 'Group' && !name.startsWith('system:'));
+  return [...new Set([...(made.data ?? []).map((group) => group.metadata.name), ...bound.map(({ name }) => name)])].sort();
+}
+
 export function InviteUser({ onClose }: { onClose: () => void }) {
   const { t } = useI18n();
-  const known = useList(groups);
+  const known = useGroupNames();
   const refresh = useRefresh();
   const [name, setName] = useState('');
   const [displayName, setDisplayName] = useState('');
@@ -64,7 +72,7 @@ export function InviteUser({ onClose }: { onClose: () => void }) {
     }
   };
 
-  if (made?.status?.inviteLink) return <Invited user={made} onClose={onClose} />;
+  if (made?.status?.inviteURL) return <Invited user={made} onClose={onClose} />;
   return (
     <Dialog
       open
@@ -85,11 +93,11 @@ export function InviteUser({ onClose }: { onClose: () => void }) {
         <TextField label={t('login.username')} required mono maxLength={63} value={name} error={tried && !isName(name) ? t('form.name') : undefined} onChange={(event) => setName(event.target.value)} />
         <TextField label={t('setup.displayName')} maxLength={128} value={displayName} onChange={(event) => setDisplayName(event.target.value)} />
         <TextField label={t('access.email')} type="email" maxLength={254} value={email} onChange={(event) => setEmail(event.target.value)} />
-        {known.data && known.data.length > 0 && (
+        {known.length > 0 && (
           <fieldset className="fieldset">
             <legend>{t('access.groups')}</legend>
-            {known.data.map((group) => (
-              <CheckField key={group.metadata.name} label={group.metadata.name} checked={member.includes(group.metadata.name)} onChange={(on) => setMember(on ? [...member, group.metadata.name] : member.filter((each) => each !== group.metadata.name))} />
+            {known.map((group) => (
+              <CheckField key={group} mono label={group} checked={member.includes(group)} onChange={(on) => setMember(on ? [...member, group] : member.filter((each) => each !== group))} />
             ))}
           </fieldset>
         )}

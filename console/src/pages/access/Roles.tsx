@@ -50,6 +50,7 @@ export default function Roles() {
   const local = useList(roleBindings);
   const [open, setOpen] = useState<Role | null>(null);
   const uses = (role: Role) => [...(everywhere.data ?? []), ...(local.data ?? [])].filter((b) => b.roleRef.kind === 'ClusterRole' && b.roleRef.name === role.metadata.name).length;
+  const described = (query.data ?? []).some((role) => role.metadata.annotations?.['drun.io/description']);
   const columns: Column<Role>[] = [
     {
       id: 'name',
@@ -61,7 +62,7 @@ export default function Roles() {
         </button>
       ),
     },
-    { id: 'about', header: t('access.about'), cell: (r) => <span className="second">{r.metadata.annotations?.['drun.io/description'] ?? '–'}</span>, rank: 2, width: 'wide' },
+    ...(described ? [{ id: 'about', header: t('access.about'), cell: (r: Role) => <span className="second">{r.metadata.annotations?.['drun.io/description'] ?? '–'}</span>, rank: 2, width: 'wide' } as const] : []),
     { id: 'rules', header: t('access.rules'), cell: (r) => f.number(r.rules?.length ?? 0), align: 'right' },
     { id: 'uses', header: t('access.bindings'), sort: uses, cell: (r) => f.number(uses(r)), align: 'right' },
   ];

@@ -22,8 +22,8 @@ import { InviteUser } from './InviteUser';
 function UserState({ user }: { user: User }) {
   const { t } = useI18n();
   if (user.spec.disabled) return <Badge>{t('state.disabled')}</Badge>;
-  if (user.status?.state === 'locked') return <Badge tone="bad">{t('access.locked')}</Badge>;
-  if (user.status?.state === 'invited') return <Badge tone="accent">{t('access.invited')}</Badge>;
+  if (user.status?.lockedUntil && Date.parse(user.status.lockedUntil) > Date.now()) return <Badge tone="bad">{t('access.locked')}</Badge>;
+  if (user.status?.passwordSet === false) return <Badge tone="accent">{t('access.invited')}</Badge>;
   return <Badge tone="good">{t('state.active')}</Badge>;
 }
 
@@ -65,7 +65,7 @@ export default function Users() {
     { id: 'state', header: t('common.state'), cell: (u) => <UserState user={u} /> },
     { id: 'email', header: t('access.email'), cell: (u) => <span className="break">{u.spec.email ?? '–'}</span>, rank: 3 },
     { id: 'groups', header: t('access.groups'), cell: (u) => u.spec.groups?.join(', ') ?? '–', rank: 2 },
-    { id: 'last', header: t('access.lastSignIn'), sort: (u) => u.status?.lastSignInAt ?? '', cell: (u) => <Ago at={u.status?.lastSignInAt} />, rank: 2 },
+    { id: 'last', header: t('access.lastSignIn'), sort: (u) => u.status?.lastLogin ?? '', cell: (u) => <Ago at={u.status?.lastLogin} />, rank: 2 },
     { id: 'created', header: t('common.created'), sort: (u) => u.metadata.creationTimestamp ?? '', cell: (u) => <Ago at={u.metadata.creationTimestamp} />, rank: 3 },
     {
       id: 'actions',

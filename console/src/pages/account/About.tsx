@@ -39,8 +39,8 @@ export default function About() {
             <Facts
               items={[
                 { label: t('about.version'), value: v.gitVersion ?? '–' },
-                { label: t('about.commit'), value: <code>{v.gitCommit ?? '–'}</code> },
-                { label: t('about.built'), value: v.buildDate ?? '–' },
+                { label: t('about.commit'), value: <code>{v.gitCommit || '–'}</code> },
+                { label: t('about.built'), value: v.buildDate && Date.parse(v.buildDate) > 0 ? v.buildDate : '–' },
                 { label: t('about.platform'), value: v.platform ?? '–' },
                 { label: t('about.compiler'), value: v.compiler ?? '–' },
               ]}

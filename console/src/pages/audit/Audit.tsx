@@ -84,8 +84,8 @@ export default function Audit() {
     setExporting(true);
     try {
       const { events, more } = await collectAudit(toQuery(filters, namespace), MAX_EXPORT);
-      const header = ['index', 'time', 'event', 'outcome', 'actor', 'actor_kind', 'namespace', 'target', 'source', 'attributes'];
-      const cells = events.map((e) => [e.index, e.time, e.event, e.outcome, e.actor.name, e.actor.kind, e.namespace, e.target, e.source, e.attributes]);
+      const header = ['index', 'time', 'event', 'outcome', 'actor', 'via', 'namespace', 'action', 'source', 'record'];
+      const cells = events.map((e) => [e.index, e.time, e.event, e.outcome, e.actor, e.via, e.namespace, e.action, e.source, e.record]);
       downloadCsv(`drun-audit-${new Date().toISOString().slice(0, 19).replace(/:/g, '')}.csv`, csv(header, cells));
       toast(t('audit.exported', { n: events.length }), more ? t('audit.exportCut', { n: MAX_EXPORT }) : undefined);
     } catch (error) {
@@ -106,8 +106,8 @@ export default function Audit() {
         </button>
       ),
     },
-    { id: 'actor', header: t('audit.actor'), cell: (e) => <span className="break">{e.actor.name}</span> },
-    { id: 'target', header: t('audit.target'), cell: (e) => <span className="mono small break second">{e.target ?? '–'}</span>, rank: 2 },
+    { id: 'actor', header: t('audit.actor'), cell: (e) => <span className="break">{e.actor ?? <span className="muted">{t('audit.nobody')}</span>}</span> },
+    { id: 'action', header: t('audit.action'), cell: (e) => <span className="mono small break second">{e.action || '–'}</span>, rank: 2 },
     { id: 'namespace', header: t('common.namespace'), cell: (e) => <span className="second">{e.namespace ?? '–'}</span>, rank: 3 },
     { id: 'source', header: t('audit.source'), cell: (e) => <span className="mono small muted">{e.source ?? '–'}</span>, rank: 3 },
     { id: 'outcome', header: t('audit.outcome'), cell: (e) => <OutcomeBadge outcome={e.outcome} />, width: 'tight' },

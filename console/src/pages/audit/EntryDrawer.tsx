@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useQuery } from '@tanstack/react-query';
 import { useRef } from 'react';
-import { type AuditEntry, getAuditEntry } from '../../api/audit';
+import { getAuditEntry } from '../../api/audit';
 import { useI18n } from '../../i18n';
 import { CodeBlock } from '../../ui/Code';
 import { Drawer } from '../../ui/Dialog';
 import { ErrorView, Skeleton } from '../../ui/Notice';
 import { Proof } from './Proof';
-
-function titleOf(entry: AuditEntry | undefined): string {
-  return typeof entry?.record.event === 'string' ? entry.record.event : '';
-}
 
 export function EntryDrawer({ index, onClose }: { index: number | null; onClose: () => void }) {
   const { t } = useI18n();
@@ -24,7 +20,7 @@ export function EntryDrawer({ index, onClose }: { index: number | null; onClose:
     staleTime: Infinity, // an entry never changes
   });
   return (
-    <Drawer open={index !== null} onClose={onClose} eyebrow={shown === null ? '' : t('audit.entry', { index: String(shown) })} title={titleOf(query.data) || t('audit.event')}>
+    <Drawer open={index !== null} onClose={onClose} eyebrow={shown === null ? '' : t('audit.entry', { index: String(shown) })} title={query.data?.event['event.name'] ?? t('audit.event')}>
       {query.error && <ErrorView error={query.error} onRetry={() => void query.refetch()} />}
       {query.isPending && <Skeleton lines={9} />}
       {query.data && shown !== null && (
@@ -32,7 +28,7 @@ export function EntryDrawer({ index, onClose }: { index: number | null; onClose:
           <Proof entry={query.data} index={shown} />
           <section className="stack-s">
             <h3>{t('audit.record')}</h3>
-            <CodeBlock label={t('audit.record')} code={JSON.stringify(query.data.record, null, 2)} />
+            <CodeBlock label={t('audit.record')} code={JSON.stringify(query.data.event, null, 2)} />
           </section>
         </>
       )}

@@ -13,17 +13,18 @@ export interface FilterState {
 }
 
 const EVENTS = [
+  'drun.api.request',
+  'drun.auth.*',
+  'drun.auth.login',
+  'drun.auth.logout',
+  'drun.auth.token',
+  'drun.auth.apikey.*',
   'drun.model.call',
-  'drun.session.open',
-  'drun.session.close',
-  'drun.token.issue',
-  'drun.object.create',
-  'drun.object.update',
-  'drun.object.delete',
-  'drun.secret.read',
-  'drun.control.probe',
-  'drun.sandbox.start',
-  'drun.key.rotate',
+  'drun.posture.change',
+  'drun.sandbox.*',
+  'drun.kms.*',
+  'drun.audit.*',
+  'drun.process.*',
 ];
 
 const PAUSE_MS = 350;
@@ -56,7 +57,7 @@ export function Filters({ state, onChange }: { state: FilterState; onChange: (ch
   const { t } = useI18n();
   return (
     <div className="audit-filters toolbar" role="search" aria-label={t('audit.filters')}>
-      <Typed label={t('audit.event')} value={state.event} onChange={(event) => onChange({ event })} list={EVENTS} example="drun.session.open" />
+      <Typed label={t('audit.event')} value={state.event} onChange={(event) => onChange({ event })} list={EVENTS} example="drun.auth.*" />
       <Typed label={t('audit.actor')} value={state.actor} onChange={(actor) => onChange({ actor })} example="alice" />
       <SelectField
         label={t('audit.outcome')}

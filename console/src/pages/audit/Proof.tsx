@@ -53,7 +53,7 @@ function Walk({ report }: { report: ProofReport }) {
 
 export function Proof({ entry, index }: { entry: AuditEntry; index: number }) {
   const { t, tn, f } = useI18n();
-  const query = useQuery({ queryKey: ['proof', index, entry.proof.rootHash], queryFn: () => verifyEntry(entry, index), staleTime: Infinity, retry: false });
+  const query = useQuery({ queryKey: ['proof', index, entry.proof.checkpoint], queryFn: () => verifyEntry(entry, index), staleTime: Infinity, retry: false });
   if (query.error) return <ErrorNotice error={query.error} />;
   if (!query.data) return <Skeleton lines={5} />;
   const report = query.data;
@@ -69,7 +69,9 @@ export function Proof({ entry, index }: { entry: AuditEntry; index: number }) {
         </div>
       </div>
       <ol>
-        <Step ok={report.leafMatches} title={t('proof.leaf')}>
+        <Step ok={walk.ok} title={t('proof.leaf')}>
+          <p className="small second">{t('proof.commitmentText')}</p>
+          <Hash bytes={report.commitment} />
           <p className="small second">{t('proof.leafText')}</p>
           <Hash bytes={walk.leaf} />
         </Step>
@@ -83,7 +85,7 @@ export function Proof({ entry, index }: { entry: AuditEntry; index: number }) {
           ) : (
             <p className="small second">{t('proof.checkpointBroken')}</p>
           )}
-          <pre className="checkpoint">{entry.proof.checkpoint}</pre>
+          <pre className="checkpoint">{report.note}</pre>
           <p className="small muted">{t('proof.signatureNote')}</p>
         </Step>
       </ol>

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Making a key. The server's answer holds the secret once; this dialog closes only when the person says
 // that it is saved.
+import { useQuery } from '@tanstack/react-query';
 import { type FormEvent, useState } from 'react';
+import { listOpenAiModels } from '../../api/chat';
 import { useList, useRefresh } from '../../api/hooks';
-import { apiKeys, create, modelServices, namespaces } from '../../api/kube';
+import { apiKeys, create, namespaces } from '../../api/kube';
 import type { ApiKey, Limits } from '../../api/types';
 import { useI18n } from '../../i18n';
 import { DAY_MS } from '../../lib/duration';
@@ -25,14 +27,13 @@ interface Form {
   days: string; // '' is never
   requestsPerMinute: string;
   tokensPerMinute: string;
-  tokensPerDay: string;
 }
 
 type Problems = Partial<Record<keyof Form, string>>;
 
 function limitsOf(form: Form): Limits | undefined {
   const limits: Limits = {};
-  for (const key of ['requestsPerMinute', 'tokensPerMinute', 'tokensPerDay'] as const) {
+  for (const key of ['requestsPerMinute', 'tokensPerMinute'] as const) {
     if (form[key].trim() !== '') limits[key] = Number(form[key]);
   }
   return Object.keys(limits).length > 0 ? limits : undefined;
@@ -45,7 +46,7 @@ function useProblems(form: Form): Problems {
   if (!isName(form.namespace)) problems.namespace = t('form.namespace');
   const wrong = lines(form.cidrs).filter((cidr) => !isCidr(cidr));
   if (wrong.length > 0) problems.cidrs = t('form.cidr', { text: wrong.join(', ') });
-  for (const key of ['requestsPerMinute', 'tokensPerMinute', 'tokensPerDay'] as const) {
+  for (const key of ['requestsPerMinute', 'tokensPerMinute'] as const) {
     const text = form[key].trim();
     if (text !== '' && !(Number.isSafeInteger(Number(text)) && Number(text) > 0)) problems[key] = t('form.positive');
   }
@@ -88,9 +89,9 @@ export function CreateKey({ onClose }: { onClose: () => void }) {
   const current = useNamespace();
   const known = useList(namespaces);
   const names = (known.data ?? []).map((ns) => ns.metadata.name);
-  const [form, setForm] = useState<Form>({ name: '', namespace: current, models: [], cidrs: '', days: '90', requestsPerMinute: '', tokensPerMinute: '', tokensPerDay: '' });
+  const [form, setForm] = useState<Form>({ name: '', namespace: current, models: [], cidrs: '', days: '90', requestsPerMinute: '', tokensPerMinute: '' });
   const namespace = form.namespace || names[0] || '';
-  const services = useList(modelServices, namespace);
+  const callable = useQuery({ queryKey: ['openai-models'], queryFn: ({ signal }) => listOpenAiModels(signal) });
   const refresh = useRefresh();
   const [tried, setTried] = useState(false);
   const [busy, setBusy] = useState(false);
@@ -111,7 +112,7 @@ export function CreateKey({ onClose }: { onClose: () => void }) {
       const expiresAt = form.days === '' ? undefined : new Date(Date.now() + Number(form.days) * DAY_MS).toISOString().replace(/\.\d+Z$/, 'Z');
       const key = await create(apiKeys, {
         metadata: { name: form.name, namespace },
-        spec: { models: form.models.length > 0 ? form.models : undefined, cidrs: cidrs.length > 0 ? cidrs : undefined, expiresAt, limits: limitsOf(form) },
+        spec: { scopes: { models: form.models.length > 0 ? form.models : undefined, cidrs: cidrs.length > 0 ? cidrs : undefined }, expiresAt, limits: limitsOf(form) },
       });
       setMade(key);
       void refresh(apiKeys);
@@ -124,7 +125,6 @@ export function CreateKey({ onClose }: { onClose: () => void }) {
 
   if (made) return <Created apiKey={made} onClose={onClose} />;
   const options = [...new Set([namespace, ...names])].filter(Boolean).map((name) => ({ value: name, label: name }));
-  const models = (services.data ?? []).map((service) => `${service.metadata.namespace}/${service.metadata.name}`).filter((model) => model.startsWith(`${namespace}/`));
   const toggle = (model: string, on: boolean) => set({ models: on ? [...form.models, model] : form.models.filter((each) => each !== model) });
   return (
     <Dialog
@@ -150,15 +150,15 @@ export function CreateKey({ onClose }: { onClose: () => void }) {
         )}
         <TextField label={t('common.name')} required maxLength={63} mono placeholder="ci-pipeline" value={form.name} error={shown.name} onChange={(event) => set({ name: event.target.value })} />
         {known.error ? (
-          <TextField label={t('common.namespace')} required mono value={namespace} error={shown.namespace} onChange={(event) => set({ namespace: event.target.value, models: [] })} />
+          <TextField label={t('common.namespace')} required mono value={namespace} error={shown.namespace} onChange={(event) => set({ namespace: event.target.value })} />
         ) : (
-          <SelectField label={t('common.namespace')} choices={options} value={namespace} error={shown.namespace} onChange={(event) => set({ namespace: event.target.value, models: [] })} />
+          <SelectField label={t('common.namespace')} choices={options} value={namespace} error={shown.namespace} onChange={(event) => set({ namespace: event.target.value })} />
         )}
         <fieldset className="fieldset wide">
           <legend>{t('keys.models')}</legend>
           <div className="key-models">
             <CheckField label={t('keys.allModels')} checked={form.models.length === 0} onChange={() => set({ models: [] })} />
-            {models.map((model) => (
+            {(callable.data ?? []).map((model) => (
               <CheckField key={model} mono label={model} checked={form.models.includes(model)} onChange={(on) => toggle(model, on)} />
             ))}
           </div>
@@ -175,7 +175,6 @@ export function CreateKey({ onClose }: { onClose: () => void }) {
           <div className="limits">
             <TextField label={t('limits.requestsPerMinute')} inputMode="numeric" placeholder={t('limits.none')} value={form.requestsPerMinute} error={shown.requestsPerMinute} onChange={(event) => set({ requestsPerMinute: event.target.value })} />
             <TextField label={t('limits.tokensPerMinute')} inputMode="numeric" placeholder={t('limits.none')} value={form.tokensPerMinute} error={shown.tokensPerMinute} onChange={(event) => set({ tokensPerMinute: event.target.value })} />
-            <TextField label={t('limits.tokensPerDay')} inputMode="numeric" placeholder={t('limits.none')} value={form.tokensPerDay} error={shown.tokensPerDay} onChange={(event) => set({ tokensPerDay: event.target.value })} />
           </div>
         </fieldset>
       </form>

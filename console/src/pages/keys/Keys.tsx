@@ -24,10 +24,16 @@ const SOON_MS = 7 * DAY_MS;
 function KeyState({ apiKey }: { apiKey: ApiKey }) {
   const { t } = useI18n();
   const left = apiKey.spec.expiresAt ? Date.parse(apiKey.spec.expiresAt) - Date.now() : Infinity;
+  if (apiKey.status?.revokedAt) return <Badge tone="bad">{t('keys.isRevoked')}</Badge>;
   if (left <= 0) return <Badge tone="bad">{t('keys.expired')}</Badge>;
   if (apiKey.spec.disabled) return <Badge>{t('state.disabled')}</Badge>;
   if (left < SOON_MS) return <Badge tone="warn">{t('keys.expiresSoon')}</Badge>;
   return <Badge tone="good">{t('state.active')}</Badge>;
+}
+
+/** Whose rights the key has, as `kubectl get` says it. */
+function ownerOf({ spec }: ApiKey): string {
+  return spec.serviceAccountName ? `sa/${spec.serviceAccountName}` : (spec.user ?? '');
 }
 
 /** The first of a list, and how many more there are. */
@@ -75,16 +81,17 @@ export default function Keys() {
           <div className="strong clip name-cell" title={k.metadata.name}>
             {k.metadata.name}
           </div>
-          {k.status?.prefix && <div className="mono muted key-prefix">{k.status.prefix}…</div>}
+          {k.status?.prefix && <div className="mono muted key-prefix">{k.status.prefix}…{k.status.last4}</div>}
         </div>
       ),
     },
     { id: 'namespace', header: t('common.namespace'), sort: (k) => k.metadata.namespace ?? '', cell: (k) => k.metadata.namespace, rank: 2 },
+    { id: 'owner', header: t('keys.owner'), sort: ownerOf, cell: ownerOf, rank: 2 },
     { id: 'state', header: t('common.state'), cell: (k) => <KeyState apiKey={k} /> },
-    { id: 'models', header: t('keys.models'), cell: (k) => <FirstOf list={k.spec.models} none={t('keys.allModels')} />, rank: 2 },
-    { id: 'cidrs', header: t('keys.cidrs'), cell: (k) => <FirstOf list={k.spec.cidrs} none={t('keys.anywhere')} />, rank: 3 },
+    { id: 'models', header: t('keys.models'), cell: (k) => <FirstOf list={k.spec.scopes?.models} none={t('keys.allModels')} />, rank: 2 },
+    { id: 'cidrs', header: t('keys.cidrs'), cell: (k) => <FirstOf list={k.spec.scopes?.cidrs} none={t('keys.anywhere')} />, rank: 3 },
     { id: 'expires', header: t('keys.expires'), sort: (k) => k.spec.expiresAt ?? '9', cell: (k) => (k.spec.expiresAt ? <Ago at={k.spec.expiresAt} /> : <span className="muted">{t('keys.never')}</span>), rank: 2 },
-    { id: 'used', header: t('keys.lastUsed'), sort: (k) => k.status?.lastUsedAt ?? '', cell: (k) => <Ago at={k.status?.lastUsedAt} />, rank: 3 },
+    { id: 'used', header: t('keys.lastUsed'), sort: (k) => k.status?.lastUsed ?? '', cell: (k) => <Ago at={k.status?.lastUsed} />, rank: 3 },
     {
       id: 'actions',
       header: t('common.actions'),

@@ -12,6 +12,19 @@ import { ReadyBadge } from '../../ui/Status';
 import { type Column, Table } from '../../ui/Table';
 import { ModelsNav } from './Services';
 
+function Digest({ digest }: { digest?: string }) {
+  const { t } = useI18n();
+  if (!digest) return '–';
+  return (
+    <span className="row">
+      <span className="mono small" title={digest}>
+        {digest.replace(/^sha256:/, '').slice(0, 12)}…
+      </span>
+      <CopyIcon text={digest} label={t('models.copyDigest')} />
+    </span>
+  );
+}
+
 export default function Catalog() {
   const { t, f } = useI18n();
   const namespace = useNamespace();
@@ -19,25 +32,15 @@ export default function Catalog() {
   const columns: Column<Model>[] = [
     { id: 'name', header: t('common.name'), sort: (m) => m.metadata.name, cell: (m) => <span className="strong">{m.metadata.name}</span> },
     { id: 'namespace', header: t('common.namespace'), sort: (m) => m.metadata.namespace ?? '', cell: (m) => m.metadata.namespace, rank: 2 },
-    { id: 'state', header: t('common.state'), cell: (m) => <ReadyBadge conditions={m.status?.conditions} /> },
+    { id: 'state', header: t('common.state'), cell: (m) => <ReadyBadge status={m.status} /> },
     {
       id: 'digest',
       header: t('models.digest'),
-      cell: (m) =>
-        m.spec.digest ? (
-          <span className="row">
-            <span className="mono small" title={m.spec.digest}>
-              {m.spec.digest.replace(/^sha256:/, '').slice(0, 12)}…
-            </span>
-            <CopyIcon text={m.spec.digest} label={t('models.copyDigest')} />
-          </span>
-        ) : (
-          '–'
-        ),
+      cell: (m) => <Digest digest={m.status?.digest ?? m.spec.artifact?.digest} />,
       rank: 2,
     },
-    { id: 'policy', header: t('models.signaturePolicy'), cell: (m) => m.spec.signaturePolicy ?? '–', rank: 3 },
-    { id: 'format', header: t('models.format'), cell: (m) => m.spec.format ?? '–', rank: 3 },
+    { id: 'license', header: t('models.license'), cell: (m) => m.spec.license ?? '–', rank: 3 },
+    { id: 'format', header: t('models.format'), cell: (m) => m.spec.artifact?.format ?? '–', rank: 3 },
     { id: 'size', header: t('models.size'), sort: (m) => m.status?.sizeBytes ?? 0, cell: (m) => (m.status?.sizeBytes === undefined ? '–' : f.bytes(m.status.sizeBytes)), align: 'right' },
   ];
   return (

@@ -18,6 +18,7 @@ import { Facts, PageHeader, Panel } from '../../ui/Page';
 import { ReadyBadge } from '../../ui/Status';
 import { Ago } from '../../ui/Time';
 import './service.css';
+import { modelOf } from './Services';
 import { snippets } from './snippets';
 
 const MAX_CALLS = 10_000;
@@ -53,7 +54,7 @@ function Traffic({ namespace, name }: { namespace: string; name: string }) {
     queryKey: ['calls', namespace, name, range],
     queryFn: async ({ signal }) => {
       const { events, more } = await collectAudit({ event: MODEL_CALL, namespace, since: agoIso(ms) }, MAX_CALLS, signal);
-      return { more, now: Date.now(), events: events.filter((event) => [name, `${namespace}/${name}`].includes(callFacts(event).model)) };
+      return { more, now: Date.now(), events: events.filter((event) => callFacts(event).model === `${namespace}/${name}`) };
     },
     refetchInterval: 5_000,
     placeholderData: (previous) => previous,
@@ -122,7 +123,7 @@ export default function Service() {
           <span className="row">
             <code>{model}</code>
             <CopyIcon text={model} label={t('service.copyName')} />
-            {service && <ReadyBadge conditions={service.status?.conditions} />}
+            {service && <ReadyBadge status={service.status} />}
           </span>
         }
         actions={<LinkButton href={`/playground?model=${encodeURIComponent(model)}`}>{t('service.try')}</LinkButton>}
@@ -156,13 +157,16 @@ export default function Service() {
             <Panel title={t('service.configuration')}>
               <Facts
                 items={[
-                  { label: t('models.model'), value: <code>{service.spec.model}</code> },
-                  { label: t('models.engine'), value: service.spec.engine ?? t('models.upstream') },
-                  { label: t('models.sandbox'), value: <code>{service.spec.runtimeClass ?? '–'}</code> },
-                  { label: t('models.replicas'), value: `${f.number(service.status?.readyReplicas ?? 0)}/${f.number(service.spec.replicas ?? 1)}` },
+                  { label: t('models.model'), value: <code>{modelOf(service) || '–'}</code> },
+                  { label: t('models.engine'), value: service.spec.engine?.kind ?? t('models.upstream') },
+                  service.spec.upstream
+                    ? { label: t('models.address'), value: <code className="break">{service.spec.upstream.url}</code> }
+                    : { label: t('models.sandbox'), value: <code>{service.spec.runtimeClassName ?? t('models.defaultSandbox')}</code> },
+                  { label: t('models.replicas'), value: `${f.number(service.status?.replicas ?? 0)}/${f.number(service.spec.replicas ?? 1)}` },
                   { label: t('limits.requestsPerMinute'), value: limit(service.spec.limits?.requestsPerMinute) },
                   { label: t('limits.tokensPerMinute'), value: limit(service.spec.limits?.tokensPerMinute) },
-                  { label: t('models.digest'), value: <code className="small">{service.status?.digest ?? '–'}</code> },
+                  { label: t('limits.contextTokens'), value: limit(service.spec.limits?.contextTokens) },
+                  { label: t('limits.maxTokens'), value: limit(service.spec.limits?.maxTokens) },
                 ]}
               />
             </Panel>

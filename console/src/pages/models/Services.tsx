@@ -30,12 +30,17 @@ export function addressOf(service: ModelService): string {
   return `/models/${service.metadata.namespace ?? ''}/${service.metadata.name}`;
 }
 
+/** The model as its engine knows it. */
+export function modelOf({ spec }: ModelService): string {
+  return spec.modelRef?.name ?? spec.upstream?.model ?? '';
+}
+
 export default function Services() {
   const { t, f } = useI18n();
   const namespace = useNamespace();
   const [, navigate] = useLocation();
   const query = useList(modelServices, namespace, 10_000);
-  const replicas = (s: ModelService) => `${f.number(s.status?.readyReplicas ?? 0)}/${f.number(s.spec.replicas ?? 1)}`;
+  const replicas = (s: ModelService) => `${f.number(s.status?.replicas ?? 0)}/${f.number(s.spec.replicas ?? 1)}`;
   const columns: Column<ModelService>[] = [
     {
       id: 'name',
@@ -48,10 +53,10 @@ export default function Services() {
       ),
     },
     { id: 'namespace', header: t('common.namespace'), sort: (s) => s.metadata.namespace ?? '', cell: (s) => s.metadata.namespace, rank: 2 },
-    { id: 'state', header: t('common.state'), cell: (s) => <ReadyBadge conditions={s.status?.conditions} /> },
-    { id: 'model', header: t('models.model'), sort: (s) => s.spec.model, cell: (s) => <span className="mono">{s.spec.model}</span>, rank: 2 },
-    { id: 'engine', header: t('models.engine'), cell: (s) => s.spec.engine ?? t('models.upstream'), rank: 3 },
-    { id: 'runtime', header: t('models.sandbox'), cell: (s) => <span className="mono">{s.spec.runtimeClass ?? '–'}</span>, rank: 3 },
+    { id: 'state', header: t('common.state'), cell: (s) => <ReadyBadge status={s.status} /> },
+    { id: 'model', header: t('models.model'), sort: modelOf, cell: (s) => <span className="mono">{modelOf(s) || '–'}</span>, rank: 2 },
+    { id: 'engine', header: t('models.engine'), cell: (s) => s.spec.engine?.kind ?? t('models.upstream'), rank: 3 },
+    { id: 'runtime', header: t('models.sandbox'), cell: (s) => <span className="mono">{s.spec.runtimeClassName ?? '–'}</span>, rank: 3 },
     { id: 'replicas', header: t('models.replicas'), cell: replicas, align: 'right', rank: 2 },
     { id: 'age', header: t('common.created'), sort: (s) => Date.parse(s.metadata.creationTimestamp ?? ''), cell: (s) => <Ago at={s.metadata.creationTimestamp} />, align: 'right', rank: 3 },
   ];

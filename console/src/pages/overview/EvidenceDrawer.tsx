@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Play } from 'lucide-react';
+import { CircleCheck, CircleX, Dot, Play } from 'lucide-react';
 import { useRef } from 'react';
 import type { Control } from '../../api/types';
 import { useI18n } from '../../i18n';
@@ -9,8 +9,20 @@ import { Drawer } from '../../ui/Dialog';
 import { Facts } from '../../ui/Page';
 import { VerdictBadge } from '../../ui/Status';
 import { Ago } from '../../ui/Time';
-import { evidenceLines, verdictOf } from './chapters';
+import { evidenceLines, isProvable, verdictOf } from './chapters';
 import { useControlTitle } from './Overview';
+
+function EvidenceMark({ holds }: { holds?: boolean }) {
+  const { t } = useI18n();
+  if (holds === undefined) return <Dot className="icon mark-none" aria-hidden="true" />;
+  const Icon = holds ? CircleCheck : CircleX;
+  return (
+    <>
+      <Icon className={`icon mark-${holds ? 'good' : 'bad'}`} aria-hidden="true" />
+      <span className="sr-only">{holds ? t('proof.ok') : t('proof.bad')}</span>
+    </>
+  );
+}
 
 export function EvidenceDrawer({ control, running, onRun, onClose }: { control: Control | null; running: boolean; onRun: () => void; onClose: () => void }) {
   const { t, f } = useI18n();
@@ -33,9 +45,11 @@ export function EvidenceDrawer({ control, running, onRun, onClose }: { control: 
       }
       title={titleOf(shown)}
       footer={
-        <Button variant="primary" icon={Play} busy={running} onClick={onRun}>
-          {t('overview.runNow')}
-        </Button>
+        isProvable(shown) && (
+          <Button variant="primary" icon={Play} busy={running} onClick={onRun}>
+            {t('overview.runNow')}
+          </Button>
+        )
       }
     >
       <p className="second">{t(`verdict.${verdictOf(shown)}Help`)}</p>
@@ -52,7 +66,7 @@ export function EvidenceDrawer({ control, running, onRun, onClose }: { control: 
         <ol className="evidence">
           {lines.map((line, i) => (
             <li key={i}>
-              {line.name && <span className="strong">{line.name}</span>}
+              <EvidenceMark holds={line.holds} />
               <span className="break">{line.text}</span>
             </li>
           ))}

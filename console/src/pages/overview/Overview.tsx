@@ -2,9 +2,9 @@
 // Does it hold? Every control with its live verdict, and what the platform did in the last hour.
 import { useQuery } from '@tanstack/react-query';
 import { Play, Radar } from 'lucide-react';
-import { useMemo, useState } from 'react';
+import { useEffect, useMemo, useRef, useState } from 'react';
 import { collectAudit, MODEL_CALL } from '../../api/audit';
-import { useList, useRefresh } from '../../api/hooks';
+import { useList } from '../../api/hooks';
 import { controls, modelServices, probeControl } from '../../api/kube';
 import type { Control } from '../../api/types';
 import { totals } from '../../api/usage';
@@ -17,12 +17,15 @@ import { PageHeader, Stat } from '../../ui/Page';
 import { isReady, VerdictIcon, VERDICTS } from '../../ui/Status';
 import { Ago } from '../../ui/Time';
 import { toast, toastError } from '../../ui/Toast';
-import { type Chapter, chaptersOf, evidenceLines, verdictOf } from './chapters';
+import { type Chapter, chaptersOf, isProvable, verdictOf, whyOf } from './chapters';
 import { EvidenceDrawer } from './EvidenceDrawer';
 import './overview.css';
 import { Ring } from './Ring';
 
 const MAX_CALLS = 5000;
+const IDLE_MS = 10_000;
+const HURRY_MS = 500; // while a proof runs
+const PATIENCE_MS = 60_000;
 
 function KeyFacts() {
   const { t, f } = useI18n();
@@ -75,7 +78,7 @@ function ControlRow({ control, running, onOpen, onRun }: { control: Control; run
         )}
         <span className="control-when muted num">{status?.checkedAt ? <Ago at={status.checkedAt} /> : t('verdict.absent')}</span>
       </button>
-      <IconButton label={t('overview.runOne', { id: control.spec.id })} icon={Play} busy={running} onClick={onRun} />
+      {isProvable(control) ? <IconButton label={t('overview.runOne', { id: control.spec.id })} icon={Play} busy={running} onClick={onRun} /> : <span className="control-no-run" />}
     </li>
   );
 }
@@ -98,36 +101,48 @@ function ChapterPanel({ chapter, running, onOpen, onRun }: { chapter: Chapter; r
   );
 }
 
-/** Probes that this page has started and that have not yet answered. */
-function useProbes() {
+/** Proofs that this page has started. Their results are the objects' own, which `hurry` asks to be read more often. */
+function useProbes(data: Control[] | undefined, hurry: (on: boolean) => void) {
   const { t } = useI18n();
-  const refresh = useRefresh();
-  const [running, setRunning] = useState<Set<string>>(new Set());
-  const run = async (wanted: Control[]) => {
-    let failed = 0;
-    for (const control of wanted) {
-      const { name } = control.metadata;
-      setRunning((set) => new Set(set).add(name));
-      try {
-        await probeControl(name);
-      } catch (error) {
-        failed += 1;
-        toastError(t('overview.probeFailed', { id: control.spec.id }), error);
-        if (failed >= 3) break; // the others would fail alike
-      } finally {
-        setRunning((set) => new Set([...set].filter((each) => each !== name)));
-        await refresh(controls);
-      }
+  const [before, setBefore] = useState<Map<string, string>>(new Map()); // by name, the version that waits for its successor
+  const all = useRef(false);
+  const versions = useMemo(() => new Map((data ?? []).map(({ metadata }) => [metadata.name, metadata.resourceVersion ?? ''])), [data]);
+  useEffect(() => {
+    if (before.size === 0) return;
+    const left = new Map([...before].filter(([name, version]) => versions.get(name) === version));
+    if (left.size === before.size) return;
+    setBefore(left);
+    if (left.size > 0) return;
+    hurry(false);
+    if (all.current) toast(t('overview.probedAll'));
+  }, [before, versions, hurry, t]);
+  useEffect(() => {
+    if (before.size === 0) return;
+    const timer = setTimeout(() => {
+      setBefore(new Map());
+      hurry(false);
+      toastError(t('overview.probeFailed', { id: [...before.keys()].join(', ').toUpperCase() }), new Error(t('overview.probeSilent')));
+    }, PATIENCE_MS);
+    return () => clearTimeout(timer);
+  }, [before, hurry, t]);
+  const run = async (name: string) => {
+    try {
+      const started = await probeControl(name);
+      all.current = name === 'all';
+      setBefore((old) => new Map([...old, ...started.map((each) => [each, versions.get(each) ?? ''] as const)]));
+      hurry(true);
+    } catch (error) {
+      toastError(t('overview.probeFailed', { id: name.toUpperCase() }), error);
     }
-    if (failed === 0 && wanted.length > 1) toast(t('overview.probedAll'));
   };
-  return { running, run };
+  return { running: new Set(before.keys()), run };
 }
 
 export default function Overview() {
   const { t, f } = useI18n();
-  const query = useList(controls, '', 10_000);
-  const { running, run } = useProbes();
+  const [hurry, setHurry] = useState(false);
+  const query = useList(controls, '', hurry ? HURRY_MS : IDLE_MS);
+  const { running, run } = useProbes(query.data, setHurry);
   const [openName, setOpenName] = useState<string | null>(null);
   const chapters = useMemo(() => chaptersOf(query.data ?? []), [query.data]);
   const open = query.data?.find((control) => control.metadata.name === openName) ?? null;
@@ -139,7 +154,7 @@ export default function Overview() {
         title={t('overview.title')}
         text={t('overview.text')}
         actions={
-          <Button variant="primary" icon={Radar} busy={running.size > 0} disabled={!query.data?.length} onClick={() => void run(query.data ?? [])}>
+          <Button variant="primary" icon={Radar} busy={running.size > 0} disabled={!query.data?.length} onClick={() => void run('all')}>
             {t('overview.runAll')}
           </Button>
         }
@@ -194,19 +209,18 @@ export default function Overview() {
                 </div>
               ))}
             {chapters.map((chapter) => (
-              <ChapterPanel key={chapter.id} chapter={chapter} running={running} onOpen={(control) => setOpenName(control.metadata.name)} onRun={(control) => void run([control])} />
+              <ChapterPanel key={chapter.id} chapter={chapter} running={running} onOpen={(control) => setOpenName(control.metadata.name)} onRun={(control) => void run(control.metadata.name)} />
             ))}
           </div>
         </>
       )}
-      <EvidenceDrawer control={open} running={open !== null && running.has(open.metadata.name)} onRun={() => open && void run([open])} onClose={() => setOpenName(null)} />
+      <EvidenceDrawer control={open} running={open !== null && running.has(open.metadata.name)} onRun={() => open && void run(open.metadata.name)} onClose={() => setOpenName(null)} />
     </>
   );
 }
 
 function AttentionRow({ control, onOpen }: { control: Control; onOpen: () => void }) {
   const title = useControlTitle()(control);
-  const why = evidenceLines(control.status?.evidence)[0]?.text;
   return (
     <li>
       <button type="button" className="attention-row" onClick={onOpen}>
@@ -214,7 +228,7 @@ function AttentionRow({ control, onOpen }: { control: Control; onOpen: () => voi
         <span className="mono muted small">{control.spec.id}</span>
         <span className="clip grow">
           {title}
-          <span className="muted small attention-why">{why}</span>
+          <span className="muted small attention-why">{whyOf(control)}</span>
         </span>
       </button>
     </li>

@@ -35,13 +35,24 @@ export function chaptersOf(controls: Control[]): Chapter[] {
   return [...byId.values()].sort((a, b) => rank(a.id) - rank(b.id) || a.id.localeCompare(b.id));
 }
 
-/** Evidence as lines of text, whether the probe wrote one sentence, a list, or named values. */
-export function evidenceLines(evidence: unknown): { name?: string; text: string }[] {
-  if (evidence === undefined || evidence === null) return [];
-  if (typeof evidence === 'string') return evidence.split('\n').filter(Boolean).map((text) => ({ text }));
-  if (Array.isArray(evidence)) return evidence.flatMap(evidenceLines);
-  if (typeof evidence === 'object') {
-    return Object.entries(evidence).map(([name, value]) => ({ name, text: typeof value === 'string' ? value : JSON.stringify(value) }));
-  }
-  return [{ text: String(evidence) }];
+/** A proof marks what it tried ("holds: ", "DOES NOT HOLD: ") and leaves unmarked what it only noted. */
+export function evidenceLines(evidence = ''): { holds?: boolean; text: string }[] {
+  return evidence
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => {
+      const [, mark, text] = /^(holds|DOES NOT HOLD): (.*)$/.exec(line) ?? [];
+      return mark === undefined || text === undefined ? { text: line } : { holds: mark === 'holds', text };
+    });
+}
+
+/** The first thing that did not hold, or else the first that was seen. */
+export function whyOf(control: Control): string | undefined {
+  const lines = evidenceLines(control.status?.evidence);
+  return (lines.find((line) => line.holds === false) ?? lines[0])?.text;
+}
+
+/** Whether there is a proof that could run. */
+export function isProvable(control: Control): boolean {
+  return verdictOf(control) !== 'absent';
 }

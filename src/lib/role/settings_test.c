@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "role/settings.h"
+
+#include "base/mem.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void empty_text_gives_the_defaults(void **state UNUSED)
+{
+    CLEANUP(settings_free_ptr) struct settings *settings = NULL;
+    struct err err = ERR_INIT;
+    char url[128];
+
+    assert_int_equal(settings_load(span_of(NULL, 0), "settings", &settings, &err), 0);
+    assert_string_equal(settings->listen.host, "127.0.0.1");
+    assert_string_equal(settings->store, "sqlite");
+    assert_null(settings->run_dir);
+    settings_public_url(settings, url, sizeof(url));
+    assert_string_equal(url, "https://127.0.0.1:8443");
+}
+
+static void a_file_and_assignments_are_taken_in_turn(void **state UNUSED)
+{
+    CLEANUP(settings_free_ptr) struct settings *settings = NULL;
+    struct err err = ERR_INIT;
+    char url[128];
+
+    assert_int_equal(settings_load(span_str("listen: \"[::1]:9443\"\nworkers: 3\nruntime: runc\n"
+                                            "model-dirs: [/a, /b]\ncertificate-ttl: 2h\n"),
+                                   "file", &settings, &err),
+                     0);
+    assert_int_equal(settings->workers, 3);
+    assert_int_equal(settings->certificate_ttl_ms, 2 * 3600 * 1000);
+    assert_string_equal(settings_runtimes[settings->runtime], "runc");
+    assert_int_equal(settings->model_dirs.count, 2);
+    settings_public_url(settings, url, sizeof(url));
+    assert_string_equal(url, "https://[::1]:9443");
+    assert_int_equal(settings_set(settings, "workers=4", &err), 0);
+    assert_int_equal(settings_set(settings, "public-url=https://ai.example", &err), 0);
+    assert_int_equal(settings->workers, 4);
+    settings_public_url(settings, url, sizeof(url));
+    assert_string_equal(url, "https://ai.example");
+}
+
+static void what_is_put_is_loaded_back_to_the_same(void **state UNUSED)
+{
+    static const char *const assignments[] = {
+        "listen=[::1]:9443",
+        "public-url=https://a: \"b\" #c",
+        "workers=7",
+        "certificate-ttl=90s",
+        "unseal-key-file=/etc/drun/k",
+        "store=host=/run user=\\'x",
+        "run-dir=/run/x",
+        "runtime=runsc",
+        "model-dirs=/a,/b c",
+        "log-level=debug",
+        "uid-base=4000000000",
+        "audit-failure=open",
+    };
+    CLEANUP(settings_free_ptr) struct settings *settings = NULL;
+    CLEANUP(settings_free_ptr) struct settings *again = NULL;
+    CLEANUP(buf_free) struct buf first = BUF_INIT(64 * 1024);
+    CLEANUP(buf_free) struct buf second = BUF_INIT(64 * 1024);
+    struct err err = ERR_INIT;
+
+    assert_int_equal(settings_load(span_of(NULL, 0), "settings", &settings, &err), 0);
+    for (size_t i = 0; i < ARRAY_LEN(assignments); i++)
+        assert_int_equal(settings_set(settings, assignments[i], &err), 0);
+    settings_put(settings, &first);
+    assert_int_equal(settings_load(buf_span(&first), "again", &again, &err), 0);
+    settings_put(again, &second);
+    assert_string_equal(buf_text(&first), buf_text(&second));
+    assert_string_equal(again->public_url, settings->public_url);
+    assert_string_equal(again->store, settings->store);
+    assert_int_equal(again->uid_base, 4000000000);
+    assert_int_equal(again->audit_failure, SETTINGS_AUDIT_OPEN);
+}
+
+static void an_unknown_name_is_refused_with_its_place(void **state UNUSED)
+{
+    CLEANUP(settings_free_ptr) struct settings *settings = NULL;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(settings_load(span_str("workers: 1\nlissten: x\n"), "f", &settings, &err), -1);
+    assert_null(settings);
+    assert_non_null(strstr(err.msg, "2:1"));
+    assert_non_null(strstr(err.msg, "listen"));
+}
+
+static void values_out_of_their_range_are_refused(void **state UNUSED)
+{
+    static const char *const bad[] = {"workers=257",    "workers=-1",
+                                      "uid-base=999",   "runtime=docker",
+                                      "run-dir=here",   "listen=example.org:1",
+                                      "listen=1.2.3.4", "certificate-ttl=1s",
+                                      "nothing",        "nobody=1"};
+    CLEANUP(settings_free_ptr) struct settings *settings = NULL;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(settings_load(span_of(NULL, 0), "settings", &settings, &err), 0);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+        assert_int_equal(settings_set(settings, bad[i], &err), -1);
+}
+
+static void the_sample_loads_to_the_defaults(void **state UNUSED)
+{
+    CLEANUP(settings_free_ptr) struct settings *sample = NULL;
+    CLEANUP(settings_free_ptr) struct settings *defaults = NULL;
+    CLEANUP(buf_free) struct buf text = BUF_INIT(256 * 1024);
+    CLEANUP(buf_free) struct buf first = BUF_INIT(64 * 1024);
+    CLEANUP(buf_free) struct buf second = BUF_INIT(64 * 1024);
+    struct err err = ERR_INIT;
+
+    settings_put_sample(&text);
+    assert_int_equal(settings_load(buf_span(&text), "sample", &sample, &err), 0);
+    assert_int_equal(settings_load(span_of(NULL, 0), "none", &defaults, &err), 0);
+    settings_put(sample, &first);
+    settings_put(defaults, &second);
+    assert_string_equal(buf_text(&first), buf_text(&second));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(empty_text_gives_the_defaults),
+        cmocka_unit_test(a_file_and_assignments_are_taken_in_turn),
+        cmocka_unit_test(what_is_put_is_loaded_back_to_the_same),
+        cmocka_unit_test(an_unknown_name_is_refused_with_its_place),
+        cmocka_unit_test(values_out_of_their_range_are_refused),
+        cmocka_unit_test(the_sample_loads_to_the_defaults),
+    };
+
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests_name("settings", tests, NULL, NULL);
+}

@@ -301,7 +301,7 @@ static void pipelined_requests_are_all_answered_and_leave_turns_to_others(void *
         for (int i = 0; i < PIPELINED; i++)
             buf_put_str(&text, "GET /ticks HTTP/1.1\r\nHost: x\r\n\r\n");
         buf_put_str(&text, "GET /ticks HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-        _exit(fd_write_all(fd, buf_span(&text), "requests", &err) < 0);
+        _exit(fd_write_all(fd, buf_span(&text), "requests", &err) < 0 ? 1 : 0);
     }
     assert_int_equal(fd_read_all(fd, "answers", &answer, &err), 0);
     waitpid(writer, NULL, 0);

@@ -32,15 +32,16 @@ static int become(const struct lockdown *lockdown, struct err *err)
 int lockdown_change_identity(const struct lockdown *lockdown, struct lockdown_report *report,
                              struct err *err)
 {
-    if (lockdown->uid == 0)
-        return 0;
-    if (geteuid() == 0) {
-        TRY(become(lockdown, err));
-    } else if (geteuid() != lockdown->uid) {
+    /* Also where nobody asked, because whoever started it knew that there is no root. */
+    if (geteuid() != 0 && geteuid() != lockdown->uid) {
         lockdown_say(report, LOCKDOWN_BY_IDENTITY, LOCKDOWN_NOT_GRANTED,
                      "not root, so it stays uid %u, which it shares", geteuid());
         return 0;
     }
+    if (lockdown->uid == 0)
+        return 0;
+    if (geteuid() == 0)
+        TRY(become(lockdown, err));
     lockdown_say(report, LOCKDOWN_BY_IDENTITY, LOCKDOWN_IN_FORCE, "uid %u", lockdown->uid);
     return 0;
 }

@@ -225,19 +225,19 @@ void models_work_next(struct models *models)
 
 /* ------------------------------------------------------------------ objects */
 
-/* True when the sealed file is there already: under the digest that is demanded, or the one that
- * this generation was imported with. */
+/* True when this generation of this very Model was imported before, and its sealed file is there. A
+ * digest alone is no right to a file: who only knows it must name a file that it may take over. */
 static bool is_sealed_here(struct models *models, struct model *model, const json_t *object)
 {
     const json_t *status = json_object_get(object, "status");
     const json_t *condition = json_array_get(json_object_get(status, "conditions"), 0);
-    const char *text = codec_json_text(model->artifact, "digest", "");
+    const char *digest = codec_json_text(status, "digest", "");
     struct err ignored = ERR_INIT;
 
-    if (text[0] == '\0' &&
-        json_integer_value(json_object_get(condition, "observedGeneration")) == model->generation)
-        text = codec_json_text(status, "digest", "");
-    return text[0] != '\0' && model_digest_parse(text, model->digest, &ignored) == 0 &&
+    if (json_integer_value(json_object_get(condition, "observedGeneration")) != model->generation ||
+        strcmp(codec_json_text(status, "phase", ""), "Ready") != 0)
+        return false;
+    return model_digest_parse(digest, model->digest, &ignored) == 0 &&
            vault_has(models->vault, model->digest, &model->size, &ignored) == 0;
 }
 

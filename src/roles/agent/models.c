@@ -225,19 +225,23 @@ void models_work_next(struct models *models)
 
 /* ------------------------------------------------------------------ objects */
 
-/* True when the sealed file is there already: under the digest that is demanded, or the one that
- * this generation was imported with. */
+/* True when this generation was imported before this agent started. That the bytes of a digest are
+ * sealed here is not enough: they may be another tenant's, and who names a digest must have the
+ * file.
+ */
 static bool is_sealed_here(struct models *models, struct model *model, const json_t *object)
 {
     const json_t *status = json_object_get(object, "status");
     const json_t *condition = json_array_get(json_object_get(status, "conditions"), 0);
-    const char *text = codec_json_text(model->artifact, "digest", "");
+    const char *sealed = codec_json_text(status, "digest", "");
+    const char *demanded = codec_json_text(model->artifact, "digest", sealed);
     struct err ignored = ERR_INIT;
 
-    if (text[0] == '\0' &&
-        json_integer_value(json_object_get(condition, "observedGeneration")) == model->generation)
-        text = codec_json_text(status, "digest", "");
-    return text[0] != '\0' && model_digest_parse(text, model->digest, &ignored) == 0 &&
+    return json_integer_value(json_object_get(condition, "observedGeneration")) ==
+               model->generation &&
+           strcmp(codec_json_text(condition, "reason", ""), "Verified") == 0 &&
+           strcmp(demanded, sealed) == 0 &&
+           model_digest_parse(sealed, model->digest, &ignored) == 0 &&
            vault_has(models->vault, model->digest, &model->size, &ignored) == 0;
 }
 

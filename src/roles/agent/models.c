@@ -225,19 +225,23 @@ void models_work_next(struct models *models)
 
 /* ------------------------------------------------------------------ objects */
 
-/* True when this generation of this very Model was imported before, and its sealed file is there. A
- * digest alone is no right to a file: who only knows it must name a file that it may take over. */
+/* True when this generation was imported before this agent started. That the bytes of a digest are
+ * sealed here is not enough: they may be another tenant's, and who names a digest must have the
+ * file.
+ */
 static bool is_sealed_here(struct models *models, struct model *model, const json_t *object)
 {
     const json_t *status = json_object_get(object, "status");
     const json_t *condition = json_array_get(json_object_get(status, "conditions"), 0);
-    const char *digest = codec_json_text(status, "digest", "");
+    const char *sealed = codec_json_text(status, "digest", "");
+    const char *demanded = codec_json_text(model->artifact, "digest", sealed);
     struct err ignored = ERR_INIT;
 
-    if (json_integer_value(json_object_get(condition, "observedGeneration")) != model->generation ||
-        strcmp(codec_json_text(status, "phase", ""), "Ready") != 0)
-        return false;
-    return model_digest_parse(digest, model->digest, &ignored) == 0 &&
+    return json_integer_value(json_object_get(condition, "observedGeneration")) ==
+               model->generation &&
+           strcmp(codec_json_text(condition, "reason", ""), "Verified") == 0 &&
+           strcmp(demanded, sealed) == 0 &&
+           model_digest_parse(sealed, model->digest, &ignored) == 0 &&
            vault_has(models->vault, model->digest, &model->size, &ignored) == 0;
 }
 

@@ -102,6 +102,18 @@ def test_a_path_cannot_leave_the_model_folders(world, way):
     assert status["phase"] == "Failed"
 
 
+def test_to_know_a_digest_is_not_to_have_the_file(world):
+    path, sha256 = small_model(world, "theirs.gguf")
+    world.model("theirs", path, digest=f"sha256:{sha256}")
+    world.wait_for("Model", "theirs", "Verified")
+    world.model("ours", "/etc/hostname", digest=f"sha256:{sha256}")
+    world.wait_for("Model", "ours", "PathRefused")
+    other, _ = small_model(world, "ours.gguf")
+    world.model("ours", other, digest=f"sha256:{sha256}")
+    world.wait_for("Model", "ours", "DigestMismatch")
+    assert world.status("Model", "theirs")["phase"] == "Ready"
+
+
 def test_a_deleted_model_leaves_no_sealed_file(world):
     path, _ = small_model(world, "short-lived.gguf")
     before = set(world.blobs())

@@ -228,7 +228,6 @@ OWNERS = {
     "/api/v1/namespaces/a/serviceaccounts/b": "api",
     "/oauth2/token": "idp",
     "/.well-known/openid-configuration": "idp",
-    "/login": "idp",
     "/apis/drun.io/v1/controls": "posture",
     "/apis/audit.drun.io/v1/events": "audit",
 }

@@ -200,6 +200,8 @@ static void put_role_proxy(const char *owner, struct buf *out)
                      "            proxy_set_header X-Forwarded-Host $http_host;\n"
                      "            proxy_set_header X-Request-Id $request_id;\n"
                      "            proxy_set_header X-Real-IP $remote_addr;\n"
+                     "            proxy_set_header X-Client-Certificate "
+                     "$ssl_client_escaped_cert;\n"
                      "            proxy_set_header Forwarded \"\";\n"
                      "            proxy_set_header Accept-Encoding identity;\n"
                      "            proxy_hide_header Strict-Transport-Security;\n"
@@ -276,6 +278,19 @@ static void put_console(const struct gateway_conf *conf, struct buf *out)
 
 /* ------------------------------------------------------------------ the whole */
 
+/* What a certificate is worth is for who gets it to say: any is taken, and none is. */
+static void put_mtls_server(const struct gateway_conf *conf, struct buf *out)
+{
+    if (conf->listen_mtls == NULL)
+        return;
+    buf_printf(out, "    server {\n        listen %s ssl http2;\n", conf->listen_mtls);
+    buf_put_str(out, "        server_name _;\n        ssl_verify_client optional_no_ca;\n"
+                     "        ssl_verify_depth 4;\n        " HSTS);
+    put_model_api(conf, out);
+    put_roles(conf, out);
+    buf_put_str(out, "        location / {\n" COMMON "            return 404;\n        }\n    }\n");
+}
+
 static void put_http(const struct gateway_conf *conf, struct buf *out)
 {
     buf_put_str(out, "http {\n");
@@ -298,7 +313,9 @@ static void put_http(const struct gateway_conf *conf, struct buf *out)
     put_model_api(conf, out);
     put_roles(conf, out);
     put_console(conf, out);
-    buf_put_str(out, "    }\n}\n");
+    buf_put_str(out, "    }\n");
+    put_mtls_server(conf, out);
+    buf_put_str(out, "}\n");
 }
 
 int gateway_conf_put(const struct gateway_conf *conf, struct buf *out, struct err *err)

@@ -39,6 +39,7 @@ struct gateway_ring {
 
 struct gateway_conf {
     const char *listen[GATEWAY_LISTEN_MAX]; /* "192.0.2.1:443", "[::]:443"; ends with NULL */
+    const char *listen_mtls; /* the same platform, but clients are asked for a certificate; NULL */
     const char *module;                     /* path of ngx_http_drun_module.so */
     const char *run_dir;
     const char *snapshot_dir; /* idp/identity.snap and api/policy.snap are published there */

@@ -110,6 +110,8 @@ int gateway_check(const struct gateway_conf *conf, struct err *err)
     for (size_t i = 0; i < GATEWAY_OWNER_COUNT; i++)
         if (conf->socket[i] != NULL)
             TRY(check_socket(conf->socket[i], err));
+    if (conf->listen_mtls != NULL)
+        TRY(check_listen(conf->listen_mtls, err));
     while (listens < GATEWAY_LISTEN_MAX && conf->listen[listens] != NULL)
         TRY(check_listen(conf->listen[listens++], err));
     if (listens == 0)

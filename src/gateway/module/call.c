@@ -67,7 +67,7 @@ static bool is_id(ngx_str_t text)
     return true;
 }
 
-static const ngx_table_elt_t *header_in(const ngx_http_request_t *r, const char *name)
+const ngx_table_elt_t *gw_header_in(const ngx_http_request_t *r, const char *name)
 {
     size_t len = strlen(name);
 
@@ -99,7 +99,7 @@ static void draw(u_char out[ID_BYTES])
 /* The client's own id when it is a harmless one, else 16 random bytes. */
 static void set_request_id(ngx_http_request_t *r, struct gw_call *call)
 {
-    const ngx_table_elt_t *header = header_in(r, "X-Request-Id");
+    const ngx_table_elt_t *header = gw_header_in(r, "X-Request-Id");
     u_char random[ID_BYTES];
 
     call->request_id.data = call->request_id_room;

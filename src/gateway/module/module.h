@@ -68,6 +68,10 @@ void gw_worker_record(ngx_log_t *log, const struct audit_event *event);
 
 /* ------------------------------------------------------------------ a request (call.c) */
 
+/* NULL when it is not there. */
+const ngx_table_elt_t *gw_header_in(const ngx_http_request_t *r, const char *name);
+
+
 /* The asks of a call's limits, in this order; those that do not apply have limit 0. */
 enum gw_limit {
     GW_KEY_REQUESTS,

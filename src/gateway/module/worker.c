@@ -42,6 +42,26 @@ static int open_dir(ngx_str_t path, const char *owner, struct err *err)
     return fd_open_dir(AT_FDCWD, text, err);
 }
 
+/* All workers answer for the same URLs: a proof used at one of them is used. It is a bucket of one,
+ * empty until the proof is too old anyway. */
+static int remember_proof(void *ctx, const uint8_t id[AUTH_PROOF_ID_LEN], struct err *err)
+{
+    const struct gw_worker *self = ctx;
+    struct limit_ask ask = {.key = limit_key(span_of(id, AUTH_PROOF_ID_LEN), span_str("dpop")),
+                            .cost = 1,
+                            .limit = 1,
+                            .window_ns = AUTH_REPLAY_SEC * UINT64_C(1000000000)};
+    struct limit_reservation taken;
+    struct limit_answer answer;
+
+    limit_reserve(self->limits, &ask, 1, clock_mono_ns(), &taken, &answer);
+    if (answer.verdict == LIMIT_GRANTED)
+        return 0;
+    if (answer.verdict == LIMIT_FULL)
+        return err_set(err, ERR_LIMITED, "too many proofs come at the moment; try again soon");
+    return err_set(err, ERR_UNAUTHENTICATED, "the proof was used before");
+}
+
 static int start(struct gw_worker *new, const struct gw_main_conf *conf, struct err *err)
 {
     CLEANUP_FD int for_auth = open_dir(conf->run_dir, "idp", err);
@@ -53,6 +73,7 @@ static int start(struct gw_worker *new, const struct gw_main_conf *conf, struct 
     TRY(limit_open(for_limits, "limits", &new->limits, err));
     TRY(open_ring(new, conf, err));
     new->auth = auth_new(&for_auth, TOKEN_CACHE);
+    auth_share_proofs(new->auth, remember_proof, new);
     new->policy = snapshot_reader_new(&policy_snapshot, &for_policy);
     return 0;
 }
@@ -99,10 +120,40 @@ static const uint8_t *source_address(const ngx_http_request_t *r, uint8_t room[1
     return room;
 }
 
+struct request_line {
+    char method[16];
+    char path[128]; /* those of the model API are short */
+};
+
+static void copy_text(ngx_str_t text, char *out, size_t size)
+{
+    snprintf(out, size, "%.*s", (int)text.len, (const char *)text.data);
+}
+
+/* What a bound token must come with; only such a credential is worth the search. */
+static void add_possession(ngx_http_request_t *r, struct request_line *line,
+                           struct auth_input *input)
+{
+    ngx_str_t certificate = ngx_null_string;
+
+    if (input->authorization.len > 0 && (input->authorization.p[0] | 0x20) == 'd') {
+        const ngx_table_elt_t *proof = gw_header_in(r, "DPoP");
+        input->proof = proof == NULL ? span_of("", 0) : gw_span(proof->value);
+        copy_text(r->method_name, line->method, sizeof(line->method));
+        copy_text(r->uri, line->path, sizeof(line->path));
+        input->method = line->method;
+        input->path = line->path;
+    }
+    if (r->connection->ssl != NULL &&
+        ngx_ssl_get_escaped_certificate(r->connection, r->pool, &certificate) == NGX_OK)
+        input->certificate = gw_span(certificate);
+}
+
 int gw_worker_authenticate(ngx_http_request_t *r, struct auth_principal *out, struct err *err)
 {
     const ngx_table_elt_t *header = r->headers_in.authorization;
     uint8_t address[16];
+    struct request_line line;
     struct auth_input input = {
         .authorization = header == NULL ? span_of("", 0) : gw_span(header->value),
         .session_cookie = span_of("", 0),
@@ -111,6 +162,7 @@ int gw_worker_authenticate(ngx_http_request_t *r, struct auth_principal *out, st
     };
     struct err trouble = ERR_INIT;
 
+    add_possession(r, &line, &input);
     int result = auth_check(worker->auth, &input, out, err);
     if (auth_trouble(worker->auth, &trouble) < 0)
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0, "drun: %s", trouble.msg);

@@ -16,6 +16,7 @@ struct auth {
     uint8_t
         trust[CRYPTO_HASH_LEN]; /* over issuer, audience and keys: what remembered tokens rest on */
     struct auth_cache *cache;
+    struct auth_seen seen; /* proofs */
     struct crypto_mac *mac; /* under the pepper of the snapshot in force */
     struct err trouble;
 };
@@ -27,6 +28,7 @@ struct auth *auth_new(int *dir_fd, size_t cache_entries)
     auth->reader = snapshot_reader_new(&identity_snapshot, dir_fd);
     auth->keys = jose_keys_new();
     auth->cache = auth_cache_new(cache_entries);
+    auth->seen.own = auth_replay_new();
     return auth;
 }
 
@@ -37,8 +39,15 @@ void auth_free(struct auth *auth)
     snapshot_reader_free(auth->reader);
     jose_keys_free(auth->keys);
     auth_cache_free(auth->cache);
+    auth_replay_free(auth->seen.own);
     crypto_mac_free(auth->mac);
     free(auth);
+}
+
+void auth_share_proofs(struct auth *auth, auth_proof_fn *fn, void *ctx)
+{
+    auth->seen.shared = fn;
+    auth->seen.ctx = ctx;
 }
 
 void auth_free_ptr(struct auth **auth)
@@ -280,17 +289,33 @@ static int check_credential(struct auth *auth, struct span text, const struct au
 }
 
 /* The scheme is compared without case (RFC 9110 section 11.1). */
-static int bearer_of(struct span header, struct span *out, struct err *err)
+static bool take_scheme(struct span header, const char *scheme, struct span *out)
 {
-    static const char scheme[] = "Bearer ";
-    size_t len = sizeof(scheme) - 1;
+    size_t len = strlen(scheme);
 
     if (header.len < len || strncasecmp((const char *)header.p, scheme, len) != 0)
-        return refuse(err, "the Authorization header is not \"Bearer\" and a credential");
+        return false;
     while (len < header.len && header.p[len] == ' ')
         len++;
     *out = span_of(header.p + len, header.len - len);
-    return 0;
+    return true;
+}
+
+static int credential_of(struct span header, struct span *out, bool *with_proof, struct err *err)
+{
+    *with_proof = take_scheme(header, "DPoP ", out);
+    if (*with_proof || take_scheme(header, "Bearer ", out))
+        return 0;
+    return refuse(err, "the Authorization header is not \"Bearer\" or \"DPoP\" and a credential");
+}
+
+/* What clients call us in a proof. */
+static const char *issuer_of(const struct auth *auth)
+{
+    const struct snapshot *view = snapshot_reader_current(auth->reader);
+    const struct identity_info *info = snapshot_records(view, IDENTITY_INFO);
+
+    return (const char *)snapshot_text(view, info->issuer).p;
 }
 
 static int be_anonymous(struct auth_principal *out, struct err *err)
@@ -305,12 +330,13 @@ int auth_check(struct auth *auth, const struct auth_input *input, struct auth_pr
 {
     struct span credential = input->session_cookie;
     bool from_cookie = input->authorization.len == 0;
+    bool with_proof = false;
 
     follow(auth);
     if (from_cookie && credential.len == 0)
         return be_anonymous(out, err);
     if (!from_cookie)
-        TRY(bearer_of(input->authorization, &credential, err));
+        TRY(credential_of(input->authorization, &credential, &with_proof, err));
     else if (span_has_prefix(credential, AUTH_KEY_PREFIX))
         return refuse(err, "an API key does not belong into a cookie");
     if (check_credential(auth, credential, input, out, err) < 0) {
@@ -319,5 +345,8 @@ int auth_check(struct auth *auth, const struct auth_input *input, struct auth_pr
         return -1;
     }
     out->from_cookie = from_cookie;
-    return 0;
+    return input->only_looking
+               ? 0
+               : auth_check_possession(&auth->seen, issuer_of(auth), input, credential,
+                                       with_proof, out, err);
 }

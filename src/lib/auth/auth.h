@@ -6,6 +6,8 @@
  *     "Bearer sk-drun-..."  an API key: one HMAC and one lookup, no allocation
  *     "Bearer eyJ..."       an access token (RFC 9068): signature, claims, revocations; a verified
  *                           signature is remembered, revocations are looked at every time
+ *     "DPoP eyJ..."         the same, bound to a key: only with a proof of it (RFC 9449) that was not
+ *                           seen by this process before
  *     nothing               system:anonymous in system:unauthenticated
  *
  * Anything else is ERR_UNAUTHENTICATED. The message is for the log and for the caller: it says
@@ -15,6 +17,7 @@
 #define DRUN_AUTH_AUTH_H
 
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/span.h"
 #include "snapshot/snapshot.h"
@@ -74,6 +77,8 @@ struct auth_principal {
     struct auth_text credential; /* key id, or the token's jti */
     struct auth_text session;    /* the token's sid */
     struct auth_text client;     /* the token's client_id */
+    struct auth_text jkt;        /* the token is bound to this key (RFC 9449); or empty */
+    struct auth_text x5t;        /* or to this certificate (RFC 8705) */
     struct auth_text groups[AUTH_GROUPS_MAX];
     struct auth_text models[AUTH_PATTERNS_MAX]; /* empty: no restriction */
     struct auth_text verbs[AUTH_PATTERNS_MAX];
@@ -105,12 +110,25 @@ struct auth *auth_new(int *dir_fd, size_t cache_entries) MUST_USE;
 void auth_free(struct auth *auth);
 void auth_free_ptr(struct auth **auth);
 
+/* Where several processes answer for one URL, they must remember together which proofs were used:
+ * `fn` does it instead of this process alone. Returns 0 for a new one, else -1 with
+ * ERR_UNAUTHENTICATED, or ERR_LIMITED when it cannot remember any more now. */
+enum { AUTH_PROOF_ID_LEN = 32, AUTH_REPLAY_SEC = 130 };
+typedef int auth_proof_fn(void *ctx, const uint8_t id[AUTH_PROOF_ID_LEN], struct err *err);
+void auth_share_proofs(struct auth *auth, auth_proof_fn *fn, void *ctx);
+
 struct auth_input {
     struct span authorization; /* the header's value; empty when there is none */
     struct span
         session_cookie;    /* an access token; looked at only without an Authorization header */
     const uint8_t *source; /* 16 bytes: IPv6, or IPv4 mapped; NULL when unknown */
     int64_t now;           /* seconds since 1970 */
+    /* For tokens that are bound to a key or a certificate of their holder: */
+    struct span proof;        /* the DPoP header; empty when there is none */
+    const char *method;       /* "GET", and the path, decoded and without its query, that the proof */
+    const char *path;         /* must be for */
+    struct span certificate;  /* the caller's TLS certificate: PEM, percent-encoded as nginx does it */
+    bool only_looking; /* the caller asks what the token is, and does not come with it as its own */
 };
 
 /* ERR_UNAUTHENTICATED: not a valid credential. ERR_DENIED: valid, but not from this address.
@@ -122,6 +140,8 @@ int auth_check(struct auth *auth, const struct auth_input *input, struct auth_pr
 int auth_trouble(struct auth *auth, struct err *err) MUST_USE;
 /* The one at the operator's own Unix socket: "system:operator:UID" in drun:operators. */
 void auth_principal_operator(unsigned uid, struct auth_principal *out);
+/* The DER of struct auth_input.certificate. */
+int auth_read_certificate(struct span escaped, struct buf *der, struct err *err) MUST_USE;
 /* The numbers of struct auth_input.source. */
 int auth_parse_address(const char *text, uint8_t out[16], struct err *err) MUST_USE;
 

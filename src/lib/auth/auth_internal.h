@@ -4,6 +4,7 @@
 #define DRUN_AUTH_AUTH_INTERNAL_H
 
 #include "auth/auth.h"
+#include "auth/replay.h"
 #include "base/buf.h"
 #include "jose/jose.h"
 
@@ -43,5 +44,19 @@ bool auth_cache_find(struct auth_cache *cache, const uint8_t key[AUTH_CACHE_KEY_
 /* The one of four that was used longest ago makes room. */
 void auth_cache_put(struct auth_cache *cache, const uint8_t key[AUTH_CACHE_KEY_LEN],
                     const struct auth_principal *principal, const struct auth_token_times *times);
+
+/* ---------------------------------------------------------------- whose token it is */
+
+/* A bound token must come with what it is bound to, and a proof must come with a token that is
+ * bound to its key. `issuer` is the URL of the platform. */
+struct auth_seen {
+    struct auth_replay *own;
+    auth_proof_fn *shared; /* NULL: `own` */
+    void *ctx;
+};
+
+int auth_check_possession(struct auth_seen *seen, const char *issuer,
+                          const struct auth_input *input, struct span token, bool with_proof,
+                          const struct auth_principal *principal, struct err *err) MUST_USE;
 
 #endif

@@ -109,6 +109,22 @@ static int read_name(const json_t *claims, struct auth_principal *out, struct er
     return 0;
 }
 
+/* A binding that is not understood must not be lost. */
+static int read_binding(const json_t *claims, struct auth_principal *out, struct err *err)
+{
+    const json_t *binding = json_object_get(claims, "cnf");
+
+    if (binding == NULL)
+        return 0;
+    if (!json_is_object(binding))
+        return refuse(err, "its cnf is no object");
+    TRY(put_claim(out, binding, "jkt", false, &out->jkt, err));
+    TRY(put_claim(out, binding, "x5t#S256", false, &out->x5t, err));
+    if (out->jkt.len == 0 && out->x5t.len == 0)
+        return refuse(err, "its cnf names neither a key nor a certificate");
+    return 0;
+}
+
 int auth_read_claims(const json_t *claims, struct auth_principal *out,
                      struct auth_token_times *times, struct err *err)
 {
@@ -118,6 +134,7 @@ int auth_read_claims(const json_t *claims, struct auth_principal *out,
     TRY(put_claim(out, claims, "jti", true, &out->credential, err));
     TRY(put_claim(out, claims, "client_id", false, &out->client, err));
     TRY(put_claim(out, claims, "sid", false, &out->session, err));
+    TRY(read_binding(claims, out, err));
     TRY(read_groups(claims, out, err));
     TRY(auth_put_group(out, span_str(AUTH_GROUP_AUTHENTICATED), err));
     out->expires_at = times->expires_at;

@@ -46,6 +46,7 @@ typedef void http_query_fn(void *ctx, const char *name, const char *value);
 void http_request_each_query(const struct http_request *request, http_query_fn *fn, void *ctx);
 /* How often a query argument or header comes. */
 size_t http_request_query_count(const struct http_request *request, const char *name);
+size_t http_request_header_count(const struct http_request *request, const char *name);
 /* The name-value pairs of an application/x-www-form-urlencoded body, decoded into the arena. */
 int http_request_each_form(const struct http_request *request, http_query_fn *fn, void *ctx,
                            struct err *err) MUST_USE;

@@ -63,6 +63,23 @@ size_t http_request_query_count(const struct http_request *request, const char *
     return count.found;
 }
 
+static enum MHD_Result count_header(void *ctx, enum MHD_ValueKind kind UNUSED, const char *name,
+                                    const char *value UNUSED)
+{
+    struct count *count = ctx;
+
+    count->found += strcasecmp(name, count->name) == 0;
+    return MHD_YES;
+}
+
+size_t http_request_header_count(const struct http_request *request, const char *name)
+{
+    struct count count = {.name = name};
+
+    MHD_get_connection_values(request->connection->mhd, MHD_HEADER_KIND, count_header, &count);
+    return count.found;
+}
+
 int http_request_peer_uid(const struct http_request *request, unsigned *uid, struct err *err)
 {
     const union MHD_ConnectionInfo *info =

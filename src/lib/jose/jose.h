@@ -21,7 +21,7 @@
 
 enum {
     JOSE_TOKEN_MAX = 8192,  /* a longer token is refused unread */
-    JOSE_HEADER_MAX = 1024, /* characters of its header */
+    JOSE_HEADER_MAX = 2048, /* characters of its header */
     JOSE_KID_MAX = 128,
     JOSE_KEYS_MAX = 64,  /* in a set */
     JOSE_SKEW_MAX = 300, /* seconds; more is cut to it */
@@ -66,6 +66,13 @@ void jose_keys_free_ptr(struct jose_keys **keys);
  * be, without regard to case and to "application/"; NULL: none is asked for. */
 int jose_jws_verify(const struct jose_keys *keys, struct span token, const char *typ,
                     struct buf *payload, struct err *err) MUST_USE;
+
+/* A JWS that brings its own key in its header, as a proof of possession does: the signature shows
+ * that the sender has that key, and nothing else. The caller owns *out. */
+int jose_jws_verify_own(struct span token, const char *typ, struct jose_key **out,
+                        struct buf *payload, struct err *err) MUST_USE;
+/* RFC 7638 with SHA-256. */
+void jose_key_thumbprint(const struct jose_key *key, char out[SIGN_KID_SIZE]);
 
 struct jose_expect {
     const char *typ;      /* "at+jwt" (RFC 9068), "JWT"; NULL: any, or none */

@@ -17,6 +17,8 @@ void jose_token_free(struct jose_token *token);
 /* Splits and reads the header; looks at no signature. */
 int jose_token_read(struct span text, struct jose_token *out, struct err *err) MUST_USE;
 
+/* "Ed25519" is EdDSA by the name of RFC 9864. SIGN_NONE for what is not known. */
+enum sign_alg jose_alg_by_name(const char *name);
 int jose_key_verify(const struct jose_key *key, struct span data, struct span signature,
                     struct err *err) MUST_USE;
 /* The one key of a set that has one; otherwise NULL. */

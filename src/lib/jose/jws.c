@@ -41,14 +41,15 @@ static int split(struct span text, struct span parts[DOTS + 1], struct err *err)
 }
 
 /* What would make the token bring its own key, or change what is signed. */
-static int check_members(const json_t *header, struct err *err)
+static int check_members(const json_t *header, bool own_key, struct err *err)
 {
-    static const char *const refused[] = {"crit", "jwk", "jku", "x5c", "x5u", "b64", "enc", "zip"};
+    static const char *const refused[] = {"crit", "jku", "x5c", "x5u", "b64", "enc", "zip", "jwk"};
     static const char *const texts[] = {"alg", "kid", "typ", "cty"};
 
     if (!json_is_object(header))
         return refuse(err, "its header is no object");
-    for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+    /* The last one is what a proof of possession brings along (RFC 9449). */
+    for (size_t i = 0; i < ARRAY_LEN(refused) - own_key; i++)
         if (json_object_get(header, refused[i]) != NULL)
             return err_set(err, ERR_UNAUTHENTICATED,
                            "the token is refused: its header has the member \"%s\"", refused[i]);
@@ -60,7 +61,7 @@ static int check_members(const json_t *header, struct err *err)
     return json_object_get(header, "alg") != NULL ? 0 : refuse(err, "its header has no alg");
 }
 
-int jose_token_read(struct span text, struct jose_token *out, struct err *err)
+static int read_token(struct span text, bool own_key, struct jose_token *out, struct err *err)
 {
     CLEANUP(buf_free) struct buf header = BUF_INIT(JOSE_HEADER_MAX);
     struct span parts[DOTS + 1];
@@ -78,7 +79,12 @@ int jose_token_read(struct span text, struct jose_token *out, struct err *err)
     out->signed_part = span_of(text.p, parts[0].len + 1 + parts[1].len);
     out->payload = parts[1];
     out->signature = parts[2];
-    return check_members(out->header, err);
+    return check_members(out->header, own_key, err);
+}
+
+int jose_token_read(struct span text, struct jose_token *out, struct err *err)
+{
+    return read_token(text, false, out, err);
 }
 
 static const struct jose_key *find_key(const struct jose_keys *keys, const json_t *header)
@@ -99,25 +105,47 @@ static bool typ_is(const json_t *header, const char *wanted)
     return strcasecmp(typ, wanted) == 0;
 }
 
+static int verify_with(const struct jose_key *key, const struct jose_token *token, const char *typ,
+                       struct buf *payload, struct err *err)
+{
+    CLEANUP(buf_free) struct buf signature = BUF_INIT(SIGNATURE_MAX);
+
+    if (jose_alg_by_name(codec_json_text(token->header, "alg", "")) != jose_key_alg(key))
+        return refuse(err, "its alg is not that of its key");
+    if (typ != NULL && !typ_is(token->header, typ))
+        return err_set(err, ERR_UNAUTHENTICATED, "the token is refused: its typ is not %s", typ);
+    if (enc_unbase64(ENC_BASE64URL, token->signature, &signature, err) < 0)
+        return refuse_as(err, "signature");
+    if (jose_key_verify(key, token->signed_part, buf_span(&signature), err) < 0)
+        return refuse(err, "its signature is not that of its key");
+    if (enc_unbase64(ENC_BASE64URL, token->payload, payload, err) < 0)
+        return refuse_as(err, "payload");
+    return 0;
+}
+
+int jose_jws_verify_own(struct span text, const char *typ, struct jose_key **out,
+                        struct buf *payload, struct err *err)
+{
+    CLEANUP(jose_token_free) struct jose_token token = {0};
+    CLEANUP(jose_key_free_ptr) struct jose_key *key = NULL;
+
+    TRY(read_token(text, true, &token, err));
+    if (jose_key_from_jwk(json_object_get(token.header, "jwk"), &key, err) < 0)
+        return refuse_as(err, "jwk");
+    TRY(verify_with(key, &token, typ, payload, err));
+    *out = key;
+    key = NULL;
+    return 0;
+}
+
 int jose_jws_verify(const struct jose_keys *keys, struct span text, const char *typ,
                     struct buf *payload, struct err *err)
 {
     CLEANUP(jose_token_free) struct jose_token token = {0};
-    CLEANUP(buf_free) struct buf signature = BUF_INIT(SIGNATURE_MAX);
 
     TRY(jose_token_read(text, &token, err));
     const struct jose_key *key = find_key(keys, token.header);
     if (key == NULL)
         return refuse(err, "it names no key that is known here");
-    if (strcmp(codec_json_text(token.header, "alg", ""), sign_alg_name(jose_key_alg(key))) != 0)
-        return refuse(err, "its alg is not that of its key");
-    if (typ != NULL && !typ_is(token.header, typ))
-        return err_set(err, ERR_UNAUTHENTICATED, "the token is refused: its typ is not %s", typ);
-    if (enc_unbase64(ENC_BASE64URL, token.signature, &signature, err) < 0)
-        return refuse_as(err, "signature");
-    if (jose_key_verify(key, token.signed_part, buf_span(&signature), err) < 0)
-        return refuse(err, "its signature is not that of its key");
-    if (enc_unbase64(ENC_BASE64URL, token.payload, payload, err) < 0)
-        return refuse_as(err, "payload");
-    return 0;
+    return verify_with(key, &token, typ, payload, err);
 }

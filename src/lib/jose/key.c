@@ -39,10 +39,20 @@ enum sign_alg jose_key_alg(const struct jose_key *key)
     return sign_key_alg(key->key);
 }
 
+void jose_key_thumbprint(const struct jose_key *key, char out[SIGN_KID_SIZE])
+{
+    sign_key_kid(key->key, out);
+}
+
 int jose_key_verify(const struct jose_key *key, struct span data, struct span signature,
                     struct err *err)
 {
     return sign_verify(key->key, data, signature, err);
+}
+
+enum sign_alg jose_alg_by_name(const char *name)
+{
+    return strcmp(name, "Ed25519") == 0 ? SIGN_EDDSA : sign_alg_by_name(span_str(name));
 }
 
 static int set_kid(struct jose_key *key, const char *kid, struct err *err)
@@ -74,7 +84,8 @@ static int check_kind(const json_t *jwk, struct err *err)
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
         if (strcmp(kty, kinds[i][0]) == 0 &&
             strcmp(codec_json_text(jwk, "crv", ""), kinds[i][1]) == 0 &&
-            strcmp(codec_json_text(jwk, "alg", kinds[i][2]), kinds[i][2]) == 0)
+            jose_alg_by_name(codec_json_text(jwk, "alg", kinds[i][2])) ==
+                sign_alg_by_name(span_str(kinds[i][2])))
             return 0;
     return err_set(err, ERR_UNSUPPORTED,
                    "a JWK is not of the kinds EC P-256 ES256, OKP Ed25519 EdDSA, RSA RS256");

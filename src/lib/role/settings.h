@@ -17,6 +17,7 @@ enum settings_audit_failure { SETTINGS_AUDIT_CLOSED, SETTINGS_AUDIT_OPEN };
 /* The texts are NULL where the table gives no default. */
 struct settings {
     struct opt_listen listen;
+    struct opt_listen listen_mtls; /* port 0: none */
     char *public_url; /* NULL: https:// and the listen address */
     uint64_t workers; /* 0: one a core */
     uint64_t certificate_ttl_ms;
@@ -51,5 +52,9 @@ void settings_free_ptr(struct settings **settings);
 void settings_listen_text(const struct settings *settings, char *out, size_t size);
 /* "https://127.0.0.1:8443" unless public-url says otherwise. */
 void settings_public_url(const struct settings *settings, char *out, size_t size);
+/* The same for the listener that asks for client certificates: the public host and its own port; ""
+ * without one. */
+void settings_mtls_listen_text(const struct settings *settings, char *out, size_t size);
+void settings_mtls_url(const struct settings *settings, char *out, size_t size);
 
 #endif

@@ -38,24 +38,45 @@ static void record_actor(struct serve_request *request, const struct auth_princi
     actor->source = source_of(principal->source);
 }
 
+/* RFC 6750 section 3; RFC 9449 section 7.1 for who came with a proof. */
+static const char *challenge(const struct serve_request *request)
+{
+    const char *header = http_request_header(request->http, "Authorization");
+
+    if (header != NULL && strncasecmp(header, "DPoP ", 5) == 0)
+        return "DPoP realm=\"drun\", error=\"invalid_token\", algs=\"ES256 Ed25519 EdDSA RS256\"";
+    return "Bearer realm=\"drun\"";
+}
+
 static int refuse(struct serve_request *request, const struct err *err)
 {
     if (err->code == ERR_UNAUTHENTICATED)
-        http_answer_header(request->answer, "WWW-Authenticate", "Bearer realm=\"drun\"");
+        http_answer_header(request->answer, "WWW-Authenticate", challenge(request));
     request->event.reason = serve_keep(request, err->msg);
     serve_answer_error(request, err);
     return -1;
 }
 
+/* "" when it is not there. */
+static struct span header_of(const struct serve_request *request, const char *name)
+{
+    const char *value = http_request_header(request->http, name);
+
+    return span_str(value == NULL ? "" : value);
+}
+
 int serve_authenticate(struct serve_request *request)
 {
-    const char *header = http_request_header(request->http, "Authorization");
     const char *address = serve_address(request);
     struct err err = ERR_INIT;
     uint8_t source[16];
     struct auth_principal *principal = arena_alloc(request->http->arena, sizeof(*principal));
     struct auth_input input = {
-        .authorization = span_str(header == NULL ? "" : header),
+        .authorization = header_of(request, "Authorization"),
+        .proof = header_of(request, "DPoP"),
+        .method = request->http->method,
+        .path = request->http->path,
+        .certificate = header_of(request, SERVE_CERTIFICATE_HEADER),
         .now = clock_wall_sec(),
     };
 

@@ -18,6 +18,10 @@
 
 struct serve;
 
+/* The client's TLS certificate, percent-encoded PEM. The gateway sets it, or empties it, whatever
+ * the client sends. */
+#define SERVE_CERTIFICATE_HEADER "X-Client-Certificate"
+
 /* One request. Everything it points to lives until the answer is sent. */
 struct serve_request {
     struct serve *serve;

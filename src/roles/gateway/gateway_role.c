@@ -46,6 +46,7 @@ enum {
 struct keeper {
     struct role *role;
     int listen_fd;
+    int mtls_fd; /* -1: none */
     unsigned workers;
     struct gateway_ring rings[RING_SETS][GATEWAY_WORKERS_MAX];
     unsigned ring_set; /* the one that the current workers use */
@@ -113,10 +114,13 @@ static int write_conf(struct keeper *keeper, struct err *err)
     CLEANUP_FD int dir_fd = fd_open_dir(AT_FDCWD, own, err);
     struct gateway_conf conf = GATEWAY_CONF_DEFAULTS;
     char listen[64];
+    char mtls[64];
 
     TRY(dir_fd);
     settings_listen_text(settings, listen, sizeof(listen));
+    settings_mtls_listen_text(settings, mtls, sizeof(mtls));
     conf.listen[0] = listen;
+    conf.listen_mtls = settings->listen_mtls.port == 0 ? NULL : mtls;
     conf.module = module;
     conf.run_dir = own;
     conf.snapshot_dir = run;
@@ -161,7 +165,9 @@ static int start_nginx(struct keeper *keeper, struct err *err)
     const char *own = role_own_run_dir(keeper->role);
     const char *program = role_settings(keeper->role)->nginx;
     CLEANUP_FREE char *conf = mem_printf("%s/nginx.conf", own);
-    CLEANUP_FREE char *inherited = mem_printf("NGINX=%d;", keeper->listen_fd);
+    CLEANUP_FREE char *inherited =
+        keeper->mtls_fd < 0 ? mem_printf("NGINX=%d;", keeper->listen_fd)
+                            : mem_printf("NGINX=%d;%d;", keeper->listen_fd, keeper->mtls_fd);
     char *const argv[] = {(char[]){"nginx"},
                           (char[]){"-p"},
                           (char *)(uintptr_t)own,
@@ -173,6 +179,8 @@ static int start_nginx(struct keeper *keeper, struct err *err)
     char *const env[] = {inherited, NULL};
 
     TRY(keep_open(keeper->listen_fd, err));
+    if (keeper->mtls_fd >= 0)
+        TRY(keep_open(keeper->mtls_fd, err));
     for (unsigned set = 0; set < RING_SETS; set++)
         for (unsigned i = 0; i < keeper->workers; i++) {
             TRY(keep_open(keeper->rings[set][i].ring_fd, err));
@@ -311,6 +319,7 @@ int gateway_main(struct role *role, struct err *err)
     struct keeper keeper = {
         .role = role,
         .listen_fd = role_take_fd(role, "listen:tls"),
+        .mtls_fd = role_take_fd(role, "listen:mtls"),
         .workers = worker_count(role_settings(role)),
         .pidfd = -1,
         .share_dir = find_share_dir(role_settings(role)),
@@ -319,6 +328,7 @@ int gateway_main(struct role *role, struct err *err)
 
     free(keeper.share_dir);
     fd_close(&keeper.listen_fd);
+    fd_close(&keeper.mtls_fd);
     fd_close(&keeper.pidfd);
     return result;
 }

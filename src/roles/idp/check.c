@@ -42,7 +42,8 @@ static int check_revocations(const struct idp *idp, const json_t *claims, struct
 static bool auth_knows(struct idp *idp, const char *token)
 {
     CLEANUP_FREE char *header = mem_printf("Bearer %s", token);
-    struct auth_input input = {.authorization = span_str(header), .now = clock_wall_sec()};
+    struct auth_input input = {
+        .authorization = span_str(header), .now = clock_wall_sec(), .only_looking = true};
     struct auth_principal principal;
     struct err err = ERR_INIT;
     bool known = auth_check(idp->auth, &input, &principal, &err) == 0;

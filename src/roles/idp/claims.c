@@ -39,6 +39,15 @@ static void put_texts(struct buf *out, const char *name, const json_t *list)
     buf_put_u8(out, ']');
 }
 
+/* One audience is a text of its own, as most readers expect it. */
+static void put_audiences(struct buf *out, const json_t *list)
+{
+    if (json_array_size(list) == 1)
+        put_text(out, "aud", json_string_value(json_array_get(list, 0)));
+    else
+        put_texts(out, "aud", list);
+}
+
 /* "a b" as ["a","b"] */
 static void put_words(struct buf *out, const char *name, const char *words)
 {
@@ -71,6 +80,8 @@ static void put_who(struct idp *idp, const struct claims *claims, struct buf *ou
     put_text(out, "name", claims->display);
     put_text(out, "sid", claims->sid);
     put_texts(out, "groups", claims->groups);
+    if (claims->amr != NULL)
+        put_text(out, "acr", acr_name(acr_of(claims->amr)));
     if (claims->auth_time > 0)
         buf_printf(out, ",\"auth_time\":%lld", (long long)claims->auth_time);
 }
@@ -95,8 +106,9 @@ int claims_put_access(struct idp *idp, const struct claims *claims, struct buf *
     put_text(payload, "jti", jti);
     put_text(payload, "client_id", claims->client);
     put_text(payload, "scope", claims->scope);
+    binding_put(claims->binding, payload);
     if (json_array_size(claims->audiences) > 0)
-        put_texts(payload, "aud", claims->audiences);
+        put_audiences(payload, claims->audiences);
     else
         put_text(payload, "aud", claims->audience == NULL ? IDP_AUDIENCE : claims->audience);
     buf_put_u8(payload, '}');
@@ -109,7 +121,7 @@ int claims_access_token(struct idp *idp, const struct claims *claims, struct buf
     CLEANUP(buf_free_wiped) struct buf payload = BUF_INIT(PAYLOAD_MAX);
 
     TRY(claims_put_access(idp, claims, &payload, jti, err));
-    return signer_sign(idp->signer, true, buf_span(&payload), out, err);
+    return signer_sign_access(idp->signer, buf_span(&payload), out, err);
 }
 
 /* OpenID Connect Core section 3.1.3.6: half of the hash that the signature uses. */
@@ -123,8 +135,8 @@ static void put_at_hash(struct span access_token, struct buf *out)
     put_text(out, "at_hash", buf_text(&text));
 }
 
-int claims_id_token(struct idp *idp, const struct claims *claims, struct span access_token,
-                    struct buf *out, struct err *err)
+int claims_id_token(struct idp *idp, const struct client *client, const struct claims *claims,
+                    struct span access_token, struct buf *out, struct err *err)
 {
     CLEANUP(buf_free_wiped) struct buf payload = BUF_INIT(PAYLOAD_MAX);
 
@@ -134,11 +146,11 @@ int claims_id_token(struct idp *idp, const struct claims *claims, struct span ac
     put_text(&payload, "azp", claims->client);
     put_text(&payload, "nonce", claims->nonce);
     put_text(&payload, "email", claims->email);
-    /* There are no registered names; amr says how it was done. */
-    put_text(&payload, "acr", "urn:drun:password");
     put_words(&payload, "amr", claims->amr);
-    put_at_hash(access_token, &payload);
+    /* EdDSA hashes with SHA-512, and the claim may be left out. */
+    if (client->id_alg != SIGN_EDDSA)
+        put_at_hash(access_token, &payload);
     buf_put_u8(&payload, '}');
     TRY(buf_check(&payload, "an ID token", err));
-    return signer_sign(idp->signer, false, buf_span(&payload), out, err);
+    return signer_sign(idp->signer, client->id_alg, "JWT", buf_span(&payload), out, err);
 }

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "idp/oauth.h"
+#include "jose/jose.h"
 #include "log/log.h"
 
 #include <stdlib.h>
@@ -34,11 +35,13 @@ static void entry_free(struct entry *entry)
 
     free(client->id);
     free(client->method);
+    jose_keys_free(client->keys);
     json_decref(client->redirects);
     json_decref(client->logouts);
     json_decref(client->grants);
     json_decref(client->scopes);
     json_decref(client->audiences);
+    json_decref(client->spec);
     mem_wipe(client->secret, sizeof(client->secret));
     free(entry);
 }
@@ -117,6 +120,7 @@ static struct entry *built_in(const struct idp *idp, const char *id)
         .method = mem_strdup("none"),
         .access_sec = IDP_ACCESS_SEC,
         .refresh_sec = IDP_REFRESH_SEC,
+        .id_alg = SIGN_ES256,
         .grants = json_pack("[s, s]", "authorization_code", "refresh_token"),
         .scopes = json_pack("[s, s, s, s, s, s]", "openid", "profile", "email", "groups", "drun",
                             "offline_access"),
@@ -159,17 +163,37 @@ static uint32_t seconds(const json_t *spec, const char *name, uint32_t otherwise
     return value > 0 ? (uint32_t)value : otherwise;
 }
 
+static bool flag(const json_t *spec, const char *name)
+{
+    return json_is_true(json_object_get(spec, name));
+}
+
+/* Its own public keys, for assertions and request objects. */
+static int read_keys(struct client *client, struct err *err)
+{
+    const json_t *jwks = json_object_get(client->spec, "jwks");
+
+    return jwks == NULL ? 0 : jose_keys_from_jwks(jwks, &client->keys, err);
+}
+
 static int read_object(struct idp *idp, const char *id, struct client *client, struct err *err)
 {
     CLEANUP_JSON json_t *object = NULL;
 
     TRY(kube_object_get(serve_kube(idp->serve), &kube_oidc_client, "", id, &object, err));
-    const json_t *spec = json_object_get(object, "spec");
+    json_t *spec = json_object_get(object, "spec");
     *client = (struct client){
         .id = mem_strdup(id),
-        .open = json_is_true(json_object_get(spec, "public")),
-        .disabled = json_is_true(json_object_get(spec, "disabled")),
-        .consent = json_is_true(json_object_get(spec, "consentRequired")),
+        .open = flag(spec, "public"),
+        .disabled = flag(spec, "disabled"),
+        .consent = flag(spec, "consentRequired"),
+        .dpop_bound = flag(spec, "dpopBoundAccessTokens"),
+        .cert_bound = flag(spec, "certificateBoundAccessTokens"),
+        .must_push = flag(spec, "requirePushedAuthorizationRequests"),
+        .must_sign = flag(spec, "requireSignedRequestObject"),
+        .id_alg = sign_alg_by_name(
+            span_str(codec_json_text(spec, "idTokenSignedResponseAlg", "ES256"))),
+        .spec = json_incref(spec),
         .method = mem_strdup(codec_json_text(spec, "tokenEndpointAuthMethod", "")),
         .redirects = json_incref(json_object_get(spec, "redirectUris")),
         .logouts = json_incref(json_object_get(spec, "postLogoutRedirectUris")),
@@ -179,6 +203,7 @@ static int read_object(struct idp *idp, const char *id, struct client *client, s
         .access_sec = seconds(spec, "accessTokenTtlSeconds", IDP_ACCESS_SEC),
         .refresh_sec = seconds(spec, "refreshTokenTtlSeconds", IDP_REFRESH_SEC),
     };
+    TRY(read_keys(client, err));
     return read_secret(idp, client, err);
 }
 
@@ -241,6 +266,11 @@ bool client_may(const struct client *client, const char *grant)
     return has_text(client->grants, span_str(grant));
 }
 
+const char *client_text(const struct client *client, const char *name)
+{
+    return codec_json_text(client->spec, name, "");
+}
+
 bool client_redirects_to(const struct client *client, const char *uri)
 {
     const json_t *item;
@@ -263,67 +293,6 @@ void client_put_scope(const struct client *client, struct span wanted, struct bu
             buf_put_u8(out, ' ');
         buf_put_span(out, one);
     }
-}
-
-/* ------------------------------------------------------------------ who it is */
-
-static const struct client *refuse(struct serve_request *request, bool by_header)
-{
-    request->event.outcome = AUDIT_DENIED;
-    if (by_header)
-        http_answer_header(request->answer, "WWW-Authenticate", "Basic realm=\"drun\"");
-    reply_oauth(request, 401, "invalid_client", "the client is not known, or its secret is wrong");
-    return NULL;
-}
-
-static bool secret_fits(const struct idp *idp, const struct client *client, const char *secret,
-                        bool by_header)
-{
-    const char *method = by_header ? "client_secret_basic" : "client_secret_post";
-    uint8_t digest[IDENTITY_DIGEST_LEN];
-
-    if (client->open)
-        return secret == NULL && strcmp(client->method, "none") == 0;
-    if (secret == NULL || !client->has_secret || strcmp(client->method, method) != 0)
-        return false;
-    identity_key_digest(idp->pepper, span_str(secret), digest);
-    return mem_equal_ct(digest, client->secret, sizeof(digest));
-}
-
-const struct client *client_of(struct idp *idp, struct serve_request *request,
-                               const struct form *form)
-{
-    const char *header = http_request_header(request->http, "Authorization");
-    const char *id = form->value[FORM_CLIENT_ID];
-    const char *secret = form->value[FORM_CLIENT_SECRET];
-    const struct client *client;
-    struct err err = ERR_INIT;
-
-    if (header != NULL) {
-        const char *basic_id = NULL;
-        if (secret != NULL) {
-            reply_oauth(request, 400, "invalid_request", "the client proves itself in two ways");
-            return NULL;
-        }
-        if (oauth_basic_parse(span_str(header), request->http->arena, &basic_id, &secret, &err) <
-                0 ||
-            (id != NULL && strcmp(id, basic_id) != 0))
-            return refuse(request, true);
-        id = basic_id;
-    }
-    if (id == NULL) {
-        reply_oauth(request, 400, "invalid_request", "there is no client_id");
-        return NULL;
-    }
-    reply_event(request, AUDIT_TOKEN_ISSUED, AUDIT_SOURCE_NONE, id, "");
-    if (clients_get(idp->clients, id, &client, &err) < 0) {
-        if (err.code == ERR_NOT_FOUND)
-            return refuse(request, header != NULL);
-        reply_oauth(request, 503, "temporarily_unavailable", err.msg);
-        return NULL;
-    }
-    return secret_fits(idp, client, secret, header != NULL) ? client
-                                                            : refuse(request, header != NULL);
 }
 
 /* ------------------------------------------------------------------ writes */

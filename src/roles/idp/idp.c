@@ -103,7 +103,10 @@ static int start(struct idp *idp, struct err *err)
 
     TRY(run_fd);
     settings_public_url(role_settings(idp->role), idp->url, sizeof(idp->url));
+    settings_mtls_url(role_settings(idp->role), idp->mtls_url, sizeof(idp->mtls_url));
     idp->operator_uid = getuid();
+    idp->replay = auth_replay_new();
+    TRY(crypto_random(idp->nonce_key, sizeof(idp->nonce_key), err));
     TRY(serve_store_open(idp->role, &idp->store, err));
     TRY(load_pepper(idp, err));
     idp->objects = kube_store_new(idp->store);
@@ -131,6 +134,7 @@ static void release(struct idp *idp)
     clients_free(idp->clients);
     throttle_free(idp->throttle);
     auth_free(idp->auth);
+    auth_replay_free(idp->replay);
     kube_store_free(idp->objects);
     store_close(idp->store);
     free(idp->tidy_from);

@@ -3,6 +3,8 @@
 #ifndef DRUN_IDP_IDP_INTERNAL_H
 #define DRUN_IDP_IDP_INTERNAL_H
 
+#include "auth/replay.h"
+#include "crypto/sign.h"
 #include "idp/hasher.h"
 #include "idp/throttle.h"
 #include "kube/kube_store.h"
@@ -20,6 +22,7 @@ enum {
     IDP_ACCESS_MAX_SEC = 86400, /* what a client's own setting may make of it */
     IDP_CODE_SEC = 60,
     IDP_REFRESH_SEC = 30 * 86400,
+    IDP_REFRESH_GRACE_SEC = 10, /* for the token before the current one, while that is unused */
     IDP_SESSION_IDLE_SEC = 3600,
     IDP_SESSION_MAX_SEC = 12 * 3600,
     IDP_LINK_SEC = 86400,       /* the first administrator's */
@@ -43,6 +46,9 @@ struct idp {
     size_t tidy_turn; /* the collection that is swept next, and from where */
     char *tidy_from;
     char url[IDP_URL_SIZE]; /* of the platform; the issuer */
+    char mtls_url[IDP_URL_SIZE]; /* where clients are asked for a certificate; "" for nowhere */
+    struct auth_replay *replay;
+    uint8_t nonce_key[IDENTITY_PEPPER_LEN]; /* of this run alone */
     unsigned operator_uid;  /* who runs the platform */
     uint8_t pepper[IDENTITY_PEPPER_LEN];
     char shown_key[64]; /* made in admission, shown when the write succeeded */
@@ -62,6 +68,9 @@ int record_get(struct idp *idp, const char *collection, const char *name, json_t
 /* `term` (may be NULL) is what record_each() finds it by. */
 int record_put(struct idp *idp, const char *collection, const char *name, const json_t *value,
                const char *term, struct err *err) MUST_USE;
+/* ERR_EXISTS when it is there already. */
+int record_put_new(struct idp *idp, const char *collection, const char *name, const json_t *value,
+                   struct err *err) MUST_USE;
 int record_delete(struct idp *idp, const char *collection, const char *name,
                   struct err *err) MUST_USE;
 /* Calls fn until it fails. It may delete the record that it was given. `term` NULL: all. */
@@ -217,9 +226,12 @@ int signer_new(struct idp *idp, struct signer **out, struct err *err) MUST_USE;
 void signer_free(struct signer *signer);
 /* Asks kms for the public keys: 1 when they have changed. */
 int signer_refresh(struct signer *signer, struct err *err) MUST_USE;
-/* Appends a token with this payload, of the type at+jwt or JWT. */
-int signer_sign(struct signer *signer, bool access, struct span payload, struct buf *out,
-                struct err *err) MUST_USE;
+/* Appends a token with this payload; `typ` goes into its header. */
+int signer_sign(struct signer *signer, enum sign_alg alg, const char *typ, struct span payload,
+                struct buf *out, struct err *err) MUST_USE;
+/* The same for an access token. */
+int signer_sign_access(struct signer *signer, struct span payload, struct buf *out,
+                       struct err *err) MUST_USE;
 /* The same for an access token, together with others that are wanted in this batch: `fn` gets the
  * token in signer_run(), or why there is none. The payload is copied. */
 typedef void signer_fn(void *ctx, struct span token, const struct err *err);
@@ -231,138 +243,6 @@ struct jose_keys;
 const struct jose_keys *signer_keys(const struct signer *signer);
 int signer_put_keys(const struct signer *signer, struct identity_builder *builder,
                     struct err *err) MUST_USE;
-
-/* What a token says. NULL texts are left out. */
-struct claims {
-    const char *subject, *name, *display, *email, *client, *scope, *sid, *nonce, *amr;
-    const char *audience; /* NULL: the platform */
-    const json_t *audiences;
-    const json_t *groups;
-    int64_t auth_time;
-    uint32_t ttl_sec;
-};
-
-enum { CLAIMS_ID_SIZE = 23 }; /* a jti: 128 bits */
-/* 128 random bits: a jti, a family. */
-int claims_id(char out[CLAIMS_ID_SIZE], struct err *err) MUST_USE;
-/* The payload of an access token, for signer_sign_later(). */
-int claims_put_access(struct idp *idp, const struct claims *claims, struct buf *payload,
-                      char jti[CLAIMS_ID_SIZE], struct err *err) MUST_USE;
-int claims_access_token(struct idp *idp, const struct claims *claims, struct buf *out,
-                        char jti[CLAIMS_ID_SIZE], struct err *err) MUST_USE;
-int claims_id_token(struct idp *idp, const struct claims *claims, struct span access_token,
-                    struct buf *out, struct err *err) MUST_USE;
-
-/* ------------------------------------------------------------------ clients.c */
-
-struct client {
-    char *id;
-    bool open; /* public: has no secret */
-    bool disabled;
-    bool consent;
-    bool has_secret;
-    uint8_t secret[IDENTITY_DIGEST_LEN];
-    char *method;
-    json_t *redirects, *logouts, *grants, *scopes, *audiences; /* owned; NULL for none */
-    uint32_t access_sec, refresh_sec;
-};
-
-struct clients;
-struct clients *clients_new(struct idp *idp) MUST_USE;
-void clients_free(struct clients *clients);
-void clients_touch(struct clients *clients, const char *id);
-/* ERR_NOT_FOUND, also for a disabled one. Valid until the loop turns. */
-int clients_get(struct clients *clients, const char *id, const struct client **out,
-                struct err *err) MUST_USE;
-bool client_may(const struct client *client, const char *grant);
-bool client_redirects_to(const struct client *client, const char *uri);
-/* What of the wanted scope the client may have. */
-void client_put_scope(const struct client *client, struct span wanted, struct buf *out);
-/* The client that makes a request with these form fields; NULL when it was answered. A public
- * client says its name alone. */
-struct form;
-const struct client *client_of(struct idp *idp, struct serve_request *request,
-                               const struct form *form);
-int client_admit(struct idp *idp, struct kube_change *change, struct err *err) MUST_USE;
-void client_changed(struct idp *idp, const struct kube_change *change);
-
-/* ------------------------------------------------------------------ form.c: OAuth's parameters */
-
-enum form_field {
-    FORM_CLIENT_ID,
-    FORM_CLIENT_SECRET,
-    FORM_GRANT_TYPE,
-    FORM_CODE,
-    FORM_REDIRECT_URI,
-    FORM_CODE_VERIFIER,
-    FORM_REFRESH_TOKEN,
-    FORM_SCOPE,
-    FORM_TOKEN,
-    FORM_TOKEN_TYPE_HINT,
-    FORM_RESPONSE_TYPE,
-    FORM_RESPONSE_MODE,
-    FORM_STATE,
-    FORM_NONCE,
-    FORM_PROMPT,
-    FORM_MAX_AGE,
-    FORM_CODE_CHALLENGE,
-    FORM_CODE_CHALLENGE_METHOD,
-    FORM_REQUEST,
-    FORM_REQUEST_URI,
-    FORM_AUTH_AFTER,
-    FORM_ID_TOKEN_HINT,
-    FORM_POST_LOGOUT_REDIRECT_URI,
-    FORM_FIELDS
-};
-
-struct form {
-    const char *value[FORM_FIELDS]; /* NULL: not given, or empty (RFC 6749 section 3.1) */
-    const char *twice;              /* a field that was given twice, or NULL */
-};
-
-http_query_fn form_put; /* of a struct form */
-const char *form_name(enum form_field field);
-/* The form in the body; -1 when it was answered. */
-int form_read(struct serve_request *request, struct form *out) MUST_USE;
-
-/* ------------------------------------------------------------------ OAuth and OpenID Connect */
-
-idp_handler_fn oidc_authorize, oidc_token, oidc_introspect, oidc_revoke, oidc_userinfo, oidc_logout,
-    discovery_openid, discovery_oauth, discovery_jwks;
-
-/* check.c: an access token of ours for whatever audience, as lib/auth checks those for the
- * platform: ERR_UNAUTHENTICATED when it is not good now. The caller owns *claims. */
-int check_access_token(struct idp *idp, const char *token, json_t **claims,
-                       struct err *err) MUST_USE;
-
-/* Collections of what was issued. */
-#define GRANT_CODES   "codes"
-#define GRANT_REFRESH "refresh"
-
-/* code.c: what an authorization code stands for. */
-int code_make(struct idp *idp, const struct session *session, const struct form *form,
-              const char *scope, char out[IDP_SECRET_SIZE], struct err *err) MUST_USE;
-void code_exchange(struct idp *idp, struct serve_request *request, const struct client *client,
-                   const struct form *form);
-
-/* refresh.c: the family is the name of all that comes of one sign-in, and the sid of its access
- * tokens: it goes on when the browser's session has ended. */
-struct refresh_grant {
-    const char *client, *user, *uid, *scope, *sid, *amr;
-    int64_t auth_time;
-    uint32_t ttl_sec;
-};
-enum { REFRESH_TEXT_SIZE = CLAIMS_ID_SIZE - 1 + IDP_SECRET_SIZE };
-int refresh_make(struct idp *idp, const struct refresh_grant *grant,
-                 const char family[CLAIMS_ID_SIZE], char out[REFRESH_TEXT_SIZE],
-                 struct err *err) MUST_USE;
-void refresh_exchange(struct idp *idp, struct serve_request *request, const struct client *client,
-                      const struct form *form);
-/* The family's record; ERR_NOT_FOUND. */
-int refresh_find(struct idp *idp, const char *text, json_t **record, char family[CLAIMS_ID_SIZE],
-                 bool *is_current, struct err *err) MUST_USE;
-/* Ends it and its access tokens. */
-int refresh_end(struct idp *idp, const char *family, struct err *err) MUST_USE;
 
 /* ------------------------------------------------------------------ apikeys.c */
 
@@ -389,5 +269,7 @@ bool idp_may_self(struct idp *idp, const struct kube_principal *caller, const ch
 bool idp_in_group(const struct kube_principal *caller, const char *group);
 /* Removes what is over, a slice at a time. */
 int tidy_start(struct idp *idp, struct err *err) MUST_USE;
+
+#include "idp/protocol.h"
 
 #endif

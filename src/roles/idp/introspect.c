@@ -10,7 +10,8 @@
 static int check_key(struct idp *idp, const char *text, struct auth_principal *out, struct err *err)
 {
     CLEANUP_FREE char *header = mem_printf("Bearer %s", text);
-    struct auth_input input = {.authorization = span_str(header), .now = clock_wall_sec()};
+    struct auth_input input = {
+        .authorization = span_str(header), .now = clock_wall_sec(), .only_looking = true};
     int result = auth_check(idp->auth, &input, out, err);
 
     mem_wipe(header, strlen(header));
@@ -56,14 +57,15 @@ static bool introspect_key(struct idp *idp, struct serve_request *request, const
 static bool introspect_access(struct idp *idp, struct serve_request *request, const char *token)
 {
     static const char *const copied[] = {"iss", "sub", "aud",       "exp",  "iat",
-                                         "jti", "sid", "client_id", "scope"};
+                                         "jti", "sid", "client_id", "scope", "cnf", "acr", "auth_time", "act"};
     struct buf *body = &request->answer->body;
     CLEANUP_JSON json_t *claims = NULL;
     struct err err = ERR_INIT;
 
     if (check_access_token(idp, token, &claims, &err) < 0)
         return false;
-    buf_put_str(body, "{\"active\":true,\"token_type\":\"Bearer\"");
+    buf_printf(body, "{\"active\":true,\"token_type\":\"%s\"",
+               codec_json_at(claims, "cnf", "jkt", NULL) == NULL ? "Bearer" : "DPoP");
     put_text(body, "username",
              span_str(codec_json_text(claims, "preferred_username",
                                       codec_json_text(claims, "sub", ""))));
@@ -84,11 +86,11 @@ static bool introspect_refresh(struct idp *idp, struct serve_request *request,
 {
     CLEANUP_JSON json_t *record = NULL;
     char family[CLAIMS_ID_SIZE];
-    bool is_current = false;
+    enum refresh_age age;
     struct buf *body = &request->answer->body;
     struct err err = ERR_INIT;
 
-    if (refresh_find(idp, token, &record, family, &is_current, &err) < 0 || !is_current ||
+    if (refresh_find(idp, token, &record, family, &age, &err) < 0 || age == REFRESH_OLD ||
         record_number(record, "until") <= clock_wall_sec() ||
         strcmp(codec_json_text(record, "client", ""), client->id) != 0)
         return false;
@@ -138,9 +140,9 @@ static int revoke_refresh(struct idp *idp, const struct client *client, const ch
 {
     CLEANUP_JSON json_t *record = NULL;
     char family[CLAIMS_ID_SIZE];
-    bool is_current = false;
+    enum refresh_age age;
 
-    if (refresh_find(idp, token, &record, family, &is_current, err) < 0)
+    if (refresh_find(idp, token, &record, family, &age, err) < 0)
         return err->code == ERR_NOT_FOUND ? 0 : -1;
     if (strcmp(codec_json_text(record, "client", ""), client->id) != 0)
         return 0;

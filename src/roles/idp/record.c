@@ -42,6 +42,21 @@ int record_put(struct idp *idp, const char *collection, const char *name, const 
     return store_txn_commit(idp->store, &txn, NULL, err);
 }
 
+int record_put_new(struct idp *idp, const char *collection, const char *name, const json_t *value,
+                   struct err *err)
+{
+    CLEANUP(buf_free_wiped) struct buf text = BUF_INIT(RECORD_MAX);
+    struct store_check check = {.key = key_of(collection, name), .is = STORE_ABSENT};
+    struct store_change change = {.key = check.key};
+    struct store_txn txn = {
+        .checks = &check, .check_count = 1, .changes = &change, .change_count = 1};
+
+    codec_json_put(value, &text);
+    TRY(buf_check(&text, collection, err));
+    change.value = buf_span(&text);
+    return store_txn_commit(idp->store, &txn, NULL, err);
+}
+
 int record_delete(struct idp *idp, const char *collection, const char *name, struct err *err)
 {
     return store_delete(idp->store, key_of(collection, name), err);

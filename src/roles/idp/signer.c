@@ -11,16 +11,18 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
-#define SIGNING_KEY "oidc"
+/* Access tokens are signed with the first; clients choose for what is theirs. */
+static const char *const key_names[SIGN_ALG_COUNT] = {
+    [SIGN_ES256] = "oidc", [SIGN_EDDSA] = "oidc-eddsa", [SIGN_RS256] = "oidc-rs256"};
+static const enum sign_alg access_alg = SIGN_ES256;
 
 enum { HEADER_MAX = 256, JWKS_MAX = 128 * 1024 };
 
 struct signer {
     struct idp *idp;
     struct keys_public_list keys;
-    char kid[SIGN_KID_SIZE];
+    char kid[SIGN_ALG_COUNT][SIGN_KID_SIZE]; /* of the current generations */
     struct buf header_access; /* encoded, with the dot behind it */
-    struct buf header_id;
     struct buf jwks;
     struct jose_keys *verifiers;
     STAILQ_HEAD(, wanted) wanted;
@@ -35,13 +37,13 @@ struct wanted {
     STAILQ_ENTRY(wanted) entry;
 };
 
-static void put_header(struct buf *out, const char *typ, const struct keys_public *key)
+static void put_header(const struct signer *signer, enum sign_alg alg, const char *typ,
+                       struct buf *out)
 {
     CLEANUP(buf_free) struct buf json = BUF_INIT(HEADER_MAX);
 
-    buf_printf(&json, "{\"alg\":\"%s\",\"typ\":\"%s\",\"kid\":\"%s\"}", sign_alg_name(key->alg),
-               typ, key->kid);
-    buf_reset(out);
+    buf_printf(&json, "{\"alg\":\"%s\",\"typ\":\"%s\",\"kid\":\"%s\"}", sign_alg_name(alg), typ,
+               signer->kid[alg]);
     enc_base64_put(ENC_BASE64URL, buf_span(&json), out);
     buf_put_u8(out, '.');
 }
@@ -66,12 +68,22 @@ static int put_jwks(const struct keys_public_list *keys, struct buf *out,
     return buf_check(out, "the JWKS", err);
 }
 
-static const struct keys_public *current_of(const struct keys_public_list *keys)
+static int take_kids(struct signer *signer, const struct keys_public_list *keys, struct err *err)
 {
-    for (size_t i = 0; i < keys->count; i++)
-        if (strcmp(keys->items[i].name, SIGNING_KEY) == 0 && keys->items[i].state == KEYS_CURRENT)
-            return &keys->items[i];
-    return NULL;
+    char kids[SIGN_ALG_COUNT][SIGN_KID_SIZE] = {{0}};
+
+    for (size_t i = 0; i < keys->count; i++) {
+        const struct keys_public *key = &keys->items[i];
+        if (key->state == KEYS_CURRENT && key->alg < SIGN_ALG_COUNT &&
+            strcmp(key->name, key_names[key->alg]) == 0)
+            memcpy(kids[key->alg], key->kid, SIGN_KID_SIZE);
+    }
+    for (enum sign_alg alg = SIGN_ES256; alg < SIGN_ALG_COUNT; alg++)
+        if (kids[alg][0] == '\0')
+            return err_set(err, ERR_UNAVAILABLE, "kms has no key \"%s\" to sign tokens with",
+                           key_names[alg]);
+    memcpy(signer->kid, kids, sizeof(kids));
+    return 0;
 }
 
 int signer_refresh(struct signer *signer, struct err *err)
@@ -80,15 +92,12 @@ int signer_refresh(struct signer *signer, struct err *err)
     CLEANUP(buf_free) struct buf jwks = BUF_INIT(JWKS_MAX);
     CLEANUP(jose_keys_free_ptr) struct jose_keys *verifiers = jose_keys_new();
 
-    TRY(keys_list_public(role_peer(signer->idp->role, ROLE_KMS), SIGNING_KEY, &keys, err));
-    const struct keys_public *current = current_of(&keys);
-    if (current == NULL)
-        return err_set(err, ERR_UNAVAILABLE, "kms has no key to sign tokens with");
+    TRY(keys_list_public(role_peer(signer->idp->role, ROLE_KMS), key_names[access_alg], &keys, err));
     TRY(put_jwks(&keys, &jwks, verifiers, err));
+    TRY(take_kids(signer, &keys, err));
     bool changed = !span_eq(buf_span(&jwks), buf_span(&signer->jwks));
-    put_header(&signer->header_access, "at+jwt", current);
-    put_header(&signer->header_id, "JWT", current);
-    snprintf(signer->kid, sizeof(signer->kid), "%s", current->kid);
+    buf_reset(&signer->header_access);
+    put_header(signer, access_alg, "at+jwt", &signer->header_access);
     buf_reset(&signer->jwks);
     buf_put_span(&signer->jwks, buf_span(&jwks));
     jose_keys_free(signer->verifiers);
@@ -106,7 +115,6 @@ int signer_new(struct idp *idp, struct signer **out, struct err *err)
 
     *signer = (struct signer){.idp = idp,
                               .header_access = BUF_INIT(2 * HEADER_MAX),
-                              .header_id = BUF_INIT(2 * HEADER_MAX),
                               .jwks = BUF_INIT(JWKS_MAX)};
     STAILQ_INIT(&signer->wanted);
     *out = signer;
@@ -131,7 +139,6 @@ void signer_free(struct signer *signer)
     forget_wanted(signer);
     keys_public_list_free(&signer->keys);
     buf_free(&signer->header_access);
-    buf_free(&signer->header_id);
     buf_free(&signer->jwks);
     jose_keys_free(signer->verifiers);
     free(signer);
@@ -159,17 +166,16 @@ int signer_put_keys(const struct signer *signer, struct identity_builder *builde
 
 /* ------------------------------------------------------------------ one token */
 
-static int sign_once(struct signer *signer, bool access, struct span payload, struct buf *out,
-                     struct err *err)
+static int sign_once(struct signer *signer, enum sign_alg alg, const char *typ, struct span payload,
+                     struct buf *out, struct err *err)
 {
-    const struct buf *header = access ? &signer->header_access : &signer->header_id;
     CLEANUP(buf_free_wiped) struct buf token = BUF_INIT(JOSE_TOKEN_MAX);
     CLEANUP(buf_free) struct buf signature = BUF_INIT(SIGN_SIG_MAX);
 
-    buf_put_span(&token, buf_span(header));
+    put_header(signer, alg, typ, &token);
     enc_base64_put(ENC_BASE64URL, payload, &token);
     TRY(buf_check(&token, "a token", err));
-    TRY(keys_sign(role_peer(signer->idp->role, ROLE_KMS), SIGNING_KEY, signer->kid,
+    TRY(keys_sign(role_peer(signer->idp->role, ROLE_KMS), key_names[alg], signer->kid[alg],
                   buf_span(&token), &signature, err));
     buf_put_u8(&token, '.');
     enc_base64_put(ENC_BASE64URL, buf_span(&signature), &token);
@@ -178,10 +184,10 @@ static int sign_once(struct signer *signer, bool access, struct span payload, st
     return buf_check(out, "a token", err);
 }
 
-int signer_sign(struct signer *signer, bool access, struct span payload, struct buf *out,
-                struct err *err)
+int signer_sign(struct signer *signer, enum sign_alg alg, const char *typ, struct span payload,
+                struct buf *out, struct err *err)
 {
-    if (sign_once(signer, access, payload, out, err) == 0)
+    if (sign_once(signer, alg, typ, payload, out, err) == 0)
         return 0;
     if (err->code != ERR_GONE)
         return -1;
@@ -189,7 +195,13 @@ int signer_sign(struct signer *signer, bool access, struct span payload, struct 
     err_clear(err);
     TRY(signer_refresh(signer, err));
     publish_touch_signers(signer->idp->publish);
-    return sign_once(signer, access, payload, out, err);
+    return sign_once(signer, alg, typ, payload, out, err);
+}
+
+int signer_sign_access(struct signer *signer, struct span payload, struct buf *out,
+                       struct err *err)
+{
+    return signer_sign(signer, access_alg, "at+jwt", payload, out, err);
 }
 
 /* ------------------------------------------------------------------ many tokens */
@@ -257,7 +269,7 @@ static void finish(struct wanted *wanted, struct span signature, const struct er
 static int sign_batch(struct signer *signer, const struct batch *batch, struct buf *signatures,
                       size_t *len, struct err *err)
 {
-    return keys_sign_batch(role_peer(signer->idp->role, ROLE_KMS), SIGNING_KEY, signer->kid,
+    return keys_sign_batch(role_peer(signer->idp->role, ROLE_KMS), key_names[access_alg], signer->kid[access_alg],
                            batch->inputs, batch->count, signatures, len, err);
 }
 

@@ -39,6 +39,7 @@ static void on_tidy(void *ctx)
     } swept[] = {
         {GRANT_CODES, until_is_over},
         {GRANT_REFRESH, until_is_over},
+        {GRANT_USED, until_is_over},
         {"links", until_is_over},
         {"sessions", session_is_over},
     };

@@ -3,6 +3,7 @@
 #include "idp/token.h"
 
 #include "base/mem.h"
+#include "codec/json.h"
 #include "idp/oauth.h"
 #include "jose/jose.h"
 
@@ -29,10 +30,14 @@ void token_fail(struct serve_request *request, const struct err *err)
 /* ------------------------------------------------------------------ a user's tokens */
 
 /* Only who was granted the scope "drun" gets a token that the platform itself takes: an application
- * that signs users in has no rights of theirs by that. Any other token is for userinfo. */
+ * that signs users in has no rights of theirs by that. Any other token is for userinfo, or for the
+ * resources that were asked for. The caller frees claims.audiences. */
 static struct claims claims_of(const struct idp *idp, const struct token_grant *grant)
 {
     const struct account *account = grant->account;
+    const json_t *record = grant->record;
+    const json_t *targets =
+        grant->targets != NULL ? grant->targets : json_object_get(record, "resources");
     struct span scope = span_str(grant->scope);
 
     return (struct claims){
@@ -43,11 +48,12 @@ static struct claims claims_of(const struct idp *idp, const struct token_grant *
         .groups = account->groups,
         .client = grant->client->id,
         .scope = grant->scope,
-        .audience = oauth_scope_has(scope, IDP_AUDIENCE) ? IDP_AUDIENCE : idp->url,
-        .sid = grant->sid,
+        .audiences = targets_audience(idp, targets, scope),
+        .sid = codec_json_text(record, "sid", ""),
         .nonce = grant->nonce,
-        .amr = grant->amr,
-        .auth_time = grant->auth_time,
+        .amr = codec_json_text(record, "amr", ""),
+        .auth_time = record_number(record, "authTime"),
+        .binding = grant->binding,
         .ttl_sec = grant->client->access_sec,
     };
 }
@@ -58,15 +64,15 @@ static void put_member(struct buf *body, const char *name, const char *value)
     oauth_put_json(body, span_str(value));
 }
 
-static int put_id_token(struct idp *idp, const struct token_grant *grant, struct span access,
-                        struct buf *body, struct err *err)
+static int put_id_token(struct idp *idp, const struct token_grant *grant,
+                        const struct claims *claims, struct span access, struct buf *body,
+                        struct err *err)
 {
     CLEANUP(buf_free_wiped) struct buf token = BUF_INIT(JOSE_TOKEN_MAX);
-    struct claims claims = claims_of(idp, grant);
 
     if (!oauth_scope_has(span_str(grant->scope), "openid"))
         return 0;
-    TRY(claims_id_token(idp, &claims, access, &token, err));
+    TRY(claims_id_token(idp, grant->client, claims, access, &token, err));
     put_member(body, "id_token", buf_text(&token));
     return 0;
 }
@@ -74,23 +80,14 @@ static int put_id_token(struct idp *idp, const struct token_grant *grant, struct
 static int put_refresh_token(struct idp *idp, const struct token_grant *grant, struct buf *body,
                              struct err *err)
 {
+    const struct binding *binding = grant->client->open ? grant->binding : NULL;
     char text[REFRESH_TEXT_SIZE];
-    struct refresh_grant family = {
-        .client = grant->client->id,
-        .user = grant->account->name,
-        .uid = grant->account->uid,
-        .scope = grant->scope,
-        .sid = grant->sid,
-        .amr = grant->amr,
-        .auth_time = grant->auth_time,
-        .ttl_sec = grant->client->refresh_sec,
-    };
 
     if (grant->refresh != NULL) {
         put_member(body, "refresh_token", grant->refresh);
         return 0;
     }
-    TRY(refresh_make(idp, &family, grant->family, text, err));
+    TRY(refresh_make(idp, grant->client, grant->record, binding, grant->family, text, err));
     put_member(body, "refresh_token", text);
     mem_wipe(text, sizeof(text));
     return 0;
@@ -102,18 +99,18 @@ static bool refresh_is_due(const struct token_grant *grant)
            oauth_scope_has(span_str(grant->scope), "offline_access");
 }
 
-static int put_tokens(struct idp *idp, const struct token_grant *grant, struct token_issued *issued,
-                      struct buf *body, struct err *err)
+static int put_tokens(struct idp *idp, const struct token_grant *grant, const struct claims *claims,
+                      struct token_issued *issued, struct buf *body, struct err *err)
 {
     CLEANUP(buf_free_wiped) struct buf access = BUF_INIT(JOSE_TOKEN_MAX);
-    struct claims claims = claims_of(idp, grant);
+    struct claims own = *claims;
 
     if (grant->family != NULL)
-        claims.sid = grant->family;
-    TRY(claims_access_token(idp, &claims, &access, issued->jti, err));
-    buf_printf(body, "{\"access_token\":\"%s\",\"token_type\":\"Bearer\",\"expires_in\":%u",
-               buf_text(&access), grant->client->access_sec);
-    TRY(put_id_token(idp, grant, buf_span(&access), body, err));
+        own.sid = grant->family;
+    TRY(claims_access_token(idp, &own, &access, issued->jti, err));
+    buf_printf(body, "{\"access_token\":\"%s\",\"token_type\":\"%s\",\"expires_in\":%u",
+               buf_text(&access), binding_type(grant->binding), grant->client->access_sec);
+    TRY(put_id_token(idp, grant, claims, buf_span(&access), body, err));
     if (grant->family != NULL)
         TRY(put_refresh_token(idp, grant, body, err));
     put_member(body, "scope", grant->scope);
@@ -125,15 +122,17 @@ int token_issue(struct idp *idp, struct serve_request *request, const struct tok
                 struct token_issued *issued, struct err *err)
 {
     struct token_grant full = *grant;
+    struct claims claims = claims_of(idp, grant);
+    CLEANUP_JSON json_t *audiences = (json_t *)(uintptr_t)claims.audiences;
 
     if (full.family == NULL && refresh_is_due(grant)) {
         TRY(claims_id(issued->family, err));
         full.family = issued->family;
     }
-    TRY(put_tokens(idp, &full, issued, &request->answer->body, err));
+    TRY(put_tokens(idp, &full, &claims, issued, &request->answer->body, err));
     reply_event(request, AUDIT_TOKEN_ISSUED, AUDIT_SOURCE_TOKEN, grant->account->name,
                 grant->account->uid);
-    request->event.actor.session_id = serve_keep(request, full.family ? full.family : full.sid);
+    request->event.actor.session_id = serve_keep(request, full.family ? full.family : claims.sid);
     request->event.action.name = serve_keep(request, grant->client->id);
     http_answer_header(request->answer, "Pragma", "no-cache");
     reply_body(request, 200);
@@ -145,7 +144,7 @@ int token_issue(struct idp *idp, struct serve_request *request, const struct tok
 /* What waits for the signature; in the request's arena. */
 struct own_token {
     struct serve_request *request;
-    const char *scope;
+    const char *scope, *type;
     uint32_t ttl_sec;
 };
 
@@ -159,7 +158,7 @@ static void on_signed(void *ctx, struct span token, const struct err *failed)
     } else {
         buf_put_str(body, "{\"access_token\":\"");
         buf_put_span(body, token);
-        buf_printf(body, "\",\"token_type\":\"Bearer\",\"expires_in\":%u", own->ttl_sec);
+        buf_printf(body, "\",\"token_type\":\"%s\",\"expires_in\":%u", own->type, own->ttl_sec);
         put_member(body, "scope", own->scope);
         buf_put_u8(body, '}');
         reply_body(own->request, 200);
@@ -169,7 +168,8 @@ static void on_signed(void *ctx, struct span token, const struct err *failed)
 
 /* The subject is "client:ID": no user can have such a name. */
 static int want_own_token(struct idp *idp, struct serve_request *request,
-                          const struct client *client, const char *scope, struct err *err)
+                          const struct client *client, const char *scope, const json_t *targets,
+                          const struct binding *binding, struct err *err)
 {
     CLEANUP(buf_free_wiped) struct buf payload = BUF_INIT(JOSE_TOKEN_MAX);
     struct own_token *own = arena_alloc(request->http->arena, sizeof(*own));
@@ -180,13 +180,15 @@ static int want_own_token(struct idp *idp, struct serve_request *request,
     struct claims claims = {.subject = subject,
                             .client = client->id,
                             .scope = scope,
-                            .audiences = client->audiences,
+                            .audiences = targets == NULL ? client->audiences : targets,
+                            .binding = binding,
                             .ttl_sec = client->access_sec};
     TRY(arena_check(request->http->arena, "the request", err));
     TRY(claims_put_access(idp, &claims, &payload, jti, err));
     reply_event(request, AUDIT_TOKEN_ISSUED, AUDIT_SOURCE_TOKEN, subject, "");
     *own = (struct own_token){.request = request,
                               .scope = (const char *)serve_keep(request, scope).p,
+                              .type = binding_type(binding),
                               .ttl_sec = client->access_sec};
     signer_sign_later(idp->signer, buf_span(&payload), on_signed, own);
     serve_later(request);
@@ -194,9 +196,12 @@ static int want_own_token(struct idp *idp, struct serve_request *request,
 }
 
 static void client_credentials(struct idp *idp, struct serve_request *request,
-                               const struct client *client, const struct form *form)
+                               const struct client *client, const struct form *form,
+                               const struct binding *binding)
 {
     CLEANUP(buf_free) struct buf scope = BUF_INIT(OAUTH_SCOPE_MAX);
+    CLEANUP_JSON json_t *targets = NULL;
+    CLEANUP_JSON json_t *audience = NULL;
     const char *wanted = form->value[FORM_SCOPE] == NULL ? "" : form->value[FORM_SCOPE];
     struct err err = ERR_INIT;
 
@@ -208,8 +213,14 @@ static void client_credentials(struct idp *idp, struct serve_request *request,
         reply_oauth(request, 400, "invalid_scope", "the scope is malformed");
         return;
     }
+    if (targets_read(idp, client, form, NULL, &targets, &err) < 0) {
+        reply_oauth(request, 400, "invalid_target", err.msg);
+        return;
+    }
     client_put_scope(client, span_str(wanted), &scope);
-    if (want_own_token(idp, request, client, buf_text(&scope), &err) < 0)
+    if (targets != NULL)
+        audience = targets_audience(idp, targets, span_str(IDP_AUDIENCE));
+    if (want_own_token(idp, request, client, buf_text(&scope), audience, binding, &err) < 0)
         token_unavailable(request, &err);
 }
 
@@ -218,15 +229,24 @@ static void client_credentials(struct idp *idp, struct serve_request *request,
 static const struct grant_type {
     const char *name;
     void (*run)(struct idp *idp, struct serve_request *request, const struct client *client,
-                const struct form *form);
+                const struct form *form, const struct binding *binding);
 } grant_types[] = {
     {"authorization_code", code_exchange},
     {"refresh_token", refresh_exchange},
     {"client_credentials", client_credentials},
 };
 
+static const struct grant_type *find_grant(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(grant_types); i++)
+        if (strcmp(name, grant_types[i].name) == 0)
+            return &grant_types[i];
+    return NULL;
+}
+
 void oidc_token(struct idp *idp, struct serve_request *request)
 {
+    struct binding binding;
     struct form form;
 
     request->event.event = span_str(AUDIT_TOKEN_ISSUED);
@@ -240,15 +260,12 @@ void oidc_token(struct idp *idp, struct serve_request *request)
         reply_oauth(request, 400, "invalid_request", "there is no grant_type");
         return;
     }
-    for (size_t i = 0; i < ARRAY_LEN(grant_types); i++) {
-        if (strcmp(type, grant_types[i].name) != 0)
-            continue;
-        if (client_may(client, type))
-            grant_types[i].run(idp, request, client, &form);
-        else
-            reply_oauth(request, 400, "unauthorized_client",
-                        "the client may not use this grant_type");
-        return;
-    }
-    reply_oauth(request, 400, "unsupported_grant_type", "this grant_type is not known here");
+    const struct grant_type *grant = find_grant(type);
+    if (grant == NULL)
+        reply_oauth(request, 400, "unsupported_grant_type", "this grant_type is not known here");
+    else if (!client_may(client, type))
+        reply_oauth(request, 400, "unauthorized_client",
+                    "the client may not use this grant_type");
+    else if (binding_of(idp, request, client, &binding) == 0)
+        grant->run(idp, request, client, &form, &binding);
 }

@@ -9,8 +9,10 @@
 struct token_grant {
     const struct client *client;
     const struct account *account;
-    const char *scope, *sid, *amr, *nonce;
-    int64_t auth_time;
+    const json_t *record;  /* grant_new() */
+    const json_t *targets; /* narrows the record's resources; NULL: all of them */
+    const char *scope, *nonce;
+    const struct binding *binding;
     const char *family, *refresh; /* of a refresh; NULL: both new where due */
 };
 

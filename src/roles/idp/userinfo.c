@@ -16,11 +16,25 @@ static const char *scope_of(const json_t *claims)
     return codec_json_text(claims, "scope", "");
 }
 
+/* The token of a "Bearer" or "DPoP" header; NULL when there is none. */
+static const char *token_of(const struct serve_request *request, bool *with_proof)
+{
+    const char *header = http_request_header(request->http, "Authorization");
+
+    *with_proof = header != NULL && strncasecmp(header, "DPoP ", 5) == 0;
+    if (*with_proof)
+        return header + 5;
+    return header != NULL && strncasecmp(header, "Bearer ", 7) == 0 ? header + 7 : NULL;
+}
+
 static void refuse_token(struct serve_request *request, unsigned status, const char *code,
                          const char *why)
 {
+    bool with_proof;
+    (void)token_of(request, &with_proof);
     CLEANUP_FREE char *challenge =
-        mem_printf("Bearer realm=\"drun\", error=\"%s\", error_description=\"%s\"", code, why);
+        mem_printf("%s realm=\"drun\", error=\"%s\"%s", with_proof ? "DPoP" : "Bearer", code,
+                   with_proof ? ", algs=\"ES256 Ed25519 EdDSA RS256\"" : "");
 
     request->event.outcome = AUDIT_DENIED;
     http_answer_header(request->answer, "WWW-Authenticate", challenge);
@@ -45,27 +59,39 @@ static void reply_claims(struct serve_request *request, const struct account *ac
     reply_json(request, 200, body);
 }
 
-/* The token of a "Bearer" header; NULL when there is none. */
-static const char *bearer(const struct serve_request *request)
+/* It must be for the platform or for its issuer, not for another resource of the client. */
+static bool is_for_us(const struct idp *idp, const json_t *claims)
 {
-    static const char scheme[] = "Bearer ";
-    const char *header = http_request_header(request->http, "Authorization");
+    const json_t *audience = json_object_get(claims, "aud");
+    const char *text = json_string_value(audience);
 
-    if (header == NULL || strncasecmp(header, scheme, strlen(scheme)) != 0)
-        return NULL;
-    return header + strlen(scheme);
+    return text != NULL && (strcmp(text, idp->url) == 0 || strcmp(text, IDP_AUDIENCE) == 0);
+}
+
+static int check_token(struct idp *idp, struct serve_request *request, json_t **claims,
+                       struct err *err)
+{
+    bool with_proof;
+    const char *token = token_of(request, &with_proof);
+
+    if (token == NULL)
+        return err_set(err, ERR_UNAUTHENTICATED, "there is no access token");
+    TRY(check_access_token(idp, token, claims, err));
+    TRY(binding_check_token(idp, request, token, *claims, with_proof, err));
+    if (!is_for_us(idp, *claims))
+        return err_set(err, ERR_UNAUTHENTICATED, "the token is for another resource");
+    return 0;
 }
 
 void oidc_userinfo(struct idp *idp, struct serve_request *request)
 {
     CLEANUP(account_free) struct account account = {0};
     CLEANUP_JSON json_t *claims = NULL;
-    const char *token = bearer(request);
     struct err err = ERR_INIT;
 
     request->event.event = span_str("");
-    if (token == NULL || check_access_token(idp, token, &claims, &err) < 0)
-        refuse_token(request, 401, "invalid_token", "this is no good access token");
+    if (check_token(idp, request, &claims, &err) < 0)
+        refuse_token(request, 401, "invalid_token", err.msg);
     else if (!oauth_scope_has(span_str(scope_of(claims)), "openid"))
         refuse_token(request, 403, "insufficient_scope", "the token has not the scope openid");
     else if (account_load_same(idp, codec_json_text(claims, "preferred_username", ""),

@@ -94,8 +94,10 @@ static int give_descriptors(struct child *child, struct err *err)
     TRY(give_named(child, "listen:http", supervisor->http_fd[id], err));
     if (id == ROLE_IDP)
         TRY(give_named(child, "listen:operator", supervisor->operator_fd, err));
-    if (id == ROLE_GATEWAY)
+    if (id == ROLE_GATEWAY) {
         TRY(give_named(child, "listen:tls", supervisor->tls_fd, err));
+        TRY(give_named(child, "listen:mtls", supervisor->mtls_fd, err));
+    }
     if (id == ROLE_KMS)
         TRY(give_named(child, "passphrase", supervisor->passphrase_fd, err));
     return 0;

@@ -61,7 +61,11 @@ static int make_sockets(struct supervisor *supervisor, struct err *err)
     supervisor->operator_fd = listen_unix(path, 0600, err);
     TRY(supervisor->operator_fd);
     supervisor->tls_fd = listen_tcp(&supervisor->settings->listen, err);
-    return supervisor->tls_fd < 0 ? -1 : 0;
+    TRY(supervisor->tls_fd);
+    if (supervisor->settings->listen_mtls.port == 0)
+        return 0;
+    supervisor->mtls_fd = listen_tcp(&supervisor->settings->listen_mtls, err);
+    return supervisor->mtls_fd < 0 ? -1 : 0;
 }
 
 int places_make(struct supervisor *supervisor, struct err *err)

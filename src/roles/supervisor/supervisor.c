@@ -97,6 +97,7 @@ static void release(struct supervisor *supervisor)
         fd_close(&supervisor->http_fd[id]);
     fd_close(&supervisor->operator_fd);
     fd_close(&supervisor->tls_fd);
+    fd_close(&supervisor->mtls_fd);
     buf_free_wiped(&supervisor->settings_text);
     instance_close(&supervisor->instance);
 }
@@ -109,6 +110,7 @@ int supervisor_run(const struct role_entry *table, const char *data_dir,
         .settings = settings,
         .operator_fd = -1,
         .tls_fd = -1,
+        .mtls_fd = -1,
         .passphrase_fd = passphrase_fd,
         .settings_text = BUF_INIT(64 * 1024),
     };

@@ -1,6 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kube/kinds/kinds.h"
 
+static const struct kube_field tls_fields[] = {
+    {"ca", KUBE_STRING, "The authorities that vouch for the client's certificate, PEM.",
+     .max = 65536},
+    {"subjectDn", KUBE_STRING, "The certificate's subject as RFC 4514 writes it.", .max = 1024},
+    {"sanDns", KUBE_STRING, "A DNS name in the certificate.", .max = 253},
+    {"sanUri", KUBE_STRING, "A URI in the certificate, such as a SPIFFE ID.", .max = 2048},
+    {"sanIp", KUBE_STRING, "An address in the certificate.", .max = 45},
+    {"sanEmail", KUBE_STRING, "A mail address in the certificate.", .max = 254},
+    {0},
+};
+
+static const struct kube_shape tls_shape = {
+    "io.drun.v1.OidcClientTls",
+    "How tls_client_auth knows the client's certificate: authorities, and one of the names.",
+    tls_fields,
+};
+
 static const struct kube_field spec_fields[] = {
     {"displayName", KUBE_STRING, "The name that people see when they consent.", .max = 128},
     {"public", KUBE_BOOL, "The client cannot keep a secret (a browser or a phone); it needs PKCE.",
@@ -17,10 +34,52 @@ static const struct kube_field spec_fields[] = {
     {"responseTypes", KUBE_LIST, "Only code is supported.", .item = KUBE_STRING,
      .values = KUBE_NAMES("code"), .list = KUBE_SET, .fallback = "[\"code\"]"},
     {"tokenEndpointAuthMethod", KUBE_STRING, "How the client proves itself.",
-     .values = KUBE_NAMES("client_secret_basic", "client_secret_post", "private_key_jwt", "none")},
+     .values = KUBE_NAMES("client_secret_basic", "client_secret_post", "private_key_jwt",
+                          "tls_client_auth", "self_signed_tls_client_auth", "none")},
     {"jwksUri", KUBE_STRING, "Where the client's public keys are, for private_key_jwt.",
      .format = KUBE_URL},
-    {"jwks", KUBE_ANY, "The client's public keys themselves, for private_key_jwt."},
+    {"jwks", KUBE_ANY,
+     "The client's public keys themselves, for private_key_jwt, request objects and (as x5c) "
+     "self_signed_tls_client_auth."},
+    {"tlsClientAuth", KUBE_OBJECT, "The client's certificate, for tls_client_auth.",
+     .shape = &tls_shape},
+    {"certificateBoundAccessTokens", KUBE_BOOL,
+     "Its tokens are good only together with its TLS certificate (RFC 8705)."},
+    {"dpopBoundAccessTokens", KUBE_BOOL,
+     "Its tokens are good only with a proof of its key (RFC 9449)."},
+    {"requirePushedAuthorizationRequests", KUBE_BOOL,
+     "Users are sent here only with a request that the client has pushed (RFC 9126)."},
+    {"requireSignedRequestObject", KUBE_BOOL,
+     "Users are sent here only with a request that the client has signed (RFC 9101)."},
+    {"idTokenSignedResponseAlg", KUBE_STRING, "How its ID tokens are signed.",
+     .values = KUBE_NAMES("ES256", "EdDSA", "RS256"), .fallback = "\"ES256\""},
+    {"introspectionSignedResponseAlg", KUBE_STRING,
+     "How introspection answers that it asks for as JWT are signed.",
+     .values = KUBE_NAMES("ES256", "EdDSA", "RS256"), .fallback = "\"RS256\""},
+    {"subjectType", KUBE_STRING,
+     "Whether users have the same subject as for other clients, or one for this client's sector "
+     "alone.",
+     .values = KUBE_NAMES("public", "pairwise"), .fallback = "\"public\""},
+    {"sectorIdentifier", KUBE_STRING,
+     "The host that clients share pairwise subjects by; by default that of the redirect URIs.",
+     .max = 253},
+    {"backchannelLogoutUri", KUBE_STRING, "Told from here when a user signs out.",
+     .format = KUBE_URL},
+    {"backchannelLogoutSessionRequired", KUBE_BOOL, "Its logout tokens name the session."},
+    {"frontchannelLogoutUri", KUBE_STRING, "Loaded in the user's browser when he signs out.",
+     .format = KUBE_URL},
+    {"frontchannelLogoutSessionRequired", KUBE_BOOL, "Its logout URI is given the session."},
+    {"defaultMaxAge", KUBE_INT32,
+     "Users must have signed in within so many seconds, when the request does not say.",
+     .min = 0, .max = 31536000},
+    {"defaultAcrValues", KUBE_LIST, "How users should have signed in, the best first.",
+     .item = KUBE_STRING, .list = KUBE_ATOMIC, .max = 8},
+    {"clientUri", KUBE_STRING, "A page about the client.", .format = KUBE_URL},
+    {"logoUri", KUBE_STRING, "Its picture.", .format = KUBE_URL},
+    {"policyUri", KUBE_STRING, "What it does with the data of its users.", .format = KUBE_URL},
+    {"tosUri", KUBE_STRING, "Its terms.", .format = KUBE_URL},
+    {"contacts", KUBE_LIST, "Who answers for it.", .item = KUBE_STRING, .list = KUBE_SET,
+     .max = 8},
     {"scopes", KUBE_LIST, "Scopes that the client may ask for.", .item = KUBE_STRING,
      .list = KUBE_SET, .max = 64, .fallback = "[\"openid\"]"},
     {"audiences", KUBE_LIST, "Audiences that its access tokens may have.", .item = KUBE_STRING,
@@ -121,6 +180,83 @@ static const char *redirect_fault(const char *uri)
     return "must be https, http on the loopback, or a scheme such as com.example.app:";
 }
 
+static void validate_keys(const json_t *spec, const char *method, struct kube_causes *causes)
+{
+    static const char *const names[] = {"subjectDn", "sanDns", "sanUri", "sanIp", "sanEmail"};
+    const json_t *tls = json_object_get(spec, "tlsClientAuth");
+    bool inline_keys = json_is_array(json_object_get(json_object_get(spec, "jwks"), "keys"));
+    size_t named = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        named += json_object_get(tls, names[i]) != NULL;
+    if (json_object_get(spec, "jwks") != NULL && !inline_keys)
+        kube_cause(causes, "FieldValueInvalid", "spec.jwks",
+                   "Invalid value: it must be a JWK set with a list \"keys\"");
+    if (json_object_get(spec, "jwks") != NULL && json_object_get(spec, "jwksUri") != NULL)
+        kube_cause(causes, "FieldValueForbidden", "spec.jwksUri",
+                   "Forbidden: jwks and jwksUri exclude each other");
+    if (strcmp(method, "private_key_jwt") == 0 && !inline_keys &&
+        json_object_get(spec, "jwksUri") == NULL)
+        kube_cause(causes, "FieldValueRequired", "spec.jwks",
+                   "Required value: private_key_jwt needs jwks or jwksUri");
+    if (strcmp(method, "self_signed_tls_client_auth") == 0 && !inline_keys)
+        kube_cause(causes, "FieldValueRequired", "spec.jwks",
+                   "Required value: self_signed_tls_client_auth needs jwks with x5c");
+    if (strcmp(method, "tls_client_auth") == 0 &&
+        (named != 1 || json_object_get(tls, "ca") == NULL))
+        kube_cause(causes, "FieldValueRequired", "spec.tlsClientAuth",
+                   "Required value: tls_client_auth needs ca and one of subjectDn, sanDns, sanUri, "
+                   "sanIp, sanEmail");
+}
+
+/* The host of a URL; its length, 0 when it has none. */
+static size_t host_of(const char *url, const char **host)
+{
+    const char *start = strstr(url, "://");
+
+    *host = start == NULL ? url : start + 3;
+    return start == NULL ? 0 : strcspn(*host, ":/?");
+}
+
+/* All redirect URIs of one host, or a sector that is named (OpenID Connect Core section 8.1). */
+static bool has_one_sector(const json_t *spec, const json_t *uris)
+{
+    const char *first = NULL;
+    const char *host;
+    size_t len = 0;
+    size_t i;
+    json_t *uri;
+
+    if (json_object_get(spec, "sectorIdentifier") != NULL)
+        return true;
+    json_array_foreach (uris, i, uri) {
+        size_t this_len = json_is_string(uri) ? host_of(json_string_value(uri), &host) : 0;
+        if (this_len == 0 || (i > 0 && (this_len != len || strncmp(first, host, len) != 0)))
+            return false;
+        first = host;
+        len = this_len;
+    }
+    return true;
+}
+
+static void validate_logout(const json_t *spec, const json_t *uris, struct kube_causes *causes)
+{
+    static const char *const uri_fields[] = {"backchannelLogoutUri", "frontchannelLogoutUri"};
+    const char *subject = json_string_value(json_object_get(spec, "subjectType"));
+
+    for (size_t i = 0; i < ARRAY_LEN(uri_fields); i++) {
+        const char *uri = json_string_value(json_object_get(spec, uri_fields[i]));
+        char path[64];
+        snprintf(path, sizeof(path), "spec.%s", uri_fields[i]);
+        if (uri != NULL && redirect_fault(uri) != NULL)
+            kube_cause(causes, "FieldValueInvalid", path, "Invalid value: \"%s\": %s", uri,
+                       redirect_fault(uri));
+    }
+    if (subject != NULL && strcmp(subject, "pairwise") == 0 && !has_one_sector(spec, uris))
+        kube_cause(causes, "FieldValueRequired", "spec.sectorIdentifier",
+                   "Required value: redirect URIs of several hosts need it for pairwise subjects");
+}
+
 static void validate(const json_t *object, const json_t *old UNUSED, struct kube_causes *causes)
 {
     const json_t *spec = json_object_get(object, "spec");
@@ -148,10 +284,8 @@ static void validate(const json_t *object, const json_t *old UNUSED, struct kube
     if (method != NULL && open != (strcmp(method, "none") == 0))
         kube_cause(causes, "FieldValueInvalid", "spec.tokenEndpointAuthMethod",
                    "Invalid value: \"%s\": none is for public clients, and for them only", method);
-    if (method != NULL && strcmp(method, "private_key_jwt") == 0 &&
-        json_object_get(spec, "jwks") == NULL && json_object_get(spec, "jwksUri") == NULL)
-        kube_cause(causes, "FieldValueRequired", "spec.jwks",
-                   "Required value: private_key_jwt needs jwks or jwksUri");
+    validate_keys(spec, method == NULL ? "" : method, causes);
+    validate_logout(spec, uris, causes);
 }
 
 const struct kube_kind kube_oidc_client = {

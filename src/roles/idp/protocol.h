@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The OAuth half of this folder: clients, requests, grants, tokens. Comes with idp_internal.h. */
+#ifndef DRUN_IDP_PROTOCOL_H
+#define DRUN_IDP_PROTOCOL_H
+
+#include "idp/idp_internal.h"
+
+struct client;
+struct form;
+
+/* ------------------------------------------------------------------ proof.c: whose token it is */
+
+/* What the tokens of a request are bound to: thumbprints of a key and of a certificate, "" for
+ * none. */
+struct binding {
+    char jkt[SIGN_KID_SIZE];
+    char x5t[SIGN_KID_SIZE];
+};
+/* By the request's proof and certificate, as the client's settings want them; -1 when it was
+ * answered. */
+int binding_of(struct idp *idp, struct serve_request *request, const struct client *client,
+               struct binding *out) MUST_USE;
+/* Is it the same as these, where these are not ""? */
+bool binding_fits(const struct binding *binding, const char *jkt, const char *x5t);
+/* "DPoP" or "Bearer"; NULL is no binding. */
+const char *binding_type(const struct binding *binding);
+/* Appends ,"cnf":{…} when there is one. */
+void binding_put(const struct binding *binding, struct buf *out);
+/* A bound token that comes to one of our own resources: ERR_UNAUTHENTICATED without what it is
+ * bound to. */
+int binding_check_token(struct idp *idp, const struct serve_request *request, const char *token,
+                        const json_t *claims, bool with_proof, struct err *err) MUST_USE;
+/* The DER of the certificate that the client showed in TLS. */
+int client_certificate(const struct serve_request *request, struct buf *der,
+                       struct err *err) MUST_USE;
+
+/* ------------------------------------------------------------------ claims.c */
+
+/* What a token says. NULL texts are left out. */
+struct claims {
+    const char *subject, *name, *display, *email, *client, *scope, *sid, *nonce, *amr;
+    const char *audience; /* NULL: the platform */
+    const json_t *audiences;
+    const json_t *groups;
+    const struct binding *binding; /* NULL: none */
+    int64_t auth_time;
+    uint32_t ttl_sec;
+};
+
+enum { CLAIMS_ID_SIZE = 23 }; /* a jti: 128 bits */
+/* 128 random bits: a jti, a family. */
+int claims_id(char out[CLAIMS_ID_SIZE], struct err *err) MUST_USE;
+/* The payload of an access token, for signer_sign_later(). */
+int claims_put_access(struct idp *idp, const struct claims *claims, struct buf *payload,
+                      char jti[CLAIMS_ID_SIZE], struct err *err) MUST_USE;
+int claims_access_token(struct idp *idp, const struct claims *claims, struct buf *out,
+                        char jti[CLAIMS_ID_SIZE], struct err *err) MUST_USE;
+int claims_id_token(struct idp *idp, const struct client *client, const struct claims *claims,
+                    struct span access_token, struct buf *out, struct err *err) MUST_USE;
+
+/* acr.c: how well somebody has signed in, of `amr` (RFC 8176). The higher includes the lower. */
+enum acr { ACR_NONE, ACR_PASSWORD, ACR_MFA, ACR_PHISHING_RESISTANT, ACR_COUNT };
+enum acr acr_of(const char *amr);
+/* "urn:drun:password", "urn:drun:mfa", "phr" (OpenID Connect EAP ACR Values). */
+const char *acr_name(enum acr acr);
+/* ACR_NONE for an unknown one. */
+enum acr acr_by_name(struct span name);
+
+/* ------------------------------------------------------------------ clients.c */
+
+struct client {
+    char *id;
+    bool open; /* public: has no secret */
+    bool disabled;
+    bool consent;
+    bool has_secret;
+    bool dpop_bound, cert_bound; /* its access tokens must be */
+    bool must_push, must_sign;   /* its authorization requests (RFC 9126, RFC 9101) */
+    enum sign_alg id_alg;        /* of its ID tokens */
+    struct jose_keys *keys;      /* of its jwks; NULL for none */
+    json_t *spec;                /* of the object; NULL for a built-in client */
+    uint8_t secret[IDENTITY_DIGEST_LEN];
+    char *method;
+    json_t *redirects, *logouts, *grants, *scopes, *audiences; /* owned; NULL for none */
+    uint32_t access_sec, refresh_sec;
+};
+
+struct clients;
+struct clients *clients_new(struct idp *idp) MUST_USE;
+void clients_free(struct clients *clients);
+void clients_touch(struct clients *clients, const char *id);
+/* ERR_NOT_FOUND, also for a disabled one. Valid until the loop turns. */
+int clients_get(struct clients *clients, const char *id, const struct client **out,
+                struct err *err) MUST_USE;
+bool client_may(const struct client *client, const char *grant);
+/* A text of the spec; "" for none. */
+const char *client_text(const struct client *client, const char *name);
+bool client_redirects_to(const struct client *client, const char *uri);
+/* What of the wanted scope the client may have. */
+void client_put_scope(const struct client *client, struct span wanted, struct buf *out);
+/* client_auth.c: the client that makes a request with these form fields; NULL when it was answered.
+ * A public client says its name alone. */
+const struct client *client_of(struct idp *idp, struct serve_request *request,
+                               const struct form *form);
+int client_admit(struct idp *idp, struct kube_change *change, struct err *err) MUST_USE;
+void client_changed(struct idp *idp, const struct kube_change *change);
+
+/* ------------------------------------------------------------------ form.c: OAuth's parameters */
+
+enum form_field {
+    FORM_CLIENT_ID,
+    FORM_CLIENT_SECRET,
+    FORM_GRANT_TYPE,
+    FORM_CODE,
+    FORM_REDIRECT_URI,
+    FORM_CODE_VERIFIER,
+    FORM_REFRESH_TOKEN,
+    FORM_SCOPE,
+    FORM_TOKEN,
+    FORM_TOKEN_TYPE_HINT,
+    FORM_RESPONSE_TYPE,
+    FORM_RESPONSE_MODE,
+    FORM_STATE,
+    FORM_NONCE,
+    FORM_PROMPT,
+    FORM_MAX_AGE,
+    FORM_CODE_CHALLENGE,
+    FORM_CODE_CHALLENGE_METHOD,
+    FORM_REQUEST,
+    FORM_REQUEST_URI,
+    FORM_AUTH_AFTER,
+    FORM_ID_TOKEN_HINT,
+    FORM_POST_LOGOUT_REDIRECT_URI,
+    FORM_CLIENT_ASSERTION,
+    FORM_CLIENT_ASSERTION_TYPE,
+    FORM_ACR_VALUES,
+    FORM_CLAIMS,
+    FORM_LOGIN_HINT,
+    FORM_DPOP_JKT,
+    FORM_DEVICE_CODE,
+    FORM_USER_CODE,
+    FORM_SUBJECT_TOKEN,
+    FORM_SUBJECT_TOKEN_TYPE,
+    FORM_ACTOR_TOKEN,
+    FORM_ACTOR_TOKEN_TYPE,
+    FORM_REQUESTED_TOKEN_TYPE,
+    FORM_DECISION,
+    FORM_FIELDS
+};
+
+enum { FORM_TARGETS_MAX = 8 };
+
+struct form {
+    const char *value[FORM_FIELDS]; /* NULL: not given, or empty (RFC 6749 section 3.1) */
+    const char *twice;              /* a field that was given twice, or NULL */
+    /* What may be given more than once: `resource` (RFC 8707) and `audience` (RFC 8693). */
+    const char *resource[FORM_TARGETS_MAX], *audience[FORM_TARGETS_MAX];
+    size_t resource_count, audience_count;
+    bool too_many; /* of them */
+};
+
+http_query_fn form_put; /* of a struct form */
+const char *form_name(enum form_field field);
+/* The form in the body; -1 when it was answered. */
+int form_read(struct serve_request *request, struct form *out) MUST_USE;
+
+/* ------------------------------------------------------------------ OAuth and OpenID Connect */
+
+idp_handler_fn oidc_authorize, oidc_token, oidc_introspect, oidc_revoke, oidc_userinfo, oidc_logout,
+    discovery_openid, discovery_oauth, discovery_jwks;
+
+/* check.c: an access token of ours for whatever audience, as lib/auth checks those for the
+ * platform: ERR_UNAUTHENTICATED when it is not good now. The caller owns *claims. */
+int check_access_token(struct idp *idp, const char *token, json_t **claims,
+                       struct err *err) MUST_USE;
+
+/* Collections of what was issued. */
+#define GRANT_CODES   "codes"
+#define GRANT_REFRESH "refresh"
+#define GRANT_USED    "used" /* what is good once: assertions */
+
+/* targets.c: resource indicators (RFC 8707). The platform's own URL is one that every client may
+ * name; the others are its audiences. */
+
+/* What the form names as an array, NULL for nothing; -1 with ERR_INVALID when the client may not,
+ * or when it was not among those that were granted (NULL: not said then). */
+int targets_read(struct idp *idp, const struct client *client, const struct form *form,
+                 const json_t *granted, json_t **out, struct err *err) MUST_USE;
+/* The audience of an access token for these targets: a new array. */
+json_t *targets_audience(const struct idp *idp, const json_t *targets, struct span scope) MUST_USE;
+
+/* code.c: what an authorization code stands for. */
+int code_make(struct idp *idp, const struct session *session, const struct form *form,
+              const char *scope, char out[IDP_SECRET_SIZE], struct err *err) MUST_USE;
+/* What a user grants a client in this session; {"client","user","uid","scope","sid","amr",
+ * "authTime","resources","claims"}. Codes, device codes and refresh tokens keep it. NULL when a
+ * parameter is no UTF-8. */
+json_t *grant_new(const struct session *session, const struct form *form, const char *client,
+                  const char *scope) MUST_USE;
+/* Those members of a record. */
+json_t *grant_copy(const json_t *record) MUST_USE;
+void code_exchange(struct idp *idp, struct serve_request *request, const struct client *client,
+                   const struct form *form, const struct binding *binding);
+
+/* refresh.c: the family is the name of all that comes of one sign-in, and the sid of its access
+ * tokens: it goes on when the browser's session has ended. */
+enum { REFRESH_TEXT_SIZE = CLAIMS_ID_SIZE - 1 + IDP_SECRET_SIZE };
+/* `binding`: what the tokens must go on being bound to; NULL: nothing. */
+int refresh_make(struct idp *idp, const struct client *client, const json_t *grant,
+                 const struct binding *binding, const char family[CLAIMS_ID_SIZE],
+                 char out[REFRESH_TEXT_SIZE], struct err *err) MUST_USE;
+void refresh_exchange(struct idp *idp, struct serve_request *request, const struct client *client,
+                      const struct form *form, const struct binding *binding);
+/* The family's record; ERR_NOT_FOUND. A token that was just replaced is good for a moment more, so
+ * that an answer that got lost, or two tabs, end no sign-in. */
+enum refresh_age { REFRESH_CURRENT, REFRESH_JUST_REPLACED, REFRESH_OLD };
+int refresh_find(struct idp *idp, const char *text, json_t **record, char family[CLAIMS_ID_SIZE],
+                 enum refresh_age *age, struct err *err) MUST_USE;
+/* Ends it and its access tokens. */
+int refresh_end(struct idp *idp, const char *family, struct err *err) MUST_USE;
+
+#endif

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OAuth 2.0 and OpenID Connect with clients that others wrote: oauth4webapi, Authlib, curl's TLS."""
+import base64
+import json
+import os
+import pathlib
+import subprocess
+import time
+
+import pytest
+import requests
+from authlib.jose import JsonWebKey, jwt
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from identity import CLIENTS, Identity, name
+from platform_process import free_port
+
+JS = pathlib.Path(__file__).resolve().parent / "js"
+ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+
+
+@pytest.fixture(scope="module")
+def idp():
+    running = Identity(listen_mtls=f"127.0.0.1:{free_port()}")
+    running.mtls = "https://" + running.settings["listen-mtls"]
+    running.start()
+    running.root = running.operator_token()
+    yield running
+    code = running.stop()
+    running.remove()
+    assert code == 0
+
+
+def make_client(idp, **spec):
+    """The client's name and its secret, if it has one."""
+    who = name("client")
+    made = idp.must(201, "POST", CLIENTS, idp.root, json={"apiVersion": "drun.io/v1", "kind": "OidcClient", "metadata": {"name": who}, "spec": spec})
+    return who, made.get("status", {}).get("clientSecret")
+
+
+def js(idp, command, browser=None, **fields):
+    """oauth4webapi in node; what it prints."""
+    fields["issuer"] = idp.url
+    if browser is not None:
+        fields["cookie"] = "; ".join(f"{cookie.name}={cookie.value}" for cookie in browser.cookies)
+    done = subprocess.run(["node", str(JS / "oauth.mjs"), command], input=json.dumps(fields), capture_output=True, text=True, timeout=120,
+                          env={**os.environ, "NODE_EXTRA_CA_CERTS": idp.ca})
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def new_key(kind="EC", curve="P-256", **more):
+    key = JsonWebKey.generate_key(kind, curve, options={"kid": name("key"), **more}, is_private=True)
+    return key, key.as_dict(is_private=True), key.as_dict(is_private=False)
+
+
+def signed(key, claims, alg="ES256", **header):
+    return jwt.encode({"alg": alg, "kid": key.as_dict()["kid"], **header}, claims, key).decode()
+
+
+def assertion_claims(idp, who, **changes):
+    now = int(time.time())
+    claims = {"iss": who, "sub": who, "aud": idp.url, "jti": name("jti"), "iat": now, "exp": now + 60, **changes}
+    return {key: value for key, value in claims.items() if value is not None}
+
+
+def with_assertion(idp, who, assertion, **fields):
+    return idp.form("/oauth2/token", grant_type="client_credentials", client_assertion_type=ASSERTION, client_assertion=assertion, **fields)
+
+
+def payload_of(token):
+    part = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+
+# ---------------------------------------------------------------- clients that prove themselves with a key
+
+@pytest.mark.parametrize("kind,curve,alg", [("EC", "P-256", "ES256"), ("OKP", "Ed25519", "EdDSA")])
+def test_private_key_jwt_with_oauth4webapi(idp, kind, curve, alg):
+    _, private, public = new_key(kind, curve, alg=alg)
+    who, _ = make_client(idp, tokenEndpointAuthMethod="private_key_jwt", jwks={"keys": [public]}, grantTypes=["client_credentials"])
+    got = js(idp, "credentials", client_id=who, jwk=private)
+    assert got.get("used") == 403 or got.get("used") == 200, got
+    assert payload_of(got["tokens"]["access_token"])["sub"] == "client:" + who
+
+
+def test_an_assertion_is_good_once_and_for_us_alone(idp):
+    key, _, public = new_key()
+    stranger, _, _ = new_key()
+    who, _ = make_client(idp, tokenEndpointAuthMethod="private_key_jwt", jwks={"keys": [public]}, grantTypes=["client_credentials"])
+    good = signed(key, assertion_claims(idp, who))
+    assert with_assertion(idp, who, good).status_code == 200
+    assert with_assertion(idp, who, good).json()["error"] == "invalid_client", "used twice"
+    for aud in (idp.url + "/oauth2/token", [idp.url], [idp.url, idp.url + "/oauth2/token"]):
+        assert with_assertion(idp, who, signed(key, assertion_claims(idp, who, aud=aud))).status_code == 200
+    now = int(time.time())
+    bad = [
+        signed(stranger, assertion_claims(idp, who), kid=public["kid"]),
+        signed(key, assertion_claims(idp, who, aud="https://other.example")),
+        signed(key, assertion_claims(idp, who, aud=[idp.url, "https://other.example"])),
+        signed(key, assertion_claims(idp, who, aud=None)),
+        signed(key, assertion_claims(idp, who, iss="somebody")),
+        signed(key, assertion_claims(idp, who, exp=now - 120)),
+        signed(key, assertion_claims(idp, who, exp=now + 86400)),
+        signed(key, assertion_claims(idp, who, exp=None)),
+        signed(key, assertion_claims(idp, who, jti=None)),
+        signed(key, assertion_claims(idp, who, nbf=now + 600)),
+        signed(key, assertion_claims(idp, who), crit=["exp"]),
+        signed(key, assertion_claims(idp, who), jku="https://evil.example/jwks"),
+        signed(key, assertion_claims(idp, who, pad="x" * 9000)),
+        jwt.encode({"alg": "HS256", "kid": public["kid"]}, assertion_claims(idp, who), json.dumps(public)).decode(),
+        "e30.e30.e30",
+        "not a token",
+    ]
+    for assertion in bad:
+        answer = with_assertion(idp, who, assertion)
+        assert answer.status_code == 401 and answer.json()["error"] == "invalid_client", answer.text
+    assert with_assertion(idp, who, signed(key, assertion_claims(idp, who)), client_id="another").status_code == 401
+    two = idp.form("/oauth2/token", grant_type="client_credentials", client_assertion_type=ASSERTION,
+                   client_assertion=signed(key, assertion_claims(idp, who)), client_secret="x")
+    assert two.status_code == 400 and two.json()["error"] == "invalid_request"
+    kind = idp.form("/oauth2/token", grant_type="client_credentials", client_assertion_type="x", client_assertion=signed(key, assertion_claims(idp, who)))
+    assert kind.json()["error"] == "invalid_request"
+
+
+def test_an_assertion_stays_used_after_a_restart(idp):
+    key, _, public = new_key()
+    who, _ = make_client(idp, tokenEndpointAuthMethod="private_key_jwt", jwks={"keys": [public]}, grantTypes=["client_credentials"])
+    good = signed(key, assertion_claims(idp, who))
+    assert with_assertion(idp, who, good).status_code == 200
+    old = idp.kill("idp")
+    idp.wait_for_role("idp", old)
+    idp.wait_until("idp to answer", lambda: idp.request("GET", "/oauth2/jwks").status_code == 200)
+    assert with_assertion(idp, who, good).json()["error"] == "invalid_client"
+
+
+# ---------------------------------------------------------------- TLS certificates
+
+class Certificates:
+    """An authority and certificates of clients, as files."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.ca = self.make("ca", self.key, None, [])
+        self.ca_pem = self.ca.public_bytes(serialization.Encoding.PEM).decode()
+
+    def make(self, common_name, key, issuer, names, usage=ExtendedKeyUsageOID.CLIENT_AUTH):
+        import datetime
+        now = datetime.datetime.now(datetime.timezone.utc)
+        subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Example"), x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+        builder = (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer.subject if issuer else subject)
+                   .public_key(key.public_key()).serial_number(x509.random_serial_number())
+                   .not_valid_before(now - datetime.timedelta(minutes=5)).not_valid_after(now + datetime.timedelta(hours=1))
+                   .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+                   .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False))
+        if issuer is None:
+            builder = builder.add_extension(x509.KeyUsage(True, False, False, False, False, True, True, False, False), critical=True)
+        else:
+            builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
+            builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        return builder.sign(self.key if issuer is not None else key, hashes.SHA256())
+
+    def client(self, common_name, names=(), self_signed=False, **more):
+        """The certificate and the two files for requests."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self.make(common_name, key, None if self_signed else self.ca, list(names), **more)
+        base = self.folder / name("cert")
+        base.with_suffix(".pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        base.with_suffix(".key").write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+        return certificate, (str(base.with_suffix(".pem")), str(base.with_suffix(".key")))
+
+
+def over_tls(idp, path, cert, token=None, **fields):
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if fields:
+        return requests.post(idp.mtls + path, data=fields, cert=cert, verify=idp.ca, headers=headers, timeout=20)
+    return requests.get(idp.mtls + path, cert=cert, verify=idp.ca, headers=headers, timeout=20)
+
+
+def test_a_certificate_of_an_authority_is_the_client(idp, tmp_path):
+    authority = Certificates(tmp_path)
+    certificate, files = authority.client("batch", [x509.DNSName("batch.example.org")])
+    spec = {"tokenEndpointAuthMethod": "tls_client_auth", "grantTypes": ["client_credentials"]}
+    by_dns, _ = make_client(idp, **spec, tlsClientAuth={"ca": authority.ca_pem, "sanDns": "batch.example.org"})
+    by_name, _ = make_client(idp, **spec, tlsClientAuth={"ca": authority.ca_pem, "subjectDn": "CN=batch,O=Example"})
+    for who in (by_dns, by_name):
+        assert over_tls(idp, "/oauth2/token", files, grant_type="client_credentials", client_id=who).status_code == 200
+    _, wrong_name = authority.client("batcher", [x509.DNSName("batcher.example.org")])
+    _, other_authority = Certificates(tmp_path).client("batch", [x509.DNSName("batch.example.org")])
+    _, server_only = authority.client("batch", [x509.DNSName("batch.example.org")], usage=ExtendedKeyUsageOID.SERVER_AUTH)
+    for cert in (None, wrong_name, other_authority, server_only):
+        answer = over_tls(idp, "/oauth2/token", cert, grant_type="client_credentials", client_id=by_dns)
+        assert answer.status_code == 401 and answer.json()["error"] == "invalid_client", answer.text
+    # What only says that it was a certificate is none: neither at the one listener nor at the other.
+    pem = requests.utils.quote(pathlib.Path(files[0]).read_text())
+    for url in (idp.url, idp.mtls):
+        forged = requests.post(url + "/oauth2/token", data={"grant_type": "client_credentials", "client_id": by_dns}, verify=idp.ca,
+                               headers={"X-Client-Certificate": pem}, timeout=20)
+        assert forged.status_code == 401, forged.text
+
+
+def test_a_self_signed_certificate_is_the_client_and_its_tokens_are_bound(idp, tmp_path):
+    authority = Certificates(tmp_path)
+    certificate, files = authority.client("robot", self_signed=True)
+    _, other = authority.client("robot", self_signed=True)
+    der = base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode()
+    public = JsonWebKey.import_key(certificate.public_key(), {"kty": "EC"}).as_dict()
+    who, _ = make_client(idp, tokenEndpointAuthMethod="self_signed_tls_client_auth", grantTypes=["client_credentials"],
+                         jwks={"keys": [{**public, "x5c": [der]}]}, certificateBoundAccessTokens=True)
+    assert over_tls(idp, "/oauth2/token", other, grant_type="client_credentials", client_id=who).status_code == 401
+    answer = over_tls(idp, "/oauth2/token", files, grant_type="client_credentials", client_id=who)
+    assert answer.status_code == 200, answer.text
+    token = answer.json()["access_token"]
+    thumbprint = base64.urlsafe_b64encode(certificate.fingerprint(hashes.SHA256())).rstrip(b"=").decode()
+    assert payload_of(token)["cnf"] == {"x5t#S256": thumbprint}
+    assert over_tls(idp, "/api/v1/namespaces", files, token).status_code == 403, "known, and without rights"
+    assert over_tls(idp, "/v1/models", files, token).status_code == 200, "at the gateway's own module too"
+    assert over_tls(idp, "/api/v1/namespaces", other, token).status_code == 401
+    assert over_tls(idp, "/v1/models", other, token).status_code == 401
+    assert over_tls(idp, "/api/v1/namespaces", None, token).status_code == 401
+    assert idp.request("GET", "/api/v1/namespaces", token).status_code == 401
+    assert idp.request("GET", "/v1/models", token).status_code == 401
+
+
+# ---------------------------------------------------------------- DPoP
+
+@pytest.mark.parametrize("alg", ["ES256", "Ed25519", "RS256"])
+def test_tokens_of_a_key_with_oauth4webapi(idp, alg):
+    who, secret = make_client(idp, grantTypes=["client_credentials"], dpopBoundAccessTokens=True)
+    got = js(idp, "credentials", client_id=who, secret=secret, dpop=alg)
+    assert got.get("tokens", {}).get("token_type") == "dpop", got
+    assert got["used"] == got["again"] == 403, got
+    assert got["bearer"] == got["naked"] == got["other"] == got["replayed"] == 401, got
+    assert got["model"] == 200 and got["model_bearer"] == 401, got
+    answer = idp.form("/oauth2/token", auth=(who, secret), grant_type="client_credentials")
+    assert answer.status_code == 400 and answer.json()["error"] == "invalid_dpop_proof"
+
+
+def test_a_public_clients_refresh_token_is_its_keys(idp):
+    who = name("user")
+    idp.add_user(who, idp.root)
+    got = js(idp, "code", idp.sign_in(who), client_id="drun-cli", redirect="http://127.0.0.1:4711/callback",
+             scope="openid profile drun offline_access", dpop="ES256")
+    assert got.get("used") == 403, got
+    assert got["bearer"] == 401 and got["userinfo"]["sub"] == got["claims"]["sub"]
+    assert got["refreshed"]["token_type"] == "dpop"
+    assert got["stolen"] == "invalid_grant"

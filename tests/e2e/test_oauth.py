@@ -251,3 +251,211 @@ def test_a_public_clients_refresh_token_is_its_keys(idp):
     assert got["bearer"] == 401 and got["userinfo"]["sub"] == got["claims"]["sub"]
     assert got["refreshed"]["token_type"] == "dpop"
     assert got["stolen"] == "invalid_grant"
+
+
+# ---------------------------------------------------------------- pushed and signed requests
+
+REDIRECT = "https://app.example/callback"
+
+
+def app(idp, **spec):
+    return make_client(idp, **{"redirectUris": [REDIRECT], "grantTypes": ["authorization_code", "refresh_token"],
+                               "scopes": ["openid", "profile", "email", "offline_access"], **spec})
+
+
+@pytest.fixture(scope="module")
+def user(idp):
+    who = name("user")
+    idp.add_user(who, idp.root, displayName="A User", email=f"{who}@example.org")
+    return who
+
+
+@pytest.mark.parametrize("push,sign", [(True, False), (False, True), (True, True)])
+def test_requests_that_the_browser_cannot_change(idp, user, push, sign):
+    _, private, public = new_key(alg="ES256")
+    who, _ = app(idp, tokenEndpointAuthMethod="private_key_jwt", jwks={"keys": [public]},
+                 requirePushedAuthorizationRequests=push, requireSignedRequestObject=sign)
+    browser = idp.sign_in(user)
+    got = js(idp, "code", browser, client_id=who, jwk=private, redirect=REDIRECT, scope="openid profile email", push=push, sign=sign)
+    assert got.get("claims", {}).get("preferred_username") == user, got
+    plain = js(idp, "code", browser, client_id=who, jwk=private, redirect=REDIRECT, scope="openid")
+    assert plain["error"] in ("authorization response from the server is an error", "invalid_request"), plain
+    again = browser.get(got["url"], allow_redirects=False)
+    if push:
+        assert again.status_code == 400, "a request_uri is answered once"
+
+
+def test_a_request_object_must_be_the_clients_and_for_us(idp, user):
+    key, private, public = new_key(alg="ES256")
+    stranger, _, _ = new_key()
+    who, _ = app(idp, tokenEndpointAuthMethod="private_key_jwt", jwks={"keys": [public]})
+    browser = idp.sign_in(user)
+    now = int(time.time())
+    good = {"iss": who, "aud": idp.url, "client_id": who, "exp": now + 60, "response_type": "code", "redirect_uri": REDIRECT, "scope": "openid", "state": "s"}
+
+    def ask(claims, by=key, **more):
+        return browser.get(idp.url + "/oauth2/authorize", params={"client_id": who, "request": signed(by, claims, **more)}, allow_redirects=False)
+
+    assert "code=" in ask(good).headers["Location"]
+    # What stands beside the object does not count.
+    beside = browser.get(idp.url + "/oauth2/authorize", allow_redirects=False,
+                         params={"client_id": who, "request": signed(key, good), "redirect_uri": "https://evil.example", "state": "other"})
+    assert beside.headers["Location"].startswith(REDIRECT) and "state=s&" in beside.headers["Location"]
+    for change in ({"iss": "x"}, {"aud": "https://other.example"}, {"client_id": "x"}, {"exp": now - 100}, {"exp": None}, {"sub": who},
+                   {"request": "x"}, {"nbf": now + 600}, {"scope": ["openid"], "state": [1]}):
+        claims = {k: v for k, v in {**good, **change}.items() if v is not None}
+        assert ask(claims).status_code == 400, change
+    assert ask(good, stranger, kid=public["kid"]).status_code == 400
+    assert browser.get(idp.url + "/oauth2/authorize", params={"client_id": who, "request_uri": "https://evil.example/object"}, allow_redirects=False).status_code == 400
+    other, _ = app(idp)
+    pushed = idp.form("/oauth2/par", auth=make_auth(idp), response_type="code")
+    assert pushed.status_code == 400 and pushed.json()["error"] == "invalid_request"
+    assert other
+
+
+def make_auth(idp, **spec):
+    return app(idp, **spec)
+
+
+def push(idp, auth, **fields):
+    fields = {"response_type": "code", "redirect_uri": REDIRECT, "scope": "openid", **fields}
+    return idp.form("/oauth2/par", auth=auth, **fields)
+
+
+def test_a_pushed_request_is_one_clients_and_waits_for_the_user(idp, user):
+    auth = app(idp)
+    other, _ = app(idp)
+    pushed = push(idp, auth, prompt="login", state="s")
+    assert pushed.status_code == 201 and pushed.json()["expires_in"] == 90
+    uri = pushed.json()["request_uri"]
+    browser = idp.sign_in(user)
+    time.sleep(1.1)
+    where = {"client_id": auth[0], "request_uri": uri}
+    stranger = browser.get(idp.url + "/oauth2/authorize", params={"client_id": other, "request_uri": uri}, allow_redirects=False)
+    assert stranger.status_code == 400
+    # prompt=login cannot be talked away: the request is kept here, and so is that the user was asked.
+    cheat = browser.get(idp.url + "/oauth2/authorize", params={**where, "auth_after": "1", "prompt": "none"}, allow_redirects=False)
+    assert cheat.headers["Location"].startswith(idp.url + "/login?return=")
+    still = browser.get(idp.url + "/oauth2/authorize", params=where, allow_redirects=False)
+    assert "/login?" in still.headers["Location"]
+    fresh = idp.sign_in(user)
+    done = fresh.get(idp.url + "/oauth2/authorize", params=where, allow_redirects=False)
+    assert done.headers["Location"].startswith(REDIRECT + "?code="), done.headers
+    assert push(idp, auth, redirect_uri="https://evil.example").json()["error"] == "invalid_request"
+    assert push(idp, auth, request_uri=uri).json()["error"] == "invalid_request"
+    assert push(idp, auth, resource="https://evil.example").json()["error"] == "invalid_target"
+    assert idp.form("/oauth2/par", client_id=auth[0], response_type="code").status_code == 401
+
+
+def test_a_code_is_bound_to_the_key_that_pushed(idp, user):
+    auth = app(idp)
+    got = js(idp, "code", idp.sign_in(user), client_id=auth[0], secret=auth[1], redirect=REDIRECT, scope="openid", push=True, dpop="ES256")
+    assert got.get("tokens", {}).get("token_type") == "dpop", got
+    stolen = js(idp, "code", idp.sign_in(user), client_id=auth[0], secret=auth[1], redirect=REDIRECT, scope="openid", parameters={"dpop_jkt": "A" * 43}, dpop="ES256")
+    assert stolen["error"] == "invalid_grant", stolen
+
+
+# ---------------------------------------------------------------- what users are asked
+
+def location(browser, idp, **query):
+    query = {"response_type": "code", "redirect_uri": REDIRECT, "scope": "openid", **query}
+    return browser.get(idp.url + "/oauth2/authorize", params=query, allow_redirects=False)
+
+
+def hidden(page, field):
+    import html
+    import re
+    return html.unescape(re.search(f'name="{field}" value="([^"]*)"', page).group(1))
+
+
+def test_consent_is_asked_once_and_can_be_taken_back(idp, user):
+    who, secret = app(idp, consentRequired=True, displayName="<b>An app</b>", policyUri="https://app.example/policy")
+    browser = idp.sign_in(user)
+    assert "error=consent_required" in location(browser, idp, client_id=who, prompt="none").headers["Location"]
+    page = location(browser, idp, client_id=who, scope="openid profile offline_access", state="s")
+    assert page.status_code == 200 and "&lt;b&gt;An app" in page.text and "<b>An app" not in page.text
+    assert "form-action 'self' https://app.example" in page.headers["Content-Security-Policy"] and page.headers["X-Frame-Options"] == "DENY"
+    fields = {field: hidden(page.text, field) for field in ("client_id", "request_uri")}
+    foreign = requests.post(idp.url + "/oauth2/consent", data={**fields, "decision": "allow"}, cookies=browser.cookies, verify=idp.ca,
+                            headers={"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}, allow_redirects=False)
+    assert foreign.status_code == 403
+    denied = browser.post(idp.url + "/oauth2/consent", data={**fields, "decision": "deny"}, allow_redirects=False)
+    back = browser.get(denied.headers["Location"], allow_redirects=False).headers["Location"]
+    assert "error=access_denied" in back and "state=s" in back
+    assert browser.get(denied.headers["Location"], allow_redirects=False).status_code == 400, "it was answered"
+
+
+def allow(browser, idp, page):
+    fields = {field: hidden(page.text, field) for field in ("client_id", "request_uri")}
+    step = browser.post(idp.url + "/oauth2/consent", data={**fields, "decision": "allow"}, allow_redirects=False)
+    assert step.status_code == 302, step.text
+    return browser.get(step.headers["Location"], allow_redirects=False)
+
+
+def test_consent_that_was_given(idp, user):
+    who, secret = app(idp, consentRequired=True)
+    browser = idp.sign_in(user)
+    page = location(browser, idp, client_id=who, scope="openid offline_access")
+    done = allow(browser, idp, page)
+    code = done.headers["Location"].split("code=")[1].split("&")[0]
+    tokens = idp.form("/oauth2/token", auth=(who, secret), grant_type="authorization_code", code=code, redirect_uri=REDIRECT).json()
+    assert "code=" in location(browser, idp, client_id=who).headers["Location"], "less needs no new consent"
+    assert location(browser, idp, client_id=who, scope="openid profile").status_code == 200, "more does"
+    again = location(browser, idp, client_id=who, prompt="consent")
+    assert again.status_code == 200
+    assert "code=" in allow(browser, idp, again).headers["Location"]
+    listed = browser.get(idp.url + "/session/consents").json()["items"]
+    assert [item for item in listed if item["client"] == who]
+    assert browser.delete(idp.url + f"/session/consents/{who}").status_code == 204
+    assert location(browser, idp, client_id=who).status_code == 200
+    assert idp.form("/oauth2/token", auth=(who, secret), grant_type="refresh_token", refresh_token=tokens["refresh_token"]).json()["error"] == "invalid_grant"
+
+
+def test_how_well_and_who(idp, user):
+    who, secret = app(idp)
+    browser = idp.sign_in(user)
+    asked = location(browser, idp, client_id=who, acr_values="urn:drun:mfa").headers["Location"]
+    assert asked.startswith(idp.url + "/login?") and "acr=urn%3Adrun%3Amfa" in asked
+    essential = json.dumps({"id_token": {"acr": {"essential": True, "values": ["phr"]}}})
+    assert "error=login_required" in location(browser, idp, client_id=who, claims=essential, prompt="none").headers["Location"]
+    unknown = json.dumps({"id_token": {"acr": {"essential": True, "value": "gold"}}})
+    assert "error=unmet_authentication_requirements" in location(browser, idp, client_id=who, claims=unknown).headers["Location"]
+    assert "error=invalid_request" in location(browser, idp, client_id=who, claims="[]").headers["Location"]
+    somebody = json.dumps({"id_token": {"sub": {"value": "nobody"}}})
+    assert "error=login_required" in location(browser, idp, client_id=who, claims=somebody, prompt="none").headers["Location"]
+    wanted = json.dumps({"id_token": {"email": None}})
+    got = js(idp, "code", browser, client_id=who, secret=secret, redirect=REDIRECT, scope="openid", parameters={"claims": wanted})
+    assert got["claims"]["email"] == f"{user}@example.org" and "preferred_username" not in got["claims"]
+    assert got["claims"]["acr"] == "urn:drun:password" and got["claims"]["amr"] == ["pwd"]
+    hint = got["tokens"]["id_token"]
+    assert "code=" in location(browser, idp, client_id=who, prompt="none", id_token_hint=hint).headers["Location"]
+    other = name("other")
+    idp.add_user(other, idp.root)
+    assert "error=login_required" in location(idp.sign_in(other), idp, client_id=who, prompt="none", id_token_hint=hint).headers["Location"]
+
+
+def test_resources_bound_what_a_token_is_for(idp, user):
+    who, secret = app(idp, audiences=["https://files.example", "https://mail.example"], grantTypes=["authorization_code", "client_credentials", "refresh_token"])
+    browser = idp.sign_in(user)
+
+    def code(**more):
+        where = location(browser, idp, client_id=who, **more).headers["Location"]
+        return where.split("code=")[1].split("&")[0] if "code=" in where else where
+
+    def exchange(code, **more):
+        return idp.form("/oauth2/token", auth=(who, secret), grant_type="authorization_code", code=code, redirect_uri=REDIRECT, **more)
+
+    assert "error=invalid_target" in code(resource="https://evil.example")
+    tokens = exchange(code(scope="openid offline_access", resource=["https://files.example", "https://mail.example"])).json()
+    assert payload_of(tokens["access_token"])["aud"] == ["https://files.example", "https://mail.example"]
+    assert idp.request("GET", "/oauth2/userinfo", tokens["access_token"]).status_code == 401, "it is for others"
+    one = idp.form("/oauth2/token", auth=(who, secret), grant_type="refresh_token", refresh_token=tokens["refresh_token"], resource="https://mail.example").json()
+    assert payload_of(one["access_token"])["aud"] == "https://mail.example"
+    more = idp.form("/oauth2/token", auth=(who, secret), grant_type="refresh_token", refresh_token=one["refresh_token"], resource=idp.url)
+    assert more.json()["error"] == "invalid_target"
+    both = exchange(code(resource=["https://mail.example"]), resource="https://files.example")
+    assert both.json()["error"] == "invalid_target"
+    own = idp.form("/oauth2/token", auth=(who, secret), grant_type="client_credentials", resource="https://mail.example").json()
+    assert payload_of(own["access_token"])["aud"] == "https://mail.example"
+    mixed = idp.form("/oauth2/token", auth=(who, secret), grant_type="client_credentials", resource=["https://mail.example", idp.url])
+    assert mixed.json()["error"] == "invalid_target"

@@ -227,7 +227,7 @@ static int check_revocations(const struct snapshot *view, const struct auth_prin
     if (now + AUTH_SKEW_SEC < times->not_before)
         return refuse(err, "the token is refused: it is not valid yet");
     if (identity_is_revoked(view, IDENTITY_TOKEN_TABLE,
-                            auth_text(principal, principal->credential)))
+                            auth_text(principal, principal->token)))
         return refuse(err, "the token is refused: it was revoked");
     if (session.len > 0 && identity_is_revoked(view, IDENTITY_SESSION_TABLE, session))
         return refuse(err, "the token is refused: its session has ended");

@@ -74,7 +74,8 @@ struct auth_principal {
     struct auth_text name;
     struct auth_text uid;
     struct auth_text namespace;  /* of an API key or a service account; or empty */
-    struct auth_text credential; /* key id, or the token's jti */
+    struct auth_text credential; /* key id, also of a token that came of a key; or the token's jti */
+    struct auth_text token;      /* the token's jti; or empty */
     struct auth_text session;    /* the token's sid */
     struct auth_text client;     /* the token's client_id */
     struct auth_text jkt;        /* the token is bound to this key (RFC 9449); or empty */

@@ -109,6 +109,46 @@ static int read_name(const json_t *claims, struct auth_principal *out, struct er
     return 0;
 }
 
+static int read_patterns(const json_t *list, struct auth_principal *out,
+                         struct auth_text patterns[AUTH_PATTERNS_MAX], uint8_t *count,
+                         struct err *err)
+{
+    const json_t *item;
+    size_t i;
+
+    if (!json_is_array(list) || json_array_size(list) > AUTH_PATTERNS_MAX)
+        return refuse(err, "its drun_key is no good");
+    json_array_foreach (list, i, item) {
+        if (!json_is_string(item))
+            return refuse(err, "its drun_key is no good");
+        TRY(auth_put_text(out, span_of(json_string_value(item), json_string_length(item)),
+                          &patterns[i], err));
+    }
+    *count = (uint8_t)json_array_size(list);
+    return 0;
+}
+
+/* A token that came of an API key (RFC 8693) may what the key may, and counts as the key. */
+static int read_key(const json_t *claims, struct auth_principal *out, struct err *err)
+{
+    const json_t *key = json_object_get(claims, "drun_key");
+
+    if (key == NULL)
+        return 0;
+    out->source = AUTH_API_KEY;
+    TRY(put_claim(out, key, "id", true, &out->credential, err));
+    TRY(put_claim(out, key, "namespace", false, &out->namespace, err));
+    TRY(read_patterns(json_object_get(key, "models"), out, out->models, &out->model_count, err));
+    TRY(read_patterns(json_object_get(key, "verbs"), out, out->verbs, &out->verb_count, err));
+    json_int_t requests = json_integer_value(json_object_get(key, "rpm"));
+    json_int_t tokens = json_integer_value(json_object_get(key, "tpm"));
+    if (requests < 0 || requests > UINT32_MAX || tokens < 0)
+        return refuse(err, "its drun_key is no good");
+    out->requests_per_min = (uint32_t)requests;
+    out->tokens_per_min = (uint64_t)tokens;
+    return 0;
+}
+
 /* A binding that is not understood must not be lost. */
 static int read_binding(const json_t *claims, struct auth_principal *out, struct err *err)
 {
@@ -131,7 +171,9 @@ int auth_read_claims(const json_t *claims, struct auth_principal *out,
     auth_principal_init(out, AUTH_SESSION);
     TRY(read_times(claims, times, err));
     TRY(read_name(claims, out, err));
-    TRY(put_claim(out, claims, "jti", true, &out->credential, err));
+    TRY(put_claim(out, claims, "jti", true, &out->token, err));
+    out->credential = out->token;
+    TRY(read_key(claims, out, err));
     TRY(put_claim(out, claims, "client_id", false, &out->client, err));
     TRY(put_claim(out, claims, "sid", false, &out->session, err));
     TRY(read_binding(claims, out, err));

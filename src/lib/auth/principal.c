@@ -23,7 +23,7 @@ void auth_principal_init(struct auth_principal *principal, enum auth_source sour
     principal->group_count = principal->model_count = principal->verb_count = 0;
     principal->name = principal->uid = principal->namespace = none;
     principal->credential = principal->session = principal->client = none;
-    principal->jkt = principal->x5t = none;
+    principal->jkt = principal->x5t = principal->token = none;
     principal->requests_per_min = 0;
     principal->tokens_per_min = 0;
     principal->expires_at = 0;

@@ -86,7 +86,7 @@ static const struct default_role roles[] = {
      {{EVERYTHING, "core", "namespaces serviceaccounts configmaps resourcequotas limitranges"},
       {READ, "core", "pods pods/log pods/status events"},
       {EVERYTHING, "drun.io",
-       "users groups oidcclients apikeys models modelservices modelservices/status imagepolicies "
+       "users groups oidcclients apikeys trustedissuers models modelservices modelservices/status imagepolicies "
        "backuppolicies alertroutes"},
       {READ, "drun.io", "controls"},
       {EVERYTHING, "node.k8s.io", "runtimeclasses"},

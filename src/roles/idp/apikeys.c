@@ -195,9 +195,11 @@ static int after_change(struct idp *idp, const struct kube_change *change, struc
 
 void apikey_changed(struct idp *idp, const struct kube_change *change)
 {
+    const char *uid = codec_json_text(json_object_get(change->old, "metadata"), "uid", "");
     struct err err = ERR_INIT;
 
-    if (after_change(idp, change, &err) < 0)
+    if (after_change(idp, change, &err) < 0 ||
+        (change->old != NULL && exchange_end_key(idp, uid, &err) < 0))
         log_error("idp.apikey", &err);
     mem_wipe(idp->shown_key, sizeof(idp->shown_key));
     publish_touch(idp->publish, &kube_api_key, change->namespace, change->name);

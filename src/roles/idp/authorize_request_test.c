@@ -67,8 +67,6 @@ static void only_a_code_in_the_query_is_given(void **state)
     assert_string_equal(answer(false, "response_type=token"), "unsupported_response_type");
     assert_string_equal(answer(false, "response_mode=fragment"), "invalid_request");
     assert_string_equal(answer(false, "response_mode=query"), "ok");
-    assert_string_equal(answer(false, "request=eyJ"), "request_not_supported");
-    assert_string_equal(answer(false, "request_uri=https://a"), "request_uri_not_supported");
     assert_string_equal(answer(false, "scope=a  b"), "invalid_scope");
 }
 

@@ -23,11 +23,9 @@ static int check_times(const json_t *claims, struct err *err)
     return 0;
 }
 
-static int check_revocations(const struct idp *idp, const json_t *claims, struct err *err)
+static int check_revocations(const struct idp *idp, const json_t *claims, const char *name,
+                             struct err *err)
 {
-    const char *subject = codec_json_text(claims, "sub", "");
-    const char *name = codec_json_text(claims, "preferred_username", subject);
-
     if (publish_is_revoked(idp->publish, PUBLISH_TOKEN, codec_json_text(claims, "jti", "")))
         return refuse(err, "it was revoked");
     if (publish_is_revoked(idp->publish, PUBLISH_SESSION, codec_json_text(claims, "sid", "")))
@@ -52,22 +50,41 @@ static bool auth_knows(struct idp *idp, const char *token)
     return known && principal.source != AUTH_API_KEY && principal.expires_at > input.now;
 }
 
+/* The subjects of programs have a colon; uids and pairwise subjects have none. */
+static bool is_of_user(const json_t *claims)
+{
+    return strchr(codec_json_text(claims, "sub", ":"), ':') == NULL;
+}
+
+int check_account(struct idp *idp, const json_t *claims, struct account *out, struct err *err)
+{
+    const char *subject = codec_json_text(claims, "sub", "");
+    const char *name = codec_json_text(claims, "preferred_username", NULL);
+    CLEANUP_JSON json_t *pairwise = NULL;
+
+    if (name != NULL)
+        return account_load_same(idp, name, subject, out, err);
+    TRY(subject_find(idp, subject, &pairwise, err));
+    return account_load_same(idp, codec_json_text(pairwise, "user", ""),
+                             codec_json_text(pairwise, "uid", ""), out, err);
+}
+
 static int verify(struct idp *idp, const char *token, json_t **out, struct err *err)
 {
     CLEANUP(buf_free_wiped) struct buf payload = BUF_INIT(JOSE_TOKEN_MAX);
     CLEANUP_JSON json_t *claims = NULL;
+    CLEANUP(account_free) struct account account = {0};
 
     TRY(jose_jws_verify(signer_keys(idp->signer), span_str(token), "at+jwt", &payload, err));
     TRY(codec_json_parse(buf_span(&payload), "claims", &claims, err));
     if (strcmp(codec_json_text(claims, "iss", ""), idp->url) != 0)
         return refuse(err, "its issuer is another one");
     TRY(check_times(claims, err));
-    TRY(check_revocations(idp, claims, err));
-    const char *name = codec_json_text(claims, "preferred_username", NULL);
-    if (name != NULL) {
-        CLEANUP(account_free) struct account account = {0};
-        TRY(account_load_same(idp, name, codec_json_text(claims, "sub", ""), &account, err));
-    }
+    if (is_of_user(claims))
+        TRY(check_account(idp, claims, &account, err));
+    TRY(check_revocations(idp, claims,
+                          account.name == NULL ? codec_json_text(claims, "sub", "") : account.name,
+                          err));
     *out = json_incref(claims);
     return 0;
 }

@@ -39,6 +39,14 @@ static void put_texts(struct buf *out, const char *name, const json_t *list)
     buf_put_u8(out, ']');
 }
 
+static void put_json(struct buf *out, const char *name, const json_t *value)
+{
+    if (value == NULL)
+        return;
+    buf_printf(out, ",\"%s\":", name);
+    codec_json_put(value, out);
+}
+
 /* One audience is a text of its own, as most readers expect it. */
 static void put_audiences(struct buf *out, const json_t *list)
 {
@@ -76,10 +84,7 @@ static void put_who(struct idp *idp, const struct claims *claims, struct buf *ou
                (long long)(now + claims->ttl_sec));
     put_text(out, "iss", idp->url);
     put_text(out, "sub", claims->subject);
-    put_text(out, "preferred_username", claims->name);
-    put_text(out, "name", claims->display);
     put_text(out, "sid", claims->sid);
-    put_texts(out, "groups", claims->groups);
     if (claims->amr != NULL)
         put_text(out, "acr", acr_name(acr_of(claims->amr)));
     if (claims->auth_time > 0)
@@ -103,10 +108,18 @@ int claims_put_access(struct idp *idp, const struct claims *claims, struct buf *
     TRY(claims_id(jti, err));
     buf_put_u8(payload, '{');
     put_who(idp, claims, payload);
+    /* A pairwise subject would be worth nothing beside the name. */
+    if (!claims->pairwise) {
+        put_text(payload, "preferred_username", claims->name);
+        put_text(payload, "name", claims->display);
+        put_texts(payload, "groups", claims->groups);
+    }
     put_text(payload, "jti", jti);
     put_text(payload, "client_id", claims->client);
     put_text(payload, "scope", claims->scope);
     binding_put(claims->binding, payload);
+    put_json(payload, "act", claims->actor);
+    put_json(payload, "drun_key", claims->key);
     if (json_array_size(claims->audiences) > 0)
         put_audiences(payload, claims->audiences);
     else
@@ -135,6 +148,28 @@ static void put_at_hash(struct span access_token, struct buf *out)
     put_text(out, "at_hash", buf_text(&text));
 }
 
+/* What the scope, or the claims parameter, lets the client see. */
+static void put_shown(const struct claims *claims, struct buf *out)
+{
+    if (claims_show(claims->client_of, claims->scope, claims->wanted, "profile",
+                    "preferred_username"))
+        put_text(out, "preferred_username", claims->name);
+    if (claims_show(claims->client_of, claims->scope, claims->wanted, "profile", "name"))
+        put_text(out, "name", claims->display);
+    if (claims_show(claims->client_of, claims->scope, claims->wanted, "email", "email"))
+        put_text(out, "email", claims->email);
+    if (claims_show(claims->client_of, claims->scope, claims->wanted, "groups", "groups"))
+        put_texts(out, "groups", claims->groups);
+}
+
+bool claims_show(const struct client *client, const char *scope, const json_t *wanted,
+                 const char *of_scope, const char *claim)
+{
+    if (oauth_scope_has(span_str(scope), of_scope))
+        return true;
+    return json_object_get(wanted, claim) != NULL && client_may_scope(client, of_scope);
+}
+
 int claims_id_token(struct idp *idp, const struct client *client, const struct claims *claims,
                     struct span access_token, struct buf *out, struct err *err)
 {
@@ -145,7 +180,7 @@ int claims_id_token(struct idp *idp, const struct client *client, const struct c
     put_text(&payload, "aud", claims->client);
     put_text(&payload, "azp", claims->client);
     put_text(&payload, "nonce", claims->nonce);
-    put_text(&payload, "email", claims->email);
+    put_shown(claims, &payload);
     put_words(&payload, "amr", claims->amr);
     /* EdDSA hashes with SHA-512, and the claim may be left out. */
     if (client->id_alg != SIGN_EDDSA)

@@ -6,6 +6,7 @@
 #include "base/enc.h"
 #include "base/mem.h"
 #include "codec/json.h"
+#include "idp/device.h"
 #include "idp/oauth.h"
 #include "jose/jose.h"
 #include "log/log.h"
@@ -127,6 +128,11 @@ static struct entry *built_in(const struct idp *idp, const char *id)
         .logouts =
             json_pack("[o, o]", json_sprintf("%s/", idp->url), json_sprintf("%s/login", idp->url)),
     };
+    if (!console) {
+        json_array_append_new(entry->client.grants, json_string(DEVICE_GRANT));
+        json_array_append_new(entry->client.grants,
+                              json_string("urn:ietf:params:oauth:grant-type:token-exchange"));
+    }
     if (console)
         entry->client.redirects = json_pack("[o]", json_sprintf("%s/callback", idp->url));
     else
@@ -266,6 +272,11 @@ bool client_may(const struct client *client, const char *grant)
     return has_text(client->grants, span_str(grant));
 }
 
+bool client_may_scope(const struct client *client, const char *scope)
+{
+    return has_text(client->scopes, span_str(scope));
+}
+
 const char *client_text(const struct client *client, const char *name)
 {
     return codec_json_text(client->spec, name, "");
@@ -297,12 +308,24 @@ void client_put_scope(const struct client *client, struct span wanted, struct bu
 
 /* ------------------------------------------------------------------ writes */
 
+/* Keys that cannot be read would only be noticed when the client comes. */
+static int check_keys(const json_t *object, struct err *err)
+{
+    CLEANUP(jose_keys_free_ptr) struct jose_keys *keys = NULL;
+    const json_t *jwks = json_object_get(json_object_get(object, "spec"), "jwks");
+
+    if (jwks == NULL || jose_keys_from_jwks(jwks, &keys, err) == 0)
+        return 0;
+    err->code = ERR_INVALID;
+    return err_wrap(err, "spec.jwks");
+}
+
 int client_admit(struct idp *idp UNUSED, struct kube_change *change, struct err *err)
 {
     if (strncmp(change->name, "drun-", 5) == 0)
         return err_set(err, ERR_DENIED,
                        "client names that begin with drun- are the platform's own");
-    return 0;
+    return check_keys(change->object, err);
 }
 
 static bool wants_secret(const json_t *object)
@@ -335,8 +358,10 @@ static int make_secret(struct idp *idp, const struct kube_change *change, struct
 
 static int after_change(struct idp *idp, const struct kube_change *change, struct err *err)
 {
-    if (change->object == NULL)
+    if (change->object == NULL) {
+        TRY(record_delete(idp, REGISTRATIONS, change->name, err));
         return record_delete(idp, SECRETS, change->name, err);
+    }
     if (wants_secret(change->object) && (change->old == NULL || !wants_secret(change->old)))
         return make_secret(idp, change, err);
     return 0;

@@ -22,7 +22,8 @@
 enum { REMEMBERED_TOKENS = 4096 };
 
 static const struct kube_kind *const kinds[] = {&kube_user, &kube_group, &kube_oidc_client,
-                                                &kube_api_key, NULL};
+                                                &kube_api_key,
+                                                &kube_trusted_issuer, NULL};
 
 int idp_admit(void *ctx, struct kube_change *change, struct kube_causes *causes UNUSED,
               struct err *err)
@@ -35,6 +36,8 @@ int idp_admit(void *ctx, struct kube_change *change, struct kube_causes *causes 
         return group_admit(idp, change, err);
     if (change->kind == &kube_oidc_client)
         return client_admit(idp, change, err);
+    if (change->kind == &kube_trusted_issuer)
+        return trusted_admit(change, err);
     return apikey_admit(idp, change, err);
 }
 
@@ -48,7 +51,7 @@ void idp_changed(void *ctx, const struct kube_change *change)
         group_changed(idp, change);
     else if (change->kind == &kube_oidc_client)
         client_changed(idp, change);
-    else
+    else if (change->kind == &kube_api_key)
         apikey_changed(idp, change);
 }
 

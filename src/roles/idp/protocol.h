@@ -43,10 +43,18 @@ struct claims {
     const json_t *audiences;
     const json_t *groups;
     const struct binding *binding; /* NULL: none */
+    /* Of an ID token: whose it is, and the claims that were asked for by name (OpenID Connect Core
+     * section 5.5), NULL for none. */
+    const struct client *client_of;
+    const json_t *wanted;
+    const json_t *key;   /* an API key's limits, of what came of one */
+    const json_t *actor; /* who acts for the subject (RFC 8693 section 4.1) */
+    bool pairwise; /* the subject is; nothing else may name the user */
     int64_t auth_time;
     uint32_t ttl_sec;
 };
 
+enum { SUBJECT_SIZE = 64, CLAIMS_TEXT_MAX = 4096 };
 enum { CLAIMS_ID_SIZE = 23 }; /* a jti: 128 bits */
 /* 128 random bits: a jti, a family. */
 int claims_id(char out[CLAIMS_ID_SIZE], struct err *err) MUST_USE;
@@ -57,6 +65,11 @@ int claims_access_token(struct idp *idp, const struct claims *claims, struct buf
                         char jti[CLAIMS_ID_SIZE], struct err *err) MUST_USE;
 int claims_id_token(struct idp *idp, const struct client *client, const struct claims *claims,
                     struct span access_token, struct buf *out, struct err *err) MUST_USE;
+
+/* May the client see this claim: by its scope, or because it asked for it by name and might ask for
+ * that scope? */
+bool claims_show(const struct client *client, const char *scope, const json_t *wanted,
+                 const char *of_scope, const char *claim);
 
 /* acr.c: how well somebody has signed in, of `amr` (RFC 8176). The higher includes the lower. */
 enum acr { ACR_NONE, ACR_PASSWORD, ACR_MFA, ACR_PHISHING_RESISTANT, ACR_COUNT };
@@ -93,6 +106,7 @@ void clients_touch(struct clients *clients, const char *id);
 int clients_get(struct clients *clients, const char *id, const struct client **out,
                 struct err *err) MUST_USE;
 bool client_may(const struct client *client, const char *grant);
+bool client_may_scope(const struct client *client, const char *scope);
 /* A text of the spec; "" for none. */
 const char *client_text(const struct client *client, const char *name);
 bool client_redirects_to(const struct client *client, const char *uri);
@@ -166,6 +180,9 @@ int form_read(struct serve_request *request, struct form *out) MUST_USE;
 
 /* ------------------------------------------------------------------ OAuth and OpenID Connect */
 
+idp_handler_fn oidc_device_authorization, oidc_device, device_show, device_answer;
+idp_handler_fn oidc_register, oidc_registration;
+idp_handler_fn oidc_frame, oidc_par, oidc_consent, consent_list, consent_revoke;
 idp_handler_fn oidc_authorize, oidc_token, oidc_introspect, oidc_revoke, oidc_userinfo, oidc_logout,
     discovery_openid, discovery_oauth, discovery_jwks;
 
@@ -174,9 +191,18 @@ idp_handler_fn oidc_authorize, oidc_token, oidc_introspect, oidc_revoke, oidc_us
 int check_access_token(struct idp *idp, const char *token, json_t **claims,
                        struct err *err) MUST_USE;
 
+/* The user of an access token that was checked, also of one with a pairwise subject. */
+int check_account(struct idp *idp, const json_t *claims, struct account *out,
+                  struct err *err) MUST_USE;
+
 /* Collections of what was issued. */
 #define GRANT_CODES   "codes"
 #define GRANT_REFRESH "refresh"
+#define REGISTRATIONS  "registrations"
+#define GRANT_DEVICES  "devices"
+#define GRANT_USERCODES "usercodes"
+#define GRANT_REQUESTS "requests"
+#define GRANT_CONSENTS "consents"
 #define GRANT_USED    "used" /* what is good once: assertions */
 
 /* targets.c: resource indicators (RFC 8707). The platform's own URL is one that every client may
@@ -188,6 +214,32 @@ int targets_read(struct idp *idp, const struct client *client, const struct form
                  const json_t *granted, json_t **out, struct err *err) MUST_USE;
 /* The audience of an access token for these targets: a new array. */
 json_t *targets_audience(const struct idp *idp, const json_t *targets, struct span scope) MUST_USE;
+
+/* subject.c: who a user is to a client: the same for all, or one for its sector alone. */
+int subject_of(struct idp *idp, const struct client *client, const char *user, const char *uid,
+               char out[SUBJECT_SIZE], struct err *err) MUST_USE;
+bool subject_is_pairwise(const struct client *client);
+/* The user behind a pairwise subject: {"user","uid"}; ERR_NOT_FOUND. */
+int subject_find(struct idp *idp, const char *subject, json_t **out, struct err *err) MUST_USE;
+
+/* frame.c: session management. The state is for this client; its cookie goes into the answer. */
+int frame_session_state(struct serve_request *request, const char *client, const char *redirect,
+                        const char *session_id, struct buf *out, struct err *err) MUST_USE;
+/* "" takes it away. */
+void frame_set_cookie(struct serve_request *request, const char *session_id);
+
+/* consent.c */
+
+/* Has the user consented to this scope for this client? */
+int consent_is_given(struct idp *idp, const struct session *session, const char *client,
+                     const char *scope, bool *out, struct err *err) MUST_USE;
+struct pushed;
+/* Asks the user; the request must be kept. */
+void consent_ask(struct idp *idp, struct serve_request *request, const struct client *client,
+                 const struct session *session, const struct form *form, const char *scope,
+                 const struct pushed *pushed);
+/* Without it the client asks again. */
+int consent_forget(struct idp *idp, const char *uid, const char *client, struct err *err) MUST_USE;
 
 /* code.c: what an authorization code stands for. */
 int code_make(struct idp *idp, const struct session *session, const struct form *form,
@@ -211,6 +263,14 @@ int refresh_make(struct idp *idp, const struct client *client, const json_t *gra
                  char out[REFRESH_TEXT_SIZE], struct err *err) MUST_USE;
 void refresh_exchange(struct idp *idp, struct serve_request *request, const struct client *client,
                       const struct form *form, const struct binding *binding);
+void device_exchange(struct idp *idp, struct serve_request *request, const struct client *client,
+                     const struct form *form, const struct binding *binding);
+void token_exchange(struct idp *idp, struct serve_request *request, const struct client *client,
+                    const struct form *form, const struct binding *binding);
+/* The keys of a TrustedIssuer can be read. */
+int trusted_admit(const struct kube_change *change, struct err *err) MUST_USE;
+/* What came of an API key is void: the key was changed. */
+int exchange_end_key(struct idp *idp, const char *id, struct err *err) MUST_USE;
 /* The family's record; ERR_NOT_FOUND. A token that was just replaced is good for a moment more, so
  * that an answer that got lost, or two tabs, end no sign-in. */
 enum refresh_age { REFRESH_CURRENT, REFRESH_JUST_REPLACED, REFRESH_OLD };

@@ -48,6 +48,7 @@ static void put_cookie(struct serve_request *request, const char *value, long lo
 void session_drop_cookie(struct serve_request *request)
 {
     put_cookie(request, "", 0);
+    frame_set_cookie(request, "");
 }
 
 /* Only what shows well in a list. */

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "codec/json.h"
+#include "idp/device.h"
 #include "idp/oauth.h"
 #include "jose/jose.h"
 
@@ -32,7 +33,8 @@ void token_fail(struct serve_request *request, const struct err *err)
 /* Only who was granted the scope "drun" gets a token that the platform itself takes: an application
  * that signs users in has no rights of theirs by that. Any other token is for userinfo, or for the
  * resources that were asked for. The caller frees claims.audiences. */
-static struct claims claims_of(const struct idp *idp, const struct token_grant *grant)
+static struct claims claims_of(const struct idp *idp, const struct token_grant *grant,
+                               const char *subject)
 {
     const struct account *account = grant->account;
     const json_t *record = grant->record;
@@ -41,10 +43,12 @@ static struct claims claims_of(const struct idp *idp, const struct token_grant *
     struct span scope = span_str(grant->scope);
 
     return (struct claims){
-        .subject = account->uid,
+        .subject = subject,
         .name = account->name,
         .display = account->display,
-        .email = oauth_scope_has(scope, "email") ? account->email : NULL,
+        .email = account->email,
+        .client_of = grant->client,
+        .pairwise = subject_is_pairwise(grant->client),
         .groups = account->groups,
         .client = grant->client->id,
         .scope = grant->scope,
@@ -56,6 +60,18 @@ static struct claims claims_of(const struct idp *idp, const struct token_grant *
         .binding = grant->binding,
         .ttl_sec = grant->client->access_sec,
     };
+}
+
+/* The claims parameter of the request, checked when it came; NULL for none. */
+static json_t *asked_claims(const json_t *record)
+{
+    const char *text = codec_json_text(record, "claims", NULL);
+    json_t *asked = NULL;
+    struct err err = ERR_INIT;
+
+    if (text == NULL || codec_json_parse(span_str(text), "claims", &asked, &err) < 0)
+        return NULL;
+    return asked;
 }
 
 static void put_member(struct buf *body, const char *name, const char *value)
@@ -122,9 +138,13 @@ int token_issue(struct idp *idp, struct serve_request *request, const struct tok
                 struct token_issued *issued, struct err *err)
 {
     struct token_grant full = *grant;
-    struct claims claims = claims_of(idp, grant);
-    CLEANUP_JSON json_t *audiences = (json_t *)(uintptr_t)claims.audiences;
+    char subject[SUBJECT_SIZE];
 
+    TRY(subject_of(idp, grant->client, grant->account->name, grant->account->uid, subject, err));
+    struct claims claims = claims_of(idp, grant, subject);
+    CLEANUP_JSON json_t *audiences = (json_t *)(uintptr_t)claims.audiences;
+    CLEANUP_JSON json_t *asked = asked_claims(grant->record);
+    claims.wanted = json_object_get(asked, "id_token");
     if (full.family == NULL && refresh_is_due(grant)) {
         TRY(claims_id(issued->family, err));
         full.family = issued->family;
@@ -234,6 +254,8 @@ static const struct grant_type {
     {"authorization_code", code_exchange},
     {"refresh_token", refresh_exchange},
     {"client_credentials", client_credentials},
+    {DEVICE_GRANT, device_exchange},
+    {"urn:ietf:params:oauth:grant-type:token-exchange", token_exchange},
 };
 
 static const struct grant_type *find_grant(const char *name)

@@ -42,10 +42,10 @@ static void refuse_token(struct serve_request *request, unsigned status, const c
 }
 
 static void reply_claims(struct serve_request *request, const struct account *account,
-                         const char *scope)
+                         const char *subject, const char *scope)
 {
     struct span granted = span_str(scope);
-    CLEANUP_JSON json_t *body = json_pack("{s:s}", "sub", account->uid);
+    CLEANUP_JSON json_t *body = json_pack("{s:s}", "sub", subject);
 
     if (oauth_scope_has(granted, "profile")) {
         json_object_set_new(body, "preferred_username", json_string(account->name));
@@ -94,11 +94,10 @@ void oidc_userinfo(struct idp *idp, struct serve_request *request)
         refuse_token(request, 401, "invalid_token", err.msg);
     else if (!oauth_scope_has(span_str(scope_of(claims)), "openid"))
         refuse_token(request, 403, "insufficient_scope", "the token has not the scope openid");
-    else if (account_load_same(idp, codec_json_text(claims, "preferred_username", ""),
-                               codec_json_text(claims, "sub", ""), &account, &err) < 0)
+    else if (check_account(idp, claims, &account, &err) < 0)
         refuse_token(request, 401, "invalid_token", "the user is not there any more");
     else
-        reply_claims(request, &account, scope_of(claims));
+        reply_claims(request, &account, codec_json_text(claims, "sub", ""), scope_of(claims));
 }
 
 /* ------------------------------------------------------------------ signing out */

@@ -239,7 +239,7 @@ static bool has_one_sector(const json_t *spec, const json_t *uris)
     return true;
 }
 
-static void validate_logout(const json_t *spec, const json_t *uris, struct kube_causes *causes)
+static void validate_subjects(const json_t *spec, const json_t *uris, struct kube_causes *causes)
 {
     static const char *const uri_fields[] = {"backchannelLogoutUri", "frontchannelLogoutUri"};
     const char *subject = json_string_value(json_object_get(spec, "subjectType"));
@@ -252,6 +252,11 @@ static void validate_logout(const json_t *spec, const json_t *uris, struct kube_
             kube_cause(causes, "FieldValueInvalid", path, "Invalid value: \"%s\": %s", uri,
                        redirect_fault(uri));
     }
+    if (subject != NULL && strcmp(subject, "pairwise") == 0 &&
+        has_text(json_object_get(spec, "scopes"), "drun"))
+        kube_cause(causes, "FieldValueForbidden", "spec.scopes",
+                   "Forbidden: the platform knows its users by name, so \"drun\" and pairwise "
+                   "subjects exclude each other");
     if (subject != NULL && strcmp(subject, "pairwise") == 0 && !has_one_sector(spec, uris))
         kube_cause(causes, "FieldValueRequired", "spec.sectorIdentifier",
                    "Required value: redirect URIs of several hosts need it for pairwise subjects");
@@ -285,7 +290,7 @@ static void validate(const json_t *object, const json_t *old UNUSED, struct kube
         kube_cause(causes, "FieldValueInvalid", "spec.tokenEndpointAuthMethod",
                    "Invalid value: \"%s\": none is for public clients, and for them only", method);
     validate_keys(spec, method == NULL ? "" : method, causes);
-    validate_logout(spec, uris, causes);
+    validate_subjects(spec, uris, causes);
 }
 
 const struct kube_kind kube_oidc_client = {

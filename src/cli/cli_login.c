@@ -3,6 +3,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "cli/client.h"
+#include "cli/device.h"
 #include "cli/local.h"
 #include "cli/sign_in.h"
 #include "codec/json.h"
@@ -18,6 +19,7 @@ const struct cli_option cli_login_options[] = {
     {"--data", "DIR", "the data directory of a platform on this machine"},
     {"--ca", "FILE", "authority of the server's certificate, PEM; it is remembered"},
     {"--no-browser", NULL, "print an address, take the code that it shows"},
+    {"--device", NULL, "print a code to type in at an address, and wait: for machines without a browser"},
     {0}};
 
 enum { CODE_MAX = 4096, CA_MAX = 256 * 1024, TIMEOUT_MS = 20000 };
@@ -25,6 +27,7 @@ enum { CODE_MAX = 4096, CA_MAX = 256 * 1024, TIMEOUT_MS = 20000 };
 struct request {
     struct client_options options;
     bool no_browser;
+    bool device;
 };
 
 /* ------------------------------------------------------------------ which platform */
@@ -181,6 +184,17 @@ static void say_who(const struct login *login, const json_t *metadata)
            codec_json_text(user, "preferred_username", sub));
 }
 
+static int with_code(const struct request *request, struct login *login, struct sign_in *sign_in,
+                     struct err *err)
+{
+    TRY(sign_in_begin(sign_in, err));
+    if (request->no_browser)
+        TRY(by_paste(sign_in, login->server, err));
+    else
+        TRY(by_browser(sign_in, err));
+    return exchange(login, sign_in, err);
+}
+
 static int login(const struct request *request, struct err *err)
 {
     CLEANUP(login_free) struct login login = LOGIN_INIT;
@@ -189,12 +203,11 @@ static int login(const struct request *request, struct err *err)
 
     TRY(choose_platform(&request->options, &login, err));
     TRY(discover(&login, &sign_in, &metadata, err));
-    TRY(sign_in_begin(&sign_in, err));
-    if (request->no_browser)
-        TRY(by_paste(&sign_in, login.server, err));
+    if (request->device)
+        TRY(device_sign_in(
+            &login, codec_json_text(metadata, "device_authorization_endpoint", ""), err));
     else
-        TRY(by_browser(&sign_in, err));
-    TRY(exchange(&login, &sign_in, err));
+        TRY(with_code(request, &login, &sign_in, err));
     TRY(login_save(&login, err));
     say_who(&login, metadata);
     return 0;
@@ -204,8 +217,10 @@ static void take(void *ctx, const struct cli_args *args)
 {
     struct request *request = ctx;
 
-    if (!client_take_option(&request->options, args))
-        request->no_browser = true;
+    if (client_take_option(&request->options, args))
+        return;
+    request->device |= strcmp(args->option, "--device") == 0;
+    request->no_browser |= strcmp(args->option, "--no-browser") == 0;
 }
 
 int cli_login(int argc, char **argv)

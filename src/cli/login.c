@@ -145,14 +145,13 @@ void login_put_form(const char *const *form, struct buf *out)
     }
 }
 
-int login_post(const struct login *login, const char *url, const char *const *form, json_t **answer,
-               struct err *err)
+static int post(const struct login *login, const char *url, const char *const *form,
+                struct fetch_answer *got, struct err *err)
 {
     static const char *const headers[] = {"Content-Type: application/x-www-form-urlencoded",
                                           "Accept: application/json", NULL};
     CLEANUP(buf_free_wiped) struct buf body = BUF_INIT(LOGIN_MAX);
     CLEANUP(fetch_free_ptr) struct fetch *fetch = NULL;
-    CLEANUP(fetch_answer_free) struct fetch_answer got = FETCH_ANSWER_INIT;
     struct fetch_options options = {.ca_pem = span_str(login->ca_pem), .timeout_ms = TIMEOUT_MS};
 
     login_put_form(form, &body);
@@ -160,7 +159,25 @@ int login_post(const struct login *login, const char *url, const char *const *fo
     struct fetch_request request = {
         .method = "POST", .url = url, .headers = headers, .body = buf_span(&body)};
     TRY(fetch_new(&options, &fetch, err));
-    TRY(fetch_run(fetch, &request, &got, err));
+    return fetch_run(fetch, &request, got, err);
+}
+
+int login_ask(const struct login *login, const char *url, const char *const *form,
+              unsigned *status, json_t **answer, struct err *err)
+{
+    CLEANUP(fetch_answer_free) struct fetch_answer got = FETCH_ANSWER_INIT;
+
+    TRY(post(login, url, form, &got, err));
+    *status = got.status;
+    return codec_json_parse(buf_span(&got.body), "the platform's answer", answer, err);
+}
+
+int login_post(const struct login *login, const char *url, const char *const *form, json_t **answer,
+               struct err *err)
+{
+    CLEANUP(fetch_answer_free) struct fetch_answer got = FETCH_ANSWER_INIT;
+
+    TRY(post(login, url, form, &got, err));
     if (got.status >= 400)
         return client_refusal(got.status, buf_span(&got.body), err);
     if (answer == NULL)

@@ -92,6 +92,9 @@ int jose_jwt_verify(const struct jose_keys *keys, struct span token,
  * be. Never for a decision. */
 int jose_jwt_peek(struct span token, json_t **out_claims, struct err *err) MUST_USE;
 
+/* The kid in its header; false when there is none. */
+bool jose_jwt_kid(struct span token, char out[JOSE_KID_MAX + 1]);
+
 /* ---------------------------------------------------------------- signing */
 
 /* Appends the signature of the bytes as JWS has it: 64 bytes r || s for ES256, 64 for EdDSA, the

@@ -87,6 +87,20 @@ int jose_token_read(struct span text, struct jose_token *out, struct err *err)
     return read_token(text, false, out, err);
 }
 
+bool jose_jwt_kid(struct span text, char out[JOSE_KID_MAX + 1])
+{
+    CLEANUP(jose_token_free) struct jose_token token = {0};
+    struct err err = ERR_INIT;
+
+    if (jose_token_read(text, &token, &err) < 0)
+        return false;
+    const char *kid = codec_json_text(token.header, "kid", NULL);
+    if (kid == NULL || strlen(kid) > JOSE_KID_MAX)
+        return false;
+    snprintf(out, JOSE_KID_MAX + 1, "%s", kid);
+    return true;
+}
+
 static const struct jose_key *find_key(const struct jose_keys *keys, const json_t *header)
 {
     const char *kid = codec_json_text(header, "kid", NULL);

@@ -159,13 +159,16 @@ static bool know_client(struct visit *visit)
 /* What the client has signed is kept at once: from here on nobody can change it. */
 static bool take_object(struct visit *visit)
 {
-    struct request_object_expect expect = {.keys = visit->client->keys,
-                                           .client_id = visit->client->id,
+    struct request_object_expect expect = {.client_id = visit->client->id,
                                            .issuer = visit->idp->url,
                                            .now = clock_wall_sec()};
     const char *text = visit->form.value[FORM_REQUEST];
     struct err err = ERR_INIT;
 
+    if (client_keys(visit->idp, visit->client, text, &expect.keys, &err) < 0) {
+        reply_err(visit->request, &err);
+        return false;
+    }
     if (request_object_read(&expect, text, visit->request->http->arena, &visit->form, &err) < 0)
         return refuse_user(visit, err.msg);
     visit->form.value[FORM_CLIENT_ID] = visit->client->id;

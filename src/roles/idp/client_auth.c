@@ -11,6 +11,7 @@
 #include "crypto/x509_client.h"
 #include "idp/assertion.h"
 #include "idp/oauth.h"
+#include "idp/remote_keys.h"
 
 /* What the request shows. */
 struct credentials {
@@ -60,6 +61,21 @@ static int use_up(struct idp *idp, const struct client *client, const struct ass
     return record_put_new(idp, GRANT_USED, id, record, err);
 }
 
+int client_keys(struct idp *idp, const struct client *client, const char *token,
+                const struct jose_keys **out, struct err *err)
+{
+    CLEANUP_FREE char *owner = mem_printf("OidcClient/%.100s", client->id);
+    struct remote_source source = {
+        .owner = owner,
+        .uri = client_text(client, "jwksUri"),
+        .ca_pem = client_text(client, "ca"),
+        .private_network = json_is_true(json_object_get(client->spec, "privateNetwork"))};
+
+    *out = client->keys;
+    return source.uri[0] == '\0' ? 0
+                                 : remote_keys_find(idp->remote_keys, &source, token, out, err);
+}
+
 static int check_assertion(struct idp *idp, struct serve_request *request,
                            const struct client *client, const char *text, struct err *err)
 {
@@ -68,12 +84,12 @@ static int check_assertion(struct idp *idp, struct serve_request *request,
     CLEANUP_FREE char *mtls_url = mem_printf("%s%s", idp->mtls_url, request->http->path);
     const char *const audiences[] = {idp->url, token_url, own_url,
                                      idp->mtls_url[0] == '\0' ? NULL : mtls_url, NULL};
-    struct assertion_expect expect = {.keys = client->keys,
-                                      .client_id = client->id,
+    struct assertion_expect expect = {.client_id = client->id,
                                       .audiences = audiences,
                                       .now = clock_wall_sec()};
     struct assertion assertion;
 
+    TRY(client_keys(idp, client, text, &expect.keys, err));
     TRY(assertion_check(&expect, text, &assertion, err));
     if (use_up(idp, client, &assertion, err) == 0)
         return 0;

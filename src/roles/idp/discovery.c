@@ -58,6 +58,8 @@ static const char constants[] =
     "\"require_request_uri_registration\":false,"
     "\"require_pushed_authorization_requests\":false,"
     "\"require_signed_request_object\":false,"
+    "\"backchannel_logout_supported\":true,"
+    "\"backchannel_logout_session_supported\":true,"
     "\"frontchannel_logout_supported\":true,"
     "\"frontchannel_logout_session_supported\":true,"
     "\"authorization_response_iss_parameter_supported\":true";

@@ -11,7 +11,10 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "crypto/crypto.h"
+#include "egress/egress.h"
 #include "idp/idp_internal.h"
+#include "idp/logout.h"
+#include "idp/remote_keys.h"
 #include "idp/table.h"
 #include "role/settings.h"
 
@@ -89,6 +92,14 @@ static int load_pepper(struct idp *idp, struct err *err)
     return store_flush(idp->store, err);
 }
 
+static void on_peer(void *ctx, enum role_id peer)
+{
+    struct idp *idp = ctx;
+
+    if (peer == ROLE_EXPORTER)
+        egress_reconnected(idp->egress);
+}
+
 static int start(struct idp *idp, struct err *err)
 {
     struct serve_config config = {
@@ -117,6 +128,11 @@ static int start(struct idp *idp, struct err *err)
     idp->throttle = throttle_new();
     idp->clients = clients_new(idp);
     idp->members = members_new(idp);
+    TRY(egress_new(role_loop(idp->role), role_waiting_peer(idp->role, ROLE_EXPORTER), &idp->egress,
+                   err));
+    role_on_peer(idp->role, on_peer, idp);
+    idp->remote_keys = remote_keys_new(idp);
+    idp->logout = logout_new(idp);
     TRY(publish_new(idp, &idp->publish, err));
     TRY(signer_new(idp, &idp->signer, err));
     config.store = idp->store;
@@ -131,6 +147,9 @@ static void release(struct idp *idp)
 {
     hasher_free(idp->hasher);
     serve_free(idp->serve);
+    egress_free(idp->egress);
+    remote_keys_free(idp->remote_keys);
+    logout_free(idp->logout);
     publish_free(idp->publish);
     signer_free(idp->signer);
     members_free(idp->members);

@@ -42,6 +42,9 @@ struct idp {
     struct clients *clients;
     struct members *members;
     struct publish *publish;
+    struct egress *egress;
+    struct remote_keys *remote_keys;
+    struct logout *logout;
     struct loop_source *tidy;
     size_t tidy_turn; /* the collection that is swept next, and from where */
     char *tidy_from;

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "idp/oauth.h"
+#include "jose/jose.h"
 
 static int check_key(struct idp *idp, const char *text, struct auth_principal *out, struct err *err)
 {
@@ -28,11 +29,42 @@ static void put_text(struct buf *body, const char *name, struct span text)
 
 /* ------------------------------------------------------------------ introspection */
 
-static void reply_inactive(struct serve_request *request)
+/* RFC 9701: the answer as a JWT, for resource servers that must be able to show it later. */
+static int sign_answer(struct idp *idp, struct serve_request *request, const struct client *client,
+                       struct err *err)
 {
-    buf_reset(&request->answer->body);
-    buf_put_str(&request->answer->body, "{\"active\":false}");
-    reply_body(request, 200);
+    CLEANUP(buf_free_wiped) struct buf payload = BUF_INIT(JOSE_TOKEN_MAX);
+    struct buf *body = &request->answer->body;
+    const char *alg = client_text(client, "introspectionSignedResponseAlg");
+
+    buf_printf(&payload, "{\"iat\":%lld", (long long)clock_wall_sec());
+    put_text(&payload, "iss", span_str(idp->url));
+    put_text(&payload, "aud", span_str(client->id));
+    buf_put_str(&payload, ",\"token_introspection\":");
+    buf_put_span(&payload, buf_span(body));
+    buf_put_u8(&payload, '}');
+    buf_reset(body);
+    TRY(buf_check(&payload, "the answer", err));
+    return signer_sign(idp->signer, sign_alg_by_name(span_str(alg[0] == '\0' ? "RS256" : alg)),
+                       "token-introspection+jwt", buf_span(&payload), body, err);
+}
+
+static void reply_introspection(struct idp *idp, struct serve_request *request,
+                                const struct client *client)
+{
+    static const char jwt[] = "application/token-introspection+jwt";
+    const char *accept = http_request_header(request->http, "Accept");
+    struct err err = ERR_INIT;
+
+    if (accept == NULL || strstr(accept, jwt) == NULL) {
+        reply_body(request, 200);
+    } else if (sign_answer(idp, request, client, &err) < 0) {
+        reply_retry_after(request, 1);
+        reply_oauth(request, 503, "temporarily_unavailable", err.msg);
+    } else {
+        http_answer_header(request->answer, "Cache-Control", "no-store");
+        serve_answer(request, 200, jwt);
+    }
 }
 
 static bool introspect_key(struct idp *idp, struct serve_request *request, const char *text)
@@ -50,7 +82,6 @@ static bool introspect_key(struct idp *idp, struct serve_request *request, const
     put_text(body, "username", auth_text(&principal, principal.name));
     put_text(body, "jti", auth_text(&principal, principal.credential));
     buf_put_u8(body, '}');
-    reply_body(request, 200);
     return true;
 }
 
@@ -77,7 +108,6 @@ static bool introspect_access(struct idp *idp, struct serve_request *request, co
         codec_json_put(value, body);
     }
     buf_put_u8(body, '}');
-    reply_body(request, 200);
     return true;
 }
 
@@ -100,7 +130,6 @@ static bool introspect_refresh(struct idp *idp, struct serve_request *request,
     put_text(body, "client_id", span_str(client->id));
     put_text(body, "scope", span_str(codec_json_text(record, "scope", "")));
     buf_put_u8(body, '}');
-    reply_body(request, 200);
     return true;
 }
 
@@ -129,8 +158,11 @@ void oidc_introspect(struct idp *idp, struct serve_request *request)
                      ? introspect_key(idp, request, token)
                      : introspect_access(idp, request, token) ||
                            introspect_refresh(idp, request, client, token);
-    if (!known)
-        reply_inactive(request);
+    if (!known) {
+        buf_reset(&request->answer->body);
+        buf_put_str(&request->answer->body, "{\"active\":false}");
+    }
+    reply_introspection(idp, request, client);
 }
 
 /* ------------------------------------------------------------------ revocation */

@@ -19,12 +19,17 @@ static int unwrap(struct idp *idp, struct serve_request *request, const struct c
                   struct form *form)
 {
     struct request_object_expect expect = {
-        .keys = client->keys, .client_id = client->id, .issuer = idp->url, .now = clock_wall_sec()};
+        .client_id = client->id, .issuer = idp->url, .now = clock_wall_sec()};
     const char *text = form->value[FORM_REQUEST];
     struct err err = ERR_INIT;
 
     if (text == NULL)
         return 0;
+    if (client_keys(idp, client, text, &expect.keys, &err) < 0) {
+        reply_retry_after(request, 1);
+        reply_oauth(request, 503, "temporarily_unavailable", err.msg);
+        return -1;
+    }
     if (request_object_read(&expect, text, request->http->arena, form, &err) == 0)
         return 0;
     refuse(request, "invalid_request_object", err.msg);

@@ -114,6 +114,10 @@ bool client_redirects_to(const struct client *client, const char *uri);
 void client_put_scope(const struct client *client, struct span wanted, struct buf *out);
 /* client_auth.c: the client that makes a request with these form fields; NULL when it was answered.
  * A public client says its name alone. */
+struct jose_keys;
+/* Its public keys, wherever they are; NULL for none. ERR_UNAVAILABLE: they are being fetched. */
+int client_keys(struct idp *idp, const struct client *client, const char *token,
+                const struct jose_keys **out, struct err *err) MUST_USE;
 const struct client *client_of(struct idp *idp, struct serve_request *request,
                                const struct form *form);
 int client_admit(struct idp *idp, struct kube_change *change, struct err *err) MUST_USE;

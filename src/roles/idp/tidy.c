@@ -41,6 +41,7 @@ static void on_tidy(void *ctx)
         {GRANT_REFRESH, until_is_over},
         {GRANT_USED, until_is_over},
         {GRANT_REQUESTS, until_is_over},
+        {"logins", until_is_over},
         {GRANT_DEVICES, until_is_over},
         {GRANT_USERCODES, until_is_over},
         {"links", until_is_over},

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "idp/device.h"
+#include "idp/logout.h"
 #include "idp/oauth.h"
 #include "jose/jose.h"
 
@@ -149,6 +150,8 @@ int token_issue(struct idp *idp, struct serve_request *request, const struct tok
         TRY(claims_id(issued->family, err));
         full.family = issued->family;
     }
+    TRY(logout_note(idp, claims.sid, grant->client, grant->account->name, grant->account->uid,
+                    err));
     TRY(put_tokens(idp, &full, &claims, issued, &request->answer->body, err));
     reply_event(request, AUDIT_TOKEN_ISSUED, AUDIT_SOURCE_TOKEN, grant->account->name,
                 grant->account->uid);

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "codec/json.h"
+#include "idp/remote_keys.h"
 #include "jose/jose.h"
 #include "snapshot/policy.h"
 
@@ -86,7 +87,7 @@ int trusted_admit(const struct kube_change *change, struct err *err)
     CLEANUP(jose_keys_free_ptr) struct jose_keys *keys = NULL;
     const json_t *spec = json_object_get(change->object, "spec");
 
-    if (change->object == NULL)
+    if (change->object == NULL || json_object_get(spec, "jwks") == NULL)
         return 0;
     if (jose_keys_from_jwks(json_object_get(spec, "jwks"), &keys, err) == 0)
         return 0;
@@ -128,7 +129,14 @@ static int find_issuer(struct idp *idp, const char *issuer, json_t **spec, struc
 static int verify(struct idp *idp, const json_t *spec, const char *text, json_t **claims,
                   struct err *err)
 {
-    CLEANUP(jose_keys_free_ptr) struct jose_keys *keys = NULL;
+    CLEANUP(jose_keys_free_ptr) struct jose_keys *own = NULL;
+    const struct jose_keys *keys;
+    const char *uri = codec_json_text(spec, "jwksUri", "");
+    struct remote_source source = {
+        .owner = "TrustedIssuer",
+        .uri = uri,
+        .ca_pem = codec_json_text(spec, "ca", ""),
+        .private_network = json_is_true(json_object_get(spec, "privateNetwork"))};
     const json_t *audiences = json_object_get(spec, "audiences");
     struct jose_expect expect = {.issuer = codec_json_text(spec, "issuer", ""),
                                  .audience = idp->url,
@@ -136,7 +144,12 @@ static int verify(struct idp *idp, const json_t *spec, const char *text, json_t 
                                  .skew_sec = AUTH_SKEW_SEC};
     size_t count = json_array_size(audiences);
 
-    TRY(jose_keys_from_jwks(json_object_get(spec, "jwks"), &keys, err));
+    if (uri[0] != '\0')
+        TRY(remote_keys_find(idp->remote_keys, &source, text, &keys, err));
+    else
+        TRY(jose_keys_from_jwks(json_object_get(spec, "jwks"), &own, err));
+    if (uri[0] == '\0')
+        keys = own;
     for (size_t i = 0; i < NUM_MAX(count, (size_t)1); i++) {
         err_clear(err);
         if (count > 0)

@@ -32,7 +32,11 @@ static const struct kube_shape rule_shape = {
 
 static const struct kube_field spec_fields[] = {
     {"issuer", KUBE_STRING, "The iss of its tokens.", .flags = KUBE_REQUIRED, .format = KUBE_URL},
-    {"jwks", KUBE_ANY, "Its public keys.", .flags = KUBE_REQUIRED},
+    {"jwks", KUBE_ANY, "Its public keys themselves."},
+    {"jwksUri", KUBE_STRING, "Where its public keys are.", .format = KUBE_URL},
+    {"privateNetwork", KUBE_BOOL, "The jwksUri may lead to a private address."},
+    {"ca", KUBE_STRING, "The authority of its certificate, PEM; by default the system's.",
+     .max = 32768},
     {"audiences", KUBE_LIST, "What aud must be, or hold; by default this platform's URL.",
      .item = KUBE_STRING, .list = KUBE_SET, .max = 16},
     {"rules", KUBE_LIST, "The first that fits counts.", .item = KUBE_OBJECT, .shape = &rule_shape,
@@ -81,10 +85,14 @@ static const struct kube_column columns[] = {
 
 static void validate(const json_t *object, const json_t *old UNUSED, struct kube_causes *causes)
 {
-    const json_t *rules = json_object_get(json_object_get(object, "spec"), "rules");
+    const json_t *spec = json_object_get(object, "spec");
+    const json_t *rules = json_object_get(spec, "rules");
     const json_t *rule;
     size_t i;
 
+    if ((json_object_get(spec, "jwks") == NULL) == (json_object_get(spec, "jwksUri") == NULL))
+        kube_cause(causes, "FieldValueRequired", "spec.jwks",
+                   "Required value: one of jwks and jwksUri");
     json_array_foreach (rules, i, rule) {
         const char *subject = json_string_value(json_object_get(rule, "subject"));
         char path[64];

@@ -121,7 +121,7 @@ static void put_upstreams(const struct gateway_conf *conf, struct buf *out)
         if (conf->socket[i] != NULL)
             buf_printf(out,
                        "    upstream drun_%s {\n        server \"unix:%s\" max_fails=0;\n"
-                       "        keepalive 16;\n    }\n",
+                       "        keepalive 64;\n    }\n",
                        owner_names[i], conf->socket[i]);
     buf_put_str(out, "    map $http_upgrade $drun_connection {\n        default upgrade;\n"
                      "        \"\" \"\";\n    }\n");

@@ -803,24 +803,27 @@ def test_introspection_as_a_signed_answer(idp):
 def test_the_session_frame_notices_the_end(idp, user):
     from playwright.sync_api import sync_playwright
     browser = idp.sign_in(user)
-    who, _ = app(idp)
-    where = location(browser, idp, client_id=who)
+    origin = idp.url  # of one site: what browsers do to cookies of others is theirs to choose
+    who, _ = app(idp, redirectUris=[origin + "/callback"])
+    where = location(browser, idp, client_id=who, redirect_uri=origin + "/callback")
     state = requests.utils.unquote(where.headers["Location"].split("session_state=")[1])
     assert "SameSite=None" in where.headers["Set-Cookie"]
     with sync_playwright() as play:
         chromium = play.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         context = chromium.new_context(ignore_https_errors=True)
         for cookie in browser.cookies:
-            context.add_cookies([{"name": cookie.name, "value": cookie.value, "domain": "127.0.0.1", "path": "/", "secure": True, "sameSite": "None"}])
+            context.add_cookies([{"name": cookie.name, "value": cookie.value, "url": idp.url, "secure": True, "sameSite": "None"}])
         page = context.new_page()
-        # Another origin of the same site, as third-party cookies go: the frame is asked by the RP's page.
-        page.route("https://app.example/**", lambda route: route.fulfill(body="<html></html>", content_type="text/html"))
-        page.goto("https://app.example/")
-        ask = """async ([url, message]) => {
-            const frame = document.createElement('iframe'); frame.src = url; document.body.append(frame);
-            await new Promise(done => frame.onload = done);
-            return new Promise(done => { addEventListener('message', e => done(e.data)); frame.contentWindow.postMessage(message, new URL(url).origin) })
-        }"""
+        page.set_default_timeout(20000)
+        page.goto(origin + "/oauth2/jwks")
+        ask = """([url, message]) => Promise.race([
+            new Promise(done => {
+                addEventListener('message', e => done(e.data))
+                const frame = document.createElement('iframe'); frame.src = url
+                frame.onload = () => frame.contentWindow.postMessage(message, new URL(url).origin)
+                document.body.append(frame)
+            }),
+            new Promise(done => setTimeout(done, 10000, 'no answer'))])"""
         frame = idp.url + "/oauth2/frame"
         assert page.evaluate(ask, [frame, f"{who} {state}"]) == "unchanged"
         assert page.evaluate(ask, [frame, "nonsense"]) == "error"

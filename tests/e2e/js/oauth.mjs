@@ -101,9 +101,8 @@ const commands = {
   async introspect() {
     const as = await server()
     const answer = await oauth.introspectionRequest(as, client, await clientAuth(), input.token, { requestJwtResponse: !!input.jwt })
-    const clone = answer.clone()
     const claims = await oauth.processIntrospectionResponse(as, { ...client, ...(input.alg ? { introspection_signed_response_alg: input.alg } : {}) }, answer)
-    if (input.jwt) await oauth.validateApplicationLevelSignature(as, clone)
+    if (input.jwt) await oauth.validateApplicationLevelSignature(as, answer)
     return { claims }
   },
 

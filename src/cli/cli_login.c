@@ -19,7 +19,8 @@ const struct cli_option cli_login_options[] = {
     {"--data", "DIR", "the data directory of a platform on this machine"},
     {"--ca", "FILE", "authority of the server's certificate, PEM; it is remembered"},
     {"--no-browser", NULL, "print an address, take the code that it shows"},
-    {"--device", NULL, "print a code to type in at an address, and wait: for machines without a browser"},
+    {"--device", NULL,
+     "print a code to type in at an address, and wait: for machines without a browser"},
     {0}};
 
 enum { CODE_MAX = 4096, CA_MAX = 256 * 1024, TIMEOUT_MS = 20000 };
@@ -204,8 +205,8 @@ static int login(const struct request *request, struct err *err)
     TRY(choose_platform(&request->options, &login, err));
     TRY(discover(&login, &sign_in, &metadata, err));
     if (request->device)
-        TRY(device_sign_in(
-            &login, codec_json_text(metadata, "device_authorization_endpoint", ""), err));
+        TRY(device_sign_in(&login, codec_json_text(metadata, "device_authorization_endpoint", ""),
+                           err));
     else
         TRY(with_code(request, &login, &sign_in, err));
     TRY(login_save(&login, err));

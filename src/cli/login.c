@@ -162,8 +162,8 @@ static int post(const struct login *login, const char *url, const char *const *f
     return fetch_run(fetch, &request, got, err);
 }
 
-int login_ask(const struct login *login, const char *url, const char *const *form,
-              unsigned *status, json_t **answer, struct err *err)
+int login_ask(const struct login *login, const char *url, const char *const *form, unsigned *status,
+              json_t **answer, struct err *err)
 {
     CLEANUP(fetch_answer_free) struct fetch_answer got = FETCH_ANSWER_INIT;
 

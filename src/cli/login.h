@@ -45,8 +45,8 @@ void login_put_form(const char *const *form, struct buf *out);
 int login_post(const struct login *login, const char *url, const char *const *form, json_t **answer,
                struct err *err) MUST_USE;
 /* The same, whatever the status is. */
-int login_ask(const struct login *login, const char *url, const char *const *form,
-              unsigned *status, json_t **answer, struct err *err) MUST_USE;
+int login_ask(const struct login *login, const char *url, const char *const *form, unsigned *status,
+              json_t **answer, struct err *err) MUST_USE;
 /* Takes the tokens out of a token endpoint's answer. */
 int login_take_tokens(struct login *login, const json_t *answer, struct err *err) MUST_USE;
 

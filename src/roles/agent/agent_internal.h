@@ -3,7 +3,7 @@
 #ifndef DRUN_AGENT_INTERNAL_H
 #define DRUN_AGENT_INTERNAL_H
 
-#include "agent/report.h"
+#include "report/report.h"
 #include "audit/audit.h"
 #include "codec/json.h"
 #include "oci/runtime.h"

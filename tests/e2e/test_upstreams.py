@@ -89,6 +89,15 @@ def call(platform, token, name="gemma", **more):
                             json={"model": f"demo/{name}", "messages": PROMPT, "max_tokens": 4, **more})
 
 
+def wait_for_answer(platform, token, name="gemma", timeout=20):
+    """Until it can be called; says what was answered instead."""
+    deadline = time.monotonic() + timeout
+    while (answer := call(platform, token, name, max_tokens=1)).status_code != 200:
+        status = get(platform, "demo", "modelservices", name).get("status")
+        assert time.monotonic() < deadline, f"{answer.status_code} {answer.text}\n{status}\n{platform.text()[-3000:]}"
+        time.sleep(0.05)
+
+
 def delete(platform, name):
     assert platform.request("DELETE", f"/apis/drun.io/v1/namespaces/demo/modelservices/{name}", platform.operator_token()).status_code == 200
 
@@ -182,10 +191,10 @@ def test_a_secret_that_changes_is_used_without_a_restart(serving, outside, demo_
     assert refused.status_code == 502 and refused.json()["error"]["code"] == "upstream_refused", refused.text
     assert "Retry-After" in refused.headers
     apply(serving, secret("sk-second"))
-    serving.wait_until("the new key", lambda: call(serving, demo_key).status_code == 200, timeout=10)
+    wait_for_answer(serving, demo_key, timeout=10)
     outside.restart()
     apply(serving, secret(outside.key))
-    serving.wait_until("the old key", lambda: call(serving, demo_key).status_code == 200, timeout=10)
+    wait_for_answer(serving, demo_key, timeout=10)
     assert serving.roles()["exporter"] == exporter
 
 
@@ -198,9 +207,9 @@ def test_a_wrong_key_and_a_missing_secret_are_told(serving, outside, demo_key):
     answer = call(serving, demo_key, "wrong")
     assert answer.status_code == 503 and "Retry-After" in answer.headers, answer.text
     apply(serving, secret(outside.key, "wrong"))
-    serving.wait_until("the right key", lambda: call(serving, demo_key, "wrong").status_code == 200, timeout=10)
+    wait_for_answer(serving, demo_key, "wrong", timeout=10)
     apply(serving, secret(outside.key, "nothing"))
-    serving.wait_until("the Secret", lambda: call(serving, demo_key, "missing").status_code == 200, timeout=10)
+    wait_for_answer(serving, demo_key, "missing", timeout=10)
     for name in ("wrong", "missing", "keyless"):
         delete(serving, name)
 
@@ -228,7 +237,7 @@ def test_an_engine_that_is_down_is_a_clean_error_and_comes_back(serving, outside
     answer = call(serving, demo_key)
     assert answer.status_code in (502, 503) and "Retry-After" in answer.headers and answer.json()["error"]["message"], answer.text
     outside.start()
-    serving.wait_until("an answer", lambda: call(serving, demo_key).status_code == 200, timeout=40)
+    wait_for_answer(serving, demo_key, timeout=40)
 
 
 def test_an_engine_that_is_silent_is_given_up_on(serving, outside, demo_key):
@@ -261,7 +270,7 @@ def test_a_certificate_that_is_not_trusted_or_of_another_is_refused(serving, out
     assert answer.status_code in (502, 503), answer.text
     assert not any("POST" in line for line in outside.calls()[calls:]), "nothing was sent"
     outside.restart()
-    serving.wait_until("an answer", lambda: call(serving, demo_key).status_code == 200, timeout=40)
+    wait_for_answer(serving, demo_key, timeout=40)
 
 
 def test_a_name_that_nobody_has_is_told(serving, outside):
@@ -293,7 +302,7 @@ def test_one_tenants_damaged_bundle_keeps_no_other_from_changing(serving, outsid
     apply(serving, service(outside, "broken", caBundle=broken))
     wait_for_reason(serving, "InvalidUpstream", "broken")
     apply(serving, service(outside, "after"))
-    serving.wait_until("the one after it", lambda: call(serving, demo_key, "after").status_code == 200, timeout=20)
+    wait_for_answer(serving, demo_key, "after")
     for name in ("broken", "after"):
         delete(serving, name)
 
@@ -304,12 +313,12 @@ def test_one_tenants_damaged_bundle_keeps_no_other_from_changing(serving, outsid
 def test_a_change_of_the_object_is_live_within_a_second(serving, outside, demo_key):
     apply(serving, service(outside, "quick"))
     began = time.monotonic()
-    serving.wait_until("the new one", lambda: call(serving, demo_key, "quick", max_tokens=1).status_code == 200, timeout=20)
+    wait_for_answer(serving, demo_key, "quick")
     took = time.monotonic() - began
     delete(serving, "quick")
     gone = serving.wait_until("its end", lambda: call(serving, demo_key, "quick").status_code == 404, timeout=5)
     assert gone
-    print(f"live after {took:.2f} s")
+    assert took < 5, took  # a loaded machine; alone it is a fraction of a second
 
 
 def test_a_killed_exporter_comes_back_and_calls_work_again(serving, demo_key):
@@ -317,28 +326,28 @@ def test_a_killed_exporter_comes_back_and_calls_work_again(serving, demo_key):
     nginx = children(old)
     serving.kill("exporter")
     serving.wait_for_role("exporter", old)
-    serving.wait_until("an answer", lambda: call(serving, demo_key).status_code == 200, timeout=20)
+    wait_for_answer(serving, demo_key)
     serving.wait_until("the end of the old nginx", lambda: not any(os.path.exists(f"/proc/{pid}") for pid in nginx), timeout=20)
 
 
 def test_a_killed_nginx_comes_back(serving, demo_key):
     (master,) = [int(p) for p in subprocess.run(["pgrep", "-P", str(serving.roles()["exporter"])], capture_output=True, text=True).stdout.split()]
     os.kill(master, signal.SIGKILL)
-    serving.wait_until("an answer", lambda: call(serving, demo_key).status_code == 200, timeout=20)
+    wait_for_answer(serving, demo_key)
 
 
 def test_killed_neighbours_do_no_harm(serving, demo_key, outside):
     for role in ("secrets", "api"):
         serving.wait_for_role(role, serving.kill(role))
     serving.wait_until("the platform", lambda: serving.request("GET", "/version").status_code == 200)
-    assert serving.wait_until("an answer", lambda: call(serving, demo_key).status_code == 200, timeout=20)
+    wait_for_answer(serving, demo_key)
     serving.wait_until("secrets", lambda: serving.request("GET", "/api/v1/namespaces/demo/secrets", serving.operator_token()).status_code == 200)
     outside.restart(key="sk-third")
     apply(serving, secret("sk-third"))
-    serving.wait_until("the new key", lambda: call(serving, demo_key).status_code == 200, timeout=20)
+    wait_for_answer(serving, demo_key)
     outside.restart()
     apply(serving, secret(outside.key))
-    serving.wait_until("the old key", lambda: call(serving, demo_key).status_code == 200, timeout=20)
+    wait_for_answer(serving, demo_key)
 
 
 def test_a_private_address_is_refused_unless_the_operator_allows_it(own_platform, outside):

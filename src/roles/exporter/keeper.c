@@ -140,10 +140,19 @@ static bool has_taken(const struct keeper *keeper)
     return has_file(keeper->current, name);
 }
 
+/* The keys are in it, and it was read. */
+static void forget_conf(const struct keeper *keeper)
+{
+    CLEANUP_FREE char *path = mem_printf("%s/nginx.conf", keeper->own_dir);
+
+    unlink(path);
+}
+
 static void on_look(void *ctx)
 {
     struct keeper *keeper = ctx;
     struct upstream *upstream;
+    bool all = true;
 
     if (keeper->current == NULL)
         return;
@@ -157,8 +166,13 @@ static void on_look(void *ctx)
         loop_rearm(keeper->look, LOOK_MS, 0);
         return;
     }
-    LIST_FOREACH (upstream, &keeper->upstreams->list, entry)
+    forget_conf(keeper);
+    LIST_FOREACH (upstream, &keeper->upstreams->list, entry) {
         upstream_tell(upstream);
+        all = all && (!upstream_is_served(upstream) || keeper_is_live(keeper, upstream->id));
+    }
+    if (!all)
+        loop_rearm(keeper->look, LOOK_MS, 0);
 }
 
 /* ------------------------------------------------------------------ nginx */

@@ -198,16 +198,17 @@ bool nginx_conf_put(const struct upstreams *upstreams, const char *own_dir, cons
 
     put_process(own_dir, dir, out);
     put_common(out);
-    buf_printf(out,
-               "    server {\n        listen \"unix:%s/taken.%llu.sock\";\n        return 204;\n"
-               "    }\n",
-               dir, (unsigned long long)generation);
     LIST_FOREACH (upstream, &upstreams->list, entry) {
         if (!upstream_is_served(upstream))
             continue;
         put_upstream(upstream, own_dir, dir, out);
         any = true;
     }
+    /* The last: nginx opens them in turn, so that with this one all are open. */
+    buf_printf(out,
+               "    server {\n        listen \"unix:%s/taken.%llu.sock\";\n        return 204;\n"
+               "    }\n",
+               dir, (unsigned long long)generation);
     buf_put_str(out, "}\n");
     return any;
 }

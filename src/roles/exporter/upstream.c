@@ -287,6 +287,10 @@ struct upstream *upstream_new(struct upstreams *all, const char *namespace, cons
 
 void upstream_free(struct upstream *upstream)
 {
+    CLEANUP_FREE char *authorities =
+        mem_printf("%s/ca-%s.pem", role_own_run_dir(upstream->all->exporter->role), upstream->id);
+
+    unlink(authorities);
     LIST_REMOVE(upstream, entry);
     loop_remove(upstream->all->exporter->loop, upstream->timer);
     secret_free(upstream->key);

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Outside engines: called through the gateway like an engine in a sandbox, with a key that no client, no gateway and no
 api ever sees."""
-import base64
 import json
 import os
 import pathlib
@@ -13,7 +12,7 @@ import openai
 import pytest
 
 from outside_engine import ENGINE, MODEL, OutsideEngine
-from platform_process import Platform
+from platform_process import DRUN, ROOT, Platform
 from test_models import PROMPT, apply, client, get, key, namespace, phase, tenant
 
 pytestmark = pytest.mark.skipif(not (MODEL.exists() and ENGINE.exists()),
@@ -319,6 +318,18 @@ def test_a_change_of_the_object_is_live_within_a_second(serving, outside, demo_k
     gone = serving.wait_until("its end", lambda: call(serving, demo_key, "quick").status_code == 404, timeout=5)
     assert gone
     assert took < 5, took  # a loaded machine; alone it is a fraction of a second
+
+
+def test_the_readme_tells_the_truth(serving, outside, demo_key):
+    text = (ROOT / "README.md").read_text().split("## Bring your own engine")[1].split("```yaml\n")[1].split("```")[0]
+    for theirs, ours in (("sk-PROVIDER-KEY", "'" + outside.key + "'"), ("provider-large", "outside-model"),
+                         ("https://api.example.com/v1", f"{outside.url()}\n    caBundle: {json.dumps(outside.ca)}")):
+        assert theirs in text
+        text = text.replace(theirs, ours)
+    done = subprocess.run([DRUN, "apply", "--data", serving.data, "-f", "-"], input=text, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    wait_for_answer(serving, demo_key, "large")
+    delete(serving, "large")
 
 
 def test_a_killed_exporter_comes_back_and_calls_work_again(serving, demo_key):

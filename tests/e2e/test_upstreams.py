@@ -209,6 +209,10 @@ def test_a_wrong_key_and_a_missing_secret_are_told(serving, outside, demo_key):
     wait_for_answer(serving, demo_key, "wrong", timeout=10)
     apply(serving, secret(outside.key, "nothing"))
     wait_for_answer(serving, demo_key, "missing", timeout=10)
+    gone = serving.request("DELETE", "/api/v1/namespaces/demo/secrets/nothing", serving.operator_token())
+    assert gone.status_code == 200, gone.text
+    wait_for_reason(serving, "SecretMissing", "missing", timeout=10)
+    assert call(serving, demo_key, "missing").status_code == 503
     for name in ("wrong", "missing", "keyless"):
         delete(serving, name)
 
@@ -372,3 +376,8 @@ def test_a_private_address_is_refused_unless_the_operator_allows_it(own_platform
     listed = platform.request("GET", "/apis/audit.drun.io/v1/auditevents?event=drun.egress.denied&limit=5", platform.operator_token())
     assert "ModelService/demo/gemma" in listed.text, listed.text
     assert not children(platform.roles()["exporter"]), "no nginx for nothing"
+
+
+def test_a_network_that_is_none_is_named_at_the_start(own_platform):
+    failed = own_platform.try_start("--set", "egress-networks=10.1.0.1/16")
+    assert failed.returncode != 0 and "egress-networks" in failed.stderr and "10.1.0.1/16" in failed.stderr, failed.stderr

@@ -84,6 +84,8 @@ static int start(struct exporter *exporter, struct err *err)
 {
     /* An arena a thread would cost more than it gains. */
     (void)mallopt(M_ARENA_MAX, 2);
+    /* A name server that is silent holds a thread no longer than this. */
+    (void)setenv("RES_OPTIONS", "timeout:2 attempts:2", 1);
     TRY(read_networks(exporter, err));
     TRY(role_lock_down(exporter->role, &promises, err));
     TRY(pool_new(exporter->loop, &exporter->pool, err));

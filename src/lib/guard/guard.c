@@ -139,13 +139,33 @@ static void hidden(struct guard *guard, size_t detector, size_t len)
         guard_found(guard, &found);
 }
 
+/* A run of ASCII stands for itself. */
+static void copy_plain(struct guard *guard)
+{
+    const uint8_t *p = guard->raw + guard->decoded;
+    size_t left = guard->raw_len - guard->decoded;
+    uint32_t *map = guard->map + guard->norm_len;
+    size_t len = 0;
+
+    while (len < left && p[len] < 0x80)
+        len++;
+    if (len == 0)
+        return;
+    memcpy(guard->norm + guard->norm_len, p, len);
+    for (size_t i = 0; i <= len; i++)
+        map[i] = (uint32_t)(guard->decoded + i);
+    text_saw_plain(&guard->state, p[len - 1]);
+    guard->norm_len += len;
+    guard->decoded += len;
+}
+
 static void normalise(struct guard *guard, bool last)
 {
     uint32_t point;
     uint8_t bytes[4];
     enum text_hidden kind;
 
-    while (guard->decoded < guard->raw_len) {
+    for (copy_plain(guard); guard->decoded < guard->raw_len; copy_plain(guard)) {
         const uint8_t *p = guard->raw + guard->decoded;
         size_t len = text_decode(p, guard->raw_len - guard->decoded, &point);
         if (len == 0 && !last)

@@ -33,7 +33,7 @@ static void decode_64(struct span run, struct buf *out)
 
 static unsigned value_16(uint8_t c)
 {
-    return c <= '9' ? c - '0' : (c | 0x20U) - 'a' + 10;
+    return c <= '9' ? c - (unsigned)'0' : (c | 0x20U) - 'a' + 10;
 }
 
 static void decode_16(struct span run, size_t before, struct buf *out)

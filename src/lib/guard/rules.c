@@ -2,6 +2,7 @@
 #include "guard/rules.h"
 
 #include "base/mem.h"
+#include "scanner/scanner.h"
 
 enum { MATCH_LIMIT = 100000 };
 
@@ -60,6 +61,7 @@ int guard_rules_new(struct guard_rules **out, struct err *err)
     struct guard_rules *rules = mem_new(sizeof(*rules));
     int result = 0;
 
+    rules->sound = scanner_is_sound();
     rules->count = guard_table_len + ENCODING_COUNT;
     for (size_t i = 0; i < rules->count && result == 0; i++)
         result = compile_one(rules, i, err);
@@ -118,6 +120,6 @@ bool rules_candidates(const struct guard_rules *rules, hs_scratch_t *scratch, st
                       bool candidates[RULES_MAX])
 {
     memset(candidates, 0, RULES_MAX * sizeof(candidates[0]));
-    return hs_scan(rules->all, (const char *)text.p, (unsigned)text.len, 0, scratch, note,
-                   candidates) == HS_SUCCESS;
+    return rules->sound && hs_scan(rules->all, (const char *)text.p, (unsigned)text.len, 0, scratch,
+                                   note, candidates) == HS_SUCCESS;
 }

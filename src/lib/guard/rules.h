@@ -16,6 +16,7 @@ enum { RULES_MAX = GUARD_DETECTORS_MAX + ENCODING_COUNT };
 struct guard_rules {
     pcre2_code *code[RULES_MAX]; /* NULL: no pattern */
     size_t count;
+    bool sound; /* libhs can be relied on */
     hs_database_t *all;
     hs_scratch_t *scratch; /* to be cloned */
     pcre2_match_context *limits;

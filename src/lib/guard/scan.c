@@ -146,12 +146,15 @@ static void look_for(struct guard *guard, size_t number, bool last)
         guard->hold[number] = start;
 }
 
-/* Nothing of it matches in full; only what begins near the end may still come. */
-static void skip_to_end(struct guard *guard, size_t number, bool last)
+/* Nothing of it matches in full; only what begins near the end may still come. True when that is
+ * looked for. */
+static bool skip_to_end(struct guard *guard, size_t number, bool last)
 {
     size_t near = guard->norm_len - NUM_MIN(guard->norm_len, (size_t)GUARD_WINDOW);
 
     guard->resume[number] = NUM_MAX(guard->resume[number], last ? guard->norm_len : near);
+    guard->hold[number] = NOT_HELD;
+    return !last;
 }
 
 void guard_scan(struct guard *guard, bool last)
@@ -165,8 +168,8 @@ void guard_scan(struct guard *guard, bool last)
     for (size_t i = 0; i < guard->rules->count; i++) {
         if (!guard->enabled[i])
             continue;
-        if (told && !candidates[i])
-            skip_to_end(guard, i, last);
+        if (told && !candidates[i] && !skip_to_end(guard, i, last))
+            continue;
         look_for(guard, i, last);
     }
 }

@@ -189,3 +189,11 @@ size_t text_normalise(struct text_state *state, uint32_t point, uint8_t out[4],
     state->right_to_left |= is_right_to_left(point);
     return encode(folded, out);
 }
+
+void text_saw_plain(struct text_state *state, uint8_t last)
+{
+    state->before = last;
+    state->unseen = 0;
+    state->selectors = 0;
+    state->flag = false;
+}

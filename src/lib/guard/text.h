@@ -29,4 +29,7 @@ size_t text_decode(const uint8_t *p, size_t left, uint32_t *point);
 size_t text_normalise(struct text_state *state, uint32_t point, uint8_t out[4],
                       enum text_hidden *hidden);
 
+/* The same for a run of ASCII, by its last character: it stands for itself. */
+void text_saw_plain(struct text_state *state, uint8_t last);
+
 #endif

@@ -330,7 +330,9 @@ int kube_server_new(const struct kube_config *config, struct kube_server **out, 
     if (server->config.watch_sec == 0)
         server->config.watch_sec = 3600;
     LIST_INIT(&server->watches);
+    server->collector = kube_collector_new();
     if (crypto_random(server->continue_key, sizeof(server->continue_key), err) < 0) {
+        kube_collector_free(server->collector);
         free(server);
         return -1;
     }
@@ -344,6 +346,7 @@ void kube_server_free(struct kube_server *server)
         return;
     INVARIANT(LIST_EMPTY(&server->watches));
     json_decref(server->openapi_paths);
+    kube_collector_free(server->collector);
     mem_wipe(server->continue_key, sizeof(server->continue_key));
     free(server);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the agent asks of api (docs/PROTOCOL.agent).
+ * What is asked of api. By the agent (docs/PROTOCOL.agent):
  *
  * next: u64 epoch, u64 place, both 0 at first. The answer comes when there is an object that
  * changed behind this place: u64 epoch, u64 place, and JSON {"kind", "namespace", "name",
@@ -8,10 +8,18 @@
  * from nothing.
  *
  * status: JSON {"kind", "namespace", "name", "status"}.
+ *
+ * By the other owners of kinds (docs/PROTOCOL.owners):
+ *
+ * emptied: JSON {"namespace", "uid", "held", "example"}: how much of a namespace that is going the
+ * asker still has, 0 when nothing.
+ *
+ * owner: JSON {"group", "kind", "namespace", "name", "uid"}: is there an object of api's with that
+ * uid? One byte, 1 or 0; ERR_INVALID for a kind that is not api's.
  */
 #ifndef DRUN_WIRE_ORDERS_H
 #define DRUN_WIRE_ORDERS_H
 
-enum api_message { API_NEXT = 1, API_STATUS = 2 };
+enum api_message { API_NEXT = 1, API_STATUS = 2, API_EMPTIED = 3, API_OWNER = 4 };
 
 #endif

@@ -24,8 +24,17 @@ static const struct kube_kind *const kinds[] = {
     &kube_subject_access_review,
     &kube_local_subject_access_review,
     &kube_self_subject_review,
+    &kube_token_review,
     NULL,
 };
+
+bool api_serves(const struct kube_kind *kind)
+{
+    for (size_t i = 0; kinds[i] != NULL; i++)
+        if (kinds[i] == kind)
+            return true;
+    return false;
+}
 
 static void on_changed(void *ctx, const struct kube_change *change)
 {
@@ -54,6 +63,7 @@ static void release(struct api *api)
 {
     serve_free(api->serve);
     orders_free(api->orders);
+    ends_free(api->ends);
     policy_free(api->policy);
     kube_store_free(api->objects);
     store_close(api->store);
@@ -68,6 +78,7 @@ static int start(struct api *api, struct err *err)
         .changed = on_changed,
         .after_flush = after_flush,
         .after_discard = after_discard,
+        .emptied = ends_emptied,
         .ctx = api,
     };
 
@@ -77,6 +88,7 @@ static int start(struct api *api, struct err *err)
     config.storage = kube_store_storage(api->objects);
     TRY(policy_new(api, &api->policy, err));
     api->orders = orders_new(api);
+    api->ends = ends_new();
     TRY(serve_new(&config, &api->serve, err));
     TRY(defaults_make(api, err));
     TRY(policy_load(api->policy, err));

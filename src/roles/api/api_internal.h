@@ -15,7 +15,11 @@ struct api {
     struct serve *serve;
     struct policy *policy;
     struct orders *orders;
+    struct ends *ends;
 };
+
+/* Is it one of this role's kinds? */
+bool api_serves(const struct kube_kind *kind);
 
 /* ------------------------------------------------------------------ policy.c: the policy snapshot
  */
@@ -46,6 +50,14 @@ void orders_touch(struct orders *orders, const struct kube_kind *kind, const cha
                   const char *name);
 /* The batch is durable: answers an agent that waits. */
 void orders_follow(struct orders *orders);
+
+/* ------------------------------------------------------------------ ends.c: namespaces that go */
+
+struct ends;
+struct ends *ends_new(void) MUST_USE;
+void ends_free(struct ends *ends);
+serve_emptied_fn ends_emptied;
+ipc_handler_fn ends_handle_emptied, ends_handle_owner;
 
 /* ------------------------------------------------------------------ admit.c, defaults.c */
 

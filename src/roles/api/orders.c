@@ -226,6 +226,9 @@ static int handle_status(void *ctx, struct ipc_request *request, struct buf *rep
 static const struct ipc_message messages[] = {
     {API_NEXT, "next", IPC_FROM(ROLE_AGENT), 16, 0, handle_next},
     {API_STATUS, "status", IPC_FROM(ROLE_AGENT), IPC_BODY_MAX, 0, handle_status},
+    {API_EMPTIED, "emptied", IPC_FROM(ROLE_IDP) | IPC_FROM(ROLE_SECRETS), 4096, 0,
+     ends_handle_emptied},
+    {API_OWNER, "owner", IPC_FROM(ROLE_IDP) | IPC_FROM(ROLE_SECRETS), 4096, 0, ends_handle_owner},
     {0},
 };
 

@@ -95,6 +95,8 @@ static int start(struct idp *idp, struct err *err)
         .admit = idp_admit,
         .changed = idp_changed,
         .narrow = apikey_narrow,
+        .emptied = namespace_emptied,
+        .owner_is_gone = idp_owner_is_gone,
         .prepare = prepare,
         .after_flush = after_flush,
         .ctx = idp,

@@ -11,7 +11,7 @@
 
 #include <jansson.h>
 
-#define IDP_AUDIENCE "drun"
+#define IDP_AUDIENCE AUTH_AUDIENCE
 
 enum {
     IDP_SECRET_SIZE = 44, /* 256 random bits in base64url, and a NUL */
@@ -373,6 +373,16 @@ void apikey_changed(struct idp *idp, const struct kube_change *change);
 /* The record beside the object: {"digest", "uid" of the owner}. */
 int apikey_secret(struct idp *idp, const char *namespace, const char *name, json_t **out,
                   struct err *err) MUST_USE;
+
+/* ------------------------------------------------------------------ namespaces.c */
+
+#define NAMESPACE_TOKENS "accounttokens"
+
+/* A token of this service account may be alive until then. */
+int namespace_note_token(struct idp *idp, const char *namespace, const char *subject, int64_t until,
+                         struct err *err) MUST_USE;
+serve_emptied_fn namespace_emptied;
+kube_owner_fn idp_owner_is_gone;
 
 /* ------------------------------------------------------------------ the rest */
 

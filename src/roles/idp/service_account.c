@@ -87,6 +87,7 @@ static int issue(struct idp *idp, const char *namespace, const char *name, json_
     char ends[CLOCK_TEXT_SIZE];
 
     TRY(claims_access_token(idp, &claims, &token, jti, err));
+    TRY(namespace_note_token(idp, namespace, subject, clock_wall_sec() + ttl, err));
     clock_format_sec(clock_wall_sec() + ttl, ends);
     json_object_set_new(body, "apiVersion", json_string("authentication.k8s.io/v1"));
     json_object_set_new(body, "kind", json_string("TokenRequest"));

@@ -244,8 +244,9 @@ static int serve_resource(struct kube_call *call)
     if (!kube_serves(call->server, call->kind))
         return kube_refuse_missing_path(call);
     if (call->other != NULL)
-        return strcmp(call->request->method, "POST") == 0 ? kube_do_token(call)
-                                                          : refuse_method(call);
+        return strcmp(call->verb, "create") == 0 && (call->other->verbs & KUBE_CREATE) != 0
+                   ? kube_do_token(call)
+                   : refuse_method(call);
     return run_verb(call);
 }
 

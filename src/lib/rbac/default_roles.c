@@ -64,7 +64,7 @@ static const struct default_role roles[] = {
        "pods/log pods/status resourcequotas resourcequotas/status serviceaccounts services"},
       {READ, "batch", "cronjobs cronjobs/status jobs jobs/status"},
       {READ, "networking.k8s.io", "networkpolicies"},
-      {READ, "drun.io", "models modelservices modelservices/status"}}},
+      {READ, "drun.io", "models modelservices modelservices/status modelservices/log"}}},
     {"system:discovery",
      NULL,
      NULL,
@@ -91,7 +91,8 @@ static const struct default_role roles[] = {
      {{EVERYTHING, "core", "namespaces serviceaccounts configmaps resourcequotas limitranges"},
       {READ, "core", "pods pods/log pods/status events"},
       {EVERYTHING, "drun.io",
-       "users groups oidcclients apikeys models modelservices modelservices/status imagepolicies "
+       "users groups oidcclients apikeys models modelservices modelservices/status modelservices/log "
+       "imagepolicies "
        "backuppolicies alertroutes"},
       {READ, "drun.io", "controls"},
       {EVERYTHING, "node.k8s.io", "runtimeclasses"},

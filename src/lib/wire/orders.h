@@ -9,6 +9,10 @@
  *
  * status: JSON {"kind", "namespace", "name", "status"}.
  *
+ * An order of the kind "Log" asks for what an engine says: {"id", "follow", "previous",
+ * "tailLines"}. log: u64 id, u8 part, and bytes: its text, or the sentence that refuses it.
+ * ERR_GONE when nobody reads it any more.
+ *
  * By the other owners of kinds (docs/PROTOCOL.owners):
  *
  * emptied: JSON {"namespace", "uid", "held", "example"}: how much of a namespace that is going the
@@ -20,6 +24,14 @@
 #ifndef DRUN_WIRE_ORDERS_H
 #define DRUN_WIRE_ORDERS_H
 
-enum api_message { API_NEXT = 1, API_STATUS = 2, API_EMPTIED = 3, API_OWNER = 4 };
+enum api_message {
+    API_NEXT = 1,
+    API_STATUS = 2,
+    API_EMPTIED = 3,
+    API_OWNER = 4,
+    API_LOG = 5,
+};
+
+enum api_log_part { API_LOG_MORE, API_LOG_END, API_LOG_REFUSED };
 
 #endif

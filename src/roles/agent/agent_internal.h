@@ -12,6 +12,7 @@
 
 struct follow;
 struct host;
+struct engine_log;
 struct models;
 struct search;
 struct services;
@@ -22,6 +23,7 @@ struct agent {
     struct models *models;     /* Model objects: import, unseal */
     struct services *services; /* ModelService objects: sandboxes */
     struct follow *follow;     /* api's orders */
+    struct engine_log *engine_log;         /* who reads what engines say */
     struct search *search;     /* of the disk, under way; or NULL */
 };
 

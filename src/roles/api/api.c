@@ -61,7 +61,10 @@ static void after_discard(void *ctx)
 
 static void release(struct api *api)
 {
+    if (api->logs != NULL)
+        logs_stop(api->logs);
     serve_free(api->serve);
+    logs_free(api->logs);
     orders_free(api->orders);
     ends_free(api->ends);
     policy_free(api->policy);
@@ -73,6 +76,7 @@ static int start(struct api *api, struct err *err)
 {
     struct serve_config config = {
         .role = api->role,
+        .route = logs_route,
         .kinds = kinds,
         .admit = api_admit,
         .changed = on_changed,
@@ -89,6 +93,7 @@ static int start(struct api *api, struct err *err)
     TRY(policy_new(api, &api->policy, err));
     api->orders = orders_new(api);
     api->ends = ends_new();
+    TRY(logs_new(api, &api->logs, err));
     TRY(serve_new(&config, &api->serve, err));
     TRY(defaults_make(api, err));
     TRY(policy_load(api->policy, err));

@@ -159,6 +159,11 @@ static void forget_gone(struct orders *orders, uint64_t place)
  * damaged, or larger than a message) is passed over, so that it keeps nothing else back. */
 static int tell_next(struct orders *orders, uint64_t place, struct buf *out)
 {
+    buf_reset(out);
+    buf_put_u64(out, orders->epoch);
+    buf_put_u64(out, place);
+    if (logs_put_order(orders->api->logs, out))
+        return 1;
     for (struct order *order; (order = next_after(orders, place)) != NULL; place = order->place) {
         struct err err = ERR_INIT;
         buf_reset(out);
@@ -182,6 +187,8 @@ static int handle_next(void *ctx, struct ipc_request *request, struct buf *reply
 
     TRY(cursor_done(&cursor, "the agent's question", err));
     orders->wants = epoch == orders->epoch ? place : 0;
+    if (epoch == 0)
+        logs_agent_is_new(api->logs);
     forget_gone(orders, orders->wants);
     /* What is not durable yet may still be taken back: the agent hears of it after the batch. */
     if (!store_needs_flush(api->store) && tell_next(orders, orders->wants, reply) == 1)
@@ -226,6 +233,7 @@ static int handle_status(void *ctx, struct ipc_request *request, struct buf *rep
 static const struct ipc_message messages[] = {
     {API_NEXT, "next", IPC_FROM(ROLE_AGENT), 16, 0, handle_next},
     {API_STATUS, "status", IPC_FROM(ROLE_AGENT), IPC_BODY_MAX, 0, handle_status},
+    {API_LOG, "log", IPC_FROM(ROLE_AGENT), IPC_BODY_MAX, 0, logs_handle_piece},
     {API_EMPTIED, "emptied", IPC_FROM(ROLE_IDP) | IPC_FROM(ROLE_SECRETS), 4096, 0,
      ends_handle_emptied},
     {API_OWNER, "owner", IPC_FROM(ROLE_IDP) | IPC_FROM(ROLE_SECRETS), 4096, 0, ends_handle_owner},

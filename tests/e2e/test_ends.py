@@ -112,6 +112,21 @@ def test_tokens_of_service_accounts_end_with_their_namespace(cluster, platform):
     cluster.delete("namespaces", None, ns)
 
 
+def test_tokens_end_with_their_service_account(cluster, platform, ns):
+    cluster.account(ns, "eve", rule("", "configmaps", "list"))
+    cluster.call("POST", path_of("serviceaccounts", ns, "nobody") + "/token", 404, json={})
+    token = cluster.call("POST", path_of("serviceaccounts", ns, "eve") + "/token", 201, json={}).json()["status"]["token"]
+    eve = Cluster(platform, token)
+    eve.list("configmaps", ns)
+    cluster.delete("serviceaccounts", ns, "eve")
+    platform.wait_until("the end of the token", lambda: eve.call("GET", "/version").status_code == 401)
+    cluster.create("serviceaccounts", ns, {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "eve"}})
+    token = cluster.call("POST", path_of("serviceaccounts", ns, "eve") + "/token", 201, json={}).json()["status"]["token"]
+    platform.wait_until("the new account's token", lambda: Cluster(platform, token).call(
+        "GET", path_of("configmaps", ns)).status_code == 200)
+    assert eve.call("GET", "/version").status_code == 401
+
+
 def test_every_removal_is_in_the_audit_log(cluster, platform):
     ns = cluster.namespace("logged")
     cluster.create("secrets", ns, SECRET)

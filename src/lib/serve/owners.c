@@ -29,16 +29,21 @@ void serve_tell_emptied(struct role *role, const char *namespace, const char *ui
         log_error("serve.emptied", &err);
 }
 
+int serve_ask_uid(struct role *role, const struct kube_kind *kind, const char *namespace,
+                  const char *name, struct buf *uid, struct err *err)
+{
+    CLEANUP_JSON json_t *message = json_pack("{s:s, s:s, s:s, s:s}", "group", kind->group, "kind",
+                                             kind->kind, "namespace", namespace, "name", name);
+
+    return ask(role, API_OWNER, message, uid, err);
+}
+
 bool serve_ask_owner_is_gone(struct role *role, const struct kube_kind *kind, const char *namespace,
                              const char *name, const char *uid)
 {
-    CLEANUP(buf_free) struct buf reply = BUF_INIT(16);
-    CLEANUP_JSON json_t *message =
-        json_pack("{s:s, s:s, s:s, s:s, s:s}", "group", kind->group, "kind", kind->kind,
-                  "namespace", namespace, "name", name, "uid", uid);
+    CLEANUP(buf_free) struct buf found = BUF_INIT(256);
     struct err err = ERR_INIT;
 
-    if (ask(role, API_OWNER, message, &reply, &err) < 0)
-        return false;
-    return reply.len == 1 && reply.data[0] == 0;
+    return serve_ask_uid(role, kind, namespace, name, &found, &err) == 0 &&
+           strcmp(buf_text(&found), uid) != 0;
 }

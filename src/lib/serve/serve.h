@@ -110,6 +110,9 @@ bool serve_authorize(struct serve_request *request, const struct serve_action *a
 /* For a role that may call api: what to answer `emptied` and `owner_is_gone` with. */
 void serve_tell_emptied(struct role *role, const char *namespace, const char *uid,
                         const struct kube_left *left);
+/* The uid of an object of api's; empty when there is none. */
+int serve_ask_uid(struct role *role, const struct kube_kind *kind, const char *namespace,
+                  const char *name, struct buf *uid, struct err *err) MUST_USE;
 bool serve_ask_owner_is_gone(struct role *role, const struct kube_kind *kind, const char *namespace,
                              const char *name, const char *uid);
 

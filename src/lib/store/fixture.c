@@ -130,7 +130,7 @@ static bool find_bin(char *out, size_t size)
     return ok;
 }
 
-static pid_t spawn(const struct passwd *as, const char *bin, const char *name, char *const argv[])
+static pid_t spawn(const struct passwd *as, const char *bin, const char *name, char *argv[])
 {
     char path[160];
     pid_t pid = fork();
@@ -148,6 +148,7 @@ static pid_t spawn(const struct passwd *as, const char *bin, const char *name, c
         _exit(126);
     /* A server does not outlive its test. SIGQUIT is its way to stop at once. */
     prctl(PR_SET_PDEATHSIG, SIGQUIT);
+    argv[0] = path; /* it finds its kin beside itself */
     execv(path, argv);
     _exit(127);
 }

@@ -18,8 +18,8 @@
  * emptied: JSON {"namespace", "uid", "held", "example"}: how much of a namespace that is going the
  * asker still has, 0 when nothing.
  *
- * owner: JSON {"group", "kind", "namespace", "name", "uid"}: is there an object of api's with that
- * uid? One byte, 1 or 0; ERR_INVALID for a kind that is not api's.
+ * owner: JSON {"group", "kind", "namespace", "name"}: the uid of api's object, as text; nothing
+ * when there is none. ERR_INVALID for a kind that is not api's.
  */
 #ifndef DRUN_WIRE_ORDERS_H
 #define DRUN_WIRE_ORDERS_H

@@ -149,14 +149,12 @@ int ends_handle_owner(void *ctx, struct ipc_request *request, struct buf *reply,
     if (kind == NULL || !api_serves(kind))
         return err_set(err, ERR_INVALID, "the kind \"%s\" is not api's",
                        codec_json_text(message, "kind", ""));
-    int found =
-        kube_object_get(serve_kube(api->serve), kind, codec_json_text(message, "namespace", ""),
-                        codec_json_text(message, "name", ""), &object, err);
-    if (found < 0 && err->code != ERR_NOT_FOUND)
-        return -1;
-    const char *uid = codec_json_text(json_object_get(object, "metadata"), "uid", "");
-    bool same = found == 0 && strcmp(uid, codec_json_text(message, "uid", "")) == 0;
-    err_clear(err);
-    buf_put_u8(reply, same);
+    if (kube_object_get(serve_kube(api->serve), kind, codec_json_text(message, "namespace", ""),
+                        codec_json_text(message, "name", ""), &object, err) < 0) {
+        if (err->code != ERR_NOT_FOUND)
+            return -1;
+        err_clear(err);
+    }
+    buf_put_str(reply, codec_json_text(json_object_get(object, "metadata"), "uid", ""));
     return IPC_ANSWER;
 }

@@ -23,6 +23,7 @@
 enum { OPEN_MAX = 32, ANSWER_SEC = 10, TAIL_MAX = 1000000 };
 
 struct wanted {
+    struct logs *logs;
     uint64_t id;
     char *namespace, *name;
     json_t *order;
@@ -141,7 +142,8 @@ static int open_log(struct api *api, struct serve_request *request, const char *
         return err_set(err, ERR_LIMITED, "%d logs are being read already; try again later",
                        OPEN_MAX);
     struct wanted *wanted = mem_new(sizeof(*wanted));
-    *wanted = (struct wanted){.id = ++logs->last_id,
+    *wanted = (struct wanted){.logs = logs,
+                              .id = ++logs->last_id,
                               .namespace = mem_strdup(namespace),
                               .name = mem_strdup(name),
                               .order = json_incref(order),
@@ -196,17 +198,18 @@ void logs_agent_is_new(struct logs *logs)
     struct wanted *wanted;
 
     LIST_FOREACH (wanted, &logs->list, entry) {
-        wanted->sent = wanted->sent && wanted->stream != NULL;
+        wanted->sent = wanted->stream != NULL; /* who has no answer yet is asked for again */
         if (wanted->stream != NULL)
             http_stream_end(wanted->stream);
     }
 }
 
+/* The agent is told when it next has something to say. */
 static void on_close(void *ctx)
 {
     struct wanted *wanted = ctx;
 
-    wanted->stream = NULL; /* the agent is told when it next has something */
+    forget(wanted->logs, wanted);
 }
 
 /* The first piece: the answer begins. */
@@ -230,24 +233,6 @@ static struct wanted *find(struct logs *logs, uint64_t id)
     return NULL;
 }
 
-static int gone(struct logs *logs, struct wanted *wanted, struct err *err)
-{
-    if (wanted != NULL)
-        forget(logs, wanted);
-    return err_set(err, ERR_GONE, "nobody reads this log any more");
-}
-
-/* Ends it for us; the connection goes on until all of it is read. */
-static void end(struct logs *logs, struct wanted *wanted)
-{
-    struct http_stream *stream = wanted->stream;
-
-    if (stream != NULL)
-        http_stream_end(stream);
-    else
-        forget(logs, wanted);
-}
-
 int logs_handle_piece(void *ctx, struct ipc_request *request, struct buf *reply UNUSED,
                       struct err *err)
 {
@@ -259,8 +244,8 @@ int logs_handle_piece(void *ctx, struct ipc_request *request, struct buf *reply 
     struct span bytes = cursor_bytes(&cursor, cursor.left);
 
     TRY(cursor_done(&cursor, "a piece of a log", err));
-    if (wanted == NULL || (wanted->request == NULL && wanted->stream == NULL))
-        return gone(logs, wanted, err);
+    if (wanted == NULL)
+        return err_set(err, ERR_GONE, "nobody reads this log any more");
     if (part == API_LOG_REFUSED && wanted->request != NULL) {
         CLEANUP_FREE char *why = mem_strndup((const char *)bytes.p, bytes.len);
         refuse_later(wanted, ERR_INVALID, why);
@@ -271,7 +256,7 @@ int logs_handle_piece(void *ctx, struct ipc_request *request, struct buf *reply 
         begin(wanted);
     http_stream_write(wanted->stream, bytes);
     if (part != API_LOG_MORE)
-        end(logs, wanted);
+        http_stream_end(wanted->stream); /* the connection goes on until all of it is read */
     return IPC_ANSWER;
 }
 
@@ -289,8 +274,6 @@ static void on_tick(void *ctx)
         next = LIST_NEXT(wanted, entry);
         if (wanted->request != NULL && now - wanted->asked_sec >= ANSWER_SEC) {
             refuse_later(wanted, ERR_UNAVAILABLE, "the agent does not answer; try again later");
-            forget(logs, wanted);
-        } else if (wanted->request == NULL && wanted->stream == NULL) {
             forget(logs, wanted);
         }
     }

@@ -120,6 +120,7 @@ static int start(struct idp *idp, struct err *err)
     TRY(serve_new(&config, &idp->serve, err));
     TRY(publish_load(idp->publish, err));
     TRY(setup_start(idp, err));
+    TRY(namespaces_start(idp, err));
     return tidy_start(idp, err);
 }
 
@@ -136,6 +137,7 @@ static void release(struct idp *idp)
     kube_store_free(idp->objects);
     store_close(idp->store);
     free(idp->tidy_from);
+    free(idp->tokens_from);
     mem_wipe(idp->pepper, sizeof(idp->pepper));
 }
 

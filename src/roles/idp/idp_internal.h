@@ -42,6 +42,7 @@ struct idp {
     struct loop_source *tidy;
     size_t tidy_turn; /* the collection that is swept next, and from where */
     char *tidy_from;
+    char *tokens_from;      /* the account that is looked up next */
     char url[IDP_URL_SIZE]; /* of the platform; the issuer */
     unsigned operator_uid;  /* who runs the platform */
     uint8_t pepper[IDENTITY_PEPPER_LEN];
@@ -378,9 +379,11 @@ int apikey_secret(struct idp *idp, const char *namespace, const char *name, json
 
 #define NAMESPACE_TOKENS "accounttokens"
 
-/* A token of this service account may be alive until then. */
-int namespace_note_token(struct idp *idp, const char *namespace, const char *subject, int64_t until,
-                         struct err *err) MUST_USE;
+/* A token of this service account, of that uid, may be alive until then; those of an account that
+ * had the name before end. */
+int namespace_note_token(struct idp *idp, const char *namespace, const char *subject,
+                         const char *uid, int64_t until, struct err *err) MUST_USE;
+int namespaces_start(struct idp *idp, struct err *err) MUST_USE;
 serve_emptied_fn namespace_emptied;
 kube_owner_fn idp_owner_is_gone;
 

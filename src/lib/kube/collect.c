@@ -27,8 +27,9 @@ struct task {
 
 struct kube_collector {
     STAILQ_HEAD(, task) tasks;
-    bool owned;   /* some object names an owner */
-    bool foreign; /* ... of a kind that another role serves */
+    bool owned;      /* some object names an owner */
+    bool foreign;    /* ... of a kind that another role serves */
+    bool taken_back; /* what was deleted may be there again */
     unsigned ticks;
     /* How far the first task is. */
     bool begun;
@@ -409,14 +410,21 @@ bool kube_server_has_garbage(const struct kube_server *server)
     return !STAILQ_EMPTY(&server->collector->tasks);
 }
 
+void kube_server_taken_back(struct kube_server *server)
+{
+    server->collector->taken_back = true;
+}
+
+/* Owners elsewhere are asked for now and then; what was taken back is tried again. */
 void kube_collect_tick(struct kube_server *server)
 {
     struct kube_collector *collector = server->collector;
+    bool ask = collector->foreign && ++collector->ticks % FOREIGN_EVERY_SEC == 0;
 
-    if (!collector->foreign || ++collector->ticks % FOREIGN_EVERY_SEC != 0 ||
-        !STAILQ_EMPTY(&collector->tasks))
+    if ((!ask && !collector->taken_back) || !STAILQ_EMPTY(&collector->tasks))
         return;
     collector->foreign = false;
+    collector->taken_back = false;
     push(collector, NULL, "", "", NULL);
 }
 

@@ -197,6 +197,8 @@ int kube_namespace_finish(struct kube_server *server, const char *name, const ch
  * failed is tried again by the next call. */
 int kube_server_collect(struct kube_server *server, struct err *err) MUST_USE;
 bool kube_server_has_garbage(const struct kube_server *server);
+/* Writes were taken back, and deletions among them: all is looked at once more. */
+void kube_server_taken_back(struct kube_server *server);
 
 /* A `Status` for an error outside the API, such as the batch that could not be made durable. */
 void kube_answer_error(struct kube_answer *answer, const struct err *err);

@@ -10,7 +10,8 @@
 #include "serve/serve_internal.h"
 #include "snapshot/policy.h"
 
-enum { SLICE = 100, SOON_MS = 1 };
+/* A walk over everything, as at the start, must not be what the role is busy with. */
+enum { SLICE = 100, SOON_MS = 1, WALK_MS = 10 };
 
 static const uint64_t never_ms = 1ULL << 40;
 
@@ -24,8 +25,9 @@ static int empty(struct serve *serve, const char *name, const char *uid, struct 
     if (left.ended > 0)
         return 1;
     /* Only what is durable is reported. */
-    if (store == NULL || !store_needs_flush(store))
-        serve->config.emptied(serve->config.ctx, name, uid, &left);
+    if (store != NULL && store_needs_flush(store))
+        return 1;
+    serve->config.emptied(serve->config.ctx, name, uid, &left);
     return 0;
 }
 
@@ -48,29 +50,43 @@ static bool empty_namespaces(struct serve *serve)
     return more;
 }
 
+static void look_again(struct serve *serve, uint64_t delay_ms)
+{
+    if (serve->looks_again)
+        return;
+    serve->looks_again = true;
+    loop_rearm(serve->soon, delay_ms, 0);
+}
+
+static void look(struct serve *serve)
+{
+    struct err err = ERR_INIT;
+    bool emptying = serve->config.emptied != NULL && empty_namespaces(serve);
+    int walking = kube_server_collect(serve->kube, &err);
+
+    if (walking < 0)
+        log_error("serve.collect", &err); /* tried again with the next tick */
+    if (emptying || walking == 1)
+        look_again(serve, emptying ? SOON_MS : WALK_MS);
+}
+
 static void on_soon(void *ctx)
 {
     struct serve *serve = ctx;
-    struct err err = ERR_INIT;
-    bool more = serve->config.emptied != NULL && empty_namespaces(serve);
 
-    if (kube_server_collect(serve->kube, &err) < 0)
-        log_error("serve.collect", &err); /* tried again with the next tick */
-    else
-        more = more || kube_server_has_garbage(serve->kube);
-    if (more)
-        loop_rearm(serve->soon, SOON_MS, 0);
+    serve->looks_again = false;
+    look(serve);
 }
 
 void serve_ends_tick(struct serve *serve)
 {
-    on_soon(serve);
+    look(serve);
 }
 
 void serve_ends_follow(struct serve *serve)
 {
     if (serve->kube != NULL && kube_server_has_garbage(serve->kube))
-        loop_rearm(serve->soon, SOON_MS, 0);
+        look_again(serve, WALK_MS);
 }
 
 void serve_ends_record(struct serve *serve, const struct kube_change *change)

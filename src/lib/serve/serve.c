@@ -134,6 +134,8 @@ static void run_batch(struct serve *serve)
         serve->config.after_flush(serve->config.ctx);
     if (!durable)
         log_error("serve.flush", &err);
+    if (!durable && serve->kube != NULL)
+        kube_server_taken_back(serve->kube);
     if (!durable && serve->config.after_discard != NULL)
         serve->config.after_discard(serve->config.ctx);
     for (size_t i = 0; i < serve->listener_count; i++) {

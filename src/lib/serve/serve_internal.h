@@ -26,6 +26,7 @@ struct serve {
     size_t record_room;
     struct serve_request *current; /* the request that kube is serving */
     struct loop_source *soon;      /* when there is more to tidy up at once */
+    bool looks_again;              /* it will */
 };
 
 /* What was created; whoever may create need not say the name when he asks for the right. */

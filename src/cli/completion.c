@@ -17,6 +17,8 @@ static const char *first_words(const struct cli_command *command, char *out, siz
 
     if (strncmp(command->arguments, "KIND", 4) == 0)
         snprintf(out, size, "$(drun complete kinds 2>/dev/null)");
+    else if (strncmp(command->arguments, "VERB", 4) == 0)
+        snprintf(out, size, "get list watch create update patch delete invoke impersonate");
     else if (strncmp(command->arguments, "[CONTROL]", 9) == 0)
         snprintf(out, size, "$(drun complete controls 2>/dev/null)");
     else if (strncmp(command->arguments, "MODELSERVICE", 12) == 0)
@@ -33,6 +35,25 @@ static const char *first_words(const struct cli_command *command, char *out, siz
     return out;
 }
 
+/* What the second argument is, in the same way; ${COMP_WORDS[2]} is the first. */
+static const char *second_words(const struct cli_command *command)
+{
+    static const struct {
+        const char *arguments;
+        const char *words;
+    } known[] = {
+        {"KIND", "$(drun complete objects \"${COMP_WORDS[2]}\" 2>/dev/null)"},
+        {"VERB KIND", "$(drun complete kinds 2>/dev/null)"},
+        {"list|get|set|rm", "$(drun complete objects secrets 2>/dev/null)"},
+        {"create|list|revoke", "$(drun complete objects apikeys 2>/dev/null)"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (strncmp(command->arguments, known[i].arguments, strlen(known[i].arguments)) == 0)
+            return known[i].words;
+    return NULL;
+}
+
 static void bash_command(const struct cli_command *command)
 {
     char words[256];
@@ -47,10 +68,11 @@ static void bash_command(const struct cli_command *command)
         printf("    [ $COMP_CWORD -eq 2 ] && COMPREPLY=($(compgen -W \"%s\" -- \"$cur\")) && "
                "return\n",
                words);
-    if (strncmp(command->arguments, "KIND", 4) == 0)
-        printf("    [ $COMP_CWORD -eq 3 ] && COMPREPLY=($(compgen -W "
-               "\"$(drun complete objects \"${COMP_WORDS[2]}\" 2>/dev/null)\" -- \"$cur\")) && "
-               "return\n");
+    const char *second = second_words(command);
+    if (second != NULL)
+        printf("    [ $COMP_CWORD -eq 3 ] && COMPREPLY=($(compgen -W \"%s\" -- \"$cur\")) && "
+               "return\n",
+               second);
     printf("    ;;\n");
 }
 

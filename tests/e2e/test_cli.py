@@ -261,6 +261,13 @@ def test_completion_offers_what_is_there(ours):
     assert offered("drun", "posture", "en-") == ["en-1", "en-2", "en-3"]
     assert offered("drun", "audit", "ver") == ["verify"]
     assert "--run" in offered("drun", "posture", "--r")
+    assert offered("drun", "who-can", "inv") == ["invoke"]
+    assert offered("drun", "can-i", "get", "configm") == ["configmaps"]
+    drun(ours, "secrets", "set", "offered", "a=b")
+    assert offered("drun", "secrets", "get", "off") == ["offered"]
+    assert offered("drun", "describe", "secrets", "off") == ["offered"]
+    assert "--previous" in offered("drun", "logs", "--p")
+    drun(ours, "secrets", "rm", "offered")
 
 
 def test_fish_gets_options_and_what_is_there(ours):

@@ -15,7 +15,7 @@
 
 enum { PAGE = 100, FOREIGN_EVERY_SEC = 30 };
 
-static const struct kube_principal collector_principal = {.name = "system:drun:garbage-collector"};
+const struct kube_principal kube_collector_principal = {.name = "system:drun:garbage-collector"};
 
 /* What to look at: one object (kind, namespace, name, without uid), the dependents of one (with its
  * uid), or everything (without kind). */
@@ -85,126 +85,6 @@ void kube_collector_free(struct kube_collector *collector)
     free(collector);
 }
 
-/* ------------------------------------------------------------------ what objects say */
-
-static json_t *references_of(const json_t *object)
-{
-    return codec_json_at(object, "metadata", "ownerReferences", NULL);
-}
-
-static bool has_finalizer(const json_t *object, const char *name)
-{
-    const json_t *list = codec_json_at(object, "metadata", "finalizers", NULL);
-
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const char *text = json_string_value(json_array_get(list, i));
-        if (text != NULL && strcmp(text, name) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool is_going(const json_t *object)
-{
-    return codec_json_at(object, "metadata", "deletionTimestamp", NULL) != NULL;
-}
-
-/* Does it wait for its dependents? */
-static bool is_draining(const json_t *object)
-{
-    return is_going(object) && has_finalizer(object, KUBE_FINALIZER_FOREGROUND);
-}
-
-static bool is_orphaning(const json_t *object)
-{
-    return is_going(object) && has_finalizer(object, KUBE_FINALIZER_ORPHAN);
-}
-
-static const struct kube_kind *kind_of_reference(const json_t *reference)
-{
-    const char *version = codec_json_text(reference, "apiVersion", "");
-    const char *slash = strchr(version, '/');
-    char group[256];
-
-    snprintf(group, sizeof(group), "%.*s", slash == NULL ? 0 : (int)(slash - version), version);
-    return kube_kind_by_name(group, codec_json_text(reference, "kind", ""));
-}
-
-enum owner { OWNER_THERE, OWNER_DRAINING, OWNER_GONE };
-
-static enum owner look_up(struct kube_server *server, const struct kube_kind *kind,
-                          const char *namespace, const json_t *reference)
-{
-    CLEANUP_JSON json_t *owner = NULL;
-    const char *uid = codec_json_text(reference, "uid", "");
-    struct err err = ERR_INIT;
-
-    if (kube_object_get(server, kind, namespace, codec_json_text(reference, "name", ""), &owner,
-                        &err) < 0)
-        return err.code == ERR_NOT_FOUND ? OWNER_GONE : OWNER_THERE;
-    if (strcmp(codec_json_text(json_object_get(owner, "metadata"), "uid", ""), uid) != 0)
-        return OWNER_GONE;
-    return is_draining(owner) ? OWNER_DRAINING : OWNER_THERE;
-}
-
-/* An owner that cannot be looked up from here counts as there: nothing is deleted on a guess. */
-static enum owner state_of(struct kube_server *server, const struct kube_kind *of,
-                           const json_t *object, const json_t *reference)
-{
-    const struct kube_config *config = &server->config;
-    const struct kube_kind *kind = kind_of_reference(reference);
-    const char *namespace = kube_namespace_of(object);
-
-    if (kind == NULL || kind->special != KUBE_STORED || (kind->namespaced && !of->namespaced))
-        return OWNER_THERE;
-    if (kube_serves(server, kind))
-        return look_up(server, kind, namespace, reference);
-    server->collector->foreign = true;
-    if (config->owner_is_gone != NULL &&
-        config->owner_is_gone(config->ctx, kind, kind->namespaced ? namespace : "",
-                              codec_json_text(reference, "name", ""),
-                              codec_json_text(reference, "uid", "")))
-        return OWNER_GONE;
-    return OWNER_THERE;
-}
-
-/* ------------------------------------------------------------------ judging one object */
-
-/* The object without those references that `uid` (or, when NULL, a look at the owner) condemns. */
-static int strip(struct kube_server *server, const struct kube_kind *kind, json_t *object,
-                 const char *uid, struct err *err)
-{
-    CLEANUP_JSON json_t *old = json_deep_copy(object);
-    json_t *references = references_of(object);
-
-    for (size_t i = json_array_size(references); i-- > 0;) {
-        const json_t *reference = json_array_get(references, i);
-        bool condemned = uid != NULL ? strcmp(codec_json_text(reference, "uid", ""), uid) == 0
-                                     : state_of(server, kind, old, reference) != OWNER_THERE;
-        if (condemned)
-            json_array_remove(references, i);
-    }
-    if (json_array_size(references) == 0)
-        json_object_del(kube_meta(object), "ownerReferences");
-    return kube_rewrite(server, kind, object, old, &collector_principal, err);
-}
-
-/* 1 when it is still there. */
-static int judge(struct kube_server *server, const struct kube_kind *kind, json_t *object,
-                 struct err *err)
-{
-    const json_t *references = references_of(object);
-    size_t count[3] = {0};
-
-    for (size_t i = 0; i < json_array_size(references); i++)
-        count[state_of(server, kind, object, json_array_get(references, i))]++;
-    if (count[OWNER_DRAINING] + count[OWNER_GONE] == 0)
-        return 1;
-    if (count[OWNER_THERE] == 0)
-        return kube_drop(server, kind, object, &collector_principal, err);
-    return strip(server, kind, object, NULL, err);
-}
-
 /* Somebody else's write came between; that write is looked at itself. */
 static int forgive(int result, struct err *err)
 {
@@ -214,34 +94,12 @@ static int forgive(int result, struct err *err)
     return 0;
 }
 
-static bool blocks(const json_t *object, const char *uid)
-{
-    const json_t *references = references_of(object);
-
-    for (size_t i = 0; i < json_array_size(references); i++) {
-        const json_t *reference = json_array_get(references, i);
-        if (strcmp(codec_json_text(reference, "uid", ""), uid) == 0)
-            return json_is_true(json_object_get(reference, "blockOwnerDeletion"));
-    }
-    return false;
-}
-
-static bool names(const json_t *object, const char *uid)
-{
-    const json_t *references = references_of(object);
-
-    for (size_t i = 0; i < json_array_size(references); i++)
-        if (strcmp(codec_json_text(json_array_get(references, i), "uid", ""), uid) == 0)
-            return true;
-    return false;
-}
-
 static void watch_over(struct kube_collector *collector, const struct kube_kind *kind,
                        const json_t *object)
 {
-    if (json_array_size(references_of(object)) > 0)
+    if (json_array_size(kube_references_of(object)) > 0)
         collector->owned = true;
-    if (is_draining(object) || is_orphaning(object))
+    if (kube_is_draining(object) || kube_is_orphaning(object))
         push(collector, kind, kube_namespace_of(object), kube_name_of(object),
              codec_json_text(json_object_get(object, "metadata"), "uid", ""));
 }
@@ -254,16 +112,16 @@ static int visit(struct kube_server *server, const struct kube_kind *kind, json_
 
     if (task->uid == NULL) {
         watch_over(collector, kind, object);
-        return json_array_size(references_of(object)) > 0
-                   ? forgive(judge(server, kind, object, err), err)
+        return json_array_size(kube_references_of(object)) > 0
+                   ? forgive(kube_owners_judge(server, kind, object, err), err)
                    : 0;
     }
-    if (!names(object, task->uid))
+    if (!kube_owner_named_by(object, task->uid))
         return 0;
     if (collector->orphans)
-        return forgive(strip(server, kind, object, task->uid, err), err);
-    bool blocking = blocks(object, task->uid);
-    int stays = forgive(judge(server, kind, object, err), err);
+        return forgive(kube_owners_strip(server, kind, object, task->uid, err), err);
+    bool blocking = kube_owner_blocked_by(object, task->uid);
+    int stays = forgive(kube_owners_judge(server, kind, object, err), err);
     collector->blocking += stays == 1 && blocking;
     return stays;
 }
@@ -328,8 +186,8 @@ static bool begin(struct kube_server *server, const struct task *task)
         kube_object_get(server, task->kind, task->namespace, task->name, &owner, &err) < 0 ||
         strcmp(codec_json_text(json_object_get(owner, "metadata"), "uid", ""), task->uid) != 0)
         return true;
-    server->collector->orphans = is_orphaning(owner);
-    return is_draining(owner) || is_orphaning(owner);
+    server->collector->orphans = kube_is_orphaning(owner);
+    return kube_is_draining(owner) || kube_is_orphaning(owner);
 }
 
 static void take_finalizer(json_t *object, const char *name)
@@ -354,12 +212,13 @@ static int let_go(struct kube_server *server, const struct task *task, struct er
     if (kube_object_get(server, task->kind, task->namespace, task->name, &owner, err) < 0)
         return forgive(-1, err);
     if (strcmp(codec_json_text(json_object_get(owner, "metadata"), "uid", ""), task->uid) != 0 ||
-        !is_going(owner) || (!is_draining(owner) && !is_orphaning(owner)))
+        !kube_is_going(owner) || (!kube_is_draining(owner) && !kube_is_orphaning(owner)))
         return 0;
     CLEANUP_JSON json_t *old = json_deep_copy(owner);
     take_finalizer(owner, KUBE_FINALIZER_FOREGROUND);
     take_finalizer(owner, KUBE_FINALIZER_ORPHAN);
-    return forgive(kube_rewrite(server, task->kind, owner, old, &collector_principal, err), err);
+    return forgive(kube_rewrite(server, task->kind, owner, old, &kube_collector_principal, err),
+                   err);
 }
 
 static int look_at_one(struct kube_server *server, const struct task *task, struct err *err)
@@ -368,7 +227,7 @@ static int look_at_one(struct kube_server *server, const struct task *task, stru
 
     if (kube_object_get(server, task->kind, task->namespace, task->name, &object, err) < 0)
         return forgive(-1, err);
-    return forgive(judge(server, task->kind, object, err), err);
+    return forgive(kube_owners_judge(server, task->kind, object, err), err);
 }
 
 static int step(struct kube_server *server, const struct task *task, struct err *err)
@@ -410,6 +269,11 @@ bool kube_server_has_garbage(const struct kube_server *server)
     return !STAILQ_EMPTY(&server->collector->tasks);
 }
 
+void kube_collect_foreign(struct kube_server *server)
+{
+    server->collector->foreign = true;
+}
+
 void kube_server_taken_back(struct kube_server *server)
 {
     server->collector->taken_back = true;
@@ -433,11 +297,11 @@ void kube_collect_tick(struct kube_server *server)
 /* Its owners may wait for it. */
 static void note_owners(struct kube_server *server, const json_t *object)
 {
-    const json_t *references = references_of(object);
+    const json_t *references = kube_references_of(object);
 
     for (size_t i = 0; i < json_array_size(references); i++) {
         const json_t *reference = json_array_get(references, i);
-        const struct kube_kind *kind = kind_of_reference(reference);
+        const struct kube_kind *kind = kube_kind_of_reference(reference);
         if (kind != NULL && kube_serves(server, kind))
             push(server->collector, kind, kind->namespaced ? kube_namespace_of(object) : "",
                  codec_json_text(reference, "name", ""), codec_json_text(reference, "uid", ""));
@@ -457,11 +321,11 @@ void kube_collect_note(struct kube_server *server, const struct kube_change *cha
             push(collector, change->kind, change->namespace, change->name, uid);
         return;
     }
-    if (is_going(change->object) && (change->old == NULL || !is_going(change->old)))
+    if (kube_is_going(change->object) && (change->old == NULL || !kube_is_going(change->old)))
         watch_over(collector, change->kind, change->object);
-    if (json_array_size(references_of(change->object)) == 0 ||
+    if (json_array_size(kube_references_of(change->object)) == 0 ||
         (change->old != NULL &&
-         json_equal(references_of(change->object), references_of(change->old))))
+         json_equal(kube_references_of(change->object), kube_references_of(change->old))))
         return;
     collector->owned = true;
     push(collector, change->kind, change->namespace, change->name, NULL);

@@ -151,6 +151,27 @@ void kube_collector_free(struct kube_collector *collector);
 /* Something was written or has gone: who must be looked at because of it? */
 void kube_collect_note(struct kube_server *server, const struct kube_change *change);
 void kube_collect_tick(struct kube_server *server);
+/* An object with an owner that another role serves was seen. */
+void kube_collect_foreign(struct kube_server *server);
+extern const struct kube_principal kube_collector_principal;
+
+/* owners.c: metadata.ownerReferences, or NULL; the kind that one of them names, or NULL. */
+json_t *kube_references_of(const json_t *object);
+const struct kube_kind *kube_kind_of_reference(const json_t *reference);
+/* Deleted and still there; and then: waiting for its dependents, or for them to forget it. */
+bool kube_is_going(const json_t *object);
+bool kube_is_draining(const json_t *object);
+bool kube_is_orphaning(const json_t *object);
+/* Does the object name this uid as an owner; and must that owner wait for it? */
+bool kube_owner_named_by(const json_t *object, const char *uid);
+bool kube_owner_blocked_by(const json_t *object, const char *uid);
+/* Takes away the reference to this uid; with NULL those whose owners have gone or are going. */
+int kube_owners_strip(struct kube_server *server, const struct kube_kind *kind, json_t *object,
+                      const char *uid, struct err *err) MUST_USE;
+/* Deletes the object when all its owners have gone, or forgets those that have: 1 when it is still
+ * there. */
+int kube_owners_judge(struct kube_server *server, const struct kube_kind *kind, json_t *object,
+                      struct err *err) MUST_USE;
 
 /* ------------------------------------------------------------------ verbs */
 

@@ -12,6 +12,7 @@
 #include "codec/json.h"
 #include "crypto/crypto.h"
 #include "idp/idp_internal.h"
+#include "idp/namespaces.h"
 #include "idp/table.h"
 #include "role/settings.h"
 

@@ -375,18 +375,6 @@ void apikey_changed(struct idp *idp, const struct kube_change *change);
 int apikey_secret(struct idp *idp, const char *namespace, const char *name, json_t **out,
                   struct err *err) MUST_USE;
 
-/* ------------------------------------------------------------------ namespaces.c */
-
-#define NAMESPACE_TOKENS "accounttokens"
-
-/* A token of this service account, of that uid, may be alive until then; those of an account that
- * had the name before end. */
-int namespace_note_token(struct idp *idp, const char *namespace, const char *subject,
-                         const char *uid, int64_t until, struct err *err) MUST_USE;
-int namespaces_start(struct idp *idp, struct err *err) MUST_USE;
-serve_emptied_fn namespace_emptied;
-kube_owner_fn idp_owner_is_gone;
-
 /* ------------------------------------------------------------------ the rest */
 
 idp_handler_fn operator_token, operator_setup_link;

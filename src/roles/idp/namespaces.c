@@ -4,7 +4,7 @@
  * must not meet the tenant before him. The accounts are api's; whoever has a token that may be
  * alive is looked up there every few seconds.
  */
-#include "idp/idp_internal.h"
+#include "idp/namespaces.h"
 
 #include "base/mem.h"
 #include "codec/json.h"

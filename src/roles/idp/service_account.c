@@ -2,6 +2,7 @@
 /* POST /api/v1/namespaces/NS/serviceaccounts/NAME/token: the account itself is api's, who is asked
  * for it. */
 #include "idp/idp_internal.h"
+#include "idp/namespaces.h"
 
 #include "base/clock.h"
 #include "base/mem.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is over is removed, a slice each time; and what time alone changes is noticed. */
 #include "idp/idp_internal.h"
+#include "idp/namespaces.h"
 
 #include "base/clock.h"
 #include "base/mem.h"

@@ -22,11 +22,11 @@ const struct kube_principal kube_collector_principal = {.name = "system:drun:gar
 struct task {
     const struct kube_kind *kind;
     char *namespace, *name, *uid;
-    STAILQ_ENTRY(task) entry;
+    TAILQ_ENTRY(task) entry;
 };
 
 struct kube_collector {
-    STAILQ_HEAD(, task) tasks;
+    TAILQ_HEAD(, task) tasks;
     bool owned;      /* some object names an owner */
     bool foreign;    /* ... of a kind that another role serves */
     bool taken_back; /* what was deleted may be there again */
@@ -48,14 +48,14 @@ static void push(struct kube_collector *collector, const struct kube_kind *kind,
                           .namespace = mem_strdup(namespace),
                           .name = mem_strdup(name),
                           .uid = uid == NULL ? NULL : mem_strdup(uid)};
-    STAILQ_INSERT_TAIL(&collector->tasks, task, entry);
+    TAILQ_INSERT_TAIL(&collector->tasks, task, entry);
 }
 
 static void pop(struct kube_collector *collector)
 {
-    struct task *task = STAILQ_FIRST(&collector->tasks);
+    struct task *task = TAILQ_FIRST(&collector->tasks);
 
-    STAILQ_REMOVE_HEAD(&collector->tasks, entry);
+    TAILQ_REMOVE(&collector->tasks, task, entry);
     free(task->namespace);
     free(task->name);
     free(task->uid);
@@ -71,7 +71,7 @@ struct kube_collector *kube_collector_new(void)
 {
     struct kube_collector *collector = mem_new(sizeof(*collector));
 
-    STAILQ_INIT(&collector->tasks);
+    TAILQ_INIT(&collector->tasks);
     push(collector, NULL, "", "", NULL);
     return collector;
 }
@@ -80,7 +80,7 @@ void kube_collector_free(struct kube_collector *collector)
 {
     if (collector == NULL)
         return;
-    while (!STAILQ_EMPTY(&collector->tasks))
+    while (!TAILQ_EMPTY(&collector->tasks))
         pop(collector);
     free(collector);
 }
@@ -108,7 +108,7 @@ static int visit(struct kube_server *server, const struct kube_kind *kind, json_
                  struct err *err)
 {
     struct kube_collector *collector = server->collector;
-    const struct task *task = STAILQ_FIRST(&collector->tasks);
+    const struct task *task = TAILQ_FIRST(&collector->tasks);
 
     if (task->uid == NULL) {
         watch_over(collector, kind, object);
@@ -257,16 +257,16 @@ static int step(struct kube_server *server, const struct task *task, struct err 
 int kube_server_collect(struct kube_server *server, struct err *err)
 {
     struct kube_collector *collector = server->collector;
-    const struct task *task = STAILQ_FIRST(&collector->tasks);
+    const struct task *task = TAILQ_FIRST(&collector->tasks);
 
     if (task != NULL)
         TRY(step(server, task, err));
-    return !STAILQ_EMPTY(&collector->tasks);
+    return !TAILQ_EMPTY(&collector->tasks);
 }
 
 bool kube_server_has_garbage(const struct kube_server *server)
 {
-    return !STAILQ_EMPTY(&server->collector->tasks);
+    return !TAILQ_EMPTY(&server->collector->tasks);
 }
 
 void kube_collect_foreign(struct kube_server *server)
@@ -285,7 +285,7 @@ void kube_collect_tick(struct kube_server *server)
     struct kube_collector *collector = server->collector;
     bool ask = collector->foreign && ++collector->ticks % FOREIGN_EVERY_SEC == 0;
 
-    if ((!ask && !collector->taken_back) || !STAILQ_EMPTY(&collector->tasks))
+    if ((!ask && !collector->taken_back) || !TAILQ_EMPTY(&collector->tasks))
         return;
     collector->foreign = false;
     collector->taken_back = false;

@@ -100,9 +100,11 @@ def test_a_follower_that_leaves_is_forgotten(serving):
 
 
 def test_an_agent_that_dies_ends_the_stream(serving):
-    follower = subprocess.Popen([DRUN, "logs", "-f", "gemma", "-n", "demo", "--tail", "1", "--data", serving.data],
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert follower.stdout.readline()
+    def start():  # those who have left may keep their places for a moment
+        one = subprocess.Popen([DRUN, "logs", "-f", "gemma", "-n", "demo", "--tail", "1", "--data", serving.data],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return one if one.stdout.readline() else one.communicate() and None
+    follower = serving.wait_until("a follower", start, timeout=60)
     serving.wait_for_role("agent", serving.kill("agent"))
     follower.stdout.read()
     follower.wait(timeout=60)

@@ -13,6 +13,13 @@ struct serve_listener {
     bool operator_socket;
 };
 
+/* Records in the compact form, so that they outlive what they were made of. */
+struct serve_records {
+    struct buf *items;
+    size_t count;
+    size_t room;
+};
+
 struct serve {
     struct serve_config config;
     struct auth *auth;
@@ -20,10 +27,11 @@ struct serve {
     struct kube_server *kube;
     struct serve_listener listeners[SERVE_LISTENERS_MAX];
     size_t listener_count;
-    /* Records of this batch, in the compact form, so that they outlive what they were made of. */
-    struct buf *records;
-    size_t record_count;
-    size_t record_room;
+    struct serve_records records; /* of this batch */
+    /* What takes back records whose batch was not stored: the log must have them before anything
+     * else. Past a ceiling they are only counted, for one record that stands for all. */
+    struct serve_records undone;
+    uint64_t undone_more;
     struct serve_request *current; /* the request that kube is serving */
 };
 
@@ -36,6 +44,9 @@ kube_authorize_fn serve_kube_authorize;
 kube_rules_fn serve_kube_rules;
 kube_namespace_fn serve_kube_namespace;
 
+/* Something is to be sent to the log. */
+bool serve_has_records(const struct serve *serve);
+void serve_records_free(struct serve_records *records);
 /* Makes the batch durable. */
 int serve_flush(struct serve *serve, struct err *err) MUST_USE;
 

@@ -16,11 +16,11 @@ int secrets_main(struct role *role, struct err *err)
     CLEANUP(kube_store_free_ptr) struct kube_store *objects = NULL;
     CLEANUP(serve_free_ptr) struct serve *serve = NULL;
 
+    TRY(serve_lock_down(role, err));
     TRY(serve_store_open(role, &store, err));
     objects = kube_store_new(store);
     struct serve_config config = {
         .role = role, .store = store, .kinds = kinds, .storage = kube_store_storage(objects)};
     TRY(serve_new(&config, &serve, err));
-    TRY(role_lock_down(role, &serve_promises, err));
     return role_run(role, err);
 }

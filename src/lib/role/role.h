@@ -71,6 +71,12 @@ void role_engine_socket(const char *run_dir, const char *namespace, const char *
 /* The same client given away to another thread, once and for good: role_peer() is NULL from then
  * on, and what the supervisor sends for it goes to the line. It stays the role's to free. */
 struct role_line *role_take_line(struct role *role, enum role_id peer) MUST_USE;
+/* The same for an outside engine, whose calls the exporter passes on. */
+void role_upstream_socket(const char *run_dir, const char *namespace, const char *name,
+                          char out[ROLE_SOCKET_SIZE]);
+/* What both call it by: 16 hex digits. */
+enum { ROLE_SERVICE_ID_SIZE = 17 };
+void role_service_id(const char *namespace, const char *name, char out[ROLE_SERVICE_ID_SIZE]);
 /* A descriptor that was passed by name ("listen:http"); the caller owns it from now on. -1: none.
  */
 int role_take_fd(struct role *role, const char *name) MUST_USE;

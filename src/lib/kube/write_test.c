@@ -332,11 +332,45 @@ static void plain_secrets_become_base64(void **state)
     assert_null(json_object_get(rig->body, "stringData"));
 }
 
+/* Makes one object of `kind` with a value of `len` bytes. */
+static void make_of_size(struct rig *rig, unsigned status, const char *kind, const char *member,
+                         size_t len)
+{
+    CLEANUP_FREE char *value = mem_new(len + 1);
+    memset(value, 'A', len);
+    CLEANUP_FREE char *body =
+        mem_printf("{'metadata':{'generateName':'s-'},'%s':{'a':'%s'}}", member, value);
+    CLEANUP_FREE char *what = mem_printf("POST /api/v1/namespaces/demo/%s", kind);
+
+    rig_must(rig, status, what, body);
+}
+
+static void more_than_a_mebibyte_is_refused(void **state)
+{
+    static const struct {
+        const char *kind, *member, *field;
+    } cases[] = {
+        {"configmaps", "data", "[]"},
+        {"secrets", "stringData", "data"},
+    };
+    struct rig *rig = *state;
+
+    rig_must(rig, 201, "POST /api/v1/namespaces", "{'metadata':{'name':'demo'}}");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        make_of_size(rig, 201, cases[i].kind, cases[i].member, 1048576);
+        make_of_size(rig, 422, cases[i].kind, cases[i].member, 1048577);
+        assert_string_equal(rig_text(rig, "/reason"), "Invalid");
+        assert_string_equal(rig_text(rig, "/details/causes/0/reason"), "FieldValueTooLong");
+        assert_string_equal(rig_text(rig, "/details/causes/0/field"), cases[i].field);
+    }
+}
+
 int main(int argc, char **argv)
 {
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, rig_start, rig_stop)
     const struct CMUnitTest tests[] = {
         CASE(an_object_lives),
+        CASE(more_than_a_mebibyte_is_refused),
         CASE(a_write_of_an_old_state_is_a_conflict),
         CASE(a_write_that_changes_nothing_is_none),
         CASE(a_dry_run_stores_nothing),

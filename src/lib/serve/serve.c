@@ -121,7 +121,7 @@ static size_t held(const struct serve *serve)
 
 static bool is_pending(const struct serve *serve)
 {
-    return held(serve) > 0 || serve->record_count > 0 ||
+    return held(serve) > 0 || serve_has_records(serve) ||
            (serve->config.store != NULL && store_needs_flush(serve->config.store));
 }
 
@@ -285,9 +285,8 @@ void serve_free(struct serve *serve)
     kube_server_free(serve->kube);
     auth_free(serve->auth);
     snapshot_reader_free(serve->policy);
-    for (size_t i = 0; i < serve->record_room; i++)
-        buf_free(&serve->records[i]);
-    free(serve->records);
+    serve_records_free(&serve->records);
+    serve_records_free(&serve->undone);
     free(serve);
 }
 

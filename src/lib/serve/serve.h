@@ -79,8 +79,10 @@ int serve_new(const struct serve_config *config, struct serve **out, struct err 
 void serve_free(struct serve *serve);
 void serve_free_ptr(struct serve **serve);
 
-/* What an owner of kinds may do: its own folders, its sockets that listen already, a thread. */
-extern const struct role_promises serve_promises;
+/* The first thing that an owner of kinds does: it keeps its own folders, its sockets that listen
+ * already and a thread; with a PostgreSQL store also the way to that server. What comes from
+ * outside or from a disk is opened behind it. */
+int serve_lock_down(struct role *role, struct err *err) MUST_USE;
 
 /* The role's own store, SQLite in its folder or its schema in PostgreSQL, as the settings say;
  * refused when it is older than what the audit log knows of it. */

@@ -73,6 +73,8 @@ void models_delete(struct models *models, const char *namespace, const char *nam
 /* Everything that api knows has come: what was not put since models_mark() is gone. */
 void models_mark(struct models *models);
 void models_settle(struct models *models);
+/* What api could not be told is told again. */
+void models_tell_again(struct models *models);
 
 /* The model's file in memory, for one more user until models_release(). 0: there it is, and its
  * path stays valid until then. 1: not yet, and services_step() is called when that changes; `err`

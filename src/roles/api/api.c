@@ -49,6 +49,7 @@ static void after_flush(void *ctx)
 {
     struct api *api = ctx;
 
+    orders_settle(api->orders, true);
     policy_follow(api->policy);
     orders_follow(api->orders);
     orders_follow(api->outside_orders);
@@ -58,6 +59,7 @@ static void after_discard(void *ctx)
 {
     struct api *api = ctx;
 
+    orders_settle(api->orders, false);
     orders_follow(api->orders);
     orders_follow(api->outside_orders);
 }
@@ -109,10 +111,10 @@ static int start(struct api *api, struct err *err)
 int api_main(struct role *role, struct err *err)
 {
     struct api api = {.role = role};
-    int result = start(&api, err);
+    int result = serve_lock_down(role, err);
 
     if (result == 0)
-        result = role_lock_down(role, &serve_promises, err);
+        result = start(&api, err);
     if (result == 0)
         result = role_serve(role, &api_table, &api, err);
     if (result == 0)

@@ -52,6 +52,8 @@ void orders_touch(struct orders *orders, const struct kube_kind *kind, const cha
                   const char *name);
 /* The batch is durable, or there is a log to ask for: answers a follower that waits. */
 void orders_follow(struct orders *orders);
+/* The batch is durable or was taken back: the agent, which told statuses in it, hears so. */
+void orders_settle(struct orders *orders, bool stored);
 
 /* ------------------------------------------------------------------ ends.c: namespaces that go */
 

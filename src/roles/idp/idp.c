@@ -106,7 +106,6 @@ static int start(struct idp *idp, struct err *err)
 
     TRY(run_fd);
     settings_public_url(role_settings(idp->role), idp->url, sizeof(idp->url));
-    idp->operator_uid = getuid();
     TRY(serve_store_open(idp->role, &idp->store, err));
     TRY(load_pepper(idp, err));
     idp->objects = kube_store_new(idp->store);
@@ -144,11 +143,12 @@ static void release(struct idp *idp)
 
 int idp_main(struct role *role, struct err *err)
 {
-    struct idp idp = {.role = role};
-    int result = start(&idp, err);
+    /* Whoever started us operates the platform; afterwards we are somebody else. */
+    struct idp idp = {.role = role, .operator_uid = getuid()};
+    int result = serve_lock_down(role, err);
 
     if (result == 0)
-        result = role_lock_down(role, &serve_promises, err);
+        result = start(&idp, err);
     if (result == 0)
         result = hasher_new(role_loop(role), &idp.hasher, err);
     if (result == 0)

@@ -56,6 +56,7 @@ int secrets_main(struct role *role, struct err *err)
     CLEANUP(serve_free_ptr) struct serve *serve = NULL;
     struct secrets secrets = {.role = role, .keys = keys};
 
+    TRY(serve_lock_down(role, err));
     TRY(serve_store_open(role, &store, err));
     objects = kube_store_new(store);
     struct serve_config config = {.role = role,
@@ -69,7 +70,6 @@ int secrets_main(struct role *role, struct err *err)
                                   .ctx = &secrets};
     TRY(serve_new(&config, &serve, err));
     upstream_keys_serve(keys, serve);
-    TRY(role_lock_down(role, &serve_promises, err));
     TRY(role_serve(role, &secrets_table, keys, err));
     return role_run(role, err);
 }

@@ -105,6 +105,8 @@ static const struct kube_shape resource_shape = {
 static const struct kube_field limit_fields[] = {
     {"requestsPerMinute", KUBE_INT32, "Calls in a minute, of all callers together.", .min = 1,
      .max = INT32_MAX},
+    {"concurrentRequests", KUBE_INT32, "Calls at the same time, of all callers together.", .min = 1,
+     .max = 65535},
     {"tokensPerMinute", KUBE_INT64, "Tokens, in and out, in a minute.", .min = 1, .max = INT64_MAX},
     {"maxTokens", KUBE_INT32, "The most tokens of one answer.", .min = 1, .max = INT32_MAX},
     {"contextTokens", KUBE_INT32, "The most tokens of one prompt and its answer.", .min = 1,

@@ -47,6 +47,15 @@ void orders_touch(struct orders *orders, const struct kube_kind *kind, const cha
 /* The batch is durable: answers an agent that waits. */
 void orders_follow(struct orders *orders);
 
+/* ------------------------------------------------------------------ aggregate.c */
+
+/* Gives a ClusterRole with an aggregationRule the rules that it gathers. */
+int aggregate_admit(struct api *api, json_t *role, struct err *err) MUST_USE;
+/* A ClusterRole has changed: so may what others gather from it. */
+void aggregate_follow(struct api *api, const struct kube_change *change);
+/* Brings every aggregated ClusterRole up to date. */
+int aggregate_refresh(struct api *api, struct err *err) MUST_USE;
+
 /* ------------------------------------------------------------------ admit.c, defaults.c */
 
 kube_admit_fn api_admit;

@@ -21,6 +21,8 @@ export function subjectName(subject: Subject): string {
   return subject.kind === 'ServiceAccount' ? `${subject.namespace ?? ''}:${subject.name}` : subject.name;
 }
 
+const words = (binding: RoleBinding) => [binding.metadata.name, binding.metadata.namespace, binding.roleRef.name, ...(binding.subjects ?? []).map(subjectName)];
+
 export default function Bindings() {
   const { t } = useI18n();
   const namespace = useNamespace();
@@ -73,7 +75,7 @@ export default function Bindings() {
         {error && !rows ? (
           <ErrorView error={error} onRetry={() => void Promise.all([everywhere.refetch(), local.refetch()])} />
         ) : (
-          <Table caption={t('access.bindings')} columns={columns} rows={rows} rowKey={(b) => `${b.metadata.namespace ?? ''}/${b.metadata.name}`} empty={<Empty icon={Link2} title={t('access.noBindings')} />} />
+          <Table caption={t('access.bindings')} columns={columns} rows={rows} rowKey={(b) => `${b.metadata.namespace ?? ''}/${b.metadata.name}`} words={words} empty={<Empty icon={Link2} title={t('access.noBindings')} />} />
         )}
       </Panel>
       {assigning && <AssignRole onClose={() => setAssigning(false)} />}

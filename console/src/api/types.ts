@@ -72,7 +72,7 @@ export type ApiKey = Obj<
     disabled?: boolean;
     limits?: Limits;
   },
-  { /** in the answer to the creation alone */ key?: string; prefix?: string; last4?: string; revokedAt?: string }
+  { /** in the answer to the creation alone */ key?: string; prefix?: string; last4?: string }
 >;
 
 export type User = Obj<

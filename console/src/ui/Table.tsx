@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A dense table. A long one can be filtered, and is drawn a part at a time. On a small screen the columns of lesser rank go; while it loads it already has its size.
+// A dense table. It can be filtered, and a long one is drawn a part at a time. On a small screen the columns of lesser rank go; while it loads it already has its size.
 import { ArrowDown, ArrowUp, Search } from 'lucide-react';
-import { type ReactNode, useMemo, useState } from 'react';
+import { type ReactNode, useEffect, useMemo, useRef, useState } from 'react';
 import { useI18n } from '../i18n';
 import { Button } from './Button';
 import './table.css';
@@ -18,7 +18,6 @@ export interface Column<T> {
   width?: 'tight' | 'wide';
 }
 
-const FEW = 10; // rows that need no filter
 const PART = 100; // rows that are drawn at once
 
 interface TableProps<T> {
@@ -35,14 +34,33 @@ interface TableProps<T> {
   words?: (row: T) => (string | undefined)[];
 }
 
-function Filter({ text, onText, found, all }: { text: string; onText: (text: string) => void; found: number; all: number }) {
+/** What is too wide scrolls in itself, and the keyboard must then reach it. */
+export function Scroller({ label, children }: { label: string; children: ReactNode }) {
+  const box = useRef<HTMLDivElement>(null);
+  const [scrolls, setScrolls] = useState(false);
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const watch = new ResizeObserver(() => setScrolls(element.scrollWidth > element.clientWidth));
+    watch.observe(element);
+    if (element.firstElementChild) watch.observe(element.firstElementChild);
+    return () => watch.disconnect();
+  }, []);
+  return (
+    <div className="table-wrap" ref={box} {...(scrolls && { tabIndex: 0, role: 'region', 'aria-label': label })}>
+      {children}
+    </div>
+  );
+}
+
+function Filter({ text, onText, found, all }: { text: string; onText: (text: string) => void; found: number; all: number | undefined }) {
   const { t } = useI18n();
   return (
     <div className="table-filter">
       <Search className="icon" aria-hidden="true" />
-      <input type="search" aria-label={t('common.filter')} placeholder={t('common.filter')} autoComplete="off" spellCheck={false} value={text} onChange={(event) => onText(event.target.value)} />
+      <input type="search" aria-label={t('common.filter')} placeholder={t('common.filter')} autoComplete="off" spellCheck={false} value={text} disabled={all === undefined} onChange={(event) => onText(event.target.value)} />
       <span className="muted small num" role="status">
-        {text ? t('common.filterCount', { n: found, total: all }) : t('common.count', { n: all })}
+        {all !== undefined && (text ? t('common.filterCount', { n: found, total: all }) : t('common.count', { n: all }))}
       </span>
     </div>
   );
@@ -78,7 +96,7 @@ export function Table<T>({ caption, columns, rows, rowKey, empty, onRow, selecte
 
   return (
     <>
-      {rows && words && rows.length > FEW && (
+      {words && (
         <Filter
           text={wanted}
           onText={(text) => {
@@ -86,10 +104,10 @@ export function Table<T>({ caption, columns, rows, rowKey, empty, onRow, selecte
             setDrawn(PART);
           }}
           found={found?.length ?? 0}
-          all={rows.length}
+          all={rows?.length}
         />
       )}
-      <div className="table-wrap">
+      <Scroller label={caption}>
         <table className="table" aria-busy={!sorted || undefined}>
           <caption className="sr-only">{sorted ? caption : `${caption}: ${t('common.loading')}`}</caption>
           <thead>
@@ -136,7 +154,7 @@ export function Table<T>({ caption, columns, rows, rowKey, empty, onRow, selecte
           </tbody>
         </table>
         {sorted?.length === 0 && wanted && <p className="table-none muted">{t('common.noMatch')}</p>}
-      </div>
+      </Scroller>
       {words && sorted && sorted.length > drawn && (
         <div className="table-more">
           <Button onClick={() => setDrawn(drawn + PART)}>{t('common.more')}</Button>

@@ -27,7 +27,6 @@ const MAX_CALLS = 1000;
 function KeyState({ apiKey }: { apiKey: ApiKey }) {
   const { t } = useI18n();
   const left = apiKey.spec.expiresAt ? Date.parse(apiKey.spec.expiresAt) - Date.now() : Infinity;
-  if (apiKey.status?.revokedAt) return <Badge tone="bad">{t('keys.isRevoked')}</Badge>;
   if (left <= 0) return <Badge tone="bad">{t('keys.expired')}</Badge>;
   if (apiKey.spec.disabled) return <Badge>{t('state.disabled')}</Badge>;
   if (left < SOON_MS) return <Badge tone="warn">{t('keys.expiresSoon')}</Badge>;

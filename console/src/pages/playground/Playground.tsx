@@ -61,7 +61,7 @@ function useChat() {
     setTurns((all) => [...all, { question, answer: '', model, state: 'running' }]);
     setBusy(true);
     try {
-      const chat = { model, messages, temperature: clamp(settings.temperature, 0, 2, 0.7), max_tokens: Math.round(clamp(settings.maxTokens, 1, 131_072, 512)) };
+      const chat = { model, messages, temperature: clamp(settings.temperature, 0, 2, 0.7), max_tokens: settings.maxTokens.trim() ? Math.round(clamp(settings.maxTokens, 1, 131_072, 1)) : undefined };
       const stats: ChatStats = await streamChat(chat, (piece) => edit((turn) => ({ ...turn, answer: turn.answer + piece })), controller.signal);
       edit((turn) => ({ ...turn, state: 'done', stats }));
     } catch (error) {
@@ -79,7 +79,7 @@ export default function Playground() {
   const [search] = useSearchParams();
   const { query: models, ids, labelOf } = useModels();
   const [chosen, setChosen] = useState(search.get('model') ?? '');
-  const [settings, setSettings] = useState<Settings>({ system: '', temperature: '0.7', maxTokens: '512' });
+  const [settings, setSettings] = useState<Settings>({ system: '', temperature: '0.7', maxTokens: '' });
   const [draft, setDraft] = useState('');
   const { turns, busy, ask, stop, clear } = useChat();
   const log = useRef<HTMLDivElement>(null);
@@ -155,7 +155,7 @@ export default function Playground() {
           <SelectField label={t('models.model')} choices={choices.length ? choices : [{ value: '', label: models.isPending ? t('common.loading') : '–' }]} value={model} onChange={(event) => setChosen(event.target.value)} />
           <TextArea label={t('playground.system')} rows={6} value={settings.system} placeholder={t('playground.systemPlaceholder')} onChange={(event) => set({ system: event.target.value })} />
           <TextField label={t('playground.temperature')} type="number" min={0} max={2} step={0.1} value={settings.temperature} hint={t('playground.temperatureHint')} onChange={(event) => set({ temperature: event.target.value })} />
-          <TextField label={t('playground.maxTokens')} type="number" min={1} max={131072} step={1} value={settings.maxTokens} onChange={(event) => set({ maxTokens: event.target.value })} />
+          <TextField label={t('playground.maxTokens')} type="number" min={1} max={131072} step={1} placeholder={t('playground.maxTokensAuto')} value={settings.maxTokens} onChange={(event) => set({ maxTokens: event.target.value })} />
           {models.error && turns.length > 0 && <ErrorNotice error={models.error} />}
         </section>
       </div>

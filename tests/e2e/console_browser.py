@@ -15,6 +15,9 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
          "--disable-component-update", "--disable-sync"]
 PASSWORD = "correct horse battery staple"
 HAS_MODEL = MODEL.exists() and ENGINE.exists()
+# As `make run` serves it: what a newcomer sees must make sense.
+DEMO_ARGS = ["--reverse-prompt", "\\n\\nUser:", "--reverse-prompt", "\\nUser:", "--repeat-penalty", "1.05",
+             "--chat-template", (ROOT / "tools" / "demo-chat.jinja").read_text()]
 PATIENCE_MS = 60_000  # a machine that does eight other things must not fail a test
 
 needs_model = pytest.mark.skipif(not HAS_MODEL, reason="the small model or its engine could not be downloaded (tools/fetch-model)")
@@ -58,7 +61,9 @@ def serving():
     running = Platform(**({"model_dirs": MODEL.parent, "engine_dirs": ENGINE.parent} if HAS_MODEL else {}))
     running.start()
     if HAS_MODEL:
-        apply(running, *tenant("demo"), model("demo"), service("demo"))
+        serves = service("demo")
+        serves["spec"]["engine"]["args"] = DEMO_ARGS
+        apply(running, *tenant("demo"), model("demo"), serves)
         running.wait_until("the model service", lambda: phase(running, "demo") == "Ready", timeout=180)
     yield running
     running.stop()

@@ -68,7 +68,10 @@ function Filter({ text, onText, found, all }: { text: string; onText: (text: str
 
 export function Table<T>({ caption, columns, rows, rowKey, empty, onRow, selected, loadingRows = 6, words }: TableProps<T>) {
   const { t, language } = useI18n();
-  const [order, setOrder] = useState<{ id: string; down: boolean } | null>(null);
+  const [order, setOrder] = useState(() => {
+    const first = columns.find((column) => column.sort);
+    return first ? { id: first.id, down: false } : null;
+  });
   const [wanted, setWanted] = useState('');
   const [drawn, setDrawn] = useState(PART);
 

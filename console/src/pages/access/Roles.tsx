@@ -79,7 +79,7 @@ export default function Roles() {
         )}
       </Panel>
       <Drawer open={open !== null} onClose={() => setOpen(null)} eyebrow={t('access.role')} title={open?.metadata.name ?? ''}>
-        <p className="second">{open?.metadata.annotations?.['drun.io/description']}</p>
+        {open?.metadata.annotations?.['drun.io/description'] && <p className="second">{open.metadata.annotations['drun.io/description']}</p>}
         <p className="muted small">{tn('access.ruleCount', open?.rules?.length ?? 0)}</p>
         <Rules rules={open?.rules ?? []} />
       </Drawer>

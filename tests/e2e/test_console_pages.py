@@ -131,7 +131,7 @@ def test_a_key_is_made_by_keyboard_alone(page):
     expect(page.locator(".skip")).to_be_focused()
     page.locator(".side-nav a[href='/keys']").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="API keys")).to_be_focused()
+    expect(page.get_by_role("heading", level=1, name="API keys")).to_be_focused()
     settled(page)
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Create key").first).to_be_focused()

@@ -32,7 +32,9 @@ export default function Bindings() {
   const [assigning, setAssigning] = useState(false);
   const [deleting, setDeleting] = useState<RoleBinding | null>(null);
   const error = local.error ?? everywhere.error;
-  const rows = everywhere.data || local.data ? [...(everywhere.data ?? []), ...(local.data ?? [])] : undefined;
+  // Both at once, or else the rows of one would move those of the other.
+  const waits = everywhere.isPending || local.isPending;
+  const rows = !waits && (everywhere.data ?? local.data) ? [...(everywhere.data ?? []), ...(local.data ?? [])] : undefined;
 
   const removeBinding = async () => {
     if (!deleting) return;

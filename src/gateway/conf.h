@@ -40,7 +40,7 @@ struct gateway_ring {
 struct gateway_conf {
     const char *listen[GATEWAY_LISTEN_MAX]; /* "192.0.2.1:443", "[::]:443"; ends with NULL */
     const char *listen_mtls; /* the same platform, but clients are asked for a certificate; NULL */
-    const char *module;                     /* path of ngx_http_drun_module.so */
+    const char *module;      /* path of ngx_http_drun_module.so */
     const char *run_dir;
     const char *snapshot_dir; /* idp/identity.snap and api/policy.snap are published there */
     const char *certificate;  /* PEM, with its chain */
@@ -51,6 +51,7 @@ struct gateway_conf {
     unsigned connections;                           /* for each worker */
     struct gateway_ring rings[GATEWAY_WORKERS_MAX]; /* inherited descriptors */
     unsigned ring_count;                            /* 0 or `workers` */
+    bool audit_drop; /* a call whose record finds no room is served and counted; else refused */
     unsigned
         model_body_max_kib; /* ceiling of a model call's body; held in memory while it is read */
     unsigned api_body_max_kib;

@@ -423,9 +423,10 @@ def test_how_well_and_who(idp, user):
     assert "error=invalid_request" in location(browser, idp, client_id=who, claims="[]").headers["Location"]
     somebody = json.dumps({"id_token": {"sub": {"value": "nobody"}}})
     assert "error=login_required" in location(browser, idp, client_id=who, claims=somebody, prompt="none").headers["Location"]
-    wanted = json.dumps({"id_token": {"email": None}})
+    wanted = json.dumps({"id_token": {"email": None}, "userinfo": {"name": None, "groups": None}})
     got = js(idp, "code", browser, client_id=who, secret=secret, redirect=REDIRECT, scope="openid", parameters={"claims": wanted})
     assert got["claims"]["email"] == f"{user}@example.org" and "preferred_username" not in got["claims"]
+    assert got["userinfo"]["name"] == "A User" and not {"groups", "email", "preferred_username"} & set(got["userinfo"]), "groups are not this client's"
     assert got["claims"]["acr"] == "urn:drun:password" and got["claims"]["amr"] == ["pwd"]
     hint = got["tokens"]["id_token"]
     assert "code=" in location(browser, idp, client_id=who, prompt="none", id_token_hint=hint).headers["Location"]
@@ -622,6 +623,9 @@ def test_a_ci_job_becomes_a_service_account(idp):
         "issuer": issuer, "jwks": {"keys": [public]}, "audiences": ["drun-ci"],
         "rules": [{"subject": "repo:example/app:*", "claims": {"ref_protected": "true", "run": "7"}, "serviceAccount": {"namespace": "default", "name": "deployer"}}]}}
     idp.must(201, "POST", "/apis/drun.io/v1/trustedissuers", idp.root, json=made)
+    accounts = "/api/v1/namespaces/default/serviceaccounts"
+    if idp.request("GET", accounts + "/deployer", idp.root).status_code == 404:
+        idp.must(201, "POST", accounts, idp.root, json={"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "deployer"}})
     now = int(time.time())
     good = {"iss": issuer, "aud": "drun-ci", "sub": "repo:example/app:ref:main", "exp": now + 300, "iat": now, "ref_protected": True, "run": 7}
     token = exchange(idp, signed(key, good), "jwt")
@@ -634,6 +638,9 @@ def test_a_ci_job_becomes_a_service_account(idp):
     for change in ({"sub": "repo:evil/app:ref:main"}, {"aud": "drun"}, {"exp": now - 60}, {"ref_protected": False}, {"ref_protected": "yes"}, {"run": 8}, {"iss": "https://other.example"}):
         assert exchange(idp, signed(key, {**good, **change}), "jwt").json()["error"] == "invalid_grant", change
     assert exchange(idp, signed(stranger, good, kid=public["kid"]), "jwt").json()["error"] == "invalid_grant"
+    idp.must(200, "DELETE", accounts + "/deployer", idp.root)
+    assert exchange(idp, signed(key, good), "jwt").json()["error"] == "invalid_grant", "the account is gone"
+    idp.wait_until("its token to end", lambda: not idp.accepted(token.json()["access_token"]))
     made["spec"]["rules"][0]["subject"] = "*"
     made["metadata"]["name"] = name("ci")
     assert idp.request("POST", "/apis/drun.io/v1/trustedissuers", idp.root, json=made).status_code == 422

@@ -16,7 +16,7 @@ struct auth {
     uint8_t
         trust[CRYPTO_HASH_LEN]; /* over issuer, audience and keys: what remembered tokens rest on */
     struct auth_cache *cache;
-    struct auth_seen seen; /* proofs */
+    struct auth_seen seen;  /* proofs */
     struct crypto_mac *mac; /* under the pepper of the snapshot in force */
     struct err trouble;
 };
@@ -182,6 +182,7 @@ static int put_key(const struct snapshot *view, const struct identity_key_record
     TRY(put_patterns(view, key->models, out, out->models, &out->model_count, err));
     TRY(put_patterns(view, key->verbs, out, out->verbs, &out->verb_count, err));
     out->requests_per_min = key->requests_per_min;
+    out->concurrent = key->concurrent;
     out->tokens_per_min = key->tokens_per_min;
     out->expires_at = key->expires_at;
     return 0;
@@ -226,8 +227,7 @@ static int check_revocations(const struct snapshot *view, const struct auth_prin
         return refuse(err, "the token is refused: it has expired");
     if (now + AUTH_SKEW_SEC < times->not_before)
         return refuse(err, "the token is refused: it is not valid yet");
-    if (identity_is_revoked(view, IDENTITY_TOKEN_TABLE,
-                            auth_text(principal, principal->token)))
+    if (identity_is_revoked(view, IDENTITY_TOKEN_TABLE, auth_text(principal, principal->token)))
         return refuse(err, "the token is refused: it was revoked");
     if (session.len > 0 && identity_is_revoked(view, IDENTITY_SESSION_TABLE, session))
         return refuse(err, "the token is refused: its session has ended");
@@ -345,8 +345,7 @@ int auth_check(struct auth *auth, const struct auth_input *input, struct auth_pr
         return -1;
     }
     out->from_cookie = from_cookie;
-    return input->only_looking
-               ? 0
-               : auth_check_possession(&auth->seen, issuer_of(auth), input, credential,
-                                       with_proof, out, err);
+    return input->only_looking ? 0
+                               : auth_check_possession(&auth->seen, issuer_of(auth), input,
+                                                       credential, with_proof, out, err);
 }

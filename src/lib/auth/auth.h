@@ -6,9 +6,8 @@
  *     "Bearer sk-drun-..."  an API key: one HMAC and one lookup, no allocation
  *     "Bearer eyJ..."       an access token (RFC 9068): signature, claims, revocations; a verified
  *                           signature is remembered, revocations are looked at every time
- *     "DPoP eyJ..."         the same, bound to a key: only with a proof of it (RFC 9449) that was not
- *                           seen by this process before
- *     nothing               system:anonymous in system:unauthenticated
+ *     "DPoP eyJ..."         the same, bound to a key: only with a proof of it (RFC 9449) that was
+ * not seen by this process before nothing               system:anonymous in system:unauthenticated
  *
  * Anything else is ERR_UNAUTHENTICATED. The message is for the log and for the caller: it says
  * what kind of credential failed and why, and never shows one.
@@ -25,6 +24,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define AUTH_AUDIENCE              "drun" /* the platform itself, in a token */
 #define AUTH_ANONYMOUS             "system:anonymous"
 #define AUTH_GROUP_AUTHENTICATED   "system:authenticated"
 #define AUTH_GROUP_UNAUTHENTICATED "system:unauthenticated"
@@ -73,16 +73,18 @@ struct auth_principal {
     uint8_t verb_count;
     struct auth_text name;
     struct auth_text uid;
-    struct auth_text namespace;  /* of an API key or a service account; or empty */
-    struct auth_text credential; /* key id, also of a token that came of a key; or the token's jti */
-    struct auth_text token;      /* the token's jti; or empty */
-    struct auth_text session;    /* the token's sid */
-    struct auth_text client;     /* the token's client_id */
-    struct auth_text jkt;        /* the token is bound to this key (RFC 9449); or empty */
-    struct auth_text x5t;        /* or to this certificate (RFC 8705) */
+    struct auth_text namespace; /* of an API key or a service account; or empty */
+    struct auth_text
+        credential;           /* key id, also of a token that came of a key; or the token's jti */
+    struct auth_text token;   /* the token's jti; or empty */
+    struct auth_text session; /* the token's sid */
+    struct auth_text client;  /* the token's client_id */
+    struct auth_text jkt;     /* the token is bound to this key (RFC 9449); or empty */
+    struct auth_text x5t;     /* or to this certificate (RFC 8705) */
     struct auth_text groups[AUTH_GROUPS_MAX];
     struct auth_text models[AUTH_PATTERNS_MAX]; /* empty: no restriction */
     struct auth_text verbs[AUTH_PATTERNS_MAX];
+    uint32_t concurrent;       /* requests at the same time; 0: no limit of its own */
     uint32_t requests_per_min; /* 0: no limit of its own */
     uint64_t tokens_per_min;
     int64_t expires_at; /* 0: never */
@@ -125,10 +127,11 @@ struct auth_input {
     const uint8_t *source; /* 16 bytes: IPv6, or IPv4 mapped; NULL when unknown */
     int64_t now;           /* seconds since 1970 */
     /* For tokens that are bound to a key or a certificate of their holder: */
-    struct span proof;        /* the DPoP header; empty when there is none */
-    const char *method;       /* "GET", and the path, decoded and without its query, that the proof */
-    const char *path;         /* must be for */
-    struct span certificate;  /* the caller's TLS certificate: PEM, percent-encoded as nginx does it */
+    struct span proof;  /* the DPoP header; empty when there is none */
+    const char *method; /* "GET", and the path, decoded and without its query, that the proof */
+    const char *path;   /* must be for */
+    struct span
+        certificate;   /* the caller's TLS certificate: PEM, percent-encoded as nginx does it */
     bool only_looking; /* the caller asks what the token is, and does not come with it as its own */
 };
 

@@ -13,10 +13,9 @@ static int sign_with(void *ctx, struct span data, struct buf *signature, struct 
 static char *token_of(struct world *world, json_t *binding)
 {
     CLEANUP(buf_free) struct buf token = BUF_INIT(AUTH_TOKEN_MAX);
-    CLEANUP_JSON json_t *claims =
-        json_pack("{s:s, s:s, s:I, s:I, s:s, s:s, s:o*}", "iss", issuer, "aud", "drun", "exp",
-                  (json_int_t)NOW + 300, "iat", (json_int_t)NOW, "sub", "u-2", "jti", "t-1", "cnf",
-                  binding);
+    CLEANUP_JSON json_t *claims = json_pack(
+        "{s:s, s:s, s:I, s:I, s:s, s:s, s:o*}", "iss", issuer, "aud", "drun", "exp",
+        (json_int_t)NOW + 300, "iat", (json_int_t)NOW, "sub", "u-2", "jti", "t-1", "cnf", binding);
     struct err err = ERR_INIT;
 
     if (jose_jwt_sign(claims, "at+jwt", "k1", SIGN_ES256, sign_with, world->pair, &token, &err) < 0)

@@ -125,8 +125,7 @@ static bool is_address(const ASN1_OCTET_STRING *name, const char *value)
 static bool name_is(const GENERAL_NAME *name, enum x509_client_name kind, const char *value)
 {
     switch (kind) {
-    case X509_CLIENT_DNS:
-        return name->type == GEN_DNS && is_text(name->d.dNSName, value, true);
+    case X509_CLIENT_DNS: return name->type == GEN_DNS && is_text(name->d.dNSName, value, true);
     case X509_CLIENT_URI:
         return name->type == GEN_URI && is_text(name->d.uniformResourceIdentifier, value, false);
     case X509_CLIENT_EMAIL:

@@ -19,14 +19,15 @@ enum {
 
 struct dpop_expect {
     const char *method;
-    const char *const *origins; /* "https://host:8443": what this server is called; ends with NULL */
-    const char *path;           /* decoded, without the query */
-    struct span access_token;   /* of whose hash ath must be; empty: there is none */
+    const char *const
+        *origins;             /* "https://host:8443": what this server is called; ends with NULL */
+    const char *path;         /* decoded, without the query */
+    struct span access_token; /* of whose hash ath must be; empty: there is none */
     int64_t now;
 };
 
 struct dpop_proof {
-    char jkt[SIGN_KID_SIZE]; /* the thumbprint of the sender's key */
+    char jkt[SIGN_KID_SIZE];        /* the thumbprint of the sender's key */
     char nonce[DPOP_NONCE_MAX + 1]; /* "" for none */
     uint8_t id[CRYPTO_HASH_LEN];    /* of key and jti: no two proofs may have the same */
 };

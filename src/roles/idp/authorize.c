@@ -32,13 +32,13 @@ static void put_session_state(struct visit *visit, const struct session *session
     CLEANUP(buf_free) struct buf state = BUF_INIT(128);
     struct err err = ERR_INIT;
 
-    if (session == NULL || !oauth_scope_has(span_str(visit->form.value[FORM_SCOPE] == NULL
-                                                         ? ""
-                                                         : visit->form.value[FORM_SCOPE]),
-                                            "openid"))
+    if (session == NULL ||
+        !oauth_scope_has(
+            span_str(visit->form.value[FORM_SCOPE] == NULL ? "" : visit->form.value[FORM_SCOPE]),
+            "openid"))
         return;
-    if (frame_session_state(visit->request, visit->client->id,
-                            visit->form.value[FORM_REDIRECT_URI], session->id, &state, &err) == 0)
+    if (frame_session_state(visit->request, visit->client->id, visit->form.value[FORM_REDIRECT_URI],
+                            session->id, &state, &err) == 0)
         oauth_put_query(uri, "session_state", buf_text(&state));
 }
 
@@ -159,9 +159,8 @@ static bool know_client(struct visit *visit)
 /* What the client has signed is kept at once: from here on nobody can change it. */
 static bool take_object(struct visit *visit)
 {
-    struct request_object_expect expect = {.client_id = visit->client->id,
-                                           .issuer = visit->idp->url,
-                                           .now = clock_wall_sec()};
+    struct request_object_expect expect = {
+        .client_id = visit->client->id, .issuer = visit->idp->url, .now = clock_wall_sec()};
     const char *text = visit->form.value[FORM_REQUEST];
     struct err err = ERR_INIT;
 
@@ -184,8 +183,8 @@ static bool take_kept(struct visit *visit)
     const char *uri = visit->form.value[FORM_REQUEST_URI];
     struct err err = ERR_INIT;
 
-    if (pushed_load(visit->idp, uri, visit->client->id, visit->request->http->arena,
-                    &visit->pushed, &visit->form, &err) == 0)
+    if (pushed_load(visit->idp, uri, visit->client->id, visit->request->http->arena, &visit->pushed,
+                    &visit->form, &err) == 0)
         return true;
     if (err.code == ERR_NOT_FOUND)
         return refuse_user(visit,
@@ -263,9 +262,8 @@ static void ask_for_consent(struct visit *visit, const struct session *session, 
 {
     struct err err = ERR_INIT;
 
-    if (visit->pushed.record == NULL &&
-        pushed_new(visit->idp, &visit->form, false, false, PUSHED_WAIT_SEC, &visit->pushed,
-                   &err) < 0) {
+    if (visit->pushed.record == NULL && pushed_new(visit->idp, &visit->form, false, false,
+                                                   PUSHED_WAIT_SEC, &visit->pushed, &err) < 0) {
         send_failure(visit, &err);
         return;
     }
@@ -350,8 +348,8 @@ static void decide(struct visit *visit)
         send_failure(visit, &err);
         return;
     }
-    bool fresh = found == 0 && !wish->anew && session.auth_time >= wish->since &&
-                 is_whom(visit, &session);
+    bool fresh =
+        found == 0 && !wish->anew && session.auth_time >= wish->since && is_whom(visit, &session);
     if (fresh && is_well_enough(visit, &session))
         with_session(visit, &session);
     else if (fresh && asked)

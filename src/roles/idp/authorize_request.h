@@ -7,13 +7,13 @@
 #include "idp/idp_internal.h"
 
 struct authorize_wish {
-    bool silent;   /* prompt=none: nothing may be shown to the user */
-    bool anew;     /* the user shall sign in now, signed in or not */
-    bool consent;  /* and shall consent, whether he did before or not */
-    enum acr acr;  /* how well he must have signed in */
-    bool essential; /* nothing less will do */
+    bool silent;                /* prompt=none: nothing may be shown to the user */
+    bool anew;                  /* the user shall sign in now, signed in or not */
+    bool consent;               /* and shall consent, whether he did before or not */
+    enum acr acr;               /* how well he must have signed in */
+    bool essential;             /* nothing less will do */
     char subject[SUBJECT_SIZE]; /* whom the tokens must be about; "" for anybody */
-    int64_t since; /* the user must have signed in then or later; 0: whenever */
+    int64_t since;              /* the user must have signed in then or later; 0: whenever */
     /* After -1: an error of RFC 6749 section 4.1.2.1 or OpenID Connect Core, and a sentence. */
     const char *error, *why;
 };

@@ -72,8 +72,7 @@ int client_keys(struct idp *idp, const struct client *client, const char *token,
         .private_network = json_is_true(json_object_get(client->spec, "privateNetwork"))};
 
     *out = client->keys;
-    return source.uri[0] == '\0' ? 0
-                                 : remote_keys_find(idp->remote_keys, &source, token, out, err);
+    return source.uri[0] == '\0' ? 0 : remote_keys_find(idp->remote_keys, &source, token, out, err);
 }
 
 static int check_assertion(struct idp *idp, struct serve_request *request,
@@ -84,9 +83,8 @@ static int check_assertion(struct idp *idp, struct serve_request *request,
     CLEANUP_FREE char *mtls_url = mem_printf("%s%s", idp->mtls_url, request->http->path);
     const char *const audiences[] = {idp->url, token_url, own_url,
                                      idp->mtls_url[0] == '\0' ? NULL : mtls_url, NULL};
-    struct assertion_expect expect = {.client_id = client->id,
-                                      .audiences = audiences,
-                                      .now = clock_wall_sec()};
+    struct assertion_expect expect = {
+        .client_id = client->id, .audiences = audiences, .now = clock_wall_sec()};
     struct assertion assertion;
 
     TRY(client_keys(idp, client, text, &expect.keys, err));

@@ -34,14 +34,10 @@ static void check_tokens(const char *text)
 {
     static const char *const audiences[] = {"https://drun.test", NULL};
     CLEANUP(arena_free_ptr) struct arena *arena = arena_new(1 << 20);
-    struct assertion_expect expect = {.keys = known_keys(),
-                                      .client_id = "app",
-                                      .audiences = audiences,
-                                      .now = 1800000000};
-    struct request_object_expect wanted = {.keys = known_keys(),
-                                           .client_id = "app",
-                                           .issuer = "https://drun.test",
-                                           .now = 1800000000};
+    struct assertion_expect expect = {
+        .keys = known_keys(), .client_id = "app", .audiences = audiences, .now = 1800000000};
+    struct request_object_expect wanted = {
+        .keys = known_keys(), .client_id = "app", .issuer = "https://drun.test", .now = 1800000000};
     struct assertion assertion;
     struct form form;
     char id[64];

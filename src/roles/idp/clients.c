@@ -197,8 +197,8 @@ static int read_object(struct idp *idp, const char *id, struct client *client, s
         .cert_bound = flag(spec, "certificateBoundAccessTokens"),
         .must_push = flag(spec, "requirePushedAuthorizationRequests"),
         .must_sign = flag(spec, "requireSignedRequestObject"),
-        .id_alg = sign_alg_by_name(
-            span_str(codec_json_text(spec, "idTokenSignedResponseAlg", "ES256"))),
+        .id_alg =
+            sign_alg_by_name(span_str(codec_json_text(spec, "idTokenSignedResponseAlg", "ES256"))),
         .spec = json_incref(spec),
         .method = mem_strdup(codec_json_text(spec, "tokenEndpointAuthMethod", "")),
         .redirects = json_incref(json_object_get(spec, "redirectUris")),

@@ -50,12 +50,11 @@ int code_make(struct idp *idp, const struct session *session, const struct form 
               const char *scope, char out[IDP_SECRET_SIZE], struct err *err)
 {
     CLEANUP_JSON json_t *record = grant_new(session, form, form->value[FORM_CLIENT_ID], scope);
-    CLEANUP_JSON json_t *more =
-        json_pack("{s:s, s:I, s:o, s:o, s:o}", "redirect", form->value[FORM_REDIRECT_URI], "until",
-                  (json_int_t)(clock_wall_sec() + IDP_CODE_SEC), "nonce",
-                  text_of(form->value[FORM_NONCE]), "challenge",
-                  text_of(form->value[FORM_CODE_CHALLENGE]), "jkt",
-                  text_of(form->value[FORM_DPOP_JKT]));
+    CLEANUP_JSON json_t *more = json_pack(
+        "{s:s, s:I, s:o, s:o, s:o}", "redirect", form->value[FORM_REDIRECT_URI], "until",
+        (json_int_t)(clock_wall_sec() + IDP_CODE_SEC), "nonce", text_of(form->value[FORM_NONCE]),
+        "challenge", text_of(form->value[FORM_CODE_CHALLENGE]), "jkt",
+        text_of(form->value[FORM_DPOP_JKT]));
     char id[IDP_ID_SIZE];
 
     if (record == NULL || more == NULL)

@@ -127,9 +127,9 @@ static void put_origin(const char *uri, char out[URI_MAX])
         snprintf(out, URI_MAX, "%.*s:", (int)strcspn(uri, ":; ,'\""), uri);
 }
 
-void consent_ask(struct idp *idp UNUSED, struct serve_request *request,
-                 const struct client *client, const struct session *session,
-                 const struct form *form, const char *scope, const struct pushed *pushed)
+void consent_ask(struct idp *idp UNUSED, struct serve_request *request, const struct client *client,
+                 const struct session *session, const struct form *form, const char *scope,
+                 const struct pushed *pushed)
 {
     const char *display = client_text(client, "displayName");
     struct buf *body = &request->answer->body;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Signing in on a device that has no browser (RFC 8628): it shows a short code, which the user types
- * in elsewhere. The code has 34 bits, holds ten minutes, and wrong ones are throttled per user.
+ * Signing in on a device that has no browser (RFC 8628): it shows a short code, which the user
+ * types in elsewhere. The code has 34 bits, holds ten minutes, and wrong ones are throttled per
+ * user.
  */
 #include "idp/device.h"
 
@@ -14,7 +15,6 @@
 #include "idp/token.h"
 
 enum { DEVICE_SEC = 600, INTERVAL_SEC = 5, USER_CODE_LEN = 8 };
-
 
 /* Without vowels and what looks alike (RFC 8628 section 6.1). */
 static const char alphabet[] = "BCDFGHJKLMNPQRSTVWXZ";
@@ -193,8 +193,8 @@ static void refuse(struct serve_request *request, const char *code, const char *
 }
 
 /* Who polls too fast waits longer from then on (RFC 8628 section 3.5). */
-static int wait_more(struct idp *idp, struct serve_request *request, const char *id,
-                     json_t *record, struct err *err)
+static int wait_more(struct idp *idp, struct serve_request *request, const char *id, json_t *record,
+                     struct err *err)
 {
     int64_t now = clock_wall_sec();
     int64_t interval = record_number(record, "interval");

@@ -94,8 +94,9 @@ static void show_question(struct idp *idp, struct serve_request *request, const 
     if (!device_read_code(user_code, code))
         return;
     page_begin(request, "Allow this device?");
-    buf_printf(body, "<p>Does your device show <code>%.4s-%s</code>? If somebody sent you this code, "
-                     "do not go on.</p><p><strong>",
+    buf_printf(body,
+               "<p>Does your device show <code>%.4s-%s</code>? If somebody sent you this code, "
+               "do not go on.</p><p><strong>",
                code, code + 4);
     page_put(body, name);
     buf_put_str(body, "</strong> will be signed in as <strong>");

@@ -25,9 +25,9 @@ static const struct endpoint pages[] = {
     {"check_session_iframe", "/oauth2/frame"},
 };
 
-#define SECRETS "\"client_secret_basic\",\"client_secret_post\",\"private_key_jwt\""
-#define TLS     ",\"tls_client_auth\",\"self_signed_tls_client_auth\""
-#define ALGS    "[\"ES256\",\"EdDSA\",\"RS256\"]"
+#define SECRETS  "\"client_secret_basic\",\"client_secret_post\",\"private_key_jwt\""
+#define TLS      ",\"tls_client_auth\",\"self_signed_tls_client_auth\""
+#define ALGS     "[\"ES256\",\"EdDSA\",\"RS256\"]"
 #define ALL_ALGS "[\"ES256\",\"Ed25519\",\"EdDSA\",\"RS256\"]"
 
 static const char constants[] =

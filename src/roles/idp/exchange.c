@@ -8,7 +8,6 @@
 #include "idp/oauth.h"
 #include "idp/token.h"
 #include "jose/jose.h"
-#include "snapshot/policy.h"
 
 #define TYPE_ACCESS "urn:ietf:params:oauth:token-type:access_token"
 #define TYPE_JWT    "urn:ietf:params:oauth:token-type:jwt"
@@ -32,8 +31,7 @@ static json_t *texts_of(const struct auth_principal *principal, const struct aut
     json_t *out = json_array();
 
     for (size_t i = 0; i < count; i++)
-        json_array_append_new(out,
-                              json_string((const char *)auth_text(principal, list[i]).p));
+        json_array_append_new(out, json_string((const char *)auth_text(principal, list[i]).p));
     return out;
 }
 
@@ -107,8 +105,7 @@ int exchange_read_key(struct idp *idp, struct serve_request *request, const char
                          (const char *)auth_text(who, who->namespace).p, "models",
                          texts_of(who, who->models, who->model_count), "verbs",
                          texts_of(who, who->verbs, who->verb_count), "rpm",
-                         (json_int_t)who->requests_per_min, "tpm",
-                         (json_int_t)who->tokens_per_min);
+                         (json_int_t)who->requests_per_min, "tpm", (json_int_t)who->tokens_per_min);
     return 0;
 }
 

@@ -13,9 +13,8 @@
 
 void frame_set_cookie(struct serve_request *request, const char *session_id)
 {
-    CLEANUP_FREE char *cookie =
-        mem_printf(STATE_COOKIE "=%s; Path=/; Secure; SameSite=None%s", session_id,
-                   session_id[0] == '\0' ? "; Max-Age=0" : "");
+    CLEANUP_FREE char *cookie = mem_printf(STATE_COOKIE "=%s; Path=/; Secure; SameSite=None%s",
+                                           session_id, session_id[0] == '\0' ? "; Max-Age=0" : "");
 
     http_answer_header(request->answer, "Set-Cookie", cookie);
 }

@@ -14,6 +14,7 @@
 #include "egress/egress.h"
 #include "idp/idp_internal.h"
 #include "idp/logout.h"
+#include "idp/namespaces.h"
 #include "idp/remote_keys.h"
 #include "idp/table.h"
 #include "role/settings.h"
@@ -24,9 +25,8 @@
 
 enum { REMEMBERED_TOKENS = 4096 };
 
-static const struct kube_kind *const kinds[] = {&kube_user, &kube_group, &kube_oidc_client,
-                                                &kube_api_key,
-                                                &kube_trusted_issuer, NULL};
+static const struct kube_kind *const kinds[] = {
+    &kube_user, &kube_group, &kube_oidc_client, &kube_api_key, &kube_trusted_issuer, NULL};
 
 int idp_admit(void *ctx, struct kube_change *change, struct kube_causes *causes UNUSED,
               struct err *err)
@@ -109,6 +109,8 @@ static int start(struct idp *idp, struct err *err)
         .admit = idp_admit,
         .changed = idp_changed,
         .narrow = apikey_narrow,
+        .emptied = namespace_emptied,
+        .owner_is_gone = idp_owner_is_gone,
         .prepare = prepare,
         .after_flush = after_flush,
         .ctx = idp,
@@ -118,7 +120,6 @@ static int start(struct idp *idp, struct err *err)
     TRY(run_fd);
     settings_public_url(role_settings(idp->role), idp->url, sizeof(idp->url));
     settings_mtls_url(role_settings(idp->role), idp->mtls_url, sizeof(idp->mtls_url));
-    idp->operator_uid = getuid();
     idp->replay = auth_replay_new();
     TRY(crypto_random(idp->nonce_key, sizeof(idp->nonce_key), err));
     TRY(serve_store_open(idp->role, &idp->store, err));
@@ -140,6 +141,7 @@ static int start(struct idp *idp, struct err *err)
     TRY(serve_new(&config, &idp->serve, err));
     TRY(publish_load(idp->publish, err));
     TRY(setup_start(idp, err));
+    TRY(namespaces_start(idp, err));
     return tidy_start(idp, err);
 }
 
@@ -160,16 +162,18 @@ static void release(struct idp *idp)
     kube_store_free(idp->objects);
     store_close(idp->store);
     free(idp->tidy_from);
+    free(idp->tokens_from);
     mem_wipe(idp->pepper, sizeof(idp->pepper));
 }
 
 int idp_main(struct role *role, struct err *err)
 {
-    struct idp idp = {.role = role};
-    int result = start(&idp, err);
+    /* Whoever started us operates the platform; afterwards we are somebody else. */
+    struct idp idp = {.role = role, .operator_uid = getuid()};
+    int result = serve_lock_down(role, err);
 
     if (result == 0)
-        result = role_lock_down(role, &serve_promises, err);
+        result = start(&idp, err);
     if (result == 0)
         result = hasher_new(role_loop(role), &idp.hasher, err);
     if (result == 0)

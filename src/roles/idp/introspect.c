@@ -87,8 +87,9 @@ static bool introspect_key(struct idp *idp, struct serve_request *request, const
 
 static bool introspect_access(struct idp *idp, struct serve_request *request, const char *token)
 {
-    static const char *const copied[] = {"iss", "sub", "aud",       "exp",  "iat",
-                                         "jti", "sid", "client_id", "scope", "cnf", "acr", "auth_time", "act"};
+    static const char *const copied[] = {"iss", "sub",       "aud",       "exp",   "iat",
+                                         "jti", "sid",       "client_id", "scope", "cnf",
+                                         "acr", "auth_time", "act"};
     struct buf *body = &request->answer->body;
     CLEANUP_JSON json_t *claims = NULL;
     struct err err = ERR_INIT;

@@ -50,8 +50,7 @@ int logout_note(struct idp *idp, const char *sid, const struct client *client, c
         return 0;
     idp_id_of(text, id);
     record = json_pack("{s:s, s:s, s:s, s:s, s:I}", "sid", sid, "client", client->id, "user", user,
-                       "uid", uid, "until",
-                       (json_int_t)(clock_wall_sec() + IDP_SESSION_MAX_SEC));
+                       "uid", uid, "until", (json_int_t)(clock_wall_sec() + IDP_SESSION_MAX_SEC));
     return record_put(idp, LOGINS, id, record, term, err);
 }
 
@@ -117,8 +116,7 @@ static void on_answer(void *ctx, const struct egress_answer *answer, const struc
         log_say(LOG_WARN, "idp.logout", "client=%s cannot be told: %s%s", client,
                 why != NULL ? why->msg : "it answers with an error",
                 given_up ? "; given up" : "; tried again later");
-    if ((told || given_up) &&
-        record_delete(delivery->idp, DELIVERIES, delivery->name, &err) < 0)
+    if ((told || given_up) && record_delete(delivery->idp, DELIVERIES, delivery->name, &err) < 0)
         log_error("idp.logout", &err);
     delivery_free(delivery);
 }
@@ -135,11 +133,11 @@ static int put_token(struct idp *idp, const struct client *client, const json_t 
     TRY(subject_of(idp, client, codec_json_text(record, "user", ""),
                    codec_json_text(record, "uid", ""), subject, err));
     TRY(claims_id(jti, err));
-    CLEANUP_JSON json_t *claims = json_pack(
-        "{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:{s:{}}}", "iss", idp->url, "sub", subject, "aud",
-        client->id, "iat", (json_int_t)now, "exp", (json_int_t)(now + TOKEN_SEC), "jti", jti, "sid",
-        codec_json_text(record, "sid", ""), "events",
-        "http://schemas.openid.net/event/backchannel-logout");
+    CLEANUP_JSON json_t *claims =
+        json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:s, s:{s:{}}}", "iss", idp->url, "sub", subject,
+                  "aud", client->id, "iat", (json_int_t)now, "exp", (json_int_t)(now + TOKEN_SEC),
+                  "jti", jti, "sid", codec_json_text(record, "sid", ""), "events",
+                  "http://schemas.openid.net/event/backchannel-logout");
     codec_json_put(claims, &payload);
     TRY(buf_check(&payload, "a logout token", err));
     return signer_sign(idp->signer, client->id_alg, "logout+jwt", buf_span(&payload), out, err);
@@ -152,21 +150,20 @@ static int send_token(struct idp *idp, const struct client *client, const char *
     CLEANUP(buf_free_wiped) struct buf body = BUF_INIT(JOSE_TOKEN_MAX + 64);
     CLEANUP_FREE char *owner = mem_printf("OidcClient/%.100s", client->id);
     struct delivery *delivery;
-    struct egress_request request = {
-        .endpoint = {.name = owner,
-                     .ca_pem = span_str(client_text(client, "ca")),
-                     .private_network =
-                         json_is_true(json_object_get(client->spec, "privateNetwork"))},
-        .method = "POST",
-        .url = client_text(client, "backchannelLogoutUri"),
-        .headers = headers};
+    struct egress_request request = {.endpoint = {.name = owner,
+                                                  .ca_pem = span_str(client_text(client, "ca")),
+                                                  .private_network = json_is_true(json_object_get(
+                                                      client->spec, "privateNetwork"))},
+                                     .method = "POST",
+                                     .url = client_text(client, "backchannelLogoutUri"),
+                                     .headers = headers};
 
     buf_put_str(&body, "logout_token=");
     TRY(put_token(idp, client, record, &body, err));
     request.body = buf_span(&body);
     delivery = mem_new(sizeof(*delivery));
-    *delivery = (struct delivery){
-        .idp = idp, .name = mem_strdup(name), .record = json_deep_copy(record)};
+    *delivery =
+        (struct delivery){.idp = idp, .name = mem_strdup(name), .record = json_deep_copy(record)};
     if (egress_fetch(idp->egress, &request, on_answer, delivery, NULL, err) == 0)
         return 0;
     delivery_free(delivery);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who must hear that a session has ended: OpenID Connect Back-Channel and Front-Channel Logout. What
- * is to be told from here is kept until it was, or until it was tried often enough.
+ * Who must hear that a session has ended: OpenID Connect Back-Channel and Front-Channel Logout.
+ * What is to be told from here is kept until it was, or until it was tried often enough.
  */
 #ifndef DRUN_IDP_LOGOUT_H
 #define DRUN_IDP_LOGOUT_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The few pages that this role serves itself: no script but what is named, one style, no picture. */
+/* The few pages that this role serves itself: no script but what is named, one style, no picture.
+ */
 #ifndef DRUN_IDP_PAGE_H
 #define DRUN_IDP_PAGE_H
 

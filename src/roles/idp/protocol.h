@@ -47,9 +47,10 @@ struct claims {
      * section 5.5), NULL for none. */
     const struct client *client_of;
     const json_t *wanted;
-    const json_t *key;   /* an API key's limits, of what came of one */
-    const json_t *actor; /* who acts for the subject (RFC 8693 section 4.1) */
-    bool pairwise; /* the subject is; nothing else may name the user */
+    const json_t *userinfo; /* what userinfo tells besides the scope's; NULL for nothing */
+    const json_t *key;      /* an API key's limits, of what came of one */
+    const json_t *actor;    /* who acts for the subject (RFC 8693 section 4.1) */
+    bool pairwise;          /* the subject is; nothing else may name the user */
     int64_t auth_time;
     uint32_t ttl_sec;
 };
@@ -200,14 +201,14 @@ int check_account(struct idp *idp, const json_t *claims, struct account *out,
                   struct err *err) MUST_USE;
 
 /* Collections of what was issued. */
-#define GRANT_CODES   "codes"
-#define GRANT_REFRESH "refresh"
-#define REGISTRATIONS  "registrations"
-#define GRANT_DEVICES  "devices"
+#define GRANT_CODES     "codes"
+#define GRANT_REFRESH   "refresh"
+#define REGISTRATIONS   "registrations"
+#define GRANT_DEVICES   "devices"
 #define GRANT_USERCODES "usercodes"
-#define GRANT_REQUESTS "requests"
-#define GRANT_CONSENTS "consents"
-#define GRANT_USED    "used" /* what is good once: assertions */
+#define GRANT_REQUESTS  "requests"
+#define GRANT_CONSENTS  "consents"
+#define GRANT_USED      "used" /* what is good once: assertions */
 
 /* targets.c: resource indicators (RFC 8707). The platform's own URL is one that every client may
  * name; the others are its audiences. */

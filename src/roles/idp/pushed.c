@@ -88,10 +88,10 @@ int pushed_new(struct idp *idp, const struct form *form, bool by_client, bool by
     for (size_t i = 0; i < form->resource_count; i++)
         json_array_append_new(resources, json_string(form->resource[i]));
     *out = (struct pushed){.consented = "", .by_client = by_client, .by_signing = by_signing};
-    out->record = json_pack("{s:s, s:o, s:o, s:b, s:b, s:I, s:I}", "client",
-                            form->value[FORM_CLIENT_ID], "params", params, "resources", resources,
-                            "pushed", by_client, "signed", by_signing, "created", now, "until",
-                            now + ttl_sec);
+    out->record =
+        json_pack("{s:s, s:o, s:o, s:b, s:b, s:I, s:I}", "client", form->value[FORM_CLIENT_ID],
+                  "params", params, "resources", resources, "pushed", by_client, "signed",
+                  by_signing, "created", now, "until", now + ttl_sec);
     if (out->record == NULL)
         return err_set(err, ERR_INVALID, "a parameter is not UTF-8");
     TRY(idp_random(secret, err));

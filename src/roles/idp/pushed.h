@@ -19,8 +19,8 @@ enum {
 struct pushed {
     json_t *record; /* NULL: the request is not kept */
     char uri[PUSHED_URI_SIZE];
-    bool by_client;  /* it was pushed */
-    bool by_signing; /* it is a signed one */
+    bool by_client;        /* it was pushed */
+    bool by_signing;       /* it is a signed one */
     int64_t auth_after;    /* the user must have signed in since */
     const char *consented; /* uid of who has consented to it, or "" */
 };

@@ -2,8 +2,8 @@
 /*
  * Refresh tokens: a family for each sign-in, of which one token at a time is good. The token is the
  * family's name and a text; using it replaces the text by one that is made of it under our own key,
- * so that who asks twice, because the first answer was lost, gets the same one again. Who comes with
- * an old one shows that two hold the family: all of it is revoked (RFC 9700 section 4.14).
+ * so that who asks twice, because the first answer was lost, gets the same one again. Who comes
+ * with an old one shows that two hold the family: all of it is revoked (RFC 9700 section 4.14).
  */
 #include "idp/idp_internal.h"
 

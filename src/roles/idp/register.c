@@ -17,8 +17,8 @@ enum { NAME_SIZE = 32 };
 
 static void refuse(struct serve_request *request, const struct err *err)
 {
-    const char *code = strstr(err->msg, "edirect") != NULL ? "invalid_redirect_uri"
-                                                           : "invalid_client_metadata";
+    const char *code =
+        strstr(err->msg, "edirect") != NULL ? "invalid_redirect_uri" : "invalid_client_metadata";
 
     if (err->code == ERR_INVALID || err->code == ERR_TOO_LARGE)
         reply_oauth(request, 400, code, err->msg);
@@ -64,8 +64,7 @@ static void answer(struct idp *idp, struct serve_request *request, unsigned stat
                    const char *name, const json_t *object, const char *token)
 {
     CLEANUP_FREE char *uri = mem_printf("%s/oauth2/register/%s", idp->url, name);
-    const char *secret =
-        codec_json_text(json_object_get(object, "status"), "clientSecret", NULL);
+    const char *secret = codec_json_text(json_object_get(object, "status"), "clientSecret", NULL);
     CLEANUP_JSON json_t *body =
         json_pack("{s:s, s:s, s:s}", "client_id", name, "registration_client_uri", uri,
                   "registration_access_token", token);
@@ -149,8 +148,8 @@ static const char *check_token(struct idp *idp, struct serve_request *request, c
     return NULL;
 }
 
-static int replace(struct idp *idp, struct serve_request *request, const char *name,
-                   json_t *object, const char *token, struct err *err)
+static int replace(struct idp *idp, struct serve_request *request, const char *name, json_t *object,
+                   const char *token, struct err *err)
 {
     CLEANUP_JSON json_t *body = NULL;
     CLEANUP_JSON json_t *spec = NULL;

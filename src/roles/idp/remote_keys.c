@@ -153,8 +153,8 @@ int remote_keys_find(struct remote_keys *remote, const struct remote_source *sou
         return err_set(err, ERR_LIMITED, "too many key sets are known already");
     int64_t age = clock_wall_sec() - entry->fetched_at;
     bool usable = entry->keys != NULL && age < REMOTE_STALE_SEC;
-    bool known = usable && (!jose_jwt_kid(span_str(token), kid) ||
-                            jose_keys_find(entry->keys, kid) != NULL);
+    bool known =
+        usable && (!jose_jwt_kid(span_str(token), kid) || jose_keys_find(entry->keys, kid) != NULL);
     if (!known || age >= REMOTE_FRESH_SEC)
         fetch(entry, source);
     if (!usable || (!known && entry->busy))

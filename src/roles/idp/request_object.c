@@ -58,7 +58,8 @@ static int check_claims(const struct request_object_expect *expect, const json_t
         TRY(check_time(claims, "nbf", 0, now + SKEW_SEC, err));
     if (json_object_get(claims, "iat") != NULL)
         TRY(check_time(claims, "iat", 0, now + SKEW_SEC, err));
-    if (json_object_get(claims, "request") != NULL || json_object_get(claims, "request_uri") != NULL)
+    if (json_object_get(claims, "request") != NULL ||
+        json_object_get(claims, "request_uri") != NULL)
         return refuse(err, "it holds another request");
     return 0;
 }

@@ -15,8 +15,8 @@ struct request_object_expect {
     int64_t now;
 };
 
-/* The parameters in it become the form: all that there is, whatever came beside it. Texts are in the
- * arena. ERR_INVALID with what is wrong. */
+/* The parameters in it become the form: all that there is, whatever came beside it. Texts are in
+ * the arena. ERR_INVALID with what is wrong. */
 int request_object_read(const struct request_object_expect *expect, const char *text,
                         struct arena *arena, struct form *out, struct err *err) MUST_USE;
 

@@ -22,7 +22,7 @@ struct signer {
     struct idp *idp;
     struct keys_public_list keys;
     char kid[SIGN_ALG_COUNT][SIGN_KID_SIZE]; /* of the current generations */
-    struct buf header_access; /* encoded, with the dot behind it */
+    struct buf header_access;                /* encoded, with the dot behind it */
     struct buf jwks;
     struct jose_keys *verifiers;
     STAILQ_HEAD(, wanted) wanted;
@@ -92,7 +92,8 @@ int signer_refresh(struct signer *signer, struct err *err)
     CLEANUP(buf_free) struct buf jwks = BUF_INIT(JWKS_MAX);
     CLEANUP(jose_keys_free_ptr) struct jose_keys *verifiers = jose_keys_new();
 
-    TRY(keys_list_public(role_peer(signer->idp->role, ROLE_KMS), key_names[access_alg], &keys, err));
+    TRY(keys_list_public(role_peer(signer->idp->role, ROLE_KMS), key_names[access_alg], &keys,
+                         err));
     TRY(put_jwks(&keys, &jwks, verifiers, err));
     TRY(take_kids(signer, &keys, err));
     bool changed = !span_eq(buf_span(&jwks), buf_span(&signer->jwks));
@@ -113,9 +114,8 @@ int signer_new(struct idp *idp, struct signer **out, struct err *err)
 {
     struct signer *signer = mem_new(sizeof(*signer));
 
-    *signer = (struct signer){.idp = idp,
-                              .header_access = BUF_INIT(2 * HEADER_MAX),
-                              .jwks = BUF_INIT(JWKS_MAX)};
+    *signer = (struct signer){
+        .idp = idp, .header_access = BUF_INIT(2 * HEADER_MAX), .jwks = BUF_INIT(JWKS_MAX)};
     STAILQ_INIT(&signer->wanted);
     *out = signer;
     return signer_refresh(signer, err);
@@ -198,8 +198,7 @@ int signer_sign(struct signer *signer, enum sign_alg alg, const char *typ, struc
     return sign_once(signer, alg, typ, payload, out, err);
 }
 
-int signer_sign_access(struct signer *signer, struct span payload, struct buf *out,
-                       struct err *err)
+int signer_sign_access(struct signer *signer, struct span payload, struct buf *out, struct err *err)
 {
     return signer_sign(signer, access_alg, "at+jwt", payload, out, err);
 }
@@ -269,8 +268,9 @@ static void finish(struct wanted *wanted, struct span signature, const struct er
 static int sign_batch(struct signer *signer, const struct batch *batch, struct buf *signatures,
                       size_t *len, struct err *err)
 {
-    return keys_sign_batch(role_peer(signer->idp->role, ROLE_KMS), key_names[access_alg], signer->kid[access_alg],
-                           batch->inputs, batch->count, signatures, len, err);
+    return keys_sign_batch(role_peer(signer->idp->role, ROLE_KMS), key_names[access_alg],
+                           signer->kid[access_alg], batch->inputs, batch->count, signatures, len,
+                           err);
 }
 
 void signer_run(struct signer *signer)

@@ -75,6 +75,26 @@ static json_t *asked_claims(const json_t *record)
     return asked;
 }
 
+/* Those of the userinfo member that the client might have by a scope; NULL for none. */
+static json_t *userinfo_claims(const struct client *client, const json_t *asked)
+{
+    static const char *const known[][2] = {{"preferred_username", "profile"},
+                                           {"name", "profile"},
+                                           {"email", "email"},
+                                           {"groups", "groups"}};
+    const json_t *wanted = json_object_get(asked, "userinfo");
+    json_t *list = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        if (!claims_show(client, "", wanted, known[i][1], known[i][0]))
+            continue;
+        if (list == NULL)
+            list = json_array();
+        json_array_append_new(list, json_string(known[i][0]));
+    }
+    return list;
+}
+
 static void put_member(struct buf *body, const char *name, const char *value)
 {
     buf_printf(body, ",\"%s\":", name);
@@ -145,7 +165,9 @@ int token_issue(struct idp *idp, struct serve_request *request, const struct tok
     struct claims claims = claims_of(idp, grant, subject);
     CLEANUP_JSON json_t *audiences = (json_t *)(uintptr_t)claims.audiences;
     CLEANUP_JSON json_t *asked = asked_claims(grant->record);
+    CLEANUP_JSON json_t *userinfo = userinfo_claims(grant->client, asked);
     claims.wanted = json_object_get(asked, "id_token");
+    claims.userinfo = userinfo;
     if (full.family == NULL && refresh_is_due(grant)) {
         TRY(claims_id(issued->family, err));
         full.family = issued->family;
@@ -289,8 +311,7 @@ void oidc_token(struct idp *idp, struct serve_request *request)
     if (grant == NULL)
         reply_oauth(request, 400, "unsupported_grant_type", "this grant_type is not known here");
     else if (!client_may(client, type))
-        reply_oauth(request, 400, "unauthorized_client",
-                    "the client may not use this grant_type");
+        reply_oauth(request, 400, "unauthorized_client", "the client may not use this grant_type");
     else if (binding_of(idp, request, client, &binding) == 0)
         grant->run(idp, request, client, &form, &binding);
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Programs of elsewhere, by what their own platform says about them: a CI job's token becomes that of
- * a service account here, without any secret that both would have to keep. */
+/* Programs of elsewhere, by what their own platform says about them: a CI job's token becomes that
+ * of a service account here, without any secret that both would have to keep. */
 #include "idp/exchange.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "codec/json.h"
+#include "idp/namespaces.h"
 #include "idp/remote_keys.h"
 #include "jose/jose.h"
-#include "snapshot/policy.h"
 
 /* '*' stands for any run of characters; only the last one is tried again. */
 static bool matches(const char *pattern, const char *text)
@@ -132,11 +132,11 @@ static int verify(struct idp *idp, const json_t *spec, const char *text, json_t 
     CLEANUP(jose_keys_free_ptr) struct jose_keys *own = NULL;
     const struct jose_keys *keys;
     const char *uri = codec_json_text(spec, "jwksUri", "");
-    struct remote_source source = {
-        .owner = "TrustedIssuer",
-        .uri = uri,
-        .ca_pem = codec_json_text(spec, "ca", ""),
-        .private_network = json_is_true(json_object_get(spec, "privateNetwork"))};
+    struct remote_source source = {.owner = "TrustedIssuer",
+                                   .uri = uri,
+                                   .ca_pem = codec_json_text(spec, "ca", ""),
+                                   .private_network =
+                                       json_is_true(json_object_get(spec, "privateNetwork"))};
     const json_t *audiences = json_object_get(spec, "audiences");
     struct jose_expect expect = {.issuer = codec_json_text(spec, "issuer", ""),
                                  .audience = idp->url,
@@ -160,13 +160,17 @@ static int verify(struct idp *idp, const json_t *spec, const char *text, json_t 
     return -1;
 }
 
-static bool namespace_is_active(struct idp *idp, const char *namespace)
+/* The account must be there; its token goes when it does, or its namespace. */
+static int note(struct idp *idp, const char *namespace, const char *name, const char *subject,
+                struct err *err)
 {
-    const struct snapshot *policy = serve_policy(idp->serve);
-    struct policy_namespace found;
+    CLEANUP(buf_free) struct buf uid = BUF_INIT(256);
 
-    return policy != NULL && policy_find_namespace(policy, span_str(namespace), &found) &&
-           found.phase == POLICY_ACTIVE;
+    TRY(serve_ask_uid(idp->role, &kube_service_account, namespace, name, &uid, err));
+    if (uid.len == 0)
+        return err_set(err, ERR_DENIED, "the service account %s/%s is not there", namespace, name);
+    return namespace_note_token(idp, namespace, subject, buf_text(&uid),
+                                clock_wall_sec() + EXCHANGE_SEC, err);
 }
 
 int exchange_read_foreign(struct idp *idp, struct serve_request *request, const char *text,
@@ -181,14 +185,16 @@ int exchange_read_foreign(struct idp *idp, struct serve_request *request, const 
     TRY(verify(idp, spec, text, &claims, err));
     const json_t *account = trusted_match(json_object_get(spec, "rules"), claims);
     if (account == NULL)
-        return err_set(err, ERR_DENIED, "no rule of the TrustedIssuer fits the claims of the token");
+        return err_set(err, ERR_DENIED,
+                       "no rule of the TrustedIssuer fits the claims of the token");
     const char *namespace = codec_json_text(account, "namespace", "");
-    if (!namespace_is_active(idp, namespace))
-        return err_set(err, ERR_DENIED, "the service account's namespace is not there");
-    out->subject = arena_printf(request->http->arena, "system:serviceaccount:%s:%s", namespace,
-                                codec_json_text(account, "name", ""));
+    const char *name = codec_json_text(account, "name", "");
+    out->subject =
+        arena_printf(request->http->arena, "system:serviceaccount:%s:%s", namespace, name);
+    TRY(arena_check(request->http->arena, "the request", err));
+    TRY(note(idp, namespace, name, out->subject, err));
     out->actor = json_pack("{s:s, s:s}", "iss", codec_json_text(claims, "iss", ""), "sub",
                            codec_json_text(claims, "sub", ""));
     /* It may live on for its own time: the foreign token was good when it was shown. */
-    return arena_check(request->http->arena, "the request", err);
+    return 0;
 }

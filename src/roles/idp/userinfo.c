@@ -40,20 +40,36 @@ static void refuse_token(struct serve_request *request, unsigned status, const c
     reply_oauth(request, status, code, why);
 }
 
-static void reply_claims(struct serve_request *request, const struct account *account,
-                         const char *subject, const char *scope)
+/* By the scope, or because it was asked for by name (OpenID Connect Core section 5.5). */
+static bool may_tell(const json_t *token, const char *scope, const char *claim)
 {
-    struct span granted = span_str(scope);
-    CLEANUP_JSON json_t *body = json_pack("{s:s}", "sub", subject);
+    const json_t *item;
+    size_t i;
 
-    if (oauth_scope_has(granted, "profile")) {
-        json_object_set_new(body, "preferred_username", json_string(account->name));
-        if (account->display[0] != '\0')
-            json_object_set_new(body, "name", json_string(account->display));
-    }
-    if (oauth_scope_has(granted, "email") && account->email[0] != '\0')
-        json_object_set_new(body, "email", json_string(account->email));
-    if (oauth_scope_has(granted, "groups"))
+    if (oauth_scope_has(span_str(scope_of(token)), scope))
+        return true;
+    json_array_foreach (json_object_get(token, "userinfo"), i, item)
+        if (json_is_string(item) && strcmp(json_string_value(item), claim) == 0)
+            return true;
+    return false;
+}
+
+static void tell(json_t *body, const json_t *token, const char *scope, const char *claim,
+                 const char *value)
+{
+    if (value[0] != '\0' && may_tell(token, scope, claim))
+        json_object_set_new(body, claim, json_string(value));
+}
+
+static void reply_claims(struct serve_request *request, const struct account *account,
+                         const json_t *token)
+{
+    CLEANUP_JSON json_t *body = json_pack("{s:s}", "sub", codec_json_text(token, "sub", ""));
+
+    tell(body, token, "profile", "preferred_username", account->name);
+    tell(body, token, "profile", "name", account->display);
+    tell(body, token, "email", "email", account->email);
+    if (may_tell(token, "groups", "groups"))
         json_object_set(body, "groups", account->groups);
     reply_json(request, 200, body);
 }
@@ -96,5 +112,5 @@ void oidc_userinfo(struct idp *idp, struct serve_request *request)
     else if (check_account(idp, claims, &account, &err) < 0)
         refuse_token(request, 401, "invalid_token", "the user is not there any more");
     else
-        reply_claims(request, &account, codec_json_text(claims, "sub", ""), scope_of(claims));
+        reply_claims(request, &account, claims);
 }

@@ -32,9 +32,8 @@ struct supervisor {
     int http_fd[ROLE_COUNT];
     int operator_fd;
     int tls_fd;
-    int mtls_fd; /* -1: none */
+    int mtls_fd;       /* -1: none */
     int passphrase_fd; /* the caller's */
-    struct buf settings_text;
     bool stopping;
     bool failed; /* a role that never came up */
 };

@@ -51,6 +51,27 @@ static void a_good_configuration_is_written(void **state UNUSED)
     assert_null(strstr(text, "upstream drun_idp"));
 }
 
+static void certificates_are_asked_for_at_their_own_listener(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf without = BUF_INIT(GATEWAY_CONF_MAX);
+    CLEANUP(buf_free) struct buf with = BUF_INIT(GATEWAY_CONF_MAX);
+    struct gateway_conf conf = good();
+    struct err err = ERR_INIT;
+
+    assert_int_equal(gateway_conf_put(&conf, &without, &err), 0);
+    assert_null(strstr(buf_text(&without), "ssl_verify_client"));
+    /* The header is there either way: what a client sends by that name never passes. */
+    assert_non_null(strstr(buf_text(&without),
+                           "proxy_set_header X-Client-Certificate $ssl_client_escaped_cert;"));
+    conf.listen_mtls = "127.0.0.1:8444";
+    assert_int_equal(gateway_conf_put(&conf, &with, &err), 0);
+    const char *second = strstr(buf_text(&with), "listen 127.0.0.1:8444 ssl http2;");
+    assert_non_null(second);
+    assert_non_null(strstr(second, "ssl_verify_client optional_no_ca;"));
+    conf.listen_mtls = "127.0.0.1:8444;x";
+    refused(&conf, "listen");
+}
+
 static void a_value_cannot_end_a_directive(void **state UNUSED)
 {
     static const char *const bad[] = {"/a\";x", "/a\nb", "/a$b",     "/a\\", "/a;b",
@@ -105,6 +126,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_configuration_is_written),
+        cmocka_unit_test(certificates_are_asked_for_at_their_own_listener),
         cmocka_unit_test(a_value_cannot_end_a_directive),
         cmocka_unit_test(addresses_are_addresses),
         cmocka_unit_test(numbers_have_bounds),

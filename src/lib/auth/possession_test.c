@@ -205,5 +205,6 @@ int main(void)
         cmocka_unit_test(a_full_memory_refuses),
     };
 
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("auth possession", tests, NULL, NULL);
 }

@@ -211,5 +211,6 @@ int main(void)
         cmocka_unit_test(urls_compare_without_their_encoding),
     };
 
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("dpop", tests, setup, teardown);
 }

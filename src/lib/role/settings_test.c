@@ -44,6 +44,14 @@ static void a_file_and_assignments_are_taken_in_turn(void **state UNUSED)
     assert_int_equal(settings->workers, 4);
     settings_public_url(settings, url, sizeof(url));
     assert_string_equal(url, "https://ai.example");
+    settings_mtls_url(settings, url, sizeof(url));
+    assert_string_equal(url, "");
+    assert_int_equal(settings_set(settings, "listen-mtls=[::]:9444", &err), 0);
+    settings_mtls_url(settings, url, sizeof(url));
+    assert_string_equal(url, "https://ai.example:9444");
+    assert_int_equal(settings_set(settings, "public-url=https://[::1]:8443", &err), 0);
+    settings_mtls_url(settings, url, sizeof(url));
+    assert_string_equal(url, "https://[::1]:9444");
 }
 
 static void what_is_put_is_loaded_back_to_the_same(void **state UNUSED)

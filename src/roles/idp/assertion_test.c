@@ -257,5 +257,6 @@ int main(void)
         cmocka_unit_test(metadata_become_a_spec_and_come_back),
     };
 
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("idp assertion", tests, setup, teardown);
 }

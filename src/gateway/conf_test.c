@@ -68,8 +68,8 @@ static void certificates_are_asked_for_at_their_own_listener(void **state UNUSED
     const char *second = strstr(buf_text(&with), "listen 127.0.0.1:8444 ssl http2;");
     assert_non_null(second);
     assert_non_null(strstr(second, "ssl_verify_client optional_no_ca;"));
-    conf.listen_mtls = "127.0.0.1:8444;x";
-    refused(&conf, "listen");
+    conf.listen_mtls = "127.0.0.1";
+    refused(&conf, "ADDRESS:PORT");
 }
 
 static void a_value_cannot_end_a_directive(void **state UNUSED)

@@ -33,15 +33,20 @@ void token_fail(struct serve_request *request, const struct err *err)
 
 /* Only who was granted the scope "drun" gets a token that the platform itself takes: an application
  * that signs users in has no rights of theirs by that. Any other token is for userinfo, or for the
- * resources that were asked for. The caller frees claims.audiences. */
-static struct claims claims_of(const struct idp *idp, const struct token_grant *grant,
-                               const char *subject)
+ * resources that were asked for. */
+static json_t *audience_of(const struct idp *idp, const struct token_grant *grant)
+{
+    const json_t *targets =
+        grant->targets != NULL ? grant->targets : json_object_get(grant->record, "resources");
+
+    return targets_audience(idp, targets, span_str(grant->scope));
+}
+
+static struct claims claims_of(const struct token_grant *grant, const char *subject,
+                               const json_t *audiences)
 {
     const struct account *account = grant->account;
     const json_t *record = grant->record;
-    const json_t *targets =
-        grant->targets != NULL ? grant->targets : json_object_get(record, "resources");
-    struct span scope = span_str(grant->scope);
 
     return (struct claims){
         .subject = subject,
@@ -53,7 +58,7 @@ static struct claims claims_of(const struct idp *idp, const struct token_grant *
         .groups = account->groups,
         .client = grant->client->id,
         .scope = grant->scope,
-        .audiences = targets_audience(idp, targets, scope),
+        .audiences = audiences,
         .sid = codec_json_text(record, "sid", ""),
         .nonce = grant->nonce,
         .amr = codec_json_text(record, "amr", ""),
@@ -162,8 +167,8 @@ int token_issue(struct idp *idp, struct serve_request *request, const struct tok
     char subject[SUBJECT_SIZE];
 
     TRY(subject_of(idp, grant->client, grant->account->name, grant->account->uid, subject, err));
-    struct claims claims = claims_of(idp, grant, subject);
-    CLEANUP_JSON json_t *audiences = (json_t *)(uintptr_t)claims.audiences;
+    CLEANUP_JSON json_t *audiences = audience_of(idp, grant);
+    struct claims claims = claims_of(grant, subject, audiences);
     CLEANUP_JSON json_t *asked = asked_claims(grant->record);
     CLEANUP_JSON json_t *userinfo = userinfo_claims(grant->client, asked);
     claims.wanted = json_object_get(asked, "id_token");

@@ -41,6 +41,7 @@ struct model *model_new(void)
     model->arena = arena_new(MODEL_MEMORY_MAX);
     model->settings = (struct model_settings){
         .engine = ENGINE_OFF,
+        .request_body_access = 1,
         .argument_separator = '&',
         .unicode_codepage = 20127,
         .request_body_limit = DEFAULT_BODY_LIMIT,

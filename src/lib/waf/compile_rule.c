@@ -235,19 +235,34 @@ static void set_disruptive(struct compiler *c, const struct model_rule *rule,
         out->redirect = compile_parts(c, action->arg, NULL);
 }
 
-/* The last one wins; with neither, the default action's; with none at all, it is logged. */
-static bool is_on(const struct model_rule *rule, enum action_kind on, enum action_kind off,
-                  bool otherwise)
+/* What the last action that speaks of logging says; 0: none does. nolog is noauditlog, too. */
+static int log_word(const struct vec *actions, bool audit)
 {
-    const struct vec *lists[2] = {&rule->actions, rule->defaults};
-
-    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
-        for (size_t j = lists[i] != NULL ? lists[i]->count : 0; j > 0; j--) {
-            const struct model_action *action = lists[i]->items[j - 1];
-            if (action->kind == on || action->kind == off)
-                return action->kind == on;
+    for (size_t i = actions != NULL ? actions->count : 0; i > 0; i--) {
+        const struct model_action *action = actions->items[i - 1];
+        switch (action->kind) {
+        case ACTION_LOG: return 1;
+        case ACTION_NOLOG: return -1;
+        case ACTION_AUDITLOG:
+            if (audit)
+                return 1;
+            break;
+        case ACTION_NOAUDITLOG:
+            if (audit)
+                return -1;
+            break;
+        default: break;
         }
-    return otherwise;
+    }
+    return 0;
+}
+
+/* A rule that says nothing does as the default action; where that is silent, it logs. */
+static bool logs(const struct model_rule *rule, bool audit)
+{
+    int own = log_word(&rule->actions, audit);
+
+    return (own != 0 ? own : log_word(rule->defaults, audit)) >= 0;
 }
 
 static unsigned number_of(const struct model_rule *rule, enum action_kind kind, unsigned otherwise)
@@ -266,14 +281,11 @@ static struct span text_of(const struct model_rule *rule, enum action_kind kind)
 
 static void set_flags(const struct model_rule *rule, struct image_rule *out)
 {
-    bool log = is_on(rule, ACTION_LOG, ACTION_NOLOG, true);
-
     out->flags |= (rule->negate ? IMAGE_NEGATE : 0) |
                   (rule->unconditional ? IMAGE_UNCONDITIONAL : 0) |
                   (last_of(rule, ACTION_CAPTURE) != NULL ? IMAGE_CAPTURE : 0) |
                   (last_of(rule, ACTION_MULTIMATCH) != NULL ? IMAGE_MULTIMATCH : 0) |
-                  (log ? IMAGE_LOG : 0) |
-                  (is_on(rule, ACTION_AUDITLOG, ACTION_NOAUDITLOG, log) ? IMAGE_AUDIT : 0);
+                  (logs(rule, false) ? IMAGE_LOG : 0) | (logs(rule, true) ? IMAGE_AUDIT : 0);
 }
 
 int compile_rule(struct compiler *c, const struct model_rule *rule, struct image_rule *out,

@@ -226,6 +226,11 @@ void waf_tx_log(struct waf_tx *tx)
     (void)run_phase(tx, PHASES);
 }
 
+const struct waf_verdict *waf_tx_verdict(const struct waf_tx *tx)
+{
+    return &tx->verdict;
+}
+
 const struct waf_hit *waf_tx_hits(const struct waf_tx *tx, size_t *count)
 {
     *count = tx->hits.count;

@@ -199,6 +199,7 @@ const struct waf_verdict *waf_tx_response_body(struct waf_tx *tx, struct span ch
 const struct waf_verdict *waf_tx_response_body_end(struct waf_tx *tx);
 void waf_tx_log(struct waf_tx *tx);
 
+const struct waf_verdict *waf_tx_verdict(const struct waf_tx *tx);
 const struct waf_hit *waf_tx_hits(const struct waf_tx *tx, size_t *count);
 /* A set of enum waf_event. */
 unsigned waf_tx_events(const struct waf_tx *tx);

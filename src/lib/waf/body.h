@@ -169,8 +169,8 @@ struct waf_inflate_limits {
     unsigned ratio_max; /* output per input, looked at from 64 KiB of output on; 0: any */
 };
 
-/* The coding named by Content-Encoding: gzip, x-gzip, deflate (zlib or raw), br, identity, or a
- * list of them up to two; letters' case does not matter. False: none that is known here. */
+/* The coding named by Content-Encoding: gzip, x-gzip, deflate (zlib or raw), br, identity; one of
+ * them, letters' case does not matter. False: none that is known here. */
 bool waf_inflate_known(struct span content_encoding) MUST_USE;
 
 struct waf_inflate *waf_inflate_new(const struct waf_inflate_limits *limits) MUST_USE;

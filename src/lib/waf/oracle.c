@@ -85,7 +85,7 @@ void oracle_run(const struct oracle *oracle, const struct oracle_request *reques
                     request->method == NULL ? "GET" : request->method, "1.1");
     add_header(transaction, "Host", span_str("localhost"));
     add_header(transaction, "Content-Type", text_or_none(request->content_type));
-    add_header(transaction, "Cookie", text_or_none(request->cookie));
+    add_header(transaction, "Cookie", request->cookie);
     add_header(transaction, "X-Value", request->value);
     msc_process_request_headers(transaction);
     if (!intervened(transaction, out) && run_body(transaction, request))

@@ -16,8 +16,8 @@ struct oracle_request {
     const char *method; /* NULL: GET */
     const char *uri;    /* NULL: / */
     const char *content_type;
-    const char *cookie;
-    struct span value;         /* of the header X-Value, any bytes; p == NULL: none */
+    struct span cookie;        /* any bytes; p == NULL: none */
+    struct span value;         /* of the header X-Value, likewise */
     const struct span *chunks; /* of the body */
     size_t chunk_count;
 };

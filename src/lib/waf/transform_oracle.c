@@ -66,7 +66,7 @@ void transform_oracle_run(struct transform_oracle *oracle, struct span in,
         out[kind] = span_of(oracle->bytes.data + begins[kind], begins[kind + 1] - begins[kind]);
 }
 
-/* Two slashes of any kind, then a backslash. */
+/* A slash of any kind, then a backslash. */
 static bool has_backslash_run(struct span in)
 {
     size_t run = 0;
@@ -74,7 +74,7 @@ static bool has_backslash_run(struct span in)
     for (size_t i = 0; i < in.len; i++) {
         bool slash = in.p[i] == '/' || in.p[i] == '\\';
         run = slash ? run + 1 : 0;
-        if (run > 2 && in.p[i] == '\\')
+        if (run > 1 && in.p[i] == '\\')
             return true;
     }
     return false;

@@ -76,17 +76,50 @@ static int load_patterns(struct waf_engine *engine, struct err *err)
     return 0;
 }
 
+static int on_sound(unsigned id UNUSED, unsigned long long from UNUSED,
+                    unsigned long long to UNUSED, unsigned flags UNUSED, void *ctx)
+{
+    *(bool *)ctx = true;
+    return 1;
+}
+
+/*
+ * Vectorscan up to 5.4.11 misses matches on x86, this one among them. A firewall that misses what it
+ * looks for is worse than a slow one: then every pattern is looked for by PCRE2.
+ */
+static bool scanner_is_sound(void)
+{
+    static const char text[] = "$${env:somethingveryverylong:-${env:something:-$}{jndi:ldap://x}}}";
+    static const char pattern[] = "(?i)(?:\\$|&dollar;?)(?:\\{|&l(?:brace|cub);?)(?:[^\\}]*"
+                                  "(?:\\$|&dollar;?)(?:\\{|&l(?:brace|cub);?)|jndi|ctx)";
+    hs_database_t *database = NULL;
+    hs_compile_error_t *why = NULL;
+    hs_scratch_t *scratch = NULL;
+    bool found = false;
+
+    if (hs_compile(pattern, HS_FLAG_DOTALL | HS_FLAG_MULTILINE | HS_FLAG_SINGLEMATCH, HS_MODE_BLOCK,
+                   NULL, &database, &why) == HS_SUCCESS &&
+        hs_alloc_scratch(database, &scratch) == HS_SUCCESS)
+        (void)hs_scan(database, text, sizeof(text) - 1, 0, scratch, on_sound, &found);
+    hs_free_compile_error(why);
+    hs_free_scratch(scratch);
+    hs_free_database(database);
+    return found;
+}
+
 /* A database of another version or processor is no error: its patterns are looked for one by one. */
 static int load_partitions(struct waf_engine *engine, struct err *err)
 {
     const struct image_partition *images = snapshot_records(engine->image, IMAGE_PARTITIONS);
+
+    bool sound = scanner_is_sound();
 
     engine->partitions = mem_new_array(engine->partition_count + 1, sizeof(*engine->partitions));
     for (uint32_t i = 0; i < engine->partition_count; i++) {
         struct partition *partition = &engine->partitions[i];
         struct span bytes = image_bytes(engine->image, images[i].database);
         partition->image = &images[i];
-        if (bytes.len == 0 || hs_deserialize_database((const char *)bytes.p, bytes.len,
+        if (!sound || bytes.len == 0 || hs_deserialize_database((const char *)bytes.p, bytes.len,
                                                       &partition->database) != HS_SUCCESS)
             continue;
         if (hs_alloc_scratch(partition->database, &engine->scratch) != HS_SUCCESS)

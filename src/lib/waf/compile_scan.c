@@ -3,6 +3,7 @@
  * says which rules may match; PCRE2 or the trie of phrases then says whether and where. */
 #include "waf/compile.h"
 #include "waf/phrases.h"
+#include "waf/traits.h"
 
 #include "base/mem.h"
 
@@ -19,6 +20,8 @@ struct guard {
 struct partition {
     uint32_t phase;
     uint32_t guard; /* 1 + a rule like it; 0: always on */
+    uint32_t family; /* of transformations */
+    uint32_t breadth; /* of targets */
     struct vec rules; /* numbers */
     uint32_t index;
 };
@@ -84,28 +87,74 @@ static bool can_scan(struct compiler *c, const struct image_rule *rule, bool *al
     return some;
 }
 
-static struct partition *partition_of(struct scan *scan, uint32_t phase, uint32_t guard)
+enum breadth { OF_ARGUMENTS, OF_BODIES, OF_OTHERS };
+enum { FAMILY_ALWAYS = 1 << 30 };
+
+/* What makes something else of most texts: patterns that look at the same text are kept together, so
+ * that each text is scanned for them alone. */
+static uint32_t family_of(struct compiler *c, uint32_t chain)
 {
+    const struct image_chain *chains =
+        snapshot_records(snapshot_writer_view(c->writer), IMAGE_CHAINS);
+    uint32_t family = 0;
+
+    for (uint32_t at = chain; at != 0; at = chains[at].parent) {
+        enum waf_transform step = (enum waf_transform)chains[at].step;
+        if (traits_needed(step) == UINT32_MAX)
+            return FAMILY_ALWAYS | chain;
+        family |= step == WAF_T_LOWERCASE             ? 1U
+                  : step == WAF_T_CMD_LINE            ? 2U
+                  : step == WAF_T_REMOVE_WHITESPACE   ? 4U
+                  : step == WAF_T_COMPRESS_WHITESPACE ? 8U
+                                                      : 0U;
+    }
+    return family;
+}
+
+/* A body is scanned only for those that ask for it as a whole: its arguments are scanned anyway. */
+static uint32_t breadth_of(struct compiler *c, const struct image_rule *rule)
+{
+    uint32_t breadth = OF_OTHERS;
+
+    for (uint32_t i = 0; i < rule->targets.count; i++) {
+        uint32_t var = target_at(c, rule->targets.at + i)->var;
+        if (var == VAR_REQUEST_BODY || var == VAR_FULL_REQUEST)
+            return OF_BODIES;
+        if (var == VAR_ARGS || var == VAR_ARGS_NAMES)
+            breadth = OF_ARGUMENTS;
+    }
+    return breadth;
+}
+
+static struct partition *partition_of(struct scan *scan, const struct image_rule *rule,
+                                      uint32_t guard)
+{
+    struct partition wanted = {.phase = rule->phase,
+                               .guard = guard,
+                               .family = family_of(scan->c, rule->chain),
+                               .breadth = breadth_of(scan->c, rule)};
+
     for (size_t i = 0; i < scan->count; i++) {
         struct partition *p = &scan->partitions[i];
-        if (p->phase == phase && (p->guard == 0) == (guard == 0) &&
+        if (p->phase == wanted.phase && p->family == wanted.family &&
+            p->breadth == wanted.breadth && (p->guard == 0) == (guard == 0) &&
             (guard == 0 || same_guard(scan->c, p->guard - 1, guard - 1)))
             return p;
     }
     if (scan->count == PARTITIONS_MAX)
         return NULL;
-    scan->partitions[scan->count] = (struct partition){.phase = phase, .guard = guard};
+    scan->partitions[scan->count] = wanted;
     return &scan->partitions[scan->count++];
 }
 
-static void add_to_partition(struct scan *scan, uint32_t phase, uint32_t index, uint32_t guard)
+static void add_to_partition(struct scan *scan, uint32_t index, uint32_t guard)
 {
     struct image_rule *rule = rule_at(scan->c, index);
     bool all;
 
     if (!can_scan(scan->c, rule, &all))
         return;
-    struct partition *partition = partition_of(scan, phase, guard);
+    struct partition *partition = partition_of(scan, rule, guard);
     if (partition == NULL)
         return;
     struct image_pattern *pattern =
@@ -115,7 +164,7 @@ static void add_to_partition(struct scan *scan, uint32_t phase, uint32_t index, 
     rule->flags |= all ? IMAGE_SILENT : 0;
 }
 
-static void find_partitions(struct scan *scan, uint32_t phase, struct snapshot_ref rules)
+static void find_partitions(struct scan *scan, struct snapshot_ref rules)
 {
     struct guard guards[GUARDS_MAX];
     size_t depth = 0;
@@ -124,7 +173,7 @@ static void find_partitions(struct scan *scan, uint32_t phase, struct snapshot_r
         const struct image_rule *rule = rule_at(scan->c, i);
         while (depth > 0 && guards[depth - 1].end <= i)
             depth--;
-        add_to_partition(scan, phase, i, depth > 0 ? guards[depth - 1].rule + 1 : 0);
+        add_to_partition(scan, i, depth > 0 ? guards[depth - 1].rule + 1 : 0);
         if (is_guard(scan->c, rule) && depth < GUARDS_MAX)
             guards[depth++] = (struct guard){.rule = i, .end = rule->jump - 1};
     }
@@ -357,7 +406,7 @@ int compile_partitions(struct compiler *c, struct err *err)
         return 0;
     scan->c = c;
     for (unsigned phase = 1; phase <= PHASES; phase++)
-        find_partitions(scan, phase, c->head.phases[phase - 1]);
+        find_partitions(scan, c->head.phases[phase - 1]);
     for (size_t i = 0; i < scan->count && result == 0; i++)
         result = add_partition(scan, &scan->partitions[i], err);
     for (size_t i = 0; i < scan->count; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which bytes a text has, in one look: most values have none that a transformation would change, and
  * then none of it runs. */
-#include "waf/run.h"
+#include "waf/traits.h"
 
 enum trait {
     HAS_UPPER = 1,

@@ -47,7 +47,7 @@ static const struct {
     {WAF_T_BASE64_DECODE, LIT("VGVz\r\ndA==\n"), LIT("Test")},
     {WAF_T_BASE64_DECODE, LIT("VGV!zdA=="), LIT("")},
     {WAF_T_BASE64_DECODE_EXT, LIT("V.G!V z\ndA"), LIT("Test")},
-    {WAF_T_BASE64_DECODE_EXT, LIT("PFR FU1Q+"), LIT("<TEMP>")},
+    {WAF_T_BASE64_DECODE_EXT, LIT("PFR FU1Q+"), LIT("<TEST>")},
     {WAF_T_BASE64_ENCODE, LIT("Test"), LIT("VGVzdA==")},
     {WAF_T_HEX_DECODE, LIT("414aF"), LIT("AJ")},
     {WAF_T_HEX_ENCODE, LIT("A\xFF"), LIT("41ff")},

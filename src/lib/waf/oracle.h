@@ -18,6 +18,7 @@ struct oracle_request {
     const char *content_type;
     struct span cookie;        /* any bytes; p == NULL: none */
     struct span value;         /* of the header X-Value, likewise */
+    struct span argument;      /* of the header X-Arg, likewise */
     const struct span *chunks; /* of the body */
     size_t chunk_count;
 };

@@ -18,7 +18,7 @@ struct guard {
 
 struct partition {
     uint32_t phase;
-    uint32_t guard; /* 1 + a rule like it; 0: always on */
+    uint32_t guard;   /* 1 + a rule like it; 0: always on */
     struct vec rules; /* numbers */
     uint32_t index;
 };
@@ -47,8 +47,8 @@ static bool is_numeric(uint32_t op)
 
 static bool is_guard(struct compiler *c, const struct image_rule *rule)
 {
-    return rule->jump != 0 && rule->next == 0 && rule->targets.count == 1 &&
-           is_numeric(rule->op) && target_at(c, rule->targets.at)->slot != 0;
+    return rule->jump != 0 && rule->next == 0 && rule->targets.count == 1 && is_numeric(rule->op) &&
+           target_at(c, rule->targets.at)->slot != 0;
 }
 
 static bool same_guard(struct compiler *c, uint32_t a, uint32_t b)

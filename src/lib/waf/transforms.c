@@ -7,8 +7,8 @@ static struct span step(struct waf_tx *tx, uint32_t chain, struct span in)
     struct span out;
 
     (void)tx_work(tx, in.len);
-    (void)waf_transform_run((enum waf_transform)tx->engine->chains[chain].step, in,
-                            tx->engine->map, tx->arena, &out);
+    (void)waf_transform_run((enum waf_transform)tx->engine->chains[chain].step, in, tx->engine->map,
+                            tx->arena, &out);
     return out;
 }
 

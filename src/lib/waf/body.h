@@ -133,8 +133,9 @@ struct span waf_multipart_last_filename(const struct waf_multipart *mp);
 
 /* ------------------------------------------------------------------ XML */
 
-/* A document by libxml2's push parser: no network, no files, no DTD, entities never expanded. Heap
- * memory; libxml2's own limits on depth and size hold. */
+/* A document by libxml2: no network, no files, no external DTD; one that declares entities is
+ * refused. Heap memory; libxml2's own limits on depth and size hold. The bytes are kept until the
+ * end and parsed then, so that the cut cannot matter; at most 64 MiB. */
 struct waf_xml;
 
 struct waf_xml *waf_xml_new(void) MUST_USE;

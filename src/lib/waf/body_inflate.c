@@ -20,8 +20,9 @@ struct waf_inflate {
     BrotliDecoderState *brotli;
     uint64_t in;
     uint64_t out;
-    bool begun; /* a deflate stream's first byte was seen */
-    bool ended; /* the data says that it is complete */
+    bool begun;    /* a deflate stream's first byte was seen */
+    bool ended;    /* the data says that it is complete */
+    bool trailing; /* something that is no further member follows */
 };
 
 static enum coding coding_of(struct span name)
@@ -95,6 +96,7 @@ int waf_inflate_start(struct waf_inflate *flow, struct span content_encoding, st
     flow->in = 0;
     flow->out = 0;
     flow->begun = false;
+    flow->trailing = false;
     flow->ended = flow->coding == CODING_IDENTITY;
     if (flow->coding == CODING_NONE)
         return err_set(err, ERR_UNSUPPORTED,
@@ -136,7 +138,10 @@ static int reserve(struct buf *out, uint8_t **room, struct err *err)
  * does. */
 static bool next_member(struct waf_inflate *flow)
 {
-    if (flow->coding != CODING_GZIP || flow->zlib.avail_in == 0 || *flow->zlib.next_in != 0x1F) {
+    if (flow->zlib.avail_in == 0)
+        return false;
+    flow->trailing |= flow->coding != CODING_GZIP || *flow->zlib.next_in != 0x1F;
+    if (flow->trailing) {
         flow->zlib.avail_in = 0;
         return false;
     }

@@ -5,15 +5,14 @@
 #include "base/mem.h"
 #include "base/num.h"
 
-enum { HEAD = 4, FEED_MAX = 1 << 30, MESSAGE = 160 };
+enum { HEAD = 4, TEXT_MAX = 64 << 20, MESSAGE = 160 };
 
 struct waf_xml {
     const struct xml_library *lib;
     xmlParserCtxtPtr parser;
     xmlDocPtr doc;
-    uint8_t head[HEAD]; /* the parser wants four bytes to tell the encoding */
-    size_t head_len;
-    bool entities; /* the document declares one */
+    struct buf text; /* libxml2's push parser takes some documents in one piece, not in several */
+    bool entities;   /* the document declares one */
     bool ended;
     struct err failed; /* the first error */
 };
@@ -28,6 +27,7 @@ struct waf_xml *waf_xml_new(void)
 {
     struct waf_xml *xml = mem_new(sizeof(*xml));
 
+    xml->text = (struct buf)BUF_INIT(TEXT_MAX);
     if (xml_library_load(&xml->lib, &xml->failed) < 0)
         xml->lib = NULL;
     return xml;
@@ -51,6 +51,7 @@ void waf_xml_free(struct waf_xml *xml)
     drop_parser(xml);
     if (xml->doc != NULL)
         xml->lib->doc_free(xml->doc);
+    buf_free(&xml->text);
     free(xml);
 }
 
@@ -115,12 +116,36 @@ static int complain(struct waf_xml *xml, struct err *err)
     return fail(xml, err);
 }
 
-static int begin(struct waf_xml *xml, struct err *err)
+/* UCS-4 and EBCDIC by their first bytes: nobody sends them, and libxml2 takes garbage for them. */
+static bool odd_encoding(const uint8_t head[HEAD])
 {
-    xml->parser =
-        xml->lib->parser_new(NULL, NULL, (const char *)xml->head, (int)xml->head_len, NULL);
+    static const uint8_t heads[][HEAD] = {
+        {0, 0, 0, '<'}, {'<', 0, 0, 0}, {0, 0, '<', 0}, {0, '<', 0, 0}, {0x4C, 0x6F, 0xA7, 0x94}};
+
+    for (size_t i = 0; i < ARRAY_LEN(heads); i++)
+        if (memcmp(head, heads[i], HEAD) == 0)
+            return true;
+    return false;
+}
+
+static bool has_element(xmlDocPtr doc)
+{
+    for (const xmlNode *node = doc == NULL ? NULL : doc->children; node != NULL; node = node->next)
+        if (node->type == XML_ELEMENT_NODE)
+            return true;
+    return false;
+}
+
+static int parse(struct waf_xml *xml, struct err *err)
+{
+    if (xml->text.len >= HEAD && odd_encoding(xml->text.data)) {
+        err_set(err, ERR_INVALID, "the XML is in UCS-4 or EBCDIC; send it in UTF-8");
+        return fail(xml, err);
+    }
+    if (xml->text.len > 0)
+        xml->parser = xml->lib->parser_new((const char *)xml->text.data, (int)xml->text.len);
     if (xml->parser == NULL) {
-        err_set(err, ERR_INTERNAL, "libxml2 has no memory for a parser");
+        err_set(err, ERR_INVALID, "the XML is empty");
         return fail(xml, err);
     }
     xml->lib->parser_options(xml->parser,
@@ -128,13 +153,8 @@ static int begin(struct waf_xml *xml, struct err *err)
     xml->parser->_private = xml;
     xml->parser->sax->entityDecl = refuse_entity;
     xml->parser->sax->unparsedEntityDecl = refuse_unparsed;
-    return 0;
-}
-
-static int parse(struct waf_xml *xml, struct span chunk, bool last, struct err *err)
-{
-    xml->lib->parse_chunk(xml->parser, (const char *)chunk.p, (int)chunk.len, last);
-    if (xml->parser->wellFormed != 1 || xml->entities)
+    xml->lib->parse(xml->parser);
+    if (xml->parser->wellFormed != 1 || xml->entities || !has_element(xml->parser->myDoc))
         return complain(xml, err);
     return 0;
 }
@@ -151,22 +171,8 @@ int waf_xml_feed(struct waf_xml *xml, struct span chunk, struct err *err)
 {
     TRY(known_failure(xml, err));
     INVARIANT(!xml->ended);
-    if (xml->parser == NULL) {
-        size_t take = NUM_MIN(HEAD - xml->head_len, chunk.len);
-        if (take > 0)
-            memcpy(xml->head + xml->head_len, chunk.p, take);
-        xml->head_len += take;
-        if (xml->head_len < HEAD)
-            return 0;
-        chunk = span_of(chunk.p + take, chunk.len - take);
-        TRY(begin(xml, err));
-    }
-    while (chunk.len > 0) {
-        size_t take = NUM_MIN(chunk.len, (size_t)FEED_MAX);
-        TRY(parse(xml, span_of(chunk.p, take), false, err));
-        chunk = span_of(chunk.p + take, chunk.len - take);
-    }
-    return 0;
+    buf_put_span(&xml->text, chunk);
+    return buf_check(&xml->text, "the XML", err) < 0 ? fail(xml, err) : 0;
 }
 
 int waf_xml_end(struct waf_xml *xml, struct err *err)
@@ -174,12 +180,11 @@ int waf_xml_end(struct waf_xml *xml, struct err *err)
     TRY(known_failure(xml, err));
     INVARIANT(!xml->ended);
     xml->ended = true;
-    if (xml->parser == NULL)
-        TRY(begin(xml, err));
-    TRY(parse(xml, span_of("", 0), true, err));
+    TRY(parse(xml, err));
     xml->doc = xml->parser->myDoc;
     xml->parser->myDoc = NULL;
     drop_parser(xml);
+    buf_free(&xml->text);
     return 0;
 }
 

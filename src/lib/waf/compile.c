@@ -41,8 +41,7 @@ uint32_t compile_chain_step(struct compiler *c, uint32_t parent, enum waf_transf
     for (uint32_t i = 1; i < count; i++)
         if (chains[i].parent == parent && chains[i].step == step)
             return i;
-    struct image_chain chain = {
-        .parent = parent, .step = step, .depth = chains[parent].depth + 1};
+    struct image_chain chain = {.parent = parent, .step = step, .depth = chains[parent].depth + 1};
     return snapshot_writer_add(c->writer, IMAGE_CHAINS, &chain);
 }
 
@@ -81,8 +80,7 @@ static void order_rules(struct compiler *c)
         for (size_t i = 0; i < rules->count; i++)
             if (is_in(rules->items[i], phase))
                 vec_add(&c->flat, rules->items[i]);
-        c->head.phases[phase - 1].count =
-            (uint32_t)c->flat.count - c->head.phases[phase - 1].at;
+        c->head.phases[phase - 1].count = (uint32_t)c->flat.count - c->head.phases[phase - 1].at;
     }
     /* `flat` grows while it is walked: the rule behind a chained one comes behind it. */
     for (size_t i = 0; i < c->flat.count; i++) {
@@ -164,8 +162,8 @@ static int add_rules(struct compiler *c, struct err *err)
     return 0;
 }
 
-static int text_of(struct compiler *c, const char *text, const char *what,
-                   struct snapshot_ref *out, struct err *err)
+static int text_of(struct compiler *c, const char *text, const char *what, struct snapshot_ref *out,
+                   struct err *err)
 {
     return snapshot_writer_text(c->writer, span_str(text != NULL ? text : ""), what, out, err);
 }

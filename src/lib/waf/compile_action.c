@@ -86,8 +86,9 @@ static int initcol(struct compiler *c, const struct model_action *action, struct
 
     if (!split(action->arg, '=', &name, &value) || !waf_var_by_name(span_trim(name), &var) ||
         (waf_var_flags(var) & VAR_PERSISTENT) == 0)
-        return bad(action, err, "initcol is written COLLECTION=KEY, with ip, global, session, "
-                                "user or resource");
+        return bad(action, err,
+                   "initcol is written COLLECTION=KEY, with ip, global, session, "
+                   "user or resource");
     out->kind = IMAGE_INITCOL;
     out->var = var;
     out->value = compile_parts(c, value, NULL);
@@ -187,7 +188,8 @@ static bool is_meant(const struct model_rule *rule, enum ctl_argument by, struct
     case CTL_ID_TARGET: return rule->id >= first && rule->id <= last;
     case CTL_TAG:
     case CTL_TAG_TARGET:
-        return has_text(&rule->actions, ACTION_TAG, text) || has_text(rule->defaults, ACTION_TAG, text);
+        return has_text(&rule->actions, ACTION_TAG, text) ||
+               has_text(rule->defaults, ACTION_TAG, text);
     default: return has_text(&rule->actions, ACTION_MSG, text);
     }
 }

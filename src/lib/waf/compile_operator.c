@@ -12,8 +12,8 @@ int compile_check_regex(struct span pattern, const struct place *at, struct err 
 {
     int code;
     PCRE2_SIZE where;
-    pcre2_code *re = pcre2_compile(pattern.p, pattern.len, PCRE2_DOTALL | PCRE2_MULTILINE, &code,
-                                   &where, NULL);
+    pcre2_code *re =
+        pcre2_compile(pattern.p, pattern.len, PCRE2_DOTALL | PCRE2_MULTILINE, &code, &where, NULL);
     PCRE2_UCHAR why[128];
 
     if (re != NULL) {
@@ -21,8 +21,8 @@ int compile_check_regex(struct span pattern, const struct place *at, struct err 
         return 0;
     }
     pcre2_get_error_message(code, why, sizeof(why));
-    return place_err(at, ERR_INVALID, err, "the pattern is wrong at its character %zu: %s", where + 1,
-                     (const char *)why);
+    return place_err(at, ERR_INVALID, err, "the pattern is wrong at its character %zu: %s",
+                     where + 1, (const char *)why);
 }
 
 /* ------------------------------------------------------------------ phrases */
@@ -120,10 +120,9 @@ static const char *dir_of_rule(struct compiler *c, const struct model_rule *rule
 
     if (slash == NULL)
         return ".";
-    return arena_copy(c->model->arena,
-                      span_of(rule->at.file, slash == rule->at.file
-                                                 ? 1
-                                                 : (size_t)(slash - rule->at.file)));
+    return arena_copy(
+        c->model->arena,
+        span_of(rule->at.file, slash == rule->at.file ? 1 : (size_t)(slash - rule->at.file)));
 }
 
 static int files_of(struct compiler *c, const struct model_rule *rule, struct phrase_list *list,
@@ -135,8 +134,7 @@ static int files_of(struct compiler *c, const struct model_rule *rule, struct ph
         size_t len = 0;
         while (len < left.len && !is_blank(left.p[len]))
             len++;
-        const char *path =
-            lex_path(c->model->arena, dir_of_rule(c, rule), span_of(left.p, len));
+        const char *path = lex_path(c->model->arena, dir_of_rule(c, rule), span_of(left.p, len));
         struct span text;
         struct err why = ERR_INIT;
         if (path == NULL || lex_read_file(c->model->arena, path, WAF_SOURCE_MAX, &text, &why) < 0)

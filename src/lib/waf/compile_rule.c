@@ -40,7 +40,8 @@ static int add_xpath(struct compiler *c, struct span text, const struct model_ru
     struct image_xpath record;
 
     TRY(namespaces(c, rule, &record.namespaces, err));
-    for (uint32_t i = 0; record.namespaces.count == 0 && i < snapshot_count(view, IMAGE_XPATHS); i++)
+    for (uint32_t i = 0; record.namespaces.count == 0 && i < snapshot_count(view, IMAGE_XPATHS);
+         i++)
         if (known[i].namespaces.count == 0 && span_eq(snapshot_text(view, known[i].text), text)) {
             *out = i;
             return 0;
@@ -120,9 +121,8 @@ static uint32_t chain_of(struct compiler *c, const struct model_rule *rule)
 
 static struct snapshot_ref put_actions(struct compiler *c, const struct vec *actions)
 {
-    struct snapshot_ref ref = {
-        .at = snapshot_count(snapshot_writer_view(c->writer), IMAGE_ACTIONS),
-        .count = (uint32_t)actions->count};
+    struct snapshot_ref ref = {.at = snapshot_count(snapshot_writer_view(c->writer), IMAGE_ACTIONS),
+                               .count = (uint32_t)actions->count};
 
     for (size_t i = 0; i < actions->count; i++)
         snapshot_writer_add(c->writer, IMAGE_ACTIONS, actions->items[i]);
@@ -228,9 +228,9 @@ static void set_disruptive(struct compiler *c, const struct model_rule *rule,
     if (action != NULL && action->kind == ACTION_BLOCK)
         action = last_disruptive(rule->defaults, false);
     out->disruptive = action != NULL ? disruptive_of(action) : IMAGE_DO_PASS;
-    out->status = status != NULL                          ? status->number
+    out->status = status != NULL                         ? status->number
                   : out->disruptive == IMAGE_DO_REDIRECT ? 302
-                                                          : DEFAULT_STATUS;
+                                                         : DEFAULT_STATUS;
     if (out->disruptive == IMAGE_DO_REDIRECT)
         out->redirect = compile_parts(c, action->arg, NULL);
 }

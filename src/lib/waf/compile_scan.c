@@ -19,8 +19,8 @@ struct guard {
 
 struct partition {
     uint32_t phase;
-    uint32_t guard; /* 1 + a rule like it; 0: always on */
-    uint32_t family; /* of transformations */
+    uint32_t guard;   /* 1 + a rule like it; 0: always on */
+    uint32_t family;  /* of transformations */
     uint32_t breadth; /* of targets */
     struct vec rules; /* numbers */
     uint32_t index;
@@ -50,8 +50,8 @@ static bool is_numeric(uint32_t op)
 
 static bool is_guard(struct compiler *c, const struct image_rule *rule)
 {
-    return rule->jump != 0 && rule->next == 0 && rule->targets.count == 1 &&
-           is_numeric(rule->op) && target_at(c, rule->targets.at)->slot != 0;
+    return rule->jump != 0 && rule->next == 0 && rule->targets.count == 1 && is_numeric(rule->op) &&
+           target_at(c, rule->targets.at)->slot != 0;
 }
 
 static bool same_guard(struct compiler *c, uint32_t a, uint32_t b)
@@ -90,8 +90,8 @@ static bool can_scan(struct compiler *c, const struct image_rule *rule, bool *al
 enum breadth { OF_ARGUMENTS, OF_BODIES, OF_OTHERS };
 enum { FAMILY_ALWAYS = 1 << 30 };
 
-/* What makes something else of most texts: patterns that look at the same text are kept together, so
- * that each text is scanned for them alone. */
+/* What makes something else of most texts: patterns that look at the same text are kept together,
+ * so that each text is scanned for them alone. */
 static uint32_t family_of(struct compiler *c, uint32_t chain)
 {
     const struct image_chain *chains =

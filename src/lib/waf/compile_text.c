@@ -51,9 +51,8 @@ static const uint8_t *next_macro(struct span text, size_t from, size_t *len)
 
 static struct snapshot_ref put_parts(struct compiler *c, const struct vec *parts)
 {
-    struct snapshot_ref ref = {
-        .at = snapshot_count(snapshot_writer_view(c->writer), IMAGE_PARTS),
-        .count = (uint32_t)parts->count};
+    struct snapshot_ref ref = {.at = snapshot_count(snapshot_writer_view(c->writer), IMAGE_PARTS),
+                               .count = (uint32_t)parts->count};
 
     for (size_t i = 0; i < parts->count; i++)
         snapshot_writer_add(c->writer, IMAGE_PARTS, parts->items[i]);

@@ -84,8 +84,8 @@ static int on_sound(unsigned id UNUSED, unsigned long long from UNUSED,
 }
 
 /*
- * Vectorscan up to 5.4.11 misses matches on x86, this one among them. A firewall that misses what it
- * looks for is worse than a slow one: then every pattern is looked for by PCRE2.
+ * Vectorscan up to 5.4.11 misses matches on x86, this one among them. A firewall that misses what
+ * it looks for is worse than a slow one: then every pattern is looked for by PCRE2.
  */
 static bool scanner_is_sound(void)
 {
@@ -107,7 +107,8 @@ static bool scanner_is_sound(void)
     return found;
 }
 
-/* A database of another version or processor is no error: its patterns are looked for one by one. */
+/* A database of another version or processor is no error: its patterns are looked for one by one.
+ */
 static int load_partitions(struct waf_engine *engine, struct err *err)
 {
     const struct image_partition *images = snapshot_records(engine->image, IMAGE_PARTITIONS);
@@ -119,8 +120,9 @@ static int load_partitions(struct waf_engine *engine, struct err *err)
         struct partition *partition = &engine->partitions[i];
         struct span bytes = image_bytes(engine->image, images[i].database);
         partition->image = &images[i];
-        if (!sound || bytes.len == 0 || hs_deserialize_database((const char *)bytes.p, bytes.len,
-                                                      &partition->database) != HS_SUCCESS)
+        if (!sound || bytes.len == 0 ||
+            hs_deserialize_database((const char *)bytes.p, bytes.len, &partition->database) !=
+                HS_SUCCESS)
             continue;
         if (hs_alloc_scratch(partition->database, &engine->scratch) != HS_SUCCESS)
             return err_set(err, ERR_INTERNAL, "no scratch memory for the databases of patterns");

@@ -39,9 +39,10 @@ static void passes(const char *uri)
 
 static void a_rule_denies(void **state UNUSED)
 {
-    open_rules(ON "SecRule ARGS \"@rx ev(i)l\" \"id:1,phase:2,deny,status:406,capture,t:urlDecodeUni,"
-                  "t:lowercase,log,msg:'Found %{TX.1} in %{MATCHED_VAR_NAME}',tag:'a',severity:2,"
-                  "logdata:'%{MATCHED_VAR}'\"\n");
+    open_rules(ON
+               "SecRule ARGS \"@rx ev(i)l\" \"id:1,phase:2,deny,status:406,capture,t:urlDecodeUni,"
+               "t:lowercase,log,msg:'Found %{TX.1} in %{MATCHED_VAR_NAME}',tag:'a',severity:2,"
+               "logdata:'%{MATCHED_VAR}'\"\n");
     denies("/?q=so+EV%49L!", 1);
     assert_int_equal(waf_tx_verdict(rig.tx)->status, 406);
     const struct waf_hit *hit = rig_find(&rig, 1);
@@ -97,13 +98,14 @@ static void exceptions_change_rules(void **state UNUSED)
 
 static void chains_and_jumps(void **state UNUSED)
 {
-    open_rules(ON "SecRule ARGS:a \"@rx (\\d+)\" \"id:1,deny,chain,capture,setvar:tx.seen=%{TX.1}\"\n"
-                  "  SecRule ARGS:b \"@eq %{TX.1}\" \"chain\"\n    SecRule ARGS:c \"!@rx no\"\n"
-                  "SecRule TX:level \"@lt 2\" \"id:2,pass,nolog,skipAfter:END\"\n"
-                  "SecRule ARGS never \"id:3,deny\"\nSecMarker END\n"
-                  "SecRule ARGS:s on \"id:4,pass,nolog,skip:1\"\n"
-                  "SecRule ARGS here \"id:5,deny\"\nSecRule ARGS after \"id:6,deny\"\n"
-                  "SecAction \"id:7,phase:1,pass,nolog,setvar:tx.level=1\"\n");
+    open_rules(ON
+               "SecRule ARGS:a \"@rx (\\d+)\" \"id:1,deny,chain,capture,setvar:tx.seen=%{TX.1}\"\n"
+               "  SecRule ARGS:b \"@eq %{TX.1}\" \"chain\"\n    SecRule ARGS:c \"!@rx no\"\n"
+               "SecRule TX:level \"@lt 2\" \"id:2,pass,nolog,skipAfter:END\"\n"
+               "SecRule ARGS never \"id:3,deny\"\nSecMarker END\n"
+               "SecRule ARGS:s on \"id:4,pass,nolog,skip:1\"\n"
+               "SecRule ARGS here \"id:5,deny\"\nSecRule ARGS after \"id:6,deny\"\n"
+               "SecAction \"id:7,phase:1,pass,nolog,setvar:tx.level=1\"\n");
     denies("/?a=x12&b=12&c=yes", 1);
     passes("/?a=x12&b=12&c=no");
     assert_string_equal(rig_tx(&rig, "seen"), "12");
@@ -133,12 +135,13 @@ static void variables_count(void **state UNUSED)
 
 static void ctl_changes_what_follows(void **state UNUSED)
 {
-    open_rules(ON "SecRule ARGS:off \"@streq rule\" \"id:1,phase:1,pass,nolog,ctl:ruleRemoveById=10\"\n"
-                  "SecRule ARGS:off \"@streq tag\" \"id:2,phase:1,pass,nolog,ctl:ruleRemoveByTag=t\"\n"
-                  "SecRule ARGS:off \"@streq target\" \"id:3,phase:1,pass,nolog,"
-                  "ctl:ruleRemoveTargetById=10;ARGS:a\"\n"
-                  "SecRule ARGS:off \"@streq all\" \"id:4,phase:1,pass,nolog,ctl:ruleEngine=Off\"\n"
-                  "SecRule ARGS bad \"id:10,deny,tag:t\"\n");
+    open_rules(
+        ON "SecRule ARGS:off \"@streq rule\" \"id:1,phase:1,pass,nolog,ctl:ruleRemoveById=10\"\n"
+           "SecRule ARGS:off \"@streq tag\" \"id:2,phase:1,pass,nolog,ctl:ruleRemoveByTag=t\"\n"
+           "SecRule ARGS:off \"@streq target\" \"id:3,phase:1,pass,nolog,"
+           "ctl:ruleRemoveTargetById=10;ARGS:a\"\n"
+           "SecRule ARGS:off \"@streq all\" \"id:4,phase:1,pass,nolog,ctl:ruleEngine=Off\"\n"
+           "SecRule ARGS bad \"id:10,deny,tag:t\"\n");
     denies("/?a=bad", 10);
     passes("/?off=rule&a=bad");
     passes("/?off=tag&a=bad");
@@ -178,21 +181,26 @@ static void bodies_are_read(void **state UNUSED)
                   "SecRule XML:/* evil \"id:4,deny\"\nSecRule XML://@* wicked \"id:5,deny\"\n"
                   "SecRule ARGS_POST:form evil \"id:6,deny\"\nSecRule FILES evil \"id:7,deny\"\n"
                   "SecRule REQBODY_ERROR \"!@eq 0\" \"id:8,deny,status:400\"\n");
-    assert_int_equal(rig_request(&rig, "POST", "/", "Content-Type: application/json\n",
-                                 "{\"a\":[1,\"evil\"]}")->rule, 3);
-    assert_int_equal(rig_request(&rig, "POST", "/", "Content-Type: application/json\n",
-                                 "{\"a\":")->rule, 8);
-    assert_int_equal(rig_request(&rig, "POST", "/", "Content-Type: text/xml\n",
-                                 "<a><b>evil</b></a>")->rule, 4);
-    assert_int_equal(rig_request(&rig, "POST", "/", "Content-Type: text/xml\n",
-                                 "<a c='wicked'/>")->rule, 5);
     assert_int_equal(
-        rig_request(&rig, "POST", "/", "Content-Type: application/x-www-form-urlencoded\n",
-                    "form=%65vil")->rule, 6);
+        rig_request(&rig, "POST", "/", "Content-Type: application/json\n", "{\"a\":[1,\"evil\"]}")
+            ->rule,
+        3);
+    assert_int_equal(
+        rig_request(&rig, "POST", "/", "Content-Type: application/json\n", "{\"a\":")->rule, 8);
+    assert_int_equal(
+        rig_request(&rig, "POST", "/", "Content-Type: text/xml\n", "<a><b>evil</b></a>")->rule, 4);
+    assert_int_equal(
+        rig_request(&rig, "POST", "/", "Content-Type: text/xml\n", "<a c='wicked'/>")->rule, 5);
+    assert_int_equal(rig_request(&rig, "POST", "/",
+                                 "Content-Type: application/x-www-form-urlencoded\n", "form=%65vil")
+                         ->rule,
+                     6);
     assert_int_equal(rig_request(&rig, "POST", "/",
                                  "Content-Type: multipart/form-data; boundary=x\n",
                                  "--x\r\nContent-Disposition: form-data; name=\"f\"; "
-                                 "filename=\"evil\"\r\n\r\n1\r\n--x--\r\n")->rule, 7);
+                                 "filename=\"evil\"\r\n\r\n1\r\n--x--\r\n")
+                         ->rule,
+                     7);
     rig_close(&rig);
 }
 
@@ -242,10 +250,12 @@ static void collections_persist(void **state UNUSED)
     struct waf_store store = waf_memory_store_interface(memory);
     struct waf_engine_options options = {.store = &store};
 
-    rig_open(&rig, ON "SecAction \"id:1,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR},"
-                      "setvar:ip.count=+1,setvar:ip.other=x,expirevar:ip.other=0\"\n"
-                      "SecRule IP:count \"@gt 2\" \"id:2,phase:1,deny\"\n"
-                      "SecRule &IP:other \"@gt 0\" \"id:3,phase:1,deny\"\n", no_scan, &options);
+    rig_open(&rig,
+             ON "SecAction \"id:1,phase:1,pass,nolog,initcol:ip=%{REMOTE_ADDR},"
+                "setvar:ip.count=+1,setvar:ip.other=x,expirevar:ip.other=0\"\n"
+                "SecRule IP:count \"@gt 2\" \"id:2,phase:1,deny\"\n"
+                "SecRule &IP:other \"@gt 0\" \"id:3,phase:1,deny\"\n",
+             no_scan, &options);
     passes("/");
     passes("/");
     denies("/", 2);
@@ -254,9 +264,10 @@ static void collections_persist(void **state UNUSED)
 
 static void multi_match_and_phrases(void **state UNUSED)
 {
-    open_rules(ON "SecRule ARGS:a \"@rx ^%41$\" \"id:1,deny,multiMatch,t:urlDecodeUni,t:lowercase\"\n"
-                  "SecRule ARGS:b \"@pm One two |68 69|\" \"id:2,deny,capture,logdata:'%{TX.0}'\"\n"
-                  "SecRule MATCHED_VARS \"@pm x\" \"id:3,deny\"\n");
+    open_rules(ON
+               "SecRule ARGS:a \"@rx ^%41$\" \"id:1,deny,multiMatch,t:urlDecodeUni,t:lowercase\"\n"
+               "SecRule ARGS:b \"@pm One two |68 69|\" \"id:2,deny,capture,logdata:'%{TX.0}'\"\n"
+               "SecRule MATCHED_VARS \"@pm x\" \"id:3,deny\"\n");
     denies("/?a=%2541", 1);
     denies("/?b=some+tWO+one", 2);
     assert_true(span_eq_str(rig_find(&rig, 2)->logdata, "tWO"));

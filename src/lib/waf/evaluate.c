@@ -34,8 +34,8 @@ static bool regex_macro(struct waf_tx *tx, const struct image_rule *rule, struct
     struct span pattern = expand(tx, rule, rule->argument);
     int code;
     PCRE2_SIZE where;
-    pcre2_code *re = pcre2_compile(pattern.p, pattern.len, PCRE2_DOTALL | PCRE2_MULTILINE, &code,
-                                   &where, NULL);
+    pcre2_code *re =
+        pcre2_compile(pattern.p, pattern.len, PCRE2_DOTALL | PCRE2_MULTILINE, &code, &where, NULL);
 
     if (re == NULL)
         return false;
@@ -96,7 +96,8 @@ static bool operate(struct waf_tx *tx, const struct image_rule *rule, struct spa
 
 /* ------------------------------------------------------------------ a match */
 
-/* Groups beyond those of the match are forgotten: TX.1 of another rule would be mistaken for one. */
+/* Groups beyond those of the match are forgotten: TX.1 of another rule would be mistaken for one.
+ */
 static void capture(struct waf_tx *tx, struct span text, const struct found *found)
 {
     const PCRE2_SIZE *pairs = pcre2_get_ovector_pointer(tx->engine->found);

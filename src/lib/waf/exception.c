@@ -44,7 +44,8 @@ static int remove_ids(struct model *model, const struct lex_directive *directive
                 len++;
             word.text = span_of(left.p, len);
             TRY(add_exception(model, EXCEPT_REMOVE_ID, directive, &word, err));
-            left = span_trim(span_of(left.p + len + (len < left.len), left.len - len - (len < left.len)));
+            left = span_trim(
+                span_of(left.p + len + (len < left.len), left.len - len - (len < left.len)));
         }
     }
     return 0;
@@ -53,8 +54,8 @@ static int remove_ids(struct model *model, const struct lex_directive *directive
 int exception_parse(struct model *model, enum exception_kind kind,
                     const struct lex_directive *directive, struct err *err)
 {
-    bool updates = kind != EXCEPT_REMOVE_ID && kind != EXCEPT_REMOVE_TAG &&
-                   kind != EXCEPT_REMOVE_MSG;
+    bool updates =
+        kind != EXCEPT_REMOVE_ID && kind != EXCEPT_REMOVE_TAG && kind != EXCEPT_REMOVE_MSG;
 
     if (updates && directive->arg_count != 2)
         return place_err(&directive->name.at, ERR_INVALID, err,

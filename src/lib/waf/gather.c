@@ -62,8 +62,8 @@ static bool is_removed(struct waf_tx *tx, const struct image_rule *rule, enum wa
 
 static void keep(struct waf_tx *tx, struct value *value)
 {
-    if (value == NULL || !tx_grow(tx, &tx->gathered, tx->gathered_count, &tx->gathered_cap,
-                                  sizeof(*tx->gathered)))
+    if (value == NULL ||
+        !tx_grow(tx, &tx->gathered, tx->gathered_count, &tx->gathered_cap, sizeof(*tx->gathered)))
         return;
     tx->gathered[tx->gathered_count++] = value;
 }

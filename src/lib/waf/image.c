@@ -68,10 +68,8 @@ static const struct snapshot_field rule_fields[] = {
     LIST(image_rule, text, IMAGE_BYTES),
 };
 static const struct snapshot_field target_fields[] = {
-    UPTO(image_target, var, VAR_COUNT - 1),
-    MAYBE(image_target, pattern, IMAGE_PATTERNS),
-    MAYBE(image_target, slot, IMAGE_SLOTS),
-    MAYBE(image_target, xpath, IMAGE_XPATHS),
+    UPTO(image_target, var, VAR_COUNT - 1), MAYBE(image_target, pattern, IMAGE_PATTERNS),
+    MAYBE(image_target, slot, IMAGE_SLOTS), MAYBE(image_target, xpath, IMAGE_XPATHS),
     LIST(image_target, key, IMAGE_BYTES),
 };
 static const struct snapshot_field part_fields[] = {
@@ -93,13 +91,11 @@ static const struct snapshot_field chain_fields[] = {INDEX(image_chain, parent, 
                                                      UPTO(image_chain, step, WAF_T_COUNT - 1)};
 static const struct snapshot_field slot_fields[] = {LIST(image_slot, name, IMAGE_BYTES)};
 static const struct snapshot_field pattern_fields[] = {
-    UPTO(image_pattern, kind, IMAGE_PHRASES), UPTO(image_pattern, multi, 1), INDEX(image_pattern, chain, IMAGE_CHAINS),
-    LIST(image_pattern, bytes, IMAGE_BYTES)};
+    UPTO(image_pattern, kind, IMAGE_PHRASES), UPTO(image_pattern, multi, 1),
+    INDEX(image_pattern, chain, IMAGE_CHAINS), LIST(image_pattern, bytes, IMAGE_BYTES)};
 static const struct snapshot_field partition_fields[] = {
-    UPTO(image_partition, phase, PHASES),
-    LIST(image_partition, database, IMAGE_BYTES),
-    LIST(image_partition, vars, IMAGE_INDEXES),
-    LIST(image_partition, chains, IMAGE_INDEXES),
+    UPTO(image_partition, phase, PHASES),         LIST(image_partition, database, IMAGE_BYTES),
+    LIST(image_partition, vars, IMAGE_INDEXES),   LIST(image_partition, chains, IMAGE_INDEXES),
     LIST(image_partition, xpaths, IMAGE_INDEXES),
 };
 static const struct snapshot_field xpath_fields[] = {
@@ -116,9 +112,13 @@ static const struct snapshot_section_type sections[IMAGE_SECTION_COUNT] = {
                     FIELDS(head_fields)},
     [IMAGE_BYTES] = {.name = "bytes", .size = 1},
     [IMAGE_RULES] = {.name = "rules", .size = sizeof(struct image_rule), FIELDS(rule_fields)},
-    [IMAGE_TARGETS] = {.name = "targets", .size = sizeof(struct image_target), FIELDS(target_fields)},
+    [IMAGE_TARGETS] = {.name = "targets",
+                       .size = sizeof(struct image_target),
+                       FIELDS(target_fields)},
     [IMAGE_PARTS] = {.name = "parts", .size = sizeof(struct image_part), FIELDS(part_fields)},
-    [IMAGE_ACTIONS] = {.name = "actions", .size = sizeof(struct image_action), FIELDS(action_fields)},
+    [IMAGE_ACTIONS] = {.name = "actions",
+                       .size = sizeof(struct image_action),
+                       FIELDS(action_fields)},
     [IMAGE_TAGS] = {.name = "tags", .size = sizeof(struct image_tag), FIELDS(tag_fields)},
     [IMAGE_INDEXES] = {.name = "indexes", .size = sizeof(uint32_t)},
     [IMAGE_CHAINS] = {.name = "chains", .size = sizeof(struct image_chain), FIELDS(chain_fields)},

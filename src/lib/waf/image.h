@@ -63,8 +63,8 @@ enum image_rule_flag {
     IMAGE_LOG = 8,
     IMAGE_AUDIT = 16,
     IMAGE_UNCONDITIONAL = 32,
-    IMAGE_MACRO = 64,  /* the operator's argument has macros */
-    IMAGE_CTL = 128,   /* one of its actions changes what later rules see */
+    IMAGE_MACRO = 64,   /* the operator's argument has macros */
+    IMAGE_CTL = 128,    /* one of its actions changes what later rules see */
     IMAGE_SILENT = 256, /* without its pattern being found, nothing happens: may be passed over */
 };
 
@@ -84,8 +84,8 @@ struct image_rule {
     uint32_t phase;
     uint32_t flags;
     uint32_t op;
-    uint32_t chain; /* of transformations */
-    uint32_t next;  /* 1 + the next rule of the chain */
+    uint32_t chain;     /* of transformations */
+    uint32_t next;      /* 1 + the next rule of the chain */
     uint32_t pattern;   /* 1 + of rx and pm without macros */
     uint32_t partition; /* 1 + whose database holds the pattern */
     uint32_t disruptive;
@@ -115,10 +115,10 @@ enum image_target_flag { IMAGE_COUNT = 1, IMAGE_KEYED = 2 };
 struct image_target {
     uint32_t var;
     uint32_t flags;
-    uint32_t pattern;         /* 1 + of the key: /regex/ */
-    uint32_t slot;            /* 1 + of a TX variable */
-    uint32_t xpath;           /* 1 + */
-    struct snapshot_ref key;  /* bytes, when IMAGE_KEYED */
+    uint32_t pattern;        /* 1 + of the key: /regex/ */
+    uint32_t slot;           /* 1 + of a TX variable */
+    uint32_t xpath;          /* 1 + */
+    struct snapshot_ref key; /* bytes, when IMAGE_KEYED */
 };
 
 enum { IMAGE_LITERAL = VAR_COUNT };
@@ -182,7 +182,7 @@ enum image_pattern_kind { IMAGE_REGEX, IMAGE_PHRASES };
 struct image_pattern {
     uint32_t kind;
     uint32_t chain;
-    uint32_t multi; /* multiMatch: looked for behind each step of the chain */
+    uint32_t multi;            /* multiMatch: looked for behind each step of the chain */
     struct snapshot_ref bytes; /* the expression, or a trie of phrases (phrases.h) */
 };
 

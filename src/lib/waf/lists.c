@@ -133,14 +133,12 @@ static bool add_node(void *ctx, const struct waf_pair *pair)
     struct value *value = tx_alloc(sink->tx, sizeof(*value));
     size_t cap = sink->list->cap;
 
-    if (value == NULL || !tx_grow(sink->tx, &sink->list->items, sink->list->count, &cap,
-                                  sizeof(*sink->list->items)))
+    if (value == NULL ||
+        !tx_grow(sink->tx, &sink->list->items, sink->list->count, &cap, sizeof(*sink->list->items)))
         return false;
     sink->list->cap = (uint32_t)cap;
-    *value = (struct value){.key = pair->name,
-                            .text = pair->value,
-                            .traits = traits_of(pair->value),
-                            .is_fixed = true};
+    *value = (struct value){
+        .key = pair->name, .text = pair->value, .traits = traits_of(pair->value), .is_fixed = true};
     sink->list->items[sink->list->count++] = value;
     return true;
 }

@@ -138,12 +138,12 @@ struct model_settings {
 
 struct model {
     struct arena *arena;
-    struct vec rules;               /* starters, markers and SecActions, in order */
-    struct vec exceptions;          /* struct model_exception */
-    struct vec *defaults[PHASES];   /* struct model_action, of the SecDefaultAction in force */
-    struct vec kept;                /* struct vec *: defaults that rules still point at */
-    struct vec response_types;      /* const char *: SecResponseBodyMimeType */
-    struct model_rule *open_chain;  /* the next SecRule continues it */
+    struct vec rules;              /* starters, markers and SecActions, in order */
+    struct vec exceptions;         /* struct model_exception */
+    struct vec *defaults[PHASES];  /* struct model_action, of the SecDefaultAction in force */
+    struct vec kept;               /* struct vec *: defaults that rules still point at */
+    struct vec response_types;     /* const char *: SecResponseBodyMimeType */
+    struct model_rule *open_chain; /* the next SecRule continues it */
     struct model_settings settings;
 };
 

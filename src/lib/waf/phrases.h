@@ -12,7 +12,8 @@
 
 #include <stdint.h>
 
-/* Appends the trie to `out`; it must be aligned on 4 where it is used. Empty phrases are left out. */
+/* Appends the trie to `out`; it must be aligned on 4 where it is used. Empty phrases are left out.
+ */
 void phrases_build(const struct span *phrases, size_t count, struct buf *out);
 /* Whether bytes from a file are such a trie. */
 bool phrases_valid(struct span trie) MUST_USE;

@@ -202,9 +202,9 @@ static void set_full_request(struct waf_tx *tx, struct span body)
     if (text == NULL)
         return;
     for (uint32_t i = 0; i < headers->count; i++)
-        len += (size_t)snprintf(text + len, size - len, "%.*s: %.*s\n",
-                                SPAN_ARG(headers->items[i]->key),
-                                SPAN_ARG(headers->items[i]->text));
+        len +=
+            (size_t)snprintf(text + len, size - len, "%.*s: %.*s\n",
+                             SPAN_ARG(headers->items[i]->key), SPAN_ARG(headers->items[i]->text));
     len += (size_t)snprintf(text + len, size - len, "\n\n");
     if (body.len > 0)
         memcpy(text + len, body.p, body.len);

@@ -25,8 +25,8 @@ static int take_operator(const struct lex_word *word, struct model_rule *rule, s
     while (len < text.len && text.p[len] != ' ' && text.p[len] != '\t')
         len++;
     if (!waf_op_by_name(span_of(text.p + 1, len - 1), &rule->op))
-        return place_err(&word->at, ERR_INVALID, err, "there is no operator \"%.*s\"",
-                         (int)len, (const char *)text.p);
+        return place_err(&word->at, ERR_INVALID, err, "there is no operator \"%.*s\"", (int)len,
+                         (const char *)text.p);
     rule->argument = span_of(text.p + len, text.len - len);
     while (rule->argument.len > 0 && (rule->argument.p[0] == ' ' || rule->argument.p[0] == '\t'))
         rule->argument = span_of(rule->argument.p + 1, rule->argument.len - 1);

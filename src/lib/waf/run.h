@@ -53,9 +53,9 @@ struct waf_engine {
     uint32_t xpath_count;
     struct pattern *patterns;
     struct partition *partitions;
-    struct waf_op_state **states; /* by rule */
-    uint32_t *chain_traits;       /* the bytes without which a chain changes nothing */
-    bool uses[VAR_COUNT];         /* some rule looks at it */
+    struct waf_op_state **states;    /* by rule */
+    uint32_t *chain_traits;          /* the bytes without which a chain changes nothing */
+    bool uses[VAR_COUNT];            /* some rule looks at it */
     enum waf_var scalars[VAR_COUNT]; /* that are used, and no collections */
     uint32_t scalar_count;
     const struct waf_unicode_map *map;
@@ -94,7 +94,7 @@ struct value {
     struct span key;
     struct span text;
     struct results *results;
-    uint64_t *hits;       /* patterns that the databases found; NULL: none */
+    uint64_t *hits; /* patterns that the databases found; NULL: none */
     uint32_t traits;
     bool is_fixed; /* lies in a list, so `hits` tells of it */
 };
@@ -223,8 +223,8 @@ void tx_add_argument(struct waf_tx *tx, bool get, struct span name, struct span 
 void xpath_load(struct waf_tx *tx, uint32_t index);
 
 /* gather.c: puts what a target names behind tx->gathered; how many there were before. */
-size_t gather(struct waf_tx *tx, const struct image_rule *rule, const struct image_target *target)
-    MUST_USE;
+size_t gather(struct waf_tx *tx, const struct image_rule *rule,
+              const struct image_target *target) MUST_USE;
 bool target_covers(struct waf_tx *tx, const struct image_target *target, enum waf_var var,
                    struct span key) MUST_USE;
 /* computed.c: variables that are no lists; `key`: NULL for all. */
@@ -251,8 +251,8 @@ static inline void bit_set(uint64_t *bits, uint32_t at)
 }
 
 /* macro.c: lives until the transaction ends. */
-struct span expand(struct waf_tx *tx, const struct image_rule *rule, struct snapshot_ref parts)
-    MUST_USE;
+struct span expand(struct waf_tx *tx, const struct image_rule *rule,
+                   struct snapshot_ref parts) MUST_USE;
 int64_t to_number(struct span text) MUST_USE;
 struct span match_name(struct waf_tx *tx, enum waf_var var, struct span key) MUST_USE;
 

@@ -70,8 +70,7 @@ static bool scan_group(struct waf_tx *tx, const struct partition *partition,
     return scan_text(tx, partition, texts[first]);
 }
 
-static bool scan_changed(struct waf_tx *tx, const struct partition *partition,
-                         struct value *value)
+static bool scan_changed(struct waf_tx *tx, const struct partition *partition, struct value *value)
 {
     const uint32_t *chains = tx->engine->indexes + partition->image->chains.at;
     uint32_t count = partition->image->chains.count;
@@ -89,8 +88,7 @@ static bool scan_changed(struct waf_tx *tx, const struct partition *partition,
     return true;
 }
 
-static bool scan_list(struct waf_tx *tx, const struct partition *partition,
-                      const struct list *list)
+static bool scan_list(struct waf_tx *tx, const struct partition *partition, const struct list *list)
 {
     for (uint32_t i = 0; i < list->count; i++) {
         struct value *value = list->items[i];

@@ -10,7 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* What would open files is left to the tests. */
 static bool opens_files(const char *text)
 {
-    static const char *const words[] = {"include", "file",   "validatedtd", "validateschema",
+    static const char *const words[] = {"include", "file",        "validatedtd", "validateschema",
                                         "@pmf",    "geolookupdb", "@ipmatchf"};
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++)

@@ -59,8 +59,9 @@ static void chains_are_checked(void **state UNUSED)
 static void forms_of_words(void **state UNUSED)
 {
     taken("SecRule ARGS x id:1\n");
-    taken("secrule \"args|!ARGS:/^a|b$/|&ARGS:'c d'|XML:/*|XML://@*\" \"!@rx x\" \"id:'1', deny, \\\n"
-          "   msg:'It\\'s, a \\\"message\\\"',setvar:tx.a=1,setvar:'tx.b=+%{tx.a}'\"\n");
+    taken(
+        "secrule \"args|!ARGS:/^a|b$/|&ARGS:'c d'|XML:/*|XML://@*\" \"!@rx x\" \"id:'1', deny, \\\n"
+        "   msg:'It\\'s, a \\\"message\\\"',setvar:tx.a=1,setvar:'tx.b=+%{tx.a}'\"\n");
     taken("SecRule ARGS:/a\\/b/ x id:1\r\nSecAction 'id:2,pass'\r\n");
     taken("SecRuleRemoveById 1 2-5 \"7 8-9\"\nSecRuleUpdateTargetById 5 \"!ARGS:x\"\n"
           "SecRuleUpdateActionById 7 \"deny,status:404\"\n");

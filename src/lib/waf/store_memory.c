@@ -96,8 +96,8 @@ static void drop(struct waf_memory_store *store, struct entry **at)
 }
 
 /* Where it is linked, or NULL. What has expired on the way goes. */
-static struct entry **find(struct waf_memory_store *store, struct span collection,
-                           struct span key, struct span name)
+static struct entry **find(struct waf_memory_store *store, struct span collection, struct span key,
+                           struct span name)
 {
     uint64_t hash = hash_of(collection, key, name);
     struct entry **at = &store->slots[hash & (store->slot_count - 1)];

@@ -48,14 +48,14 @@ static int take_selector(struct scan *scan, struct model_target *target, struct 
     size_t start = scan->at;
     bool quoted = start < text.len && text.p[start] == '\'';
     /* An XPath expression holds slashes and bars of its own; it ends at a bar before a name. */
-    bool regex = target->var != VAR_XML && start + quoted < text.len && text.p[start + quoted] == '/';
+    bool regex =
+        target->var != VAR_XML && start + quoted < text.len && text.p[start + quoted] == '/';
 
     scan->at += quoted;
     if (regex) {
         target->is_regex = true;
         if (!take_regex(text, &scan->at, &target->selector))
-            return bad(scan, err, "no closing slash in",
-                       span_of(text.p + start, text.len - start));
+            return bad(scan, err, "no closing slash in", span_of(text.p + start, text.len - start));
     } else {
         size_t from = scan->at;
         while (scan->at < text.len &&
@@ -69,8 +69,7 @@ static int take_selector(struct scan *scan, struct model_target *target, struct 
         scan->at++;
     }
     if (target->selector.len == 0)
-        return bad(scan, err, "no key behind the colon in",
-                   span_of(text.p, text.len));
+        return bad(scan, err, "no key behind the colon in", span_of(text.p, text.len));
     return 0;
 }
 
@@ -108,8 +107,7 @@ static int take_target(struct scan *scan, struct model_target *target, struct er
         TRY(take_selector(scan, target, err));
     }
     if (scan->at < text.len && !is_end(text.p[scan->at]))
-        return bad(scan, err, "a bar is needed behind",
-                   span_of(text.p + start, scan->at - start));
+        return bad(scan, err, "a bar is needed behind", span_of(text.p + start, scan->at - start));
     return check(scan, target, name, err);
 }
 

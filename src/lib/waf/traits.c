@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which bytes a text has, in one look: most values have none that a transformation would change, and
- * then none of it runs. */
+/* Which bytes a text has, in one look: most values have none that a transformation would change,
+ * and then none of it runs. */
 #include "waf/traits.h"
 
 enum trait {

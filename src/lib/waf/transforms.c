@@ -46,7 +46,7 @@ struct span transformed(struct waf_tx *tx, struct value *value, uint32_t chain)
         engine->chain_traits[chain] != UINT32_MAX)
         return value->text;
     if (value->results == NULL)
-        value->results = tx_alloc(tx, sizeof(*value->results) +
-                                          engine->chain_count * sizeof(struct span));
+        value->results =
+            tx_alloc(tx, sizeof(*value->results) + engine->chain_count * sizeof(struct span));
     return value->results != NULL ? of_chain(tx, value, chain) : value->text;
 }

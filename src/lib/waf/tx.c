@@ -168,8 +168,7 @@ static const struct waf_verdict *take_body(struct waf_tx *tx, struct buf *body, 
         return NULL;
     }
     tx->events |= event;
-    list_set(tx,
-             event == WAF_EVENT_REQUEST_BODY ? VAR_INBOUND_DATA_ERROR : VAR_OUTBOUND_DATA_ERROR,
+    list_set(tx, event == WAF_EVENT_REQUEST_BODY ? VAR_INBOUND_DATA_ERROR : VAR_OUTBOUND_DATA_ERROR,
              span_str("1"));
     if (!reject) {
         buf_put(body, chunk.p, (size_t)room);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any request runs, and databases of patterns never change what rules say of it. The first byte says
- * how the body is read; lines up to an empty one are the URI and headers. */
+/* Any request runs, and databases of patterns never change what rules say of it. The first byte
+ * says how the body is read; lines up to an empty one are the URI and headers. */
 #include "waf/rig.h"
 
 #include "base/mem.h"
@@ -31,14 +31,12 @@ static struct rig rigs[2];
 
 static void run(struct rig *rig, uint8_t kind, const char *head, const char *body)
 {
-    static const char *const types[] = {"T: j\n", "T: x\n",
-                                        "T: m\nContent-Type: multipart/form-data; boundary=b\n",
-                                        "T: u\n", ""};
+    static const char *const types[] = {
+        "T: j\n", "T: x\n", "T: m\nContent-Type: multipart/form-data; boundary=b\n", "T: u\n", ""};
     const char *line = strchr(head, '\n');
-    CLEANUP_FREE char *uri =
-        mem_strndup(head, line != NULL ? (size_t)(line - head) : strlen(head));
-    CLEANUP_FREE char *headers = mem_printf("%sCookie: %s\n", types[kind % ARRAY_LEN(types)],
-                                            line != NULL ? line + 1 : "");
+    CLEANUP_FREE char *uri = mem_strndup(head, line != NULL ? (size_t)(line - head) : strlen(head));
+    CLEANUP_FREE char *headers =
+        mem_printf("%sCookie: %s\n", types[kind % ARRAY_LEN(types)], line != NULL ? line + 1 : "");
     const char *end = strchr(headers, '\0');
 
     INVARIANT(end != NULL);

@@ -155,9 +155,11 @@ int main(int argc, char **argv)
     make_request(&request, "GET", "/v1/models?limit=20&after=llama", span_str(""), length,
                  sizeof(length));
     compare("GET", &subject);
-    make_request(&request, "POST", "/v1/chat/completions", buf_span(&small), length, sizeof(length));
+    make_request(&request, "POST", "/v1/chat/completions", buf_span(&small), length,
+                 sizeof(length));
     compare("POST JSON, 1 KB", &subject);
-    make_request(&request, "POST", "/v1/chat/completions", buf_span(&large), length, sizeof(length));
+    make_request(&request, "POST", "/v1/chat/completions", buf_span(&large), length,
+                 sizeof(length));
     compare("POST JSON, 8 KB", &subject);
     waf_tx_free(subject.tx);
     waf_engine_free(engine);

@@ -10,6 +10,7 @@
 #include "base/err.h"
 
 #include <libxml/parser.h>
+#include <libxml/parserInternals.h>
 #include <libxml/valid.h>
 #include <libxml/xmlschemas.h>
 #include <libxml/xpath.h>
@@ -19,9 +20,9 @@ struct xml_library {
     __typeof__(&xmlInitParser) init;
     __typeof__(&xmlSetExternalEntityLoader) set_loader;
     __typeof__(&xmlSetGenericErrorFunc) set_error_func;
-    __typeof__(&xmlCreatePushParserCtxt) parser_new;
+    __typeof__(&xmlCreateMemoryParserCtxt) parser_new;
     __typeof__(&xmlCtxtUseOptions) parser_options;
-    __typeof__(&xmlParseChunk) parse_chunk;
+    __typeof__(&xmlParseDocument) parse;
     __typeof__(&xmlFreeParserCtxt) parser_free;
     __typeof__(&xmlFreeDoc) doc_free;
     __typeof__(&xmlNodeGetContent) node_content;

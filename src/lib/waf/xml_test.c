@@ -76,7 +76,8 @@ static void refuses(const char *text, const char *part)
 static void bad_documents_are_refused(void **unused)
 {
     (void)unused;
-    refuses("", "wrong");
+    refuses("", "empty");
+    refuses("<!-- no element -->", "wrong");
     refuses("<a", "line 1");
     refuses("<a>\n</b>", "line 2");
     refuses("<a/><b/>", "line 1");

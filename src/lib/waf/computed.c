@@ -98,7 +98,8 @@ static void gather_rule(struct waf_tx *tx, const struct image_rule *rule,
 static void gather_geo(struct waf_tx *tx, const struct image_target *target)
 {
     for (unsigned i = 0; i < WAF_GEO_COUNT; i++)
-        offer(tx, target, span_str(waf_geo_field_name((enum waf_geo_field)i)), tx->geo[i]);
+        offer(tx, target, span_str(waf_geo_field_name((enum waf_geo_field)i)),
+              tx->op.geo_record[i]);
 }
 
 static const struct tm *now(struct waf_tx *tx)

@@ -61,15 +61,13 @@ static bool pattern(struct waf_tx *tx, const struct image_rule *rule, struct spa
 static bool other(struct waf_tx *tx, const struct image_rule *rule, struct span text,
                   struct found *out)
 {
-    struct waf_op_run run = {.arena = tx->arena, .geo = tx->engine->geo, .xml = tx->xml};
     struct waf_op_found found = {.len = text.len};
     struct span argument = expand(tx, rule, rule->argument);
 
     if (!waf_op_match((enum waf_op)rule->op, image_bytes(tx->engine->image, rule->blob),
-                      tx->engine->states[rule - tx->engine->rules], argument, text, &run, &found))
+                      tx->engine->states[rule - tx->engine->rules], argument, text, &tx->op,
+                      &found))
         return false;
-    if (rule->op == WAF_OP_GEO_LOOKUP)
-        memcpy(tx->geo, run.geo_record, sizeof(tx->geo));
     *out = (struct found){.at = found.offset, .len = found.len, .capture = found.capture};
     return true;
 }
@@ -248,21 +246,22 @@ static void add_hit(struct waf_tx *tx, const struct image_rule *rule, struct waf
     tx->hits.items[tx->hits.count++] = *hit;
 }
 
-/* True: this rule matched and all those behind it in the chain. */
-static bool run_chain(struct waf_tx *tx, const struct image_rule *rule, bool noted,
-                      struct waf_hit *hit)
+/* The rules behind one that matched, and then what the whole chain does. */
+static bool finish_chain(struct waf_tx *tx, const struct image_rule *rule, bool noted,
+                         struct waf_hit *hit)
 {
-    if (!try_rule(tx, rule))
-        return false;
     if (noted)
         note_texts(tx, rule, hit);
-    if (rule->next != 0 && !run_chain(tx, &tx->engine->rules[rule->next - 1], noted, hit))
-        return false;
+    if (rule->next != 0) {
+        const struct image_rule *next = &tx->engine->rules[rule->next - 1];
+        if (!try_rule(tx, next) || !finish_chain(tx, next, noted, hit))
+            return false;
+    }
     run_actions(tx, rule, rule->on_chain);
     return true;
 }
 
-bool run_rule(struct waf_tx *tx, const struct image_rule *rule)
+static bool finish_rule(struct waf_tx *tx, const struct image_rule *rule)
 {
     bool noted = (rule->flags & (IMAGE_LOG | IMAGE_AUDIT)) != 0;
     struct waf_hit hit = {.msg = span_str(""),
@@ -270,12 +269,17 @@ bool run_rule(struct waf_tx *tx, const struct image_rule *rule)
                           .variable = span_str(""),
                           .value = span_str("")};
 
-    tx->rule = rule;
-    tx->matched_count = 0;
-    if (!run_chain(tx, rule, noted, &hit))
+    if (!finish_chain(tx, rule, noted, &hit))
         return false;
     if (noted)
         add_hit(tx, rule, &hit);
     run_disruptive(tx, rule);
     return true;
+}
+
+bool run_rule(struct waf_tx *tx, const struct image_rule *rule)
+{
+    tx->rule = rule;
+    tx->matched_count = 0;
+    return try_rule(tx, rule) && finish_rule(tx, rule);
 }

@@ -115,7 +115,8 @@ size_t gather(struct waf_tx *tx, const struct image_rule *rule, const struct ima
     enum waf_var var = (enum waf_var)target->var;
 
     if (target->xpath != 0) {
-        xpath_load(tx, target->xpath - 1);
+        if (tx->xml != NULL)
+            xpath_load(tx, target->xpath - 1);
         gather_list(tx, target, &tx->xpaths[target->xpath - 1], false);
     } else if ((waf_var_flags(var) & VAR_FIXED) != 0) {
         gather_list(tx, target, &tx->lists[var], (target->flags & IMAGE_KEYED) != 0);

@@ -157,7 +157,7 @@ void xpath_load(struct waf_tx *tx, uint32_t index)
     struct waf_pair_sink pairs = {.pair = add_node, .ctx = &sink};
     struct err err = ERR_INIT;
 
-    if (tx->xml == NULL || tx->xpath_done[index])
+    if (tx->xpath_done[index])
         return;
     tx->xpath_done[index] = true;
     for (size_t i = 0; i < count; i++) {

@@ -16,11 +16,10 @@ static bool is_in_no_value(struct waf_tx *tx, const struct step *step)
 }
 
 /* The rule compares a variable that is not set, or not so. */
-static bool is_not_so(const struct waf_tx *tx, const struct step *step, uint32_t index)
+static bool is_not_so(struct waf_tx *tx, const struct step *step, uint32_t index)
 {
     const struct waf_engine *engine = tx->engine;
     const struct image_rule *rule = &engine->rules[index];
-    struct waf_op_run run = {.arena = tx->arena};
     struct waf_op_found found;
 
     if (step->slot == 0)
@@ -30,7 +29,7 @@ static bool is_not_so(const struct waf_tx *tx, const struct step *step, uint32_t
         return true;
     struct span argument = image_bytes(engine->image, engine->parts[rule->argument.at].text);
     bool matches = waf_op_match((enum waf_op)rule->op, image_bytes(engine->image, rule->blob), NULL,
-                                argument, text, &run, &found);
+                                argument, text, &tx->op, &found);
     return matches == ((rule->flags & IMAGE_NEGATE) != 0);
 }
 

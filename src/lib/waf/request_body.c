@@ -50,6 +50,7 @@ static void process_xml(struct waf_tx *tx, struct span body)
     struct err err = ERR_INIT;
 
     tx->xml = waf_xml_new();
+    tx->op.xml = tx->xml;
     if (waf_xml_feed(tx->xml, body, &err) < 0 || waf_xml_end(tx->xml, &err) < 0)
         body_error(tx, "XML", &err);
 }

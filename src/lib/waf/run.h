@@ -185,7 +185,7 @@ struct waf_tx {
     size_t matched_count;
     size_t matched_cap;
     struct waf_xml *xml;
-    struct span geo[WAF_GEO_COUNT];
+    struct waf_op_run op; /* its geo_record is what GEO has */
     unsigned highest_severity;
     uint64_t args_size;
     uint64_t files_size;

@@ -81,6 +81,8 @@ static void settings(struct waf_tx *tx)
 {
     const struct image_head *head = tx->engine->head;
 
+    tx->op.arena = tx->arena;
+    tx->op.geo = tx->engine->geo;
     tx->start_ns = clock_mono_ns();
     tx->work_left = tx->engine->options.work_max;
     tx->highest_severity = WAF_SEVERITY_NONE;

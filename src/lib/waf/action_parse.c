@@ -148,14 +148,6 @@ static const struct known_action *find_action(struct span name)
     return NULL;
 }
 
-static struct place place_of(const struct lex_word *list, const uint8_t *p)
-{
-    struct place place = list->at;
-
-    place.column += (unsigned)(p - list->text.p);
-    return place;
-}
-
 /* To the quote that closes; \' inside is a quote. */
 static int take_quoted(struct arena *arena, const struct lex_word *list, size_t *at,
                        struct span *out, struct err *err)
@@ -173,7 +165,7 @@ static int take_quoted(struct arena *arena, const struct lex_word *list, size_t 
         copy[len++] = (char)text.p[*at];
     }
     if (*at == text.len) {
-        struct place place = place_of(list, text.p + start);
+        struct place place = lex_place(list, text.p + start);
         return place_err(&place, ERR_INVALID, err, "this quote is never closed");
     }
     ++*at;
@@ -222,7 +214,7 @@ static int take_action(struct arena *arena, const struct lex_word *list, size_t 
         ++*at;
     struct span name = span_trim(span_of(text.p + start, *at - start));
     const struct known_action *known = find_action(name);
-    action->at = place_of(list, name.p);
+    action->at = lex_place(list, name.p);
     if (known == NULL)
         return place_err(&action->at, ERR_INVALID, err, "there is no action \"%.*s\"",
                          SPAN_ARG(name));
@@ -259,7 +251,7 @@ int actions_parse(struct arena *arena, const struct lex_word *list, struct vec *
         vec_add(out, action);
         skip_blanks(list->text, &at);
         if (at < list->text.len && list->text.p[at] != ',') {
-            struct place place = place_of(list, list->text.p + at);
+            struct place place = lex_place(list, list->text.p + at);
             return place_err(&place, ERR_INVALID, err, "a comma is needed between actions");
         }
         at += at < list->text.len;

@@ -289,7 +289,8 @@ static int ctl(struct compiler *c, const struct model_action *action, struct ima
 int compile_action(struct compiler *c, const struct model_action *action, struct image_action *out,
                    bool *on_match, bool *kept, struct err *err)
 {
-    *on_match = action->kind == ACTION_SETVAR;
+    /* In their order, when their rule has matched; ctl waits for the whole chain. */
+    *on_match = action->kind != ACTION_CTL;
     *kept = true;
     switch (action->kind) {
     case ACTION_SETVAR: return setvar(c, action, out, err);

@@ -179,6 +179,20 @@ static int compile_regex(struct compiler *c, const struct model_rule *rule, stru
     return 0;
 }
 
+/* CRS 3 asks a block list in the DNS, where that was switched on. No request waits for the network
+ * here: the rule never matches, and its author is told. */
+static void never_matches(struct compiler *c, const struct model_rule *rule, const char *why,
+                          struct image_rule *out)
+{
+    struct err err = ERR_INIT;
+
+    out->op = WAF_OP_NO_MATCH;
+    out->flags &= ~(uint32_t)IMAGE_NEGATE;
+    place_err(&rule->argument_at, ERR_UNSUPPORTED, &err, "this rule will never match: %s", why);
+    if (c->options->warn != NULL)
+        c->options->warn(c->options->warn_ctx, err.msg);
+}
+
 int compile_operator(struct compiler *c, const struct model_rule *rule, struct image_rule *out,
                      struct err *err)
 {
@@ -197,9 +211,14 @@ int compile_operator(struct compiler *c, const struct model_rule *rule, struct i
     if (out->argument.count == 0)
         out->argument = compile_parts(c, rule->argument, NULL);
     buf_reset(&c->scratch);
-    if (waf_op_prepare(rule->op, rule->argument, dir_of_rule(c, rule), &c->scratch, &why) < 0)
+    if (waf_op_prepare(rule->op, rule->argument, dir_of_rule(c, rule), &c->scratch, &why) < 0) {
+        if (rule->op == WAF_OP_RBL && why.code == ERR_UNSUPPORTED) {
+            never_matches(c, rule, why.msg, out);
+            return 0;
+        }
         return place_err(&rule->argument_at, why.code, err, "@%s: %s", waf_op_name(rule->op),
                          why.msg);
+    }
     out->blob = compile_aligned(c, buf_span(&c->scratch));
     return 0;
 }

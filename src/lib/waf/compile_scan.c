@@ -2,11 +2,10 @@
 /* Partitions and their databases: the patterns of many rules, looked for in one pass. A database
  * says which rules may match; PCRE2 or the trie of phrases then says whether and where. */
 #include "waf/compile.h"
-#include "waf/phrases.h"
+#include "waf/database.h"
+#include "waf/traits.h"
 
 #include "base/mem.h"
-
-#include <hs/hs.h>
 
 enum { GUARDS_MAX = 64, PARTITIONS_MAX = 256 };
 
@@ -19,6 +18,8 @@ struct guard {
 struct partition {
     uint32_t phase;
     uint32_t guard;   /* 1 + a rule like it; 0: always on */
+    uint32_t family;  /* of transformations */
+    uint32_t breadth; /* of targets */
     struct vec rules; /* numbers */
     uint32_t index;
 };
@@ -84,28 +85,74 @@ static bool can_scan(struct compiler *c, const struct image_rule *rule, bool *al
     return some;
 }
 
-static struct partition *partition_of(struct scan *scan, uint32_t phase, uint32_t guard)
+enum breadth { OF_ARGUMENTS, OF_BODIES, OF_OTHERS };
+enum { FAMILY_ALWAYS = 1 << 30 };
+
+/* What makes something else of most texts: patterns that look at the same text are kept together,
+ * so that each text is scanned for them alone. */
+static uint32_t family_of(struct compiler *c, uint32_t chain)
 {
+    const struct image_chain *chains =
+        snapshot_records(snapshot_writer_view(c->writer), IMAGE_CHAINS);
+    uint32_t family = 0;
+
+    for (uint32_t at = chain; at != 0; at = chains[at].parent) {
+        enum waf_transform step = (enum waf_transform)chains[at].step;
+        if (traits_needed(step) == UINT32_MAX)
+            return FAMILY_ALWAYS | chain;
+        family |= step == WAF_T_LOWERCASE             ? 1U
+                  : step == WAF_T_CMD_LINE            ? 2U
+                  : step == WAF_T_REMOVE_WHITESPACE   ? 4U
+                  : step == WAF_T_COMPRESS_WHITESPACE ? 8U
+                                                      : 0U;
+    }
+    return family;
+}
+
+/* A body is scanned only for those that ask for it as a whole: its arguments are scanned anyway. */
+static uint32_t breadth_of(struct compiler *c, const struct image_rule *rule)
+{
+    uint32_t breadth = OF_OTHERS;
+
+    for (uint32_t i = 0; i < rule->targets.count; i++) {
+        uint32_t var = target_at(c, rule->targets.at + i)->var;
+        if (var == VAR_REQUEST_BODY || var == VAR_FULL_REQUEST)
+            return OF_BODIES;
+        if (var == VAR_ARGS || var == VAR_ARGS_NAMES)
+            breadth = OF_ARGUMENTS;
+    }
+    return breadth;
+}
+
+static struct partition *partition_of(struct scan *scan, const struct image_rule *rule,
+                                      uint32_t guard)
+{
+    struct partition wanted = {.phase = rule->phase,
+                               .guard = guard,
+                               .family = family_of(scan->c, rule->chain),
+                               .breadth = breadth_of(scan->c, rule)};
+
     for (size_t i = 0; i < scan->count; i++) {
         struct partition *p = &scan->partitions[i];
-        if (p->phase == phase && (p->guard == 0) == (guard == 0) &&
+        if (p->phase == wanted.phase && p->family == wanted.family &&
+            p->breadth == wanted.breadth && (p->guard == 0) == (guard == 0) &&
             (guard == 0 || same_guard(scan->c, p->guard - 1, guard - 1)))
             return p;
     }
     if (scan->count == PARTITIONS_MAX)
         return NULL;
-    scan->partitions[scan->count] = (struct partition){.phase = phase, .guard = guard};
+    scan->partitions[scan->count] = wanted;
     return &scan->partitions[scan->count++];
 }
 
-static void add_to_partition(struct scan *scan, uint32_t phase, uint32_t index, uint32_t guard)
+static void add_to_partition(struct scan *scan, uint32_t index, uint32_t guard)
 {
     struct image_rule *rule = rule_at(scan->c, index);
     bool all;
 
     if (!can_scan(scan->c, rule, &all))
         return;
-    struct partition *partition = partition_of(scan, phase, guard);
+    struct partition *partition = partition_of(scan, rule, guard);
     if (partition == NULL)
         return;
     struct image_pattern *pattern =
@@ -115,7 +162,7 @@ static void add_to_partition(struct scan *scan, uint32_t phase, uint32_t index, 
     rule->flags |= all ? IMAGE_SILENT : 0;
 }
 
-static void find_partitions(struct scan *scan, uint32_t phase, struct snapshot_ref rules)
+static void find_partitions(struct scan *scan, struct snapshot_ref rules)
 {
     struct guard guards[GUARDS_MAX];
     size_t depth = 0;
@@ -124,161 +171,10 @@ static void find_partitions(struct scan *scan, uint32_t phase, struct snapshot_r
         const struct image_rule *rule = rule_at(scan->c, i);
         while (depth > 0 && guards[depth - 1].end <= i)
             depth--;
-        add_to_partition(scan, phase, i, depth > 0 ? guards[depth - 1].rule + 1 : 0);
+        add_to_partition(scan, i, depth > 0 ? guards[depth - 1].rule + 1 : 0);
         if (is_guard(scan->c, rule) && depth < GUARDS_MAX)
             guards[depth++] = (struct guard){.rule = i, .end = rule->jump - 1};
     }
-}
-
-/* ------------------------------------------------------------------ expressions */
-
-struct expressions {
-    char **texts;
-    unsigned *flags;
-    unsigned *ids;
-    size_t count;
-    size_t cap;
-};
-
-static void free_expressions(struct expressions *e)
-{
-    for (size_t i = 0; i < e->count; i++)
-        free(e->texts[i]);
-    free(e->texts);
-    free(e->flags);
-    free(e->ids);
-}
-
-static void add_expression(struct expressions *e, char *text, unsigned flags, unsigned id)
-{
-    if (e->count == e->cap) {
-        e->cap = e->cap == 0 ? 256 : 2 * e->cap;
-        e->texts = mem_resize_array(e->texts, e->cap, sizeof(*e->texts));
-        e->flags = mem_resize_array(e->flags, e->cap, sizeof(*e->flags));
-        e->ids = mem_resize_array(e->ids, e->cap, sizeof(*e->ids));
-    }
-    e->texts[e->count] = text;
-    e->flags[e->count] = flags;
-    e->ids[e->count++] = id;
-}
-
-static bool is_known(const char *text, unsigned flags)
-{
-    hs_expr_info_t *info = NULL;
-    hs_compile_error_t *why = NULL;
-    bool good = hs_expression_info(text, flags, &info, &why) == HS_SUCCESS;
-
-    free(info);
-    hs_free_compile_error(why);
-    return good;
-}
-
-static bool add_regex(struct expressions *e, struct span text, unsigned id)
-{
-    unsigned flags = HS_FLAG_DOTALL | HS_FLAG_MULTILINE | HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY;
-
-    if (text.len > 0 && memchr(text.p, '\0', text.len) != NULL)
-        return false;
-    CLEANUP_FREE char *copy = mem_strndup((const char *)text.p, text.len);
-    if (!is_known(copy, flags))
-        flags |= HS_FLAG_PREFILTER;
-    if (!is_known(copy, flags))
-        return false;
-    add_expression(e, copy, flags, id);
-    copy = NULL;
-    return true;
-}
-
-static void add_phrase(struct expressions *e, struct span phrase, unsigned id)
-{
-    char *text = mem_new(phrase.len * 4 + 1);
-
-    for (size_t i = 0; i < phrase.len; i++)
-        snprintf(text + i * 4, 5, "\\x%02x", phrase.p[i]);
-    add_expression(e, text, HS_FLAG_CASELESS | HS_FLAG_SINGLEMATCH, id);
-}
-
-struct each_phrase {
-    struct expressions *e;
-    unsigned id;
-};
-
-static void on_phrase(void *ctx, struct span phrase)
-{
-    struct each_phrase *each = ctx;
-
-    add_phrase(each->e, phrase, each->id);
-}
-
-static bool add_pattern(struct compiler *c, struct expressions *e, uint32_t id)
-{
-    const struct snapshot *view = snapshot_writer_view(c->writer);
-    const struct image_pattern *patterns = snapshot_records(view, IMAGE_PATTERNS);
-    struct span bytes = image_bytes(view, patterns[id].bytes);
-    struct each_phrase each = {.e = e, .id = id};
-
-    if (patterns[id].kind == IMAGE_REGEX)
-        return add_regex(e, bytes, id);
-    phrases_each(bytes, on_phrase, &each);
-    return true;
-}
-
-static bool is_in(const struct expressions *e, uint32_t id)
-{
-    for (size_t i = 0; i < e->count; i++)
-        if (e->ids[i] == id)
-            return true;
-    return false;
-}
-
-static void drop(struct expressions *e, size_t at)
-{
-    free(e->texts[at]);
-    e->count--;
-    memmove(e->texts + at, e->texts + at + 1, (e->count - at) * sizeof(*e->texts));
-    memmove(e->flags + at, e->flags + at + 1, (e->count - at) * sizeof(*e->flags));
-    memmove(e->ids + at, e->ids + at + 1, (e->count - at) * sizeof(*e->ids));
-}
-
-/* What the database cannot take is first taken as a prefilter, then left out. */
-static hs_database_t *build(struct expressions *e)
-{
-    while (e->count > 0) {
-        hs_database_t *database = NULL;
-        hs_compile_error_t *why = NULL;
-        if (hs_compile_multi((const char *const *)e->texts, e->flags, e->ids, (unsigned)e->count,
-                             HS_MODE_BLOCK, NULL, &database, &why) == HS_SUCCESS)
-            return database;
-        int at = why != NULL ? why->expression : -1;
-        hs_free_compile_error(why);
-        if (at < 0 || (size_t)at >= e->count)
-            return NULL;
-        if ((e->flags[at] & HS_FLAG_PREFILTER) == 0)
-            e->flags[at] |= HS_FLAG_PREFILTER;
-        else
-            drop(e, (size_t)at);
-    }
-    return NULL;
-}
-
-static int put_database(struct compiler *c, struct expressions *e, struct snapshot_ref *out,
-                        struct err *err)
-{
-    hs_database_t *database = build(e);
-    char *bytes = NULL;
-    size_t len = 0;
-
-    *out = (struct snapshot_ref){0};
-    if (database == NULL)
-        return 0;
-    if (hs_serialize_database(database, &bytes, &len) != HS_SUCCESS) {
-        hs_free_database(database);
-        return err_set(err, ERR_INTERNAL, "the database of patterns cannot be written");
-    }
-    *out = compile_aligned(c, span_of(bytes, len));
-    free(bytes);
-    hs_free_database(database);
-    return 0;
 }
 
 /* ------------------------------------------------------------------ what it looks at */
@@ -317,12 +213,12 @@ static int add_partition(struct scan *scan, struct partition *partition, struct 
     CLEANUP_FREE uint8_t *chains = mem_new(chain_count + 1);
     CLEANUP_FREE uint8_t *xpaths = mem_new(xpath_count + 1);
     uint8_t vars[VAR_COUNT] = {0};
-    CLEANUP(free_expressions) struct expressions e = {0};
+    CLEANUP(database_free) struct expressions e = {0};
     struct image_partition out = {.phase = partition->phase};
 
     for (size_t i = 0; i < partition->rules.count; i++) {
         const struct image_rule *rule = rule_at(c, (uint32_t)(uintptr_t)partition->rules.items[i]);
-        if (!add_pattern(c, &e, rule->pattern - 1))
+        if (!database_add(c, &e, rule->pattern - 1))
             continue;
         add_chains(c, rule, chains);
         for (uint32_t j = 0; j < rule->targets.count; j++) {
@@ -333,14 +229,14 @@ static int add_partition(struct scan *scan, struct partition *partition, struct 
                 vars[target->var] = 1;
         }
     }
-    TRY(put_database(c, &e, &out.database, err));
+    TRY(database_put(c, &e, &out.database, err));
     put_set(c, vars, VAR_COUNT, &out.vars);
     put_set(c, chains, chain_count, &out.chains);
     put_set(c, xpaths, xpath_count, &out.xpaths);
     partition->index = snapshot_writer_add(c->writer, IMAGE_PARTITIONS, &out);
     for (size_t i = 0; i < partition->rules.count; i++) {
         struct image_rule *rule = rule_at(c, (uint32_t)(uintptr_t)partition->rules.items[i]);
-        if (out.database.count > 0 && is_in(&e, rule->pattern - 1))
+        if (out.database.count > 0 && database_has(&e, rule->pattern - 1))
             rule->partition = 1 + partition->index;
         else
             rule->flags &= ~(uint32_t)IMAGE_SILENT;
@@ -357,7 +253,7 @@ int compile_partitions(struct compiler *c, struct err *err)
         return 0;
     scan->c = c;
     for (unsigned phase = 1; phase <= PHASES; phase++)
-        find_partitions(scan, phase, c->head.phases[phase - 1]);
+        find_partitions(scan, c->head.phases[phase - 1]);
     for (size_t i = 0; i < scan->count && result == 0; i++)
         result = add_partition(scan, &scan->partitions[i], err);
     for (size_t i = 0; i < scan->count; i++)

@@ -51,7 +51,7 @@ static struct snapshot *compile(const struct arguments *args)
     struct waf_source sources[SOURCES_MAX];
     struct waf_compile_options options = {.no_scan = args->no_scan};
     CLEANUP(buf_free) struct buf image = BUF_INIT(WAF_IMAGE_MAX);
-    struct snapshot *snapshot;
+    struct snapshot *snapshot = NULL;
     struct err err = ERR_INIT;
 
     for (size_t i = 0; i < args->file_count; i++)

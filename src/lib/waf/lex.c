@@ -11,10 +11,7 @@
 /* A directive's text with its line ends taken out, and where each of its lines began. */
 struct line {
     struct span text;
-    const size_t *starts; /* offsets in text */
-    size_t count;
-    const char *file;
-    unsigned first;
+    struct lex_map *map;
 };
 
 struct reader {
@@ -26,15 +23,26 @@ struct reader {
     unsigned depth;
 };
 
-static struct place place_in(const struct line *line, size_t at)
+static struct place place_in(const struct lex_map *map, size_t at)
 {
-    size_t i = line->count;
+    size_t i = map->count;
 
-    while (i > 1 && line->starts[i - 1] > at)
+    while (i > 1 && map->starts[i - 1] > at)
         i--;
-    return (struct place){.file = line->file,
-                          .line = line->first + (unsigned)(i - 1),
-                          .column = (unsigned)(at - line->starts[i - 1]) + 1};
+    return (struct place){.file = map->file,
+                          .line = map->first + (unsigned)(i - 1),
+                          .column = (unsigned)(at - map->starts[i - 1]) + 1};
+}
+
+struct place lex_place(const struct lex_word *word, const uint8_t *p)
+{
+    size_t offset = (size_t)(p - word->text.p);
+    struct place place = word->at;
+
+    if (word->map != NULL)
+        return place_in(word->map, word->start + offset);
+    place.column += (unsigned)offset;
+    return place;
 }
 
 static struct span take_physical(struct reader *reader)
@@ -74,7 +82,10 @@ static bool take_logical(struct reader *reader, struct line *out, struct vec *st
             return false;
         line = take_physical(reader);
     } while (is_comment(line));
-    *out = (struct line){.file = reader->file, .first = reader->line};
+    struct lex_map *map = arena_alloc(reader->model->arena, sizeof(*map));
+    if (map == NULL)
+        return false;
+    *map = (struct lex_map){.file = reader->file, .first = reader->line};
     buf_reset(room);
     starts->count = 0;
     for (;;) {
@@ -86,9 +97,11 @@ static bool take_logical(struct reader *reader, struct line *out, struct vec *st
         line = take_physical(reader);
     }
     out->text = span_of(arena_copy(reader->model->arena, buf_span(room)), room->len);
-    out->starts = (const size_t *)(const void *)starts->items;
-    out->count = starts->count;
-    return out->text.p != NULL;
+    map->starts = (const size_t *)(const void *)arena_copy(
+        reader->model->arena, span_of(starts->items, starts->count * sizeof(*map->starts)));
+    map->count = starts->count;
+    out->map = map;
+    return out->text.p != NULL && map->starts != NULL;
 }
 
 /* A quoted word: \" inside is a quote, every other backslash stays. */
@@ -112,6 +125,7 @@ static int take_quoted(struct reader *reader, const struct line *line, size_t *a
     }
     if (i >= line->text.len)
         return place_err(&out->at, ERR_INVALID, err, "this quotation mark is never closed");
+    out->start = *at + 1;
     *at = i + 1;
     out->at.column++;
     out->text = span_of(text, len);
@@ -134,7 +148,7 @@ static int take_word(struct reader *reader, const struct line *line, size_t *at,
         ++*at;
     if (*at == text.len)
         return 0;
-    *out = (struct lex_word){.at = place_in(line, *at)};
+    *out = (struct lex_word){.at = place_in(line->map, *at), .map = line->map, .start = *at};
     if (text.p[*at] == '"' || text.p[*at] == '\'') {
         TRY(take_quoted(reader, line, at, out, err));
         return 1;
@@ -253,7 +267,7 @@ int lex_include(struct model *model, const struct lex_directive *directive, bool
                          LEX_DEPTH_MAX);
     if (path == NULL)
         return arena_check(model->arena, word->at.file, err);
-    int failed = glob(path, GLOB_ERR, NULL, &found);
+    int failed = glob(path, 0, NULL, &found);
     int result = 0;
     if (failed == 0)
         result = include_each(model, directive, &found, err);

@@ -175,11 +175,24 @@ void model_free_ptr(struct model **model);
 
 enum { LEX_ARGS_MAX = 16, LEX_DEPTH_MAX = 32 };
 
+/* Where the lines of a directive began in its joined text. */
+struct lex_map {
+    const char *file;
+    unsigned first; /* line */
+    const size_t *starts;
+    size_t count;
+};
+
 struct lex_word {
     struct span text;
     struct place at;
     bool quoted;
+    const struct lex_map *map; /* NULL: the text lies behind `at` */
+    size_t start;              /* of the text in the directive */
 };
+
+/* The place of a byte of the word; a column is short by the backslashes that were taken out. */
+struct place lex_place(const struct lex_word *word, const uint8_t *p) MUST_USE;
 
 /* A directive with its arguments; the bytes lie in the model's arena. */
 struct lex_directive {

@@ -124,9 +124,9 @@ bool phrases_find(struct span trie, struct span text, size_t *at, size_t *len)
     const struct node *nodes = (const void *)trie.p;
     size_t best = SIZE_MAX;
 
-    for (size_t i = 0; i < text.len && i < best; i++) {
+    for (size_t i = 0; i < text.len && i + 1 < best; i++) {
         const struct node *node = nodes;
-        for (size_t j = i; j < text.len && j < best; j++) {
+        for (size_t j = i; j < text.len && j + 1 < best; j++) {
             node = child_of(nodes, node, lower(text.p[j]));
             if (node == NULL)
                 break;

@@ -81,6 +81,7 @@ static struct model_rule *new_rule(struct model *model, const struct lex_directi
     if (rule != NULL) {
         rule->at = directive->name.at;
         rule->text = directive->text;
+        rule->argument = span_str("");
     }
     return rule;
 }

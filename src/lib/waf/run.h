@@ -6,6 +6,9 @@
 #include "waf/body.h"
 #include "waf/image.h"
 #include "waf/phrases.h"
+#include "waf/traits.h"
+
+#include <time.h>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <hs/hs.h>
@@ -71,18 +74,27 @@ enum regex_result pattern_match(struct waf_engine *engine, struct pattern *patte
 enum regex_result regex_match(struct waf_engine *engine, const pcre2_code *code,
                               struct span text) MUST_USE;
 
-/* Which kinds of bytes a text has (traits.c). */
-uint32_t traits_of(struct span text) MUST_USE;
-/* Without any of them the transformation leaves a text as it is; UINT32_MAX: never sure. */
-uint32_t traits_needed(enum waf_transform step) MUST_USE;
-
 /* ------------------------------------------------------------------ values */
+
+/* What a step made of a text: chains that differ in steps that changed nothing share it. */
+struct made {
+    enum waf_transform step;
+    struct span in;
+    struct span out;
+};
+enum { MADE_MAX = 24 };
+
+struct results {
+    struct made made[MADE_MAX];
+    size_t made_count;
+    struct span by_chain[]; /* p == NULL: not made yet */
+};
 
 struct value {
     struct span key;
     struct span text;
-    struct span *results; /* by chain; p == NULL: not made yet */
-    uint64_t *hits;       /* patterns that the databases found; NULL: none */
+    struct results *results;
+    uint64_t *hits; /* patterns that the databases found; NULL: none */
     uint32_t traits;
     bool is_fixed; /* lies in a list, so `hits` tells of it */
 };

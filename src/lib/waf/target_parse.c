@@ -10,9 +10,8 @@ struct scan {
 
 static int bad(const struct scan *scan, struct err *err, const char *what, struct span text)
 {
-    struct place place = scan->word->at;
+    struct place place = lex_place(scan->word, text.p);
 
-    place.column += (unsigned)(text.p - scan->word->text.p);
     return place_err(&place, ERR_INVALID, err, "%s \"%.*s\"", what, SPAN_ARG(text));
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which bytes a text has, in one look: most values have none that a transformation would change,
  * and then none of it runs. */
-#include "waf/run.h"
+#include "waf/traits.h"
 
 enum trait {
     HAS_UPPER = 1,
     HAS_LOWER = 2,
-    HAS_BLANK = 4, /* isspace(), and 0xa0 */
+    HAS_BLANK = 4, /* isspace(), and the two bytes of U+00A0 */
     HAS_NUL = 8,
     HAS_HIGH = 16,
     HAS_PERCENT = 32,
@@ -45,7 +45,9 @@ static const uint16_t table[256] = {
     ['!'] = HAS_COMMENT,
     [0x80 ... 0x9f] = HAS_HIGH,
     [0xa0] = HAS_HIGH | HAS_BLANK,
-    [0xa1 ... 0xff] = HAS_HIGH,
+    [0xa1 ... 0xc1] = HAS_HIGH,
+    [0xc2] = HAS_HIGH | HAS_BLANK,
+    [0xc3 ... 0xff] = HAS_HIGH,
 };
 
 uint32_t traits_of(struct span text)
@@ -57,7 +59,7 @@ uint32_t traits_of(struct span text)
     return traits;
 }
 
-uint32_t traits_needed(enum waf_transform step)
+static uint32_t needed(enum waf_transform step)
 {
     switch (step) {
     case WAF_T_NONE: return 0;
@@ -85,4 +87,10 @@ uint32_t traits_needed(enum waf_transform step)
     case WAF_T_UTF8_TO_UNICODE: return HAS_HIGH;
     default: return (uint32_t)ALWAYS;
     }
+}
+
+/* A NUL is odd enough to let every step look at it. */
+uint32_t traits_needed(enum waf_transform step)
+{
+    return step == WAF_T_NONE ? 0 : needed(step) | HAS_NUL;
 }

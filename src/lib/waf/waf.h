@@ -49,6 +49,9 @@ struct waf_source {
 
 struct waf_compile_options {
     bool no_scan; /* leave the multi-pattern databases out; slower, same answers */
+    /* Told of what is taken, but has no effect here: file:line:column and why. May be NULL. */
+    void (*warn)(void *ctx, const char *message);
+    void *warn_ctx;
 };
 
 /* Appends the image to `image`. -1: `err` begins with file:line:column. Reads the files that the

@@ -47,6 +47,7 @@ static void free_blocks(struct block *block)
 {
     while (block != NULL) {
         struct block *next = block->next;
+        mem_wipe(block->data, block->used);
         free(block);
         block = next;
     }
@@ -74,6 +75,7 @@ static void keep_blocks(struct arena *arena)
     arena->blocks = NULL;
     while (block != NULL) {
         struct block *next = block->next;
+        mem_wipe(block->data, block->used);
         if (arena->total <= arena->keep_bytes) {
             block->used = 0;
             block->next = arena->spare;
@@ -97,6 +99,7 @@ void arena_reset(struct arena *arena)
         return;
     free_blocks(arena->blocks->next);
     arena->blocks->next = NULL;
+    mem_wipe(arena->blocks->data, arena->blocks->used);
     arena->blocks->used = 0;
     arena->total = arena->blocks->size;
 }

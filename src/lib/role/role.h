@@ -20,8 +20,8 @@
 #include "lockdown/lockdown.h"
 #include "loop/loop.h"
 
-/* The processes, in start order. The number is the peer number on a channel and the bit in a table.
- */
+/* The processes. The number is the peer number on a channel, the bit in a table, and what is added
+ * to uid-base; so a new one comes last. */
 enum role_id {
     ROLE_SUPERVISOR,
     ROLE_KMS,
@@ -32,6 +32,7 @@ enum role_id {
     ROLE_AGENT,
     ROLE_POSTURE,
     ROLE_GATEWAY,
+    ROLE_EXPORTER,
     ROLE_COUNT
 };
 
@@ -40,6 +41,7 @@ const char *role_name(enum role_id id);
 int role_by_name(const char *name);
 
 struct role;
+struct role_line;
 struct settings;
 
 /* In the process that the supervisor started: takes what it passes, up to its word to begin. */
@@ -66,6 +68,15 @@ struct ipc_client *role_waiting_peer(struct role *role, enum role_id peer);
 enum { ROLE_SOCKET_SIZE = 108 };
 void role_engine_socket(const char *run_dir, const char *namespace, const char *name,
                         char out[ROLE_SOCKET_SIZE]);
+/* The same client given away to another thread, once and for good: role_peer() is NULL from then
+ * on, and what the supervisor sends for it goes to the line. It stays the role's to free. */
+struct role_line *role_take_line(struct role *role, enum role_id peer) MUST_USE;
+/* The same for an outside engine, whose calls the exporter passes on. */
+void role_upstream_socket(const char *run_dir, const char *namespace, const char *name,
+                          char out[ROLE_SOCKET_SIZE]);
+/* What both call it by: 16 hex digits. */
+enum { ROLE_SERVICE_ID_SIZE = 17 };
+void role_service_id(const char *namespace, const char *name, char out[ROLE_SERVICE_ID_SIZE]);
 /* A descriptor that was passed by name ("listen:http"); the caller owns it from now on. -1: none.
  */
 int role_take_fd(struct role *role, const char *name) MUST_USE;

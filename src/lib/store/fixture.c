@@ -100,6 +100,22 @@ void fixture_stop(struct fixture *fixture)
     remove_tree(fixture->dir);
 }
 
+int fixture_setup(void **state)
+{
+    static struct fixture fixture;
+
+    fixture_start(&fixture);
+    fixture_open(&fixture);
+    *state = &fixture;
+    return 0;
+}
+
+int fixture_teardown(void **state)
+{
+    fixture_stop(*state);
+    return 0;
+}
+
 int fixture_try_open(struct fixture *fixture, struct err *err)
 {
     store_close(fixture->store);
@@ -130,7 +146,7 @@ static bool find_bin(char *out, size_t size)
     return ok;
 }
 
-static pid_t spawn(const struct passwd *as, const char *bin, const char *name, char *const argv[])
+static pid_t spawn(const struct passwd *as, const char *bin, const char *name, char *argv[])
 {
     char path[160];
     pid_t pid = fork();
@@ -143,10 +159,12 @@ static pid_t spawn(const struct passwd *as, const char *bin, const char *name, c
     dup2(null, STDIN_FILENO);
     dup2(null, STDOUT_FILENO);
     dup2(null, STDERR_FILENO);
-    if (as != NULL && (setgid(as->pw_gid) < 0 || setuid(as->pw_uid) < 0))
+    /* Where the tests run, its user may have no right to be. */
+    if (chdir("/") < 0 || (as != NULL && (setgid(as->pw_gid) < 0 || setuid(as->pw_uid) < 0)))
         _exit(126);
     /* A server does not outlive its test. SIGQUIT is its way to stop at once. */
     prctl(PR_SET_PDEATHSIG, SIGQUIT);
+    argv[0] = path; /* it finds its kin beside itself */
     execv(path, argv);
     _exit(127);
 }
@@ -233,6 +251,22 @@ void fixture_put(struct fixture *fixture, struct store_key key, const char *valu
         fprintf(stderr, "fixture: put: %s\n", err.msg);
         abort();
     }
+}
+
+struct store_key fixture_user(const char *name)
+{
+    return fixture_key("users", "staff", name);
+}
+
+void fixture_put_users(struct fixture *fixture, unsigned count)
+{
+    char name[16];
+
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(name, sizeof(name), "%u", i);
+        fixture_put(fixture, fixture_user(name), name);
+    }
+    fixture_flush(fixture);
 }
 
 void fixture_flush(struct fixture *fixture)

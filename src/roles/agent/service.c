@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "log/log.h"
+#include "oci/ring.h"
 
 #include <string.h>
 
@@ -88,6 +89,9 @@ static void back_off(struct service *service, const char *reason, const char *wh
 
 static void let_go(struct service *service)
 {
+    oci_ring_free(service->last_log);
+    service->last_log = sandbox_take_log(service->sandbox);
+    service->last_run = service->runs;
     sandbox_free(service->sandbox);
     service->sandbox = NULL;
     health_free(service->health);
@@ -219,6 +223,11 @@ static int launch(struct service *service, struct err *err)
 
 /* ------------------------------------------------------------------ steps */
 
+bool service_is_outside(const struct service *service)
+{
+    return json_object_get(service->spec, "upstream") != NULL;
+}
+
 static bool wants_engine(const struct service *service)
 {
     const json_t *replicas = json_object_get(service->spec, "replicas");
@@ -255,9 +264,7 @@ static void step_idle(struct service *service)
 
     if (!wants_engine(service)) {
         release_model(service);
-        if (json_object_get(service->spec, "upstream") != NULL)
-            tell(service, "Ready", 0, "Upstream", "calls are passed on");
-        else
+        if (!service_is_outside(service))
             tell(service, "Stopped", 0, "Stopped", "no replica is wanted");
         return;
     }
@@ -339,6 +346,7 @@ void service_free(struct service *service)
         log_error("agent.audit", &err);
     health_free(service->health);
     sandbox_free(service->sandbox);
+    oci_ring_free(service->last_log);
     release_model(service);
     loop_remove(role_loop(service->services->agent->role), service->timer);
     json_decref(service->spec);

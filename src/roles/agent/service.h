@@ -29,7 +29,9 @@ struct service {
     enum service_state state;
     struct sandbox *sandbox; /* NULL: IDLE */
     json_int_t running_generation;
-    unsigned runs;
+    unsigned runs;             /* how often it was started */
+    struct oci_ring *last_log; /* of the last run that has ended; NULL: none */
+    unsigned last_run;
     char *model_path; /* held with models_use(); NULL: not held */
     char *file_name;
     uint64_t started_ns;
@@ -55,6 +57,8 @@ struct service *service_new(struct services *services, const char *namespace, co
                             unsigned slot) MUST_USE;
 /* Ends its sandbox now. */
 void service_free(struct service *service);
+/* Its engine is outside the platform, and the exporter answers for it. */
+bool service_is_outside(const struct service *service);
 /* May free it, when it was deleted. */
 void service_step(struct service *service);
 void service_forget_failures(struct service *service);

@@ -14,8 +14,14 @@ struct api {
     struct kube_store *objects;
     struct serve *serve;
     struct policy *policy;
-    struct orders *orders;
+    struct orders *orders;         /* the agent's */
+    struct orders *outside_orders; /* the exporter's */
+    struct ends *ends;
+    struct logs *logs;
 };
+
+/* Is it one of this role's kinds? */
+bool api_serves(const struct kube_kind *kind);
 
 /* ------------------------------------------------------------------ policy.c: the policy snapshot
  */
@@ -33,19 +39,43 @@ void policy_touch(struct policy *policy, const struct kube_kind *kind, const cha
 void policy_follow(struct policy *policy);
 struct rbac_model *policy_rbac(struct policy *policy);
 
-/* ------------------------------------------------------------------ orders.c: what the agent is to
- * do */
+/* ------------------------------------------------------------------ orders.c: what agent and
+ * exporter are to do */
 
 struct orders;
 extern const struct ipc_table api_table;
 
-struct orders *orders_new(struct api *api) MUST_USE;
+struct orders *orders_new(struct api *api, enum role_id follower) MUST_USE;
 void orders_free(struct orders *orders);
 int orders_load(struct orders *orders, struct err *err) MUST_USE;
 void orders_touch(struct orders *orders, const struct kube_kind *kind, const char *namespace,
                   const char *name);
-/* The batch is durable: answers an agent that waits. */
+/* The batch is durable, or there is a log to ask for: answers a follower that waits. */
 void orders_follow(struct orders *orders);
+/* The batch is durable or was taken back: the agent, which told statuses in it, hears so. */
+void orders_settle(struct orders *orders, bool stored);
+
+/* ------------------------------------------------------------------ ends.c: namespaces that go */
+
+struct ends;
+struct ends *ends_new(void) MUST_USE;
+void ends_free(struct ends *ends);
+serve_emptied_fn ends_emptied;
+ipc_handler_fn ends_handle_emptied, ends_handle_owner;
+
+/* ------------------------------------------------------------------ logs.c: what engines say */
+
+struct logs;
+int logs_new(struct api *api, struct logs **out, struct err *err) MUST_USE;
+/* Answers who waits; before serve_free(). */
+void logs_stop(struct logs *logs);
+void logs_free(struct logs *logs);
+serve_route_fn logs_route;
+/* Appends the next question to the agent, if there is one. */
+bool logs_put_order(struct logs *logs, struct buf *out);
+/* The agent was started again: what it was telling is over. */
+void logs_agent_is_new(struct logs *logs);
+ipc_handler_fn logs_handle_piece;
 
 /* ------------------------------------------------------------------ admit.c, defaults.c */
 

@@ -12,6 +12,7 @@
 #include "codec/json.h"
 #include "crypto/crypto.h"
 #include "idp/idp_internal.h"
+#include "idp/namespaces.h"
 #include "idp/table.h"
 #include "role/settings.h"
 
@@ -95,6 +96,8 @@ static int start(struct idp *idp, struct err *err)
         .admit = idp_admit,
         .changed = idp_changed,
         .narrow = apikey_narrow,
+        .emptied = namespace_emptied,
+        .owner_is_gone = idp_owner_is_gone,
         .prepare = prepare,
         .after_flush = after_flush,
         .ctx = idp,
@@ -103,7 +106,6 @@ static int start(struct idp *idp, struct err *err)
 
     TRY(run_fd);
     settings_public_url(role_settings(idp->role), idp->url, sizeof(idp->url));
-    idp->operator_uid = getuid();
     TRY(serve_store_open(idp->role, &idp->store, err));
     TRY(load_pepper(idp, err));
     idp->objects = kube_store_new(idp->store);
@@ -118,6 +120,7 @@ static int start(struct idp *idp, struct err *err)
     TRY(serve_new(&config, &idp->serve, err));
     TRY(publish_load(idp->publish, err));
     TRY(setup_start(idp, err));
+    TRY(namespaces_start(idp, err));
     return tidy_start(idp, err);
 }
 
@@ -134,16 +137,18 @@ static void release(struct idp *idp)
     kube_store_free(idp->objects);
     store_close(idp->store);
     free(idp->tidy_from);
+    free(idp->tokens_from);
     mem_wipe(idp->pepper, sizeof(idp->pepper));
 }
 
 int idp_main(struct role *role, struct err *err)
 {
-    struct idp idp = {.role = role};
-    int result = start(&idp, err);
+    /* Whoever started us operates the platform; afterwards we are somebody else. */
+    struct idp idp = {.role = role, .operator_uid = getuid()};
+    int result = serve_lock_down(role, err);
 
     if (result == 0)
-        result = role_lock_down(role, &serve_promises, err);
+        result = start(&idp, err);
     if (result == 0)
         result = hasher_new(role_loop(role), &idp.hasher, err);
     if (result == 0)

@@ -11,7 +11,7 @@
 
 #include <jansson.h>
 
-#define IDP_AUDIENCE "drun"
+#define IDP_AUDIENCE AUTH_AUDIENCE
 
 enum {
     IDP_SECRET_SIZE = 44, /* 256 random bits in base64url, and a NUL */
@@ -42,6 +42,7 @@ struct idp {
     struct loop_source *tidy;
     size_t tidy_turn; /* the collection that is swept next, and from where */
     char *tidy_from;
+    char *tokens_from;      /* the account that is looked up next */
     char url[IDP_URL_SIZE]; /* of the platform; the issuer */
     unsigned operator_uid;  /* who runs the platform */
     uint8_t pepper[IDENTITY_PEPPER_LEN];

@@ -19,6 +19,7 @@ static void free_patterns(struct waf_engine *engine)
     free(engine->patterns);
     free(engine->partitions);
     free(engine->states);
+    free(engine->steps);
 }
 
 void waf_engine_free(struct waf_engine *engine)
@@ -84,7 +85,7 @@ static int on_sound(unsigned id UNUSED, unsigned long long from UNUSED,
 }
 
 /*
- * Vectorscan up to 5.4.11 misses matches on x86, this one among them. A firewall that misses what
+ * Vectorscan 5.4.9 misses matches on x86, this one among them. A firewall that misses what
  * it looks for is worse than a slow one: then every pattern is looked for by PCRE2.
  */
 static bool scanner_is_sound(void)
@@ -147,6 +148,36 @@ static int load_operators(struct waf_engine *engine, struct err *err)
     return 0;
 }
 
+static bool is_number(uint32_t op)
+{
+    return op == WAF_OP_EQ || op == WAF_OP_GE || op == WAF_OP_GT || op == WAF_OP_LE ||
+           op == WAF_OP_LT;
+}
+
+static bool compares_variable(const struct waf_engine *engine, const struct image_rule *rule)
+{
+    const struct image_target *target = &engine->targets[rule->targets.at];
+    uint32_t odd = IMAGE_MACRO | IMAGE_MULTIMATCH | IMAGE_UNCONDITIONAL;
+
+    return is_number(rule->op) && rule->targets.count == 1 && rule->chain == 0 &&
+           (rule->flags & odd) == 0 && rule->argument.count == 1 && target->slot != 0 &&
+           target->var == VAR_TX && (target->flags & IMAGE_COUNT) == 0;
+}
+
+static void find_steps(struct waf_engine *engine)
+{
+    engine->steps = mem_new_array(engine->rule_count + 1, sizeof(*engine->steps));
+    for (uint32_t i = 0; i < engine->rule_count; i++) {
+        const struct image_rule *rule = &engine->rules[i];
+        struct step *step = &engine->steps[i];
+        step->partition = rule->partition;
+        if ((rule->flags & IMAGE_SILENT) != 0)
+            step->pattern = rule->pattern;
+        if (compares_variable(engine, rule))
+            step->slot = engine->targets[rule->targets.at].slot;
+    }
+}
+
 static void find_traits(struct waf_engine *engine)
 {
     engine->chain_traits = mem_new_array(engine->chain_count, sizeof(*engine->chain_traits));
@@ -199,6 +230,7 @@ static int load(struct waf_engine *engine, struct err *err)
     TRY(load_partitions(engine, err));
     TRY(load_operators(engine, err));
     find_traits(engine);
+    find_steps(engine);
     find_uses(engine);
     return new_matcher(engine, err);
 }

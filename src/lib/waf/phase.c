@@ -3,16 +3,35 @@
 #include "waf/run.h"
 
 /* Patterns of most rules are in no value of a request: those rules cost one bit. */
-static bool may_pass_over(struct waf_tx *tx, const struct image_rule *rule)
+static bool is_in_no_value(struct waf_tx *tx, const struct step *step)
 {
-    uint32_t partition = rule->partition - 1;
+    uint32_t partition = step->partition - 1;
 
-    if (rule->partition == 0)
+    if (step->partition == 0)
         return false;
     if (tx->scanned[partition] == SCAN_NOT_YET)
         scan_partition(tx, partition);
-    return tx->scanned[partition] == SCAN_DONE && (rule->flags & IMAGE_SILENT) != 0 &&
-           !bit_is_set(tx->active, rule->pattern - 1);
+    return step->pattern != 0 && tx->scanned[partition] == SCAN_DONE &&
+           !bit_is_set(tx->active, step->pattern - 1);
+}
+
+/* The rule compares a variable that is not set, or not so. */
+static bool is_not_so(const struct waf_tx *tx, const struct step *step, uint32_t index)
+{
+    const struct waf_engine *engine = tx->engine;
+    const struct image_rule *rule = &engine->rules[index];
+    struct waf_op_run run = {.arena = tx->arena};
+    struct waf_op_found found;
+
+    if (step->slot == 0)
+        return false;
+    struct span text = tx->slots[step->slot - 1];
+    if (text.p == NULL)
+        return true;
+    struct span argument = image_bytes(engine->image, engine->parts[rule->argument.at].text);
+    bool matches = waf_op_match((enum waf_op)rule->op, image_bytes(engine->image, rule->blob), NULL,
+                                argument, text, &run, &found);
+    return matches == ((rule->flags & IMAGE_NEGATE) != 0);
 }
 
 static bool is_over(const struct waf_tx *tx)
@@ -27,10 +46,12 @@ static void run_rules(struct waf_tx *tx, struct snapshot_ref rules)
     uint32_t i = rules.at;
 
     while (i < end && !is_over(tx)) {
+        const struct step *step = &tx->engine->steps[i];
         const struct image_rule *rule = &tx->engine->rules[i];
         uint32_t next = i + 1;
-        bool removed = tx->has_removed && bit_is_set(tx->removed, i);
-        if (!removed && !may_pass_over(tx, rule) && run_rule(tx, rule) && rule->jump != 0)
+        bool runs = !(tx->has_removed && bit_is_set(tx->removed, i)) && !is_not_so(tx, step, i) &&
+                    !is_in_no_value(tx, step);
+        if (runs && run_rule(tx, rule) && rule->jump != 0)
             next = rule->jump - 1;
         i = next;
     }

@@ -32,6 +32,14 @@ struct partition {
     uint64_t *all;           /* its chains */
 };
 
+/* What is looked at before a rule runs, close together: most rules need no more. */
+struct step {
+    /* A rule that compares one TX variable with a number, such as a paranoia level; 1 +, or 0. */
+    uint32_t slot;
+    uint32_t pattern;   /* of a rule that does nothing when it is in no value; 1 +, or 0 */
+    uint32_t partition; /* 1 +, or 0 */
+};
+
 struct waf_engine {
     const struct snapshot *image;
     struct waf_engine_options options;
@@ -54,6 +62,7 @@ struct waf_engine {
     struct pattern *patterns;
     struct partition *partitions;
     struct waf_op_state **states;    /* by rule */
+    struct step *steps;              /* by rule */
     uint32_t *chain_traits;          /* the bytes without which a chain changes nothing */
     bool uses[VAR_COUNT];            /* some rule looks at it */
     enum waf_var scalars[VAR_COUNT]; /* that are used, and no collections */

@@ -40,6 +40,7 @@ static void on_changed(void *ctx, const struct kube_change *change)
 {
     struct api *api = ctx;
 
+    aggregate_follow(api, change);
     policy_touch(api->policy, change->kind, change->namespace, change->name);
     orders_touch(api->orders, change->kind, change->namespace, change->name);
     orders_touch(api->outside_orders, change->kind, change->namespace, change->name);

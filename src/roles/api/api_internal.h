@@ -77,6 +77,15 @@ bool logs_put_order(struct logs *logs, struct buf *out);
 void logs_agent_is_new(struct logs *logs);
 ipc_handler_fn logs_handle_piece;
 
+/* ------------------------------------------------------------------ aggregate.c */
+
+/* Gives a ClusterRole with an aggregationRule the rules that it gathers. */
+int aggregate_admit(struct api *api, json_t *role, struct err *err) MUST_USE;
+/* A ClusterRole has changed: so may what others gather from it. */
+void aggregate_follow(struct api *api, const struct kube_change *change);
+/* Brings every aggregated ClusterRole up to date. */
+int aggregate_refresh(struct api *api, struct err *err) MUST_USE;
+
 /* ------------------------------------------------------------------ admit.c, defaults.c */
 
 kube_admit_fn api_admit;

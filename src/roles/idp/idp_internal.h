@@ -126,6 +126,13 @@ int account_sign_out(struct idp *idp, const char *name, struct err *err) MUST_US
 int account_admit(struct idp *idp, struct kube_change *change, struct err *err) MUST_USE;
 void account_changed(struct idp *idp, const struct kube_change *change);
 
+/* ------------------------------------------------------------------ user_status.c */
+
+/* In the admission of a User: its status is what it was, and the state fits the change. */
+void user_status_admit(struct kube_change *change);
+int user_status_has_password(struct idp *idp, const char *name, struct err *err) MUST_USE;
+int user_status_signed_in(struct idp *idp, const char *name, struct err *err) MUST_USE;
+
 /* ------------------------------------------------------------------ members.c: who is in what */
 
 struct members;

@@ -18,8 +18,8 @@ struct arena *arena_new(size_t max_bytes) MUST_USE;
 struct arena *arena_new_keeping(size_t max_bytes, size_t keep_bytes) MUST_USE;
 void arena_free(struct arena *arena);
 void arena_free_ptr(struct arena **arena);
-/* Both wipe what was in use: a request may hold a password. Forgets all pieces; keeps the first
- * block, or as many as arena_new_keeping() was told. */
+/* Both wipe what was in use: a request may hold a password. Forgets all pieces, keeps one block, or
+ * as many as arena_new_keeping() was told. */
 void arena_reset(struct arena *arena);
 
 /* Zeroed, aligned for any type. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An image with what cannot lie in one: compiled patterns, databases, scratch memory. */
+#include "scanner/scanner.h"
 #include "waf/run.h"
 
 #include "base/mem.h"
@@ -77,39 +78,8 @@ static int load_patterns(struct waf_engine *engine, struct err *err)
     return 0;
 }
 
-static int on_sound(unsigned id UNUSED, unsigned long long from UNUSED,
-                    unsigned long long to UNUSED, unsigned flags UNUSED, void *ctx)
-{
-    *(bool *)ctx = true;
-    return 1;
-}
-
-/*
- * Vectorscan 5.4.9 misses matches on x86, this one among them. A firewall that misses what
- * it looks for is worse than a slow one: then every pattern is looked for by PCRE2.
- */
-static bool scanner_is_sound(void)
-{
-    static const char text[] = "$${env:somethingveryverylong:-${env:something:-$}{jndi:ldap://x}}}";
-    static const char pattern[] = "(?i)(?:\\$|&dollar;?)(?:\\{|&l(?:brace|cub);?)(?:[^\\}]*"
-                                  "(?:\\$|&dollar;?)(?:\\{|&l(?:brace|cub);?)|jndi|ctx)";
-    hs_database_t *database = NULL;
-    hs_compile_error_t *why = NULL;
-    hs_scratch_t *scratch = NULL;
-    bool found = false;
-
-    if (hs_compile(pattern, HS_FLAG_DOTALL | HS_FLAG_MULTILINE | HS_FLAG_SINGLEMATCH, HS_MODE_BLOCK,
-                   NULL, &database, &why) == HS_SUCCESS &&
-        hs_alloc_scratch(database, &scratch) == HS_SUCCESS)
-        (void)hs_scan(database, text, sizeof(text) - 1, 0, scratch, on_sound, &found);
-    hs_free_compile_error(why);
-    hs_free_scratch(scratch);
-    hs_free_database(database);
-    return found;
-}
-
-/* A database of another version or processor is no error: its patterns are looked for one by one.
- */
+/* No error: a database of another version or processor, or a library that misses matches. Then
+ * patterns are looked for one by one. */
 static int load_partitions(struct waf_engine *engine, struct err *err)
 {
     const struct image_partition *images = snapshot_records(engine->image, IMAGE_PARTITIONS);

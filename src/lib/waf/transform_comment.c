@@ -102,10 +102,13 @@ bool transform_replace_comments(struct transform *t)
     if (d == NULL)
         return false;
     for (const uint8_t *p = t->in.p + same; p < end;) {
-        if (!starts(p, end, "/*")) {
-            *d++ = *p++;
-            continue;
-        }
+        const uint8_t *open = memmem(p, (size_t)(end - p), "/*", 2);
+        size_t outside = (size_t)((open == NULL ? end : open) - p);
+        memcpy(d, p, outside);
+        d += outside;
+        p += outside;
+        if (p == end)
+            break;
         const uint8_t *close = memmem(p + 2, (size_t)(end - p) - 2, "*/", 2);
         *d++ = ' ';
         p = close == NULL ? end : close + 2;

@@ -72,10 +72,12 @@ bool transform_html_entity_decode(struct transform *t)
     if (d == NULL)
         return false;
     for (const uint8_t *p = t->in.p + same; p < end;) {
-        if (*p == '&')
+        size_t plain = transform_find(span_of(p, (size_t)(end - p)), '&');
+        memcpy(d, p, plain);
+        d += plain;
+        p += plain;
+        if (p < end)
             p = entity(p, end, &d);
-        else
-            *d++ = *p++;
     }
     return transform_end(t, d);
 }

@@ -42,10 +42,12 @@ static bool unescape(struct transform *t,
     if (d == NULL)
         return false;
     for (const uint8_t *p = t->in.p + same; p < end;) {
-        if (*p == '\\')
+        size_t plain = transform_find(span_of(p, (size_t)(end - p)), '\\');
+        memcpy(d, p, plain);
+        d += plain;
+        p += plain;
+        if (p < end)
             p = one(p, end, &d);
-        else
-            *d++ = *p++;
     }
     return transform_end(t, d);
 }

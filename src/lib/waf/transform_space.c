@@ -11,22 +11,32 @@ bool transform_lowercase(struct transform *t)
 {
     size_t same = first_upper(t->in.p, t->in.len);
 
-    if (same == t->in.len || transform_begin(t, same, t->in.len) == NULL)
+    if (same == t->in.len)
         return false;
-    for (size_t i = same; i < t->in.len; i++)
-        t->room[i] = t->in.p[i] | (uint8_t)(IS_UPPER(t->in.p[i]) << 5);
-    return transform_end(t, t->room + t->in.len);
+    const uint8_t *p = t->in.p + same;
+    size_t left = t->in.len - same;
+    uint8_t *restrict d = transform_begin(t, same, t->in.len);
+    if (d == NULL)
+        return false;
+    for (size_t i = 0; i < left; i++)
+        d[i] = p[i] | (uint8_t)(IS_UPPER(p[i]) << 5);
+    return transform_end(t, d + left);
 }
 
 bool transform_uppercase(struct transform *t)
 {
     size_t same = first_lower(t->in.p, t->in.len);
 
-    if (same == t->in.len || transform_begin(t, same, t->in.len) == NULL)
+    if (same == t->in.len)
         return false;
-    for (size_t i = same; i < t->in.len; i++)
-        t->room[i] = t->in.p[i] & (uint8_t) ~(IS_LOWER(t->in.p[i]) << 5);
-    return transform_end(t, t->room + t->in.len);
+    const uint8_t *p = t->in.p + same;
+    size_t left = t->in.len - same;
+    uint8_t *restrict d = transform_begin(t, same, t->in.len);
+    if (d == NULL)
+        return false;
+    for (size_t i = 0; i < left; i++)
+        d[i] = p[i] & (uint8_t) ~(IS_LOWER(p[i]) << 5);
+    return transform_end(t, d + left);
 }
 
 /* ------------------------------------------------------------------ white space */
@@ -40,12 +50,13 @@ bool transform_compress_whitespace(struct transform *t)
 
     if (same == t->in.len)
         return false;
+    struct span in = t->in;
     uint8_t *d = transform_begin(t, same, t->in.len);
     if (d == NULL)
         return false;
-    for (size_t i = same; i < t->in.len; i++) {
-        bool space = IS_SPACE(t->in.p[i]);
-        *d = space ? ' ' : t->in.p[i];
+    for (size_t i = same; i < in.len; i++) {
+        bool space = IS_SPACE(in.p[i]);
+        *d = space ? ' ' : in.p[i];
         d += !(space && in_space);
         in_space = space;
     }
@@ -63,12 +74,13 @@ bool transform_remove_whitespace(struct transform *t)
 
     if (same == t->in.len)
         return false;
+    struct span in = t->in;
     uint8_t *d = transform_begin(t, same, t->in.len);
     if (d == NULL)
         return false;
-    for (size_t i = same; i < t->in.len; i++) {
-        *d = t->in.p[i];
-        d += !IS_REMOVED(t->in.p[i]);
+    for (size_t i = same; i < in.len; i++) {
+        *d = in.p[i];
+        d += !IS_REMOVED(in.p[i]);
     }
     return transform_end(t, d);
 }
@@ -109,12 +121,13 @@ bool transform_remove_nulls(struct transform *t)
 
     if (same == t->in.len)
         return false;
+    struct span in = t->in;
     uint8_t *d = transform_begin(t, same, t->in.len);
     if (d == NULL)
         return false;
-    for (size_t i = same; i < t->in.len; i++) {
-        *d = t->in.p[i];
-        d += t->in.p[i] != '\0';
+    for (size_t i = same; i < in.len; i++) {
+        *d = in.p[i];
+        d += in.p[i] != '\0';
     }
     return transform_end(t, d);
 }
@@ -150,11 +163,12 @@ bool transform_cmd_line(struct transform *t)
 
     if (same == t->in.len)
         return false;
+    struct span in = t->in;
     uint8_t *d = transform_begin(t, same, t->in.len);
     if (d == NULL)
         return false;
-    for (size_t i = same; i < t->in.len; i++) {
-        uint8_t c = t->in.p[i];
+    for (size_t i = same; i < in.len; i++) {
+        uint8_t c = in.p[i];
         if (CMD_DROPPED(c))
             continue;
         bool space = CMD_SPACE(c);

@@ -13,8 +13,14 @@ size_t url_decode(struct span in, uint8_t *out, bool *invalid)
     uint8_t *d = out;
 
     while (p < end) {
-        if (*p != '%') {
-            *d++ = *p == '+' ? ' ' : *p;
+        size_t plain = first_encoded(p, (size_t)(end - p));
+        memcpy(d, p, plain);
+        d += plain;
+        p += plain;
+        if (p == end)
+            break;
+        if (*p == '+') {
+            *d++ = ' ';
             p++;
         } else if (end - p > 2 && IS_XDIGIT(p[1]) && IS_XDIGIT(p[2])) {
             *d++ = transform_byte(p + 1);
@@ -96,10 +102,14 @@ bool transform_url_decode_uni(struct transform *t)
     if (d == NULL)
         return false;
     for (const uint8_t *p = t->in.p + same; p < end;) {
-        if (*p == '%') {
+        size_t plain = first_encoded(p, (size_t)(end - p));
+        memcpy(d, p, plain);
+        d += plain;
+        p += plain;
+        if (p < end && *p == '%') {
             p = decode_percent(t, p, &d);
-        } else {
-            *d++ = *p == '+' ? ' ' : *p;
+        } else if (p < end) {
+            *d++ = ' ';
             p++;
         }
     }

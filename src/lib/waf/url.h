@@ -6,7 +6,7 @@
 #include "base/span.h"
 
 /* %XX and + are decoded, a bad % stands for itself and sets *invalid. `out` has room for in.len
- * bytes, may be in.p; returns how many came out. */
+ * bytes; returns how many came out. */
 size_t url_decode(struct span in, uint8_t *out, bool *invalid);
 /* Whether there is nothing to decode. */
 bool url_is_plain(struct span in);

@@ -116,7 +116,8 @@ static void asn1_signatures_are_verified(void **state UNUSED)
                                         .crv = "P-256",
                                         .x = "KfQVa6L8n1xci9pz4X2zG7RJMeUO-3YIwornDgKHpgg",
                                         .y = "VHsnAUO5GiGQyHZ6pXiCQzWXFbFnuMv89IqUY6mqf10"};
-    static const char hex[] = "30450220107de01edc3a13b217fdbdd01c0ffedb3dc5ce5e292df9c5c5d4b17c63a358a3022100edf7cc0b39e899e320eed8a8342968bb99a22de9874084c665817dd5f4a0ddc1";
+    static const char hex[] =
+        "30450220107de01edc3a13b217fdbdd01c0ffedb3dc5ce5e292df9c5c5d4b17c63a358a3022100edf7cc0b39e899e320eed8a8342968bb99a22de9874084c665817dd5f4a0ddc1";
     CLEANUP(sign_key_free_ptr) struct sign_key *key = NULL;
     uint8_t sig[sizeof(hex) / 2 + 1] = {0};
     struct err err = ERR_INIT;

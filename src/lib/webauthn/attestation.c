@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The attestation object: section 6.5.4, a map of three; and its statement, a map of the format's. */
+/* The attestation object: section 6.5.4, a map of three; and its statement, a map of the format's.
+ */
 #include "webauthn/webauthn_internal.h"
 
 enum { STATEMENT_MEMBERS_MAX = 16 };

@@ -12,9 +12,9 @@
 
 enum { ROOTS_MAX = 1000 };
 
-#define OID_FIDO_AAGUID  "1.3.6.1.4.1.45724.1.1.4"
-#define OID_APPLE_NONCE  "1.2.840.113635.100.8.2"
-#define OID_TCG_AIK      "2.23.133.8.3"
+#define OID_FIDO_AAGUID "1.3.6.1.4.1.45724.1.1.4"
+#define OID_APPLE_NONCE "1.2.840.113635.100.8.2"
+#define OID_TCG_AIK     "2.23.133.8.3"
 
 struct webauthn_roots {
     X509_STORE *store;
@@ -40,8 +40,8 @@ static void free_bio(BIO **bio)
 static X509 *read_cert(struct span der)
 {
     const uint8_t *end = der.p;
-    X509 *cert = der.len == 0 || der.len > X509_DER_MAX ? NULL
-                                                        : d2i_X509(NULL, &end, (long)der.len);
+    X509 *cert =
+        der.len == 0 || der.len > X509_DER_MAX ? NULL : d2i_X509(NULL, &end, (long)der.len);
 
     ERR_clear_error();
     if (cert != NULL && end == der.p + der.len)
@@ -197,8 +197,7 @@ int webauthn_roots_new(struct span pem, struct webauthn_roots **out, struct err 
 
 bool chain_is_trusted(const struct webauthn_roots *roots, const struct statement *statement)
 {
-    CLEANUP_CERT X509 *leaf =
-        statement->cert_count == 0 ? NULL : read_cert(statement->certs[0]);
+    CLEANUP_CERT X509 *leaf = statement->cert_count == 0 ? NULL : read_cert(statement->certs[0]);
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     STACK_OF(X509) *others = sk_X509_new_null();
 

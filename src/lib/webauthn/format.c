@@ -33,8 +33,8 @@ static void put_signed(const struct attestation_facts *facts, struct buf *out)
 /* ------------------------------------------------------------------ the formats */
 
 static int check_none(const struct statement *statement,
-                      const struct attestation_facts *facts UNUSED,
-                      enum webauthn_attestation *out, struct err *err)
+                      const struct attestation_facts *facts UNUSED, enum webauthn_attestation *out,
+                      struct err *err)
 {
     *out = WEBAUTHN_ATTESTATION_NONE;
     return statement->members == 0 ? 0 : malformed("none", err);
@@ -120,7 +120,7 @@ static const struct format {
     int (*check)(const struct statement *statement, const struct attestation_facts *facts,
                  enum webauthn_attestation *out, struct err *err);
 } formats[] = {
-    {"none", check_none}, {"packed", check_packed}, {"fido-u2f", check_u2f},
+    {"none", check_none},   {"packed", check_packed}, {"fido-u2f", check_u2f},
     {"apple", check_apple}, {"tpm", check_tpm},
 };
 

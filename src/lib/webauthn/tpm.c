@@ -83,8 +83,8 @@ static int read_public(struct span bytes, struct sign_key **out, struct err *err
     unsigned type = number(&in, 2);
 
     in.failed |= number(&in, 2) != TPM_SHA256;
-    (void)cursor_bytes(&in, 4); /* attributes */
-    (void)sized(&in);           /* policy */
+    (void)cursor_bytes(&in, 4);              /* attributes */
+    (void)sized(&in);                        /* policy */
     in.failed |= number(&in, 2) != TPM_NULL; /* no symmetric cipher: it is a key that signs */
     if (type == TPM_RSA)
         read_rsa(&in, &jwk);

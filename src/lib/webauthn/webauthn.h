@@ -51,9 +51,9 @@ struct webauthn_ceremony {
 
 /* How the key says what made it. */
 enum webauthn_attestation {
-    WEBAUTHN_ATTESTATION_NONE,  /* it does not */
-    WEBAUTHN_ATTESTATION_SELF,  /* signed by the key itself: whole, from anywhere */
-    WEBAUTHN_ATTESTATION_BASIC, /* signed by a certificate that no root of ours vouches for */
+    WEBAUTHN_ATTESTATION_NONE,    /* it does not */
+    WEBAUTHN_ATTESTATION_SELF,    /* signed by the key itself: whole, from anywhere */
+    WEBAUTHN_ATTESTATION_BASIC,   /* signed by a certificate that no root of ours vouches for */
     WEBAUTHN_ATTESTATION_TRUSTED, /* and one does */
 };
 

@@ -10,6 +10,8 @@
 const char *const settings_runtimes[] = {"auto", "crun", "runc", "runsc", NULL};
 
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
+static const char *const step_ups[] = {"enrolled", "always", NULL};
+static const char *const attestations[] = {"none", "required", NULL};
 static const char *const audit_failures[] = {"closed", "open", NULL};
 
 #define AT(field) .offset = offsetof(struct settings, field)
@@ -108,6 +110,57 @@ static const struct opt options[] = {
      .choices = audit_failures,
      .brief = "Model calls when the audit log cannot be written: closed refuses them.",
      .more = "Administration always stops then."},
+    {.name = "mfa-groups",
+     .type = OPT_LIST,
+     AT(mfa_groups),
+     .brief = "Groups whose members must have a second factor, such as drun:operators.",
+     .more = "A User and a Group can demand one as well. Whoever has one is always asked for it."},
+    {.name = "mfa-grace",
+     .type = OPT_DURATION,
+     AT(mfa_grace_ms),
+     .def = "7d",
+     .brief = "How long members of mfa-groups may still sign in without one, from the first time."},
+    {.name = "step-up",
+     .type = OPT_ENUM,
+     AT(step_up),
+     .def = "enrolled",
+     .choices = step_ups,
+     .brief = "Who must prove a second factor anew before roles, users, groups and clients are "
+              "changed: whoever has one, or everybody.",
+     .more = "Programs with keys, and the operator's socket, are not asked."},
+    {.name = "step-up-age",
+     .type = OPT_DURATION,
+     AT(step_up_age_ms),
+     .def = "15m",
+     .min = 60000,
+     .max = 43200000,
+     .brief = "How old that proof may be."},
+    {.name = "passkey-attestation",
+     .type = OPT_ENUM,
+     AT(passkey_attestation),
+     .def = "none",
+     .choices = attestations,
+     .brief = "required: only authenticators that a certificate of passkey-roots vouches for."},
+    {.name = "passkey-roots",
+     .type = OPT_PATH,
+     AT(passkey_roots),
+     .brief = "A file of certificates (PEM) of makers of authenticators."},
+    {.name = "password-min-length",
+     .type = OPT_U64,
+     AT(password_min_length),
+     .def = "12",
+     .min = 8,
+     .max = 128,
+     .unit = "characters",
+     .brief = "The least length of a password."},
+    {.name = "breached-passwords",
+     .type = OPT_PATH,
+     AT(breached_passwords),
+     .brief =
+         "A file of SHA-1 hashes of passwords that nobody may take, sorted, in hex, one a line.",
+     .more =
+         "The form of Have I Been Pwned, HASH:COUNT; a line may have the first digits alone, ten "
+         "at least."},
     {0},
 };
 

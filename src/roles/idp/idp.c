@@ -11,9 +11,10 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "crypto/crypto.h"
-#include "idp/idp_internal.h"
+#include "idp/factors.h"
 #include "idp/table.h"
 #include "role/settings.h"
+#include "webauthn/webauthn.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -104,6 +105,8 @@ static int start(struct idp *idp, struct err *err)
     TRY(run_fd);
     settings_public_url(role_settings(idp->role), idp->url, sizeof(idp->url));
     idp->operator_uid = getuid();
+    TRY(passkeys_start(idp, err));
+    TRY(password_policy_start(idp, err));
     TRY(serve_store_open(idp->role, &idp->store, err));
     TRY(load_pepper(idp, err));
     idp->objects = kube_store_new(idp->store);
@@ -131,6 +134,8 @@ static void release(struct idp *idp)
     clients_free(idp->clients);
     throttle_free(idp->throttle);
     auth_free(idp->auth);
+    webauthn_roots_free(idp->passkey_roots);
+    fd_close(&idp->breached_fd);
     kube_store_free(idp->objects);
     store_close(idp->store);
     free(idp->tidy_from);
@@ -139,7 +144,7 @@ static void release(struct idp *idp)
 
 int idp_main(struct role *role, struct err *err)
 {
-    struct idp idp = {.role = role};
+    struct idp idp = {.role = role, .breached_fd = -1};
     int result = start(&idp, err);
 
     if (result == 0)

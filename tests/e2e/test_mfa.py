@@ -168,8 +168,13 @@ def test_setting_up_the_first_factor_ends_sessions_without_it(idp):
     idp.add_user(who, idp.root)
     other, browser = idp.sign_in(who), idp.sign_in(who)
     token = idp.client(other)[1]["access_token"]
+    mine = idp.client(browser, "drun-cli", "openid offline_access drun", "http://127.0.0.1:49152/callback")[1]
     idp.add_totp(browser)
     assert other.get(idp.url + "/session").status_code == 401 and not idp.accepted(token)
+    # What was issued without it could pass for somebody who has none.
+    assert not idp.accepted(mine["access_token"])
+    refresh = idp.form("/oauth2/token", grant_type="refresh_token", refresh_token=mine["refresh_token"], client_id="drun-cli")
+    assert refresh.status_code == 400
     assert browser.get(idp.url + "/session").status_code == 200
 
 
@@ -225,12 +230,12 @@ def test_a_passkey_as_second_factor(idp):
     assert [one["id"] for one in options["allowCredentials"]] == [passkey.create({"rp": {"id": "x"}, "user": {"id": passkey.handle}, "challenge": ""})["id"]]
     idp.post(other, "/session/factor", 204, type="webauthn", credential=passkey.get(options))
     shown = idp.whoami(other)
-    assert shown["acr"] == "urn:drun:phishing-resistant" and shown["amr"].startswith("pwd hwk user")
+    assert shown["acr"] == "phr" and shown["amr"].startswith("pwd hwk user")
     token = idp.client(other)[1]
     keys = JsonWebKey.import_key_set(idp.request("GET", "/oauth2/jwks").json())
     for kind in ("access_token", "id_token"):
         claims = jwt.decode(token[kind], keys)
-        assert claims["acr"] == "urn:drun:phishing-resistant" and "hwk" in claims["amr"] and claims["auth_time"] <= time.time()
+        assert claims["acr"] == "phr" and "hwk" in claims["amr"] and claims["auth_time"] <= time.time()
 
 
 def test_a_passkey_alone_signs_in(idp):
@@ -243,7 +248,7 @@ def test_a_passkey_alone_signs_in(idp):
     answer = passkey.get(options)
     idp.post(browser, "/session/factor", 204, type="webauthn", credential=answer)
     shown = idp.whoami(browser)
-    assert shown["username"] == who and shown["acr"] == "urn:drun:phishing-resistant" and shown["amr"] == "swk user mfa"
+    assert shown["username"] == who and shown["acr"] == "phr" and shown["amr"] == "swk user mfa"
     # The answer is good once, also in the browser that it was made for.
     thief = idp.browser()
     for cookie in browser.cookies:
@@ -423,7 +428,7 @@ def test_a_passkey_can_be_demanded(idp):
     state = idp.post(browser, "/session/factor", 200, type="totp", code=app.code())
     assert state["status"] == "enrolment_required" and state["methods"] == ["webauthn"]
     passkey, done = idp.add_passkey(browser)
-    assert done["status"] == "signed_in" and idp.whoami(browser)["acr"] == "urn:drun:phishing-resistant"
+    assert done["status"] == "signed_in" and idp.whoami(browser)["acr"] == "phr"
     other, state = idp.begin(who)
     state = idp.post(other, "/session/factor", 200, type="totp", code=app.code())
     assert state["factors"] == ["webauthn"], "an app is not enough any more"
@@ -582,6 +587,22 @@ def test_who_leaves_is_out_within_100_ms(idp, how):
     idp.post(other, "/session/factor", 401, type="webauthn", credential=passkey.get(options))
 
 
+def test_a_new_password_can_be_demanded(idp):
+    who, _, app, _ = idp.enrolled()
+    idp.patch_user(who, passwordChangeRequired=True)
+    browser, _ = idp.begin(who)
+    idp.post(browser, "/session/sign-in/password", 422, new="a fresh password for the day")
+    state = idp.post(browser, "/session/factor", 200, type="totp", code=app.code())
+    assert state["status"] == "password_change_required"
+    assert browser.get(idp.url + "/session").status_code == 401
+    idp.post(browser, "/session/sign-in/password", 422, new=PASSWORD)
+    idp.post(browser, "/session/sign-in/password", 422, new="short")
+    idp.post(browser, "/session/sign-in/password", 204, new="a fresh password for the day")
+    assert idp.whoami(browser)["acr"] == "urn:drun:mfa"
+    assert "passwordChangeRequired" not in idp.must(200, "GET", f"{USERS}/{who}", idp.root)["spec"]
+    assert idp.begin(who, "a fresh password for the day")[1]["status"] == "factor_required"
+
+
 def test_factors_do_not_pass_to_the_next_of_that_name(idp):
     who, _, app, codes = idp.enrolled()
     idp.must(200, "DELETE", f"{USERS}/{who}", idp.root)
@@ -705,7 +726,7 @@ def test_chromiums_authenticator(tmp_path, algorithm):
             options = post("/session/passkey/options", 200)["publicKey"]
             post("/session/factor", 204, type="webauthn", credential=page.evaluate(GET, options))
             shown = page.evaluate("async () => (await fetch('/session')).json()")
-            assert shown["username"] == who and shown["acr"] == "urn:drun:phishing-resistant"
+            assert shown["username"] == who and shown["acr"] == "phr"
             context.close()
     finally:
         idp.stop()

@@ -55,7 +55,7 @@ enum auth_level {
     AUTH_LEVEL_DEVICE,   /* urn:drun:trusted-device: a password, where a second factor was shown
                             within the last weeks */
     AUTH_LEVEL_MFA,      /* urn:drun:mfa: two factors */
-    AUTH_LEVEL_PHISHING_RESISTANT, /* urn:drun:phishing-resistant: two, one of them WebAuthn */
+    AUTH_LEVEL_PHISHING_RESISTANT, /* phr (OpenID EAP ACR Values): two, one of them WebAuthn */
     AUTH_LEVEL_COUNT
 };
 

@@ -8,7 +8,7 @@ static const char *const acrs[AUTH_LEVEL_COUNT] = {
     [AUTH_LEVEL_PASSWORD] = "urn:drun:password",
     [AUTH_LEVEL_DEVICE] = "urn:drun:trusted-device",
     [AUTH_LEVEL_MFA] = "urn:drun:mfa",
-    [AUTH_LEVEL_PHISHING_RESISTANT] = "urn:drun:phishing-resistant",
+    [AUTH_LEVEL_PHISHING_RESISTANT] = "phr",
 };
 
 const char *auth_level_acr(enum auth_level level)

@@ -140,6 +140,15 @@ int account_sign_out(struct idp *idp, const char *name, struct err *err)
     return publish_void_user(idp->publish, name, err);
 }
 
+int account_end_weaker(struct idp *idp, const char *name, const char *session, struct err *err)
+{
+    CLEANUP_FREE char *term = mem_printf("user=%s", name);
+
+    TRY(session_end_others(idp, name, session, err));
+    TRY(record_each(idp, GRANT_REFRESH, term, end_refresh, idp, err));
+    return publish_void_user(idp->publish, name, err);
+}
+
 /* ------------------------------------------------------------------ objects */
 
 static const json_t *groups_of(const json_t *object)

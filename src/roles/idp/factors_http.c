@@ -129,7 +129,7 @@ static int begin_second(struct idp *idp, struct actor *actor, json_t *shown, str
     TRY(factors_make_recovery(&actor->factors, &codes, err));
     json_object_set(shown, "recoveryCodes", codes);
     TRY(factors_save(idp, &actor->factors, err));
-    return session_end_others(idp, actor->account->name, actor->session.id, err);
+    return account_end_weaker(idp, actor->account->name, actor->session.id, err);
 }
 
 /* It was just used, so that the session, or the sign-in, is the better for it. `had` is what there

@@ -132,6 +132,9 @@ int account_set_password(struct idp *idp, const char *name, const char *uid, con
                          struct err *err) MUST_USE;
 /* Sessions, refresh tokens and access tokens of the user end. */
 int account_sign_out(struct idp *idp, const char *name, struct err *err) MUST_USE;
+/* The first second factor was set up: all that was opened without one ends, but this session. */
+int account_end_weaker(struct idp *idp, const char *name, const char *session,
+                       struct err *err) MUST_USE;
 int account_admit(struct idp *idp, struct kube_change *change, struct err *err) MUST_USE;
 void account_changed(struct idp *idp, const struct kube_change *change);
 

@@ -34,6 +34,7 @@ static const struct route routes[] = {
     {"POST",   "/session/accept",      setup_accept},
     {"GET",    "/session/sign-in",     signin_show},
     {"DELETE", "/session/sign-in",     signin_abandon},
+    {"POST",   "/session/sign-in/password", signin_password},
     {"POST",   "/session/factor",      signin_factor},
     {"POST",   "/session/factor/options", signin_factor_options},
     {"POST",   "/session/passkey/options", signin_passkey_options},

@@ -135,6 +135,14 @@ static unsigned offered(const struct signin *signin, const struct progress *prog
     return have;
 }
 
+/* What is missing, in the answer's own words. */
+static const char *status_of(const struct signin *signin)
+{
+    if (signin_is_at(signin, "password"))
+        return "password_change_required";
+    return signin_is_at(signin, "enrol") ? "enrolment_required" : "factor_required";
+}
+
 static json_t *state_of(const struct signin *signin, const struct progress *progress)
 {
     bool enrol = signin_is_at(signin, "enrol");
@@ -144,17 +152,16 @@ static json_t *state_of(const struct signin *signin, const struct progress *prog
     char until[CLOCK_TEXT_SIZE];
 
     clock_format_sec(record_number(signin->record, "until"), until);
-    return json_pack("{s:s, s:s, s:o, s:s}", "status",
-                     enrol ? "enrolment_required" : "factor_required", "username",
+    return json_pack("{s:s, s:s, s:o, s:s}", "status", status_of(signin), "username",
                      signin->account.name, enrol ? "methods" : "factors",
                      factor_names(enrol ? allowed : offered(signin, progress)), "expiresAt", until);
 }
 
 static int answer_state(struct idp *idp, struct serve_request *request, struct signin *signin,
-                        const struct progress *progress, const json_t *shown, struct err *err)
+                        const struct progress *progress, const char *stage, const json_t *shown,
+                        struct err *err)
 {
-    json_object_set_new(signin->record, "stage",
-                        json_string(progress->step == MFA_ENROL ? "enrol" : "factor"));
+    json_object_set_new(signin->record, "stage", json_string(stage));
     TRY(signin_save(idp, request, signin, err));
     CLEANUP_JSON json_t *body = state_of(signin, progress);
     if (shown != NULL)
@@ -218,6 +225,19 @@ static int finish_step_up(struct idp *idp, struct serve_request *request, struct
     return 0;
 }
 
+/* Where it goes on; NULL when nothing is missing. */
+static const char *stage_of(const struct signin *signin, const struct progress *progress)
+{
+    bool renew =
+        json_is_true(codec_json_at(signin->account.object, "spec", "passwordChangeRequired", NULL));
+
+    if (progress->step == MFA_FACTOR)
+        return "factor";
+    if (progress->step == MFA_ENROL)
+        return "enrol";
+    return renew && !json_is_true(json_object_get(signin->record, "renewed")) ? "password" : NULL;
+}
+
 int signin_continue(struct idp *idp, struct serve_request *request, struct signin *signin,
                     const json_t *shown, struct err *err)
 {
@@ -229,8 +249,9 @@ int signin_continue(struct idp *idp, struct serve_request *request, struct signi
     TRY(look(idp, request, signin, &progress, err));
     if (session != NULL)
         progress.step = MFA_FACTOR;
-    if (progress.step == MFA_FACTOR || progress.step == MFA_ENROL)
-        return answer_state(idp, request, signin, &progress, shown, err);
+    const char *stage = stage_of(signin, &progress);
+    if (stage != NULL)
+        return answer_state(idp, request, signin, &progress, stage, shown, err);
     TRY(finish(idp, request, signin, &progress, err));
     answer_done(request, shown);
     return 0;

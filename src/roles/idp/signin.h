@@ -8,8 +8,10 @@
  *         -> done: 204, the session's cookie
  *         -> factor: 200 {"status": "factor_required", "factors": [...]}
  *         -> enrol:  200 {"status": "enrolment_required", "methods": [...]}
+ *         -> password: 200 {"status": "password_change_required"}
  *     POST /session/factor {type, ...}    (factor)
  *     POST /session/factors/...           (enrol)
+ *     POST /session/sign-in/password      (password)
  */
 #ifndef DRUN_IDP_SIGNIN_H
 #define DRUN_IDP_SIGNIN_H
@@ -47,8 +49,8 @@ void signin_prove(struct signin *signin, const char *amr);
 int signin_continue(struct idp *idp, struct serve_request *request, struct signin *signin,
                     const json_t *shown, struct err *err) MUST_USE;
 
-idp_handler_fn signin_show, signin_abandon, signin_step_up, signin_factor, signin_factor_options,
-    signin_passkey_options;
+idp_handler_fn signin_show, signin_abandon, signin_password, signin_step_up, signin_factor,
+    signin_factor_options, signin_passkey_options;
 
 /* login.c: the password again, for a step-up; answers the request. */
 void login_again(struct idp *idp, struct serve_request *request, const struct signin *signin,

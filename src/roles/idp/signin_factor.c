@@ -213,10 +213,14 @@ static int sign_in_alone(struct idp *idp, struct serve_request *request, const c
     CLEANUP(account_free) struct account account = {0};
     CLEANUP(signin_free) struct signin signin = {0};
     char amr[AMR_SIZE] = "";
+    struct mfa_rule rule;
 
     TRY(assert_alone(idp, secret, credential, &passkey, amr, err));
     TRY(account_load_same(idp, codec_json_text(passkey.record, "user", ""),
                           codec_json_text(passkey.record, "uid", ""), &account, err));
+    TRY(mfa_rule_of(idp, &account, &rule, err));
+    if (!(rule.allowed & FACTOR_PASSKEY))
+        return err_set(err, ERR_DENIED, "%s may not use passkeys", account.name);
     cookie_drop(request, PASSKEY_COOKIE);
     signin_begin(&signin, &account, amr);
     return signin_continue(idp, request, &signin, NULL, err);

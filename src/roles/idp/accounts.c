@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "log/log.h"
+#include "wire/proofs.h"
 
 #define CREDENTIALS "credentials"
 
@@ -75,9 +76,12 @@ int account_load_same(struct idp *idp, const char *name, const char *uid, struct
     return err_set(err, ERR_NOT_FOUND, "the user %s is another one than it was", name);
 }
 
-static int found_one(void *ctx UNUSED, const json_t *object UNUSED, struct err *err UNUSED)
+/* The one that proofs use is nobody. */
+static int found_one(void *ctx UNUSED, const json_t *object, struct err *err UNUSED)
 {
-    return 1;
+    const char *name = codec_json_text(json_object_get(object, "metadata"), "name", "");
+
+    return strcmp(name, IDP_PROBE_USER) != 0;
 }
 
 int account_none_exists(struct idp *idp, bool *out, struct err *err)

@@ -39,8 +39,8 @@ static bool is_in(int fd, const char *password)
 static void hashes_are_found(void **state UNUSED)
 {
     static const char *const files[] = {
-        "B7A875FC1EA228B9061041B7CEC4BD3C52AB3CE3:12\r\n"
-        "E38AD214943DAAD1D64C102FAEC29DE4AFE9DA3D:2427158\r\n",
+        ("B7A875FC1EA228B9061041B7CEC4BD3C52AB3CE3:12\r\n"
+         "E38AD214943DAAD1D64C102FAEC29DE4AFE9DA3D:2427158\r\n"),
         "b7a875fc1ea228b9061041b7cec4bd3c52ab3ce3\ne38ad214943daad1d64c102faec29de4afe9da3d",
         "b7a875fc1e\nc000000000\nd000000000\ne38ad21494\n",
     };
@@ -80,8 +80,8 @@ static void another_file_is_refused(void **state UNUSED)
         "b7a875fc\n",
         "e38ad214943daad1d64c102faec29de4afe9da3d\nb7a875fc1ea228b9061041b7cec4bd3c52ab3ce3\n",
         "e38ad214943daad1d64c102faec29de4afe9da3d00\n",
-        "e38ad214943daad1d64c102faec29de4afe9da3d:1111111111111111111111111111111111111111111111111"
-        "11111111111111111111111111111111\n",
+        ("e38ad214943daad1d64c102faec29de4afe9da3d:1111111111111111111111111111111111111111"
+         "11111111111111111111111111111111111111111111\n"),
     };
 
     for (size_t i = 0; i < 5; i++) {

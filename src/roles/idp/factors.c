@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "crypto/crypto.h"
-#include "idp/totp.h"
+#include "otp/totp.h"
 
 #define FACTORS "factors"
 

@@ -68,4 +68,10 @@ idp_handler_fn factors_show, factors_totp_begin, factors_totp_confirm, factors_t
 /* /apis/drun.io/v1/users/NAME/{factors,sessions,passwordlink} */
 bool users_route(struct idp *idp, struct serve_request *request);
 
+/* ------------------------------------------------------------------ probe_account.c: for proofs */
+
+/* A user without any right, whom the posture role attacks; see wire/proofs.h. */
+int probe_account_make(struct idp *idp, struct buf *reply, struct err *err) MUST_USE;
+int probe_account_drop(struct idp *idp, struct err *err) MUST_USE;
+
 #endif

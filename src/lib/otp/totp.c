@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "idp/totp.h"
+#include "otp/totp.h"
 
+#include "base/enc.h"
 #include "base/mem.h"
-#include "idp/oauth.h"
 
 #include <liboath/oath.h>
 #include <stdio.h>
@@ -79,17 +79,34 @@ void totp_secret_text(struct span secret, char out[TOTP_TEXT_SIZE])
     free(text);
 }
 
+int totp_secret_parse(const char *text, uint8_t out[TOTP_SECRET_LEN], struct err *err)
+{
+    char *bytes = NULL;
+    size_t len = 0;
+    bool good =
+        oath_base32_decode(text, strlen(text), &bytes, &len) == OATH_OK && len == TOTP_SECRET_LEN;
+
+    if (good)
+        memcpy(out, bytes, len);
+    if (bytes != NULL)
+        mem_wipe(bytes, len);
+    free(bytes);
+    return good ? 0
+                : err_set(err, ERR_INVALID, "the text is no secret of %d bits in base32",
+                          8 * TOTP_SECRET_LEN);
+}
+
 void totp_put_uri(const char *issuer, const char *account, struct span secret, struct buf *out)
 {
     char text[TOTP_TEXT_SIZE];
 
     totp_secret_text(secret, text);
     buf_put_str(out, "otpauth://totp/");
-    oauth_put_encoded(out, issuer);
+    enc_percent_put(issuer, out);
     buf_put_u8(out, ':');
-    oauth_put_encoded(out, account);
+    enc_percent_put(account, out);
     buf_printf(out, "?secret=%s&issuer=", text);
-    oauth_put_encoded(out, issuer);
+    enc_percent_put(issuer, out);
     buf_printf(out, "&algorithm=SHA1&digits=%d&period=%d", TOTP_DIGITS, TOTP_STEP_SEC);
     mem_wipe(text, sizeof(text));
 }

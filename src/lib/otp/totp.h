@@ -4,8 +4,8 @@
  * 30 seconds. liboath computes them; here is which are taken: those of this step, the one before
  * and the one after, and none of a step that was used or is older than a used one.
  */
-#ifndef DRUN_IDP_TOTP_H
-#define DRUN_IDP_TOTP_H
+#ifndef DRUN_OTP_TOTP_H
+#define DRUN_OTP_TOTP_H
 
 #include "base/attr.h"
 #include "base/buf.h"
@@ -32,6 +32,8 @@ int totp_code(struct span secret, int64_t step, char out[TOTP_DIGITS + 1],
 
 /* What a person types into the app: base32 (RFC 4648 section 6) without padding. */
 void totp_secret_text(struct span secret, char out[TOTP_TEXT_SIZE]);
+/* The reverse, in either case; ERR_INVALID. */
+int totp_secret_parse(const char *text, uint8_t out[TOTP_SECRET_LEN], struct err *err) MUST_USE;
 /* otpauth://totp/ISSUER:ACCOUNT?secret=…&issuer=ISSUER…, the content of a QR code. */
 void totp_put_uri(const char *issuer, const char *account, struct span secret, struct buf *out);
 

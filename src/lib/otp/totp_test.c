@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "idp/totp.h"
+#include "otp/totp.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -89,6 +89,20 @@ static void the_uri_is_what_apps_read(void **state UNUSED)
         "&issuer=drun%20gpu1&algorithm=SHA1&digits=6&period=30");
 }
 
+static void secrets_come_back(void **state UNUSED)
+{
+    uint8_t bytes[TOTP_SECRET_LEN];
+    char text[TOTP_TEXT_SIZE];
+    struct err err = ERR_INIT;
+
+    totp_secret_text(secret, text);
+    assert_int_equal(totp_secret_parse(text, bytes, &err), 0);
+    assert_memory_equal(bytes, secret.p, sizeof(bytes));
+    assert_int_equal(totp_secret_parse("GEZDGNBV", bytes, &err), -1);
+    assert_int_equal(totp_secret_parse("1", bytes, &err), -1);
+    assert_int_equal(totp_secret_parse("", bytes, &err), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -96,6 +110,7 @@ int main(void)
         cmocka_unit_test(one_step_of_drift_is_forgiven),
         cmocka_unit_test(a_code_is_good_once),
         cmocka_unit_test(what_is_no_code_is_refused),
+        cmocka_unit_test(secrets_come_back),
         cmocka_unit_test(the_uri_is_what_apps_read),
     };
 

@@ -6,30 +6,33 @@
 #include "agent/agent.h"
 #include "api/api.h"
 #include "audit/audit_role.h"
+#include "exporter/exporter.h"
 #include "gateway/gateway_role.h"
 #include "idp/idp.h"
 #include "kms/kms.h"
 #include "posture/posture.h"
 #include "secrets/secrets.h"
 
-#define KMS   IPC_FROM(ROLE_KMS)
-#define AUDIT IPC_FROM(ROLE_AUDIT)
-#define API   IPC_FROM(ROLE_API)
-#define IDP   IPC_FROM(ROLE_IDP)
-#define AGENT IPC_FROM(ROLE_AGENT)
+#define KMS      IPC_FROM(ROLE_KMS)
+#define AUDIT    IPC_FROM(ROLE_AUDIT)
+#define API      IPC_FROM(ROLE_API)
+#define IDP      IPC_FROM(ROLE_IDP)
+#define AGENT    IPC_FROM(ROLE_AGENT)
+#define EXPORTER IPC_FROM(ROLE_EXPORTER)
 
 const struct role_entry role_table[] = {
     {.id = ROLE_KMS, .main = kms_main},
     {.id = ROLE_AUDIT, .main = audit_main, .calls = KMS, .http = true},
     {.id = ROLE_API, .main = api_main, .calls = KMS | AUDIT, .http = true},
-    {.id = ROLE_IDP, .main = idp_main, .calls = KMS | AUDIT, .http = true},
+    {.id = ROLE_IDP, .main = idp_main, .calls = KMS | AUDIT, .calls_late = EXPORTER, .http = true},
     {.id = ROLE_SECRETS, .main = secrets_main, .calls = KMS | AUDIT, .http = true},
+    {.id = ROLE_EXPORTER, .main = exporter_main, .calls = AUDIT},
     {.id = ROLE_AGENT,
      .main = agent_main,
      .calls = KMS | AUDIT | API,
      .calls_late = API,
      .keeps_root = true},
     {.id = ROLE_POSTURE, .main = posture_main, .calls = KMS | AUDIT | IDP | AGENT, .http = true},
-    {.id = ROLE_GATEWAY, .main = gateway_main, .calls = KMS | AUDIT},
+    {.id = ROLE_GATEWAY, .main = gateway_main, .calls = KMS | AUDIT, .calls_late = EXPORTER},
     {0},
 };

@@ -43,6 +43,7 @@
 #define AUDIT_SANDBOX_START    "drun.sandbox.start"
 #define AUDIT_SANDBOX_EXIT     "drun.sandbox.exit"
 #define AUDIT_CONTROL_CHANGED  "drun.posture.change"
+#define AUDIT_EGRESS_DENIED    "drun.egress.denied"
 #define AUDIT_STORE_ANCHOR     "drun.store.anchor"
 #define AUDIT_LOG_OPENED       "drun.audit.open"
 #define AUDIT_SEGMENT_SEALED   "drun.audit.segment.sealed"

@@ -5,6 +5,7 @@
 #include "fetch/curl.h"
 
 #include <strings.h>
+#include <sys/socket.h>
 
 struct fetch {
     const struct fetch_options *options;
@@ -18,7 +19,20 @@ struct exchange {
     const struct fetch_request *request;
     struct fetch_answer *answer;
     struct err *err;
+    struct err refused; /* the last address that was */
 };
+
+int fetch_load(struct err *err)
+{
+    const struct curl_api *api;
+
+    TRY(curl_api_load(&api, err));
+    CURL *curl = api->easy_init(); /* the first one sets the library up */
+    if (curl == NULL)
+        return err_set(err, ERR_INTERNAL, "libcurl does not start");
+    api->easy_cleanup(curl);
+    return 0;
+}
 
 int fetch_new(const struct fetch_options *options, struct fetch **out, struct err *err)
 {
@@ -92,6 +106,39 @@ static void set_trust(struct fetch *fetch)
         fetch->api->easy_setopt(fetch->curl, CURLOPT_PROXY, "");
 }
 
+static curl_socket_t on_socket(void *ctx, curlsocktype purpose UNUSED, struct curl_sockaddr *to)
+{
+    struct exchange *exchange = ctx;
+    const struct fetch_options *options = exchange->fetch->options;
+
+    err_clear(&exchange->refused);
+    if (options->check(options->check_ctx, &to->addr, &exchange->refused) < 0)
+        return CURL_SOCKET_BAD;
+    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
+static struct curl_slist *set_limits(struct exchange *exchange)
+{
+    const struct fetch_options *options = exchange->fetch->options;
+    const struct curl_api *api = exchange->fetch->api;
+    CURL *curl = exchange->fetch->curl;
+    struct curl_slist *connect_to = NULL;
+
+    api->easy_setopt(curl, CURLOPT_PROTOCOLS_STR, options->https_only ? "https" : "http,https");
+    api->easy_setopt(curl, CURLOPT_SSLVERSION,
+                     (long)(options->tls_1_2 ? CURL_SSLVERSION_TLSv1_2 : CURL_SSLVERSION_TLSv1_3));
+    if (options->check != NULL) {
+        api->easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_socket);
+        api->easy_setopt(curl, CURLOPT_OPENSOCKETDATA, exchange);
+    }
+    if (options->connect_to != NULL) {
+        CLEANUP_FREE char *rule = mem_printf("::%s", options->connect_to);
+        connect_to = api->slist_append(NULL, rule);
+        api->easy_setopt(curl, CURLOPT_CONNECT_TO, connect_to);
+    }
+    return connect_to;
+}
+
 static struct curl_slist *set_request(struct exchange *exchange)
 {
     struct fetch *fetch = exchange->fetch;
@@ -105,8 +152,6 @@ static struct curl_slist *set_request(struct exchange *exchange)
     for (size_t i = 0; request->headers != NULL && request->headers[i] != NULL; i++)
         headers = api->slist_append(headers, request->headers[i]);
     api->easy_setopt(fetch->curl, CURLOPT_NOSIGNAL, 1L);
-    api->easy_setopt(fetch->curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    api->easy_setopt(fetch->curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_3);
     api->easy_setopt(fetch->curl, CURLOPT_URL, request->url);
     api->easy_setopt(fetch->curl, CURLOPT_CUSTOMREQUEST, request->method);
     api->easy_setopt(fetch->curl, CURLOPT_HTTPHEADER, headers);
@@ -131,6 +176,7 @@ static enum err_code code_of(CURLcode code)
     switch (code) {
     case CURLE_OPERATION_TIMEDOUT: return ERR_TIMEOUT;
     case CURLE_PEER_FAILED_VERIFICATION: return ERR_DENIED;
+    case CURLE_SSL_CACERT_BADFILE:
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL: return ERR_INVALID;
     default: return ERR_UNAVAILABLE;
@@ -147,13 +193,19 @@ int fetch_run(struct fetch *fetch, const struct fetch_request *request, struct f
     buf_reset(&answer->body);
     buf_reset(&answer->headers);
     struct curl_slist *headers = set_request(&exchange);
+    struct curl_slist *connect_to = set_limits(&exchange);
     fetch->api->easy_setopt(fetch->curl, CURLOPT_ERRORBUFFER, text);
     CURLcode code = fetch->api->easy_perform(fetch->curl);
     fetch->api->slist_free_all(headers);
+    fetch->api->slist_free_all(connect_to);
     TRY(buf_check(&answer->body, "the answer", err));
     TRY(buf_check(&answer->headers, "the answer's headers", err));
     if (code == CURLE_WRITE_ERROR && err->code != ERR_NONE)
         return -1;
+    if (code == CURLE_COULDNT_CONNECT && exchange.refused.code != ERR_NONE) {
+        *err = exchange.refused;
+        return err_wrap(err, "%s %s", request->method, request->url);
+    }
     if (code != CURLE_OK)
         return err_set(err, code_of(code), "%s %s: %s", request->method, request->url,
                        text[0] != '\0' ? text : fetch->api->easy_strerror(code));

@@ -12,6 +12,10 @@
 #include "base/err.h"
 #include "base/span.h"
 
+#include <stdbool.h>
+
+struct sockaddr;
+
 enum { FETCH_BODY_MAX = 64 * 1024 * 1024 };
 
 struct fetch;
@@ -23,6 +27,13 @@ struct fetch_options {
     bool direct;                 /* not through a proxy that the environment names */
     unsigned connect_timeout_ms; /* 0: 10 s */
     unsigned timeout_ms;         /* of the whole exchange; 0: none */
+    bool https_only;
+    bool tls_1_2;           /* is good enough; otherwise 1.3 */
+    const char *connect_to; /* "[2001:db8::1]:443" instead of what the URL's host means; or NULL */
+    /* Sees each address before it is connected to; -1 refuses it. The error of the last refused one
+     * comes back when there was no other. NULL: all are good. */
+    int (*check)(void *ctx, const struct sockaddr *address, struct err *err);
+    void *check_ctx;
 };
 
 struct fetch_request {
@@ -47,6 +58,8 @@ struct fetch_answer {
         .body = BUF_INIT(FETCH_BODY_MAX), .headers = BUF_INIT(256 * 1024)                          \
     }
 
+/* Loads the library, for a process that will use it from several threads: before the first one. */
+int fetch_load(struct err *err) MUST_USE;
 /* Keeps connections open between requests. The options must outlive it. */
 int fetch_new(const struct fetch_options *options, struct fetch **out, struct err *err) MUST_USE;
 void fetch_free(struct fetch *fetch);

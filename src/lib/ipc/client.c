@@ -140,6 +140,43 @@ int ipc_wait(struct ipc_client *client, uint32_t id, struct buf *reply, struct e
     return wait_for(client, id, reply, NULL, err);
 }
 
+int ipc_try_send(struct ipc_client *client, uint16_t type, struct span body, uint32_t *out_id,
+                 struct err *err)
+{
+    struct ipc_packet packet = {.type = type, .id = ++client->last_id, .body = body};
+
+    if (client->fd < 0)
+        return lost(client, err);
+    int sent = ipc_packet_try_send(client->fd, &packet, err);
+    if (sent == 0)
+        return lost(client, err);
+    if (sent < 0 && err->code == ERR_LIMITED) {
+        err_clear(err);
+        return 0;
+    }
+    if (sent < 0)
+        return err_wrap(err, "asking %s", client->server);
+    *out_id = packet.id;
+    return 1;
+}
+
+int ipc_next(struct ipc_client *client, uint32_t *out_id, struct buf *reply, struct err *err)
+{
+    CLEANUP(ipc_packet_close) struct ipc_packet packet = {0};
+
+    *out_id = 0;
+    if (client->fd < 0)
+        return lost(client, err);
+    if (client->room == NULL)
+        client->room = mem_new(IPC_PACKET_MAX);
+    if (ipc_packet_receive(client->fd, client->room, &packet, err) <= 0)
+        return lost(client, err);
+    *out_id = packet.id;
+    int result = deliver(client, &packet, reply, NULL, err);
+    mem_wipe(client->room, IPC_HEADER_LEN + packet.body.len);
+    return result;
+}
+
 int ipc_call_fds(struct ipc_client *client, uint16_t type, struct span body,
                  const struct ipc_fds *send, struct buf *reply, struct ipc_fds *fds,
                  struct err *err)

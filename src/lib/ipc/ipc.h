@@ -53,6 +53,15 @@ int ipc_call_fds(struct ipc_client *client, uint16_t type, struct span body,
 int ipc_send(struct ipc_client *client, uint16_t type, struct span body, uint32_t *out_id,
              struct err *err) MUST_USE;
 int ipc_wait(struct ipc_client *client, uint32_t id, struct buf *reply, struct err *err) MUST_USE;
+/* For a caller whose answers come in any order, and who asks nothing else on this channel: as
+ * ipc_send(), but never waits. 1: sent; 0: the server does not read at the moment, and nothing was
+ * sent. */
+int ipc_try_send(struct ipc_client *client, uint16_t type, struct span body, uint32_t *out_id,
+                 struct err *err) MUST_USE;
+/* The next answer, whosever it is, when ipc_client_fd() is readable. -1 with *out_id: that request
+ * was refused, and this is the error; -1 with *out_id 0: the channel is lost, with all answers. */
+int ipc_next(struct ipc_client *client, uint32_t *out_id, struct buf *reply,
+             struct err *err) MUST_USE;
 /* For a loop that waits until a late answer can be had from ipc_wait() without waiting; -1 while
  * there is no channel. It stays the client's: any call that fails, ipc_client_reconnect() and
  * ipc_client_free() close it, so after a failure take its source out of the loop first thing, and

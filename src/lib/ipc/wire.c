@@ -37,7 +37,7 @@ static void set_control(struct msghdr *message, void *room, size_t room_len,
     memcpy(CMSG_DATA(header), fds->fd, bytes);
 }
 
-int ipc_packet_send(int fd, const struct ipc_packet *packet, struct err *err)
+static int send_packet(int fd, const struct ipc_packet *packet, int flags, struct err *err)
 {
     uint8_t header_bytes[IPC_HEADER_LEN + 1];
     struct buf header = {.data = header_bytes, .cap = sizeof(header_bytes), .max = IPC_HEADER_LEN};
@@ -60,13 +60,25 @@ int ipc_packet_send(int fd, const struct ipc_packet *packet, struct err *err)
         (struct iovec){.iov_base = (void *)(uintptr_t)packet->body.p, .iov_len = packet->body.len};
     set_control(&message, control.room, sizeof(control.room), &packet->fds);
     for (;;) {
-        if (sendmsg(fd, &message, MSG_NOSIGNAL) >= 0)
+        if (sendmsg(fd, &message, MSG_NOSIGNAL | flags) >= 0)
             return 1;
         if (errno == EPIPE || errno == ECONNRESET)
             return 0;
+        if ((flags & MSG_DONTWAIT) != 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+            return err_set(err, ERR_LIMITED, "the other end reads too slowly");
         if (errno != EINTR)
             return err_sys(err, "cannot send a message");
     }
+}
+
+int ipc_packet_send(int fd, const struct ipc_packet *packet, struct err *err)
+{
+    return send_packet(fd, packet, 0, err);
+}
+
+int ipc_packet_try_send(int fd, const struct ipc_packet *packet, struct err *err)
+{
+    return send_packet(fd, packet, MSG_DONTWAIT, err);
 }
 
 static void take_fds(struct msghdr *message, struct ipc_fds *fds)

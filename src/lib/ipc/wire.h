@@ -21,6 +21,8 @@ void ipc_packet_close(struct ipc_packet *packet);
 /* 1 when sent, 0 when the other end is gone. A blocking socket waits while its queue is full, at
  * most for its SO_SNDTIMEO; on another that is an error. */
 int ipc_packet_send(int fd, const struct ipc_packet *packet, struct err *err) MUST_USE;
+/* The same without a wait: ERR_LIMITED while the queue is full. */
+int ipc_packet_try_send(int fd, const struct ipc_packet *packet, struct err *err) MUST_USE;
 /* Receives into the caller's IPC_PACKET_MAX bytes. 1: a packet, whose descriptors the caller owns.
  * 0: the other end is gone. -1: nothing came in time, or it is no packet. */
 int ipc_packet_receive(int fd, uint8_t *room, struct ipc_packet *packet, struct err *err) MUST_USE;

@@ -14,6 +14,7 @@ static const char *const names[ROLE_COUNT] = {
     [ROLE_AGENT] = "agent",
     [ROLE_POSTURE] = "posture",
     [ROLE_GATEWAY] = "gateway",
+    [ROLE_EXPORTER] = "exporter",
 };
 
 const char *role_name(enum role_id id)

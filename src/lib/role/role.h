@@ -20,8 +20,8 @@
 #include "lockdown/lockdown.h"
 #include "loop/loop.h"
 
-/* The processes, in start order. The number is the peer number on a channel and the bit in a table.
- */
+/* The processes. The number is the peer number on a channel, the bit in a table, and what is added
+ * to uid-base; so a new one comes last. */
 enum role_id {
     ROLE_SUPERVISOR,
     ROLE_KMS,
@@ -32,6 +32,7 @@ enum role_id {
     ROLE_AGENT,
     ROLE_POSTURE,
     ROLE_GATEWAY,
+    ROLE_EXPORTER,
     ROLE_COUNT
 };
 

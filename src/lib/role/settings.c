@@ -84,6 +84,12 @@ static const struct opt options[] = {
      AT(engine_dirs),
      .def = "/usr/lib/drun/engine,/usr/local/bin,/usr/bin",
      .brief = "Folders from which a ModelService may take its engine's program."},
+    {.name = "egress-networks",
+     .type = OPT_LIST,
+     AT(egress_networks),
+     .brief = "Private networks that may be connected to, such as 10.1.0.0/16.",
+     .more = "Public addresses may be always. Outside engines (ModelService, spec.upstream) in a "
+             "private network need its range here; so does anything at a link-local address."},
     {.name = "log-level",
      .type = OPT_ENUM,
      AT(log_level),

@@ -30,6 +30,7 @@ struct settings {
     unsigned runtime; /* a place in settings_runtimes */
     struct opt_list model_dirs;
     struct opt_list engine_dirs;
+    struct opt_list egress_networks;
     unsigned log_level; /* an enum log_level */
     uint64_t uid_base;
     uint64_t posture_period_ms;

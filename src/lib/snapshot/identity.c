@@ -14,40 +14,27 @@ static_assert(sizeof(struct identity_key_record) == 128, "as documented");
 static_assert(sizeof(struct identity_token_key) == 16, "as documented");
 static_assert(sizeof(struct identity_user) == 24, "as documented");
 
-#define TEXT(type, field)                                                                          \
-    {                                                                                              \
-        SNAPSHOT_FIELD_TEXT, 0, offsetof(struct type, field)                                       \
-    }
-#define LIST(type, field, to)                                                                      \
-    {                                                                                              \
-        SNAPSHOT_FIELD_LIST, to, offsetof(struct type, field)                                      \
-    }
-#define UPTO(type, field, to)                                                                      \
-    {                                                                                              \
-        SNAPSHOT_FIELD_UPTO, to, offsetof(struct type, field)                                      \
-    }
-#define FIELDS(array) .fields = (array), .field_count = ARRAY_LEN(array)
-
-static const struct snapshot_field name_fields[] = {TEXT(identity_name, text)};
-static const struct snapshot_field cidr_fields[] = {UPTO(identity_cidr, bits, 128)};
-static const struct snapshot_field info_fields[] = {TEXT(identity_info, issuer),
-                                                    TEXT(identity_info, audience)};
+static const struct snapshot_field name_fields[] = {SNAPSHOT_TEXT(identity_name, text)};
+static const struct snapshot_field cidr_fields[] = {SNAPSHOT_UPTO(identity_cidr, bits, 128)};
+static const struct snapshot_field info_fields[] = {SNAPSHOT_TEXT(identity_info, issuer),
+                                                    SNAPSHOT_TEXT(identity_info, audience)};
 static const struct snapshot_field key_fields[] = {
-    TEXT(identity_key_record, id),
-    TEXT(identity_key_record, name),
-    TEXT(identity_key_record, namespace),
-    TEXT(identity_key_record, user),
-    TEXT(identity_key_record, uid),
-    LIST(identity_key_record, groups, IDENTITY_TEXTS),
-    LIST(identity_key_record, models, IDENTITY_TEXTS),
-    LIST(identity_key_record, verbs, IDENTITY_TEXTS),
-    LIST(identity_key_record, cidrs, IDENTITY_CIDRS),
-    UPTO(identity_key_record, disabled, 1),
+    SNAPSHOT_TEXT(identity_key_record, id),
+    SNAPSHOT_TEXT(identity_key_record, name),
+    SNAPSHOT_TEXT(identity_key_record, namespace),
+    SNAPSHOT_TEXT(identity_key_record, user),
+    SNAPSHOT_TEXT(identity_key_record, uid),
+    SNAPSHOT_LIST(identity_key_record, groups, IDENTITY_TEXTS),
+    SNAPSHOT_LIST(identity_key_record, models, IDENTITY_TEXTS),
+    SNAPSHOT_LIST(identity_key_record, verbs, IDENTITY_TEXTS),
+    SNAPSHOT_LIST(identity_key_record, cidrs, IDENTITY_CIDRS),
+    SNAPSHOT_UPTO(identity_key_record, disabled, 1),
 };
 static const struct snapshot_field token_key_fields[] = {
-    TEXT(identity_token_key, kid), LIST(identity_token_key, spki, IDENTITY_BYTES)};
-static const struct snapshot_field user_fields[] = {TEXT(identity_user, name),
-                                                    UPTO(identity_user, disabled, 1)};
+    SNAPSHOT_TEXT(identity_token_key, kid),
+    SNAPSHOT_LIST(identity_token_key, spki, IDENTITY_BYTES)};
+static const struct snapshot_field user_fields[] = {SNAPSHOT_TEXT(identity_user, name),
+                                                    SNAPSHOT_UPTO(identity_user, disabled, 1)};
 
 static uint64_t hash_key_record(const struct snapshot *view, uint32_t index)
 {
@@ -85,18 +72,20 @@ static uint64_t hash_user(const struct snapshot *view, uint32_t index)
 static const struct snapshot_section_type sections[IDENTITY_SECTION_COUNT] = {
     [IDENTITY_TEXT] = {"text", 1},
     [IDENTITY_BYTES] = {"bytes", 1},
-    [IDENTITY_TEXTS] = {"texts", sizeof(struct identity_name), FIELDS(name_fields)},
-    [IDENTITY_CIDRS] = {"cidrs", sizeof(struct identity_cidr), FIELDS(cidr_fields)},
-    [IDENTITY_INFO] = {"info", sizeof(struct identity_info), .single = true, FIELDS(info_fields)},
-    [IDENTITY_API_KEYS] = {"api keys", sizeof(struct identity_key_record), FIELDS(key_fields)},
+    [IDENTITY_TEXTS] = {"texts", sizeof(struct identity_name), SNAPSHOT_FIELDS(name_fields)},
+    [IDENTITY_CIDRS] = {"cidrs", sizeof(struct identity_cidr), SNAPSHOT_FIELDS(cidr_fields)},
+    [IDENTITY_INFO] = {"info", sizeof(struct identity_info), .single = true,
+                       SNAPSHOT_FIELDS(info_fields)},
+    [IDENTITY_API_KEYS] = {"api keys", sizeof(struct identity_key_record),
+                           SNAPSHOT_FIELDS(key_fields)},
     [IDENTITY_API_KEY_TABLE] = {"api key table", TABLE(IDENTITY_API_KEYS, hash_key_record)},
     [IDENTITY_TOKEN_KEYS] = {"token keys", sizeof(struct identity_token_key),
-                             FIELDS(token_key_fields)},
-    [IDENTITY_SESSIONS] = {"sessions", sizeof(struct identity_name), FIELDS(name_fields)},
+                             SNAPSHOT_FIELDS(token_key_fields)},
+    [IDENTITY_SESSIONS] = {"sessions", sizeof(struct identity_name), SNAPSHOT_FIELDS(name_fields)},
     [IDENTITY_SESSION_TABLE] = {"session table", TABLE(IDENTITY_SESSIONS, hash_session)},
-    [IDENTITY_TOKENS] = {"tokens", sizeof(struct identity_name), FIELDS(name_fields)},
+    [IDENTITY_TOKENS] = {"tokens", sizeof(struct identity_name), SNAPSHOT_FIELDS(name_fields)},
     [IDENTITY_TOKEN_TABLE] = {"token table", TABLE(IDENTITY_TOKENS, hash_token)},
-    [IDENTITY_USERS] = {"users", sizeof(struct identity_user), FIELDS(user_fields)},
+    [IDENTITY_USERS] = {"users", sizeof(struct identity_user), SNAPSHOT_FIELDS(user_fields)},
     [IDENTITY_USER_TABLE] = {"user table", TABLE(IDENTITY_USERS, hash_user)},
 };
 

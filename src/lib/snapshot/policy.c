@@ -14,52 +14,33 @@ static_assert(sizeof(struct policy_binding) == 16, "as documented");
 static_assert(sizeof(struct policy_grant) == 12, "as documented");
 static_assert(sizeof(struct policy_subject) == 20, "as documented");
 
-#define TEXT(type, field)                                                                          \
-    {                                                                                              \
-        SNAPSHOT_FIELD_TEXT, 0, offsetof(struct type, field)                                       \
-    }
-#define LIST(type, field, to)                                                                      \
-    {                                                                                              \
-        SNAPSHOT_FIELD_LIST, to, offsetof(struct type, field)                                      \
-    }
-#define INDEX(type, field, to)                                                                     \
-    {                                                                                              \
-        SNAPSHOT_FIELD_INDEX, to, offsetof(struct type, field)                                     \
-    }
-#define MAYBE(type, field, to)                                                                     \
-    {                                                                                              \
-        SNAPSHOT_FIELD_MAYBE, to, offsetof(struct type, field)                                     \
-    }
-#define UPTO(type, field, to)                                                                      \
-    {                                                                                              \
-        SNAPSHOT_FIELD_UPTO, to, offsetof(struct type, field)                                      \
-    }
-#define FIELDS(array) .fields = (array), .field_count = ARRAY_LEN(array)
-
 static const struct snapshot_field namespace_fields[] = {
-    TEXT(policy_namespace_record, name), TEXT(policy_namespace_record, uid),
-    UPTO(policy_namespace_record, phase, POLICY_TERMINATING)};
+    SNAPSHOT_TEXT(policy_namespace_record, name), SNAPSHOT_TEXT(policy_namespace_record, uid),
+    SNAPSHOT_UPTO(policy_namespace_record, phase, POLICY_TERMINATING)};
 static const struct snapshot_field route_fields[] = {
-    TEXT(policy_route_record, namespace),    TEXT(policy_route_record, name),
-    TEXT(policy_route_record, engine_model), TEXT(policy_route_record, socket),
-    TEXT(policy_route_record, upstream),     UPTO(policy_route_record, ready, 1)};
-static const struct snapshot_field text_fields[] = {TEXT(policy_text, text)};
+    SNAPSHOT_TEXT(policy_route_record, namespace),    SNAPSHOT_TEXT(policy_route_record, name),
+    SNAPSHOT_TEXT(policy_route_record, engine_model), SNAPSHOT_TEXT(policy_route_record, socket),
+    SNAPSHOT_TEXT(policy_route_record, upstream),     SNAPSHOT_UPTO(policy_route_record, ready, 1)};
+static const struct snapshot_field text_fields[] = {SNAPSHOT_TEXT(policy_text, text)};
 static const struct snapshot_field id_fields[] = {{SNAPSHOT_FIELD_INDEX, POLICY_ATOMS, 0}};
 static const struct snapshot_field rule_fields[] = {
-    LIST(policy_rule, verbs, POLICY_IDS),     LIST(policy_rule, groups, POLICY_IDS),
-    LIST(policy_rule, resources, POLICY_IDS), LIST(policy_rule, names, POLICY_IDS),
-    LIST(policy_rule, urls, POLICY_URLS),
+    SNAPSHOT_LIST(policy_rule, verbs, POLICY_IDS),
+    SNAPSHOT_LIST(policy_rule, groups, POLICY_IDS),
+    SNAPSHOT_LIST(policy_rule, resources, POLICY_IDS),
+    SNAPSHOT_LIST(policy_rule, names, POLICY_IDS),
+    SNAPSHOT_LIST(policy_rule, urls, POLICY_URLS),
 };
-static const struct snapshot_field role_fields[] = {TEXT(policy_role, name),
-                                                    LIST(policy_role, rules, POLICY_RULES)};
-static const struct snapshot_field binding_fields[] = {TEXT(policy_binding, name),
-                                                       TEXT(policy_binding, namespace)};
-static const struct snapshot_field grant_fields[] = {MAYBE(policy_grant, namespace, POLICY_ATOMS),
-                                                     INDEX(policy_grant, role, POLICY_ROLES),
-                                                     INDEX(policy_grant, binding, POLICY_BINDINGS)};
-static const struct snapshot_field subject_fields[] = {TEXT(policy_subject, name),
-                                                       LIST(policy_subject, grants, POLICY_GRANTS),
-                                                       UPTO(policy_subject, kind, POLICY_GROUP)};
+static const struct snapshot_field role_fields[] = {
+    SNAPSHOT_TEXT(policy_role, name), SNAPSHOT_LIST(policy_role, rules, POLICY_RULES)};
+static const struct snapshot_field binding_fields[] = {SNAPSHOT_TEXT(policy_binding, name),
+                                                       SNAPSHOT_TEXT(policy_binding, namespace)};
+static const struct snapshot_field grant_fields[] = {
+    SNAPSHOT_MAYBE(policy_grant, namespace, POLICY_ATOMS),
+    SNAPSHOT_INDEX(policy_grant, role, POLICY_ROLES),
+    SNAPSHOT_INDEX(policy_grant, binding, POLICY_BINDINGS)};
+static const struct snapshot_field subject_fields[] = {
+    SNAPSHOT_TEXT(policy_subject, name), SNAPSHOT_LIST(policy_subject, grants, POLICY_GRANTS),
+    SNAPSHOT_UPTO(policy_subject, kind, POLICY_GROUP)};
 
 static uint64_t hash_namespace(const struct snapshot *view, uint32_t index)
 {
@@ -100,19 +81,21 @@ static uint64_t hash_subject(const struct snapshot *view, uint32_t index)
 static const struct snapshot_section_type sections[POLICY_SECTION_COUNT] = {
     [POLICY_TEXT] = {"text", 1},
     [POLICY_NAMESPACES] = {"namespaces", sizeof(struct policy_namespace_record),
-                           FIELDS(namespace_fields)},
+                           SNAPSHOT_FIELDS(namespace_fields)},
     [POLICY_NAMESPACE_TABLE] = {"namespace table", TABLE(POLICY_NAMESPACES, hash_namespace)},
-    [POLICY_ROUTES] = {"routes", sizeof(struct policy_route_record), FIELDS(route_fields)},
+    [POLICY_ROUTES] = {"routes", sizeof(struct policy_route_record), SNAPSHOT_FIELDS(route_fields)},
     [POLICY_ROUTE_TABLE] = {"route table", TABLE(POLICY_ROUTES, hash_route)},
-    [POLICY_ATOMS] = {"atoms", sizeof(struct policy_text), FIELDS(text_fields)},
+    [POLICY_ATOMS] = {"atoms", sizeof(struct policy_text), SNAPSHOT_FIELDS(text_fields)},
     [POLICY_ATOM_TABLE] = {"atom table", TABLE(POLICY_ATOMS, hash_atom)},
-    [POLICY_IDS] = {"ids", sizeof(uint32_t), FIELDS(id_fields)},
-    [POLICY_URLS] = {"urls", sizeof(struct policy_text), FIELDS(text_fields)},
-    [POLICY_RULES] = {"rules", sizeof(struct policy_rule), FIELDS(rule_fields)},
-    [POLICY_ROLES] = {"roles", sizeof(struct policy_role), FIELDS(role_fields)},
-    [POLICY_BINDINGS] = {"bindings", sizeof(struct policy_binding), FIELDS(binding_fields)},
-    [POLICY_GRANTS] = {"grants", sizeof(struct policy_grant), FIELDS(grant_fields)},
-    [POLICY_SUBJECTS] = {"subjects", sizeof(struct policy_subject), FIELDS(subject_fields)},
+    [POLICY_IDS] = {"ids", sizeof(uint32_t), SNAPSHOT_FIELDS(id_fields)},
+    [POLICY_URLS] = {"urls", sizeof(struct policy_text), SNAPSHOT_FIELDS(text_fields)},
+    [POLICY_RULES] = {"rules", sizeof(struct policy_rule), SNAPSHOT_FIELDS(rule_fields)},
+    [POLICY_ROLES] = {"roles", sizeof(struct policy_role), SNAPSHOT_FIELDS(role_fields)},
+    [POLICY_BINDINGS] = {"bindings", sizeof(struct policy_binding),
+                         SNAPSHOT_FIELDS(binding_fields)},
+    [POLICY_GRANTS] = {"grants", sizeof(struct policy_grant), SNAPSHOT_FIELDS(grant_fields)},
+    [POLICY_SUBJECTS] = {"subjects", sizeof(struct policy_subject),
+                         SNAPSHOT_FIELDS(subject_fields)},
     [POLICY_SUBJECT_TABLE] = {"subject table", TABLE(POLICY_SUBJECTS, hash_subject)},
 };
 

@@ -45,6 +45,29 @@ struct snapshot_field {
     uint16_t at; /* offset in the record */
 };
 
+/* A field of a record, as the tables of the formats name it. */
+#define SNAPSHOT_TEXT(type, field)                                                                 \
+    {                                                                                              \
+        SNAPSHOT_FIELD_TEXT, 0, offsetof(struct type, field)                                       \
+    }
+#define SNAPSHOT_LIST(type, field, to)                                                             \
+    {                                                                                              \
+        SNAPSHOT_FIELD_LIST, to, offsetof(struct type, field)                                      \
+    }
+#define SNAPSHOT_INDEX(type, field, to)                                                            \
+    {                                                                                              \
+        SNAPSHOT_FIELD_INDEX, to, offsetof(struct type, field)                                     \
+    }
+#define SNAPSHOT_MAYBE(type, field, to)                                                            \
+    {                                                                                              \
+        SNAPSHOT_FIELD_MAYBE, to, offsetof(struct type, field)                                     \
+    }
+#define SNAPSHOT_UPTO(type, field, to)                                                             \
+    {                                                                                              \
+        SNAPSHOT_FIELD_UPTO, to, offsetof(struct type, field)                                      \
+    }
+#define SNAPSHOT_FIELDS(array) .fields = (array), .field_count = ARRAY_LEN(array)
+
 typedef uint64_t snapshot_hash_fn(const struct snapshot *view, uint32_t index);
 
 struct snapshot_section_type {

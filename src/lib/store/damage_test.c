@@ -8,27 +8,6 @@
 
 #include <cmocka.h>
 
-static int start(void **state)
-{
-    static struct fixture fixture;
-
-    fixture_start(&fixture);
-    fixture_open(&fixture);
-    *state = &fixture;
-    return 0;
-}
-
-static int stop(void **state)
-{
-    fixture_stop(*state);
-    return 0;
-}
-
-static struct store_key user(const char *name)
-{
-    return fixture_key("users", "staff", name);
-}
-
 /* Closes the store and does what an attacker with the disk can do. */
 static void tamper(struct fixture *fixture, const char *sql)
 {
@@ -46,11 +25,11 @@ static void tamper(struct fixture *fixture, const char *sql)
 
 static void three_users(struct fixture *fixture)
 {
-    fixture_put(fixture, user("alice"), "admin");
+    fixture_put(fixture, fixture_user("alice"), "admin");
     fixture_flush(fixture);
-    fixture_put(fixture, user("bob"), "guest");
+    fixture_put(fixture, fixture_user("bob"), "guest");
     fixture_flush(fixture);
-    fixture_put(fixture, user("alice"), "revoked");
+    fixture_put(fixture, fixture_user("alice"), "revoked");
     fixture_flush(fixture);
 }
 
@@ -89,7 +68,7 @@ static void swapped_values_are_quarantined(void **state)
     char msg[384];
 
     three_users(fixture);
-    fixture_put(fixture, user("carol"), "guest");
+    fixture_put(fixture, fixture_user("carol"), "guest");
     fixture_flush(fixture);
     tamper(fixture,
            "CREATE TEMP TABLE t AS SELECT * FROM change;"
@@ -97,10 +76,10 @@ static void swapped_values_are_quarantined(void **state)
                2) ";"
                   "UPDATE change SET v = (SELECT v FROM t WHERE k = " ROW(2) ") WHERE k = " ROW(3));
     fixture_open(fixture);
-    assert_int_equal(get(fixture, user("alice"), msg), ERR_CORRUPT);
+    assert_int_equal(get(fixture, fixture_user("alice"), msg), ERR_CORRUPT);
     assert_non_null(strstr(msg, "collection users: the record at position"));
-    assert_int_equal(get(fixture, user("bob"), msg), ERR_CORRUPT);
-    assert_string_equal(fixture_value(fixture, user("carol")), "guest");
+    assert_int_equal(get(fixture, fixture_user("bob"), msg), ERR_CORRUPT);
+    assert_string_equal(fixture_value(fixture, fixture_user("carol")), "guest");
     assert_int_equal(store_list(fixture->store, &query, fixture->arena, &page, &err), 0);
     assert_int_equal(page.count, 1);
     assert_int_equal(page.damaged, 2);
@@ -108,13 +87,13 @@ static void swapped_values_are_quarantined(void **state)
     assert_string_equal(fixture->damaged_collection, "users");
     store_stats(fixture->store, &stats);
     assert_int_equal(stats.damaged, 2);
-    fixture_put(fixture, user("bob"), "repaired");
+    fixture_put(fixture, fixture_user("bob"), "repaired");
     fixture_flush(fixture);
-    assert_string_equal(fixture_value(fixture, user("bob")), "repaired");
-    assert_int_equal(store_delete(fixture->store, user("alice"), &err), 0);
+    assert_string_equal(fixture_value(fixture, fixture_user("bob")), "repaired");
+    assert_int_equal(store_delete(fixture->store, fixture_user("alice"), &err), 0);
     fixture_flush(fixture);
     fixture_open(fixture);
-    assert_int_equal(get(fixture, user("alice"), msg), ERR_NOT_FOUND);
+    assert_int_equal(get(fixture, fixture_user("alice"), msg), ERR_NOT_FOUND);
 }
 
 static void a_sealed_body_in_another_row_is_quarantined(void **state)
@@ -127,8 +106,8 @@ static void a_sealed_body_in_another_row_is_quarantined(void **state)
     tamper(fixture, "UPDATE change SET v = substr(v, 1, 70) || "
                     "substr((SELECT v FROM change WHERE k = " ROW(1) "), 71) WHERE k = " ROW(3));
     fixture_open(fixture);
-    assert_int_equal(get(fixture, user("alice"), msg), ERR_CORRUPT);
-    assert_string_equal(fixture_value(fixture, user("bob")), "guest");
+    assert_int_equal(get(fixture, fixture_user("alice"), msg), ERR_CORRUPT);
+    assert_string_equal(fixture_value(fixture, fixture_user("bob")), "guest");
 }
 
 static void a_record_moved_to_another_place_is_noticed(void **state)
@@ -154,12 +133,12 @@ static void a_record_rolled_back_is_noticed(void **state)
     refuses_to_open(fixture, "older than they should be");
     fixture->config.accept_loss = true;
     fixture_open(fixture);
-    assert_string_equal(fixture_value(fixture, user("alice")), "admin");
+    assert_string_equal(fixture_value(fixture, fixture_user("alice")), "admin");
     fixture->config.accept_loss = false;
-    fixture_put(fixture, user("alice"), "revoked again");
+    fixture_put(fixture, fixture_user("alice"), "revoked again");
     fixture_flush(fixture);
     fixture_open(fixture);
-    assert_string_equal(fixture_value(fixture, user("alice")), "revoked again");
+    assert_string_equal(fixture_value(fixture, fixture_user("alice")), "revoked again");
 }
 
 static void a_missing_newest_record_is_noticed(void **state)
@@ -181,8 +160,8 @@ static void a_missing_row_is_quarantined(void **state)
     three_users(fixture);
     tamper(fixture, "DELETE FROM change WHERE k = (SELECT max(k) FROM change)");
     fixture_open(fixture);
-    assert_int_equal(get(fixture, user("alice"), msg), ERR_CORRUPT);
-    assert_string_equal(fixture_value(fixture, user("bob")), "guest");
+    assert_int_equal(get(fixture, fixture_user("alice"), msg), ERR_CORRUPT);
+    assert_string_equal(fixture_value(fixture, fixture_user("bob")), "guest");
     assert_int_equal(fixture_scrub(fixture, &err), -1);
     assert_int_equal(err.code, ERR_CORRUPT);
 }
@@ -191,7 +170,7 @@ static void a_changed_index_is_noticed(void **state)
 {
     struct fixture *fixture = *state;
     struct store_change put = {
-        .key = user("alice"), .terms = {"key=1", "key=1", "key=2"}, .term_count = 3};
+        .key = fixture_user("alice"), .terms = {"key=1", "key=1", "key=2"}, .term_count = 3};
     struct store_txn txn = {.changes = &put, .change_count = 1};
     struct err err = ERR_INIT;
 
@@ -214,7 +193,7 @@ static void a_changed_index_is_noticed(void **state)
 static void a_damaged_record_with_terms_is_replaced(void **state)
 {
     struct fixture *fixture = *state;
-    struct store_change put = {.key = user("alice"), .terms = {"key=1"}, .term_count = 1};
+    struct store_change put = {.key = fixture_user("alice"), .terms = {"key=1"}, .term_count = 1};
     struct store_txn txn = {.changes = &put, .change_count = 1};
     struct store_list query = {.collection = "users", .term = "key=1"};
     struct store_page page;
@@ -235,7 +214,7 @@ static void a_damaged_record_with_terms_is_replaced(void **state)
     fixture_open(fixture);
     assert_int_equal(store_list(fixture->store, &query, fixture->arena, &page, &err), 0);
     assert_int_equal(page.count, 1);
-    assert_int_equal(store_delete(fixture->store, user("alice"), &err), 0);
+    assert_int_equal(store_delete(fixture->store, fixture_user("alice"), &err), 0);
     fixture_flush(fixture);
     fixture_open(fixture);
 }
@@ -251,7 +230,7 @@ static void a_gap_in_the_history_ends_a_watch(void **state)
     three_users(fixture);
     tamper(fixture, "DELETE FROM change WHERE k = " ROW(1));
     fixture_open(fixture);
-    assert_string_equal(fixture_value(fixture, user("alice")), "revoked");
+    assert_string_equal(fixture_value(fixture, fixture_user("alice")), "revoked");
     assert_int_equal(store_watch_add(fixture->store, &watch, &watcher, &err), 0);
     store_stats(fixture->store, &stats);
     assert_int_equal(stats.watchers, 0);
@@ -264,7 +243,7 @@ static void a_head_of_another_time_is_noticed(void **state)
     struct fixture *fixture = *state;
     char sql[256];
 
-    fixture_put(fixture, user("alice"), "1");
+    fixture_put(fixture, fixture_user("alice"), "1");
     fixture_flush(fixture);
     snprintf(sql, sizeof(sql),
              "ATTACH '%s/old.db' AS old; CREATE TABLE old.keep(v);"
@@ -272,7 +251,7 @@ static void a_head_of_another_time_is_noticed(void **state)
              fixture->dir);
     tamper(fixture, sql);
     fixture_open(fixture);
-    fixture_put(fixture, user("alice"), "2");
+    fixture_put(fixture, fixture_user("alice"), "2");
     fixture_flush(fixture);
     snprintf(sql, sizeof(sql),
              "ATTACH '%s/old.db' AS old;"
@@ -286,12 +265,12 @@ static void a_head_of_another_time_is_noticed(void **state)
     refuses_to_open(fixture, "lost its head");
     fixture->config.accept_loss = true;
     fixture_open(fixture);
-    assert_string_equal(fixture_value(fixture, user("alice")), "2");
+    assert_string_equal(fixture_value(fixture, fixture_user("alice")), "2");
     fixture->config.accept_loss = false;
-    fixture_put(fixture, user("alice"), "3");
+    fixture_put(fixture, fixture_user("alice"), "3");
     fixture_flush(fixture);
     fixture_open(fixture);
-    assert_string_equal(fixture_value(fixture, user("alice")), "3");
+    assert_string_equal(fixture_value(fixture, fixture_user("alice")), "3");
 }
 
 static void a_lost_id_is_no_new_store(void **state)
@@ -315,9 +294,10 @@ static void a_damaged_data_key_costs_one_collection(void **state)
     tamper(fixture, "UPDATE change SET v = substr(v, 1, length(v) - 1) || x'00' WHERE k = " ROW(0));
     fixture_open(fixture);
     assert_string_equal(fixture_value(fixture, fixture_key("groups", "", "g")), "x");
-    assert_int_equal(store_get(fixture->store, user("bob"), fixture->arena, &record, &err), -1);
+    assert_int_equal(store_get(fixture->store, fixture_user("bob"), fixture->arena, &record, &err),
+                     -1);
     assert_int_equal(err.code, ERR_CORRUPT);
-    assert_int_equal(store_put(fixture->store, user("bob"), span_str("x"), &err), -1);
+    assert_int_equal(store_put(fixture->store, fixture_user("bob"), span_str("x"), &err), -1);
     assert_int_equal(err.code, ERR_CORRUPT);
 }
 
@@ -334,19 +314,30 @@ static void a_trigger_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(swapped_values_are_quarantined, start, stop),
-        cmocka_unit_test_setup_teardown(a_sealed_body_in_another_row_is_quarantined, start, stop),
-        cmocka_unit_test_setup_teardown(a_record_moved_to_another_place_is_noticed, start, stop),
-        cmocka_unit_test_setup_teardown(a_record_rolled_back_is_noticed, start, stop),
-        cmocka_unit_test_setup_teardown(a_missing_newest_record_is_noticed, start, stop),
-        cmocka_unit_test_setup_teardown(a_missing_row_is_quarantined, start, stop),
-        cmocka_unit_test_setup_teardown(a_changed_index_is_noticed, start, stop),
-        cmocka_unit_test_setup_teardown(a_damaged_record_with_terms_is_replaced, start, stop),
-        cmocka_unit_test_setup_teardown(a_gap_in_the_history_ends_a_watch, start, stop),
-        cmocka_unit_test_setup_teardown(a_head_of_another_time_is_noticed, start, stop),
-        cmocka_unit_test_setup_teardown(a_lost_id_is_no_new_store, start, stop),
-        cmocka_unit_test_setup_teardown(a_damaged_data_key_costs_one_collection, start, stop),
-        cmocka_unit_test_setup_teardown(a_trigger_is_refused, start, stop),
+        cmocka_unit_test_setup_teardown(swapped_values_are_quarantined, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_sealed_body_in_another_row_is_quarantined, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_record_moved_to_another_place_is_noticed, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_record_rolled_back_is_noticed, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_missing_newest_record_is_noticed, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_missing_row_is_quarantined, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_changed_index_is_noticed, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_damaged_record_with_terms_is_replaced, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_gap_in_the_history_ends_a_watch, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_head_of_another_time_is_noticed, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_lost_id_is_no_new_store, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_damaged_data_key_costs_one_collection, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_trigger_is_refused, fixture_setup, fixture_teardown),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -18,27 +18,6 @@
 
 #include <cmocka.h>
 
-static int start(void **state)
-{
-    static struct fixture fixture;
-
-    fixture_start(&fixture);
-    fixture_open(&fixture);
-    *state = &fixture;
-    return 0;
-}
-
-static int stop(void **state)
-{
-    fixture_stop(*state);
-    return 0;
-}
-
-static struct store_key user(const char *name)
-{
-    return fixture_key("users", "staff", name);
-}
-
 /* ------------------------------------------------------------------ what a thief sees */
 
 static bool file_holds(const char *path, const char *text)
@@ -87,7 +66,7 @@ static void a_second_opener_is_told(void **state)
     struct err err = ERR_INIT;
     int status;
 
-    fixture_put(fixture, user("alice"), "x");
+    fixture_put(fixture, fixture_user("alice"), "x");
     fixture_flush(fixture);
     assert_int_equal(store_open(&fixture->config, &second, &err), -1);
     assert_int_equal(err.code, ERR_UNAVAILABLE);
@@ -98,7 +77,7 @@ static void a_second_opener_is_told(void **state)
                                                                                              : 1);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
-    assert_string_equal(fixture_value(fixture, user("alice")), "x");
+    assert_string_equal(fixture_value(fixture, fixture_user("alice")), "x");
 }
 
 /* ------------------------------------------------------------------ a bad disk */
@@ -142,7 +121,7 @@ static void use_damaged(struct fixture *fixture, unsigned *out_refused, unsigned
     for (unsigned i = 0; i < 200; i++) {
         struct store_record record;
         snprintf(name, sizeof(name), "%u", i);
-        if (store_get(fixture->store, user(name), fixture->arena, &record, &err) == 0) {
+        if (store_get(fixture->store, fixture_user(name), fixture->arena, &record, &err) == 0) {
             assert_true(span_eq_str(record.value, name));
         } else {
             assert_int_equal(err.code, ERR_CORRUPT);
@@ -151,7 +130,7 @@ static void use_damaged(struct fixture *fixture, unsigned *out_refused, unsigned
     }
     (void)!store_list(fixture->store, &query, fixture->arena, &page, &err);
     (void)!fixture_scrub(fixture, &err);
-    if (store_put(fixture->store, user("new"), span_str("x"), &err) == 0)
+    if (store_put(fixture->store, fixture_user("new"), span_str("x"), &err) == 0)
         (void)!store_flush(fixture->store, &err);
     arena_reset(fixture->arena);
 }
@@ -160,17 +139,12 @@ static void flipped_pages_never_crash_it(void **state)
 {
     struct fixture *fixture = *state;
     char good[128];
-    char name[16];
     char wal[128];
     struct stat st;
     unsigned refused = 0;
     unsigned bad = 0;
 
-    for (unsigned i = 0; i < 200; i++) {
-        snprintf(name, sizeof(name), "%u", i);
-        fixture_put(fixture, user(name), name);
-    }
-    fixture_flush(fixture);
+    fixture_put_users(fixture, 200);
     store_close(fixture->store);
     fixture->store = NULL;
     snprintf(good, sizeof(good), "%s/good.db", fixture->dir);
@@ -197,16 +171,11 @@ static void a_truncated_file_is_noticed(void **state)
     struct fixture *fixture = *state;
     struct err err = ERR_INIT;
     char good[128];
-    char name[16];
     struct stat st;
     unsigned refused = 0;
     unsigned bad = 0;
 
-    for (unsigned i = 0; i < 200; i++) {
-        snprintf(name, sizeof(name), "%u", i);
-        fixture_put(fixture, user(name), name);
-    }
-    fixture_flush(fixture);
+    fixture_put_users(fixture, 200);
     store_head(fixture->store, &fixture->config.least);
     store_close(fixture->store);
     fixture->store = NULL;
@@ -246,7 +215,7 @@ static unsigned put_until_full(struct fixture *fixture, struct err *err)
     memset(value, 'x', sizeof(value));
     for (i = 0; i < 500; i++) {
         snprintf(name, sizeof(name), "%u", i);
-        if (store_put(fixture->store, user(name), span_of(value, sizeof(value)), err) < 0 ||
+        if (store_put(fixture->store, fixture_user(name), span_of(value, sizeof(value)), err) < 0 ||
             store_flush(fixture->store, err) < 0)
             break;
     }
@@ -259,7 +228,7 @@ static void exactly_these_are_there(struct fixture *fixture, unsigned count)
 
     for (unsigned i = 0; i < 500; i++) {
         snprintf(name, sizeof(name), "%u", i);
-        assert_true((fixture_value(fixture, user(name)) != NULL) == (i < count));
+        assert_true((fixture_value(fixture, fixture_user(name)) != NULL) == (i < count));
     }
 }
 
@@ -279,10 +248,10 @@ static void a_full_disk_loses_nothing_and_heals(void **state)
         assert_int_equal(store_flush(fixture->store, &err), -1);
     exactly_these_are_there(fixture, acknowledged);
     set_file_limit(RLIM_INFINITY);
-    fixture_put(fixture, user("after"), "room again");
+    fixture_put(fixture, fixture_user("after"), "room again");
     fixture_flush(fixture);
     fixture_open(fixture);
-    assert_string_equal(fixture_value(fixture, user("after")), "room again");
+    assert_string_equal(fixture_value(fixture, fixture_user("after")), "room again");
     exactly_these_are_there(fixture, acknowledged);
     assert_int_equal(fixture_scrub(fixture, &err), 0);
 }
@@ -300,10 +269,10 @@ static void fill_and_heal(struct fixture *fixture)
         assert_int_equal(store_flush(fixture->store, &err), -1);
     exactly_these_are_there(fixture, acknowledged);
     assert_int_equal(mount(NULL, fixture->dir, NULL, MS_REMOUNT, "size=64m"), 0);
-    fixture_put(fixture, user("after"), "room again");
+    fixture_put(fixture, fixture_user("after"), "room again");
     fixture_flush(fixture);
     fixture_open(fixture);
-    assert_string_equal(fixture_value(fixture, user("after")), "room again");
+    assert_string_equal(fixture_value(fixture, fixture_user("after")), "room again");
     exactly_these_are_there(fixture, acknowledged);
     assert_int_equal(fixture_scrub(fixture, &err), 0);
 }
@@ -326,12 +295,17 @@ static void a_full_file_system_is_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_disk_holds_no_name_and_no_value, start, stop),
-        cmocka_unit_test_setup_teardown(a_second_opener_is_told, start, stop),
-        cmocka_unit_test_setup_teardown(flipped_pages_never_crash_it, start, stop),
-        cmocka_unit_test_setup_teardown(a_truncated_file_is_noticed, start, stop),
-        cmocka_unit_test_setup_teardown(a_full_disk_loses_nothing_and_heals, start, stop),
-        cmocka_unit_test_setup_teardown(a_full_file_system_is_named, start, stop),
+        cmocka_unit_test_setup_teardown(the_disk_holds_no_name_and_no_value, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_second_opener_is_told, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(flipped_pages_never_crash_it, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_truncated_file_is_noticed, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_full_disk_loses_nothing_and_heals, fixture_setup,
+                                        fixture_teardown),
+        cmocka_unit_test_setup_teardown(a_full_file_system_is_named, fixture_setup,
+                                        fixture_teardown),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

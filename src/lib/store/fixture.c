@@ -100,6 +100,22 @@ void fixture_stop(struct fixture *fixture)
     remove_tree(fixture->dir);
 }
 
+int fixture_setup(void **state)
+{
+    static struct fixture fixture;
+
+    fixture_start(&fixture);
+    fixture_open(&fixture);
+    *state = &fixture;
+    return 0;
+}
+
+int fixture_teardown(void **state)
+{
+    fixture_stop(*state);
+    return 0;
+}
+
 int fixture_try_open(struct fixture *fixture, struct err *err)
 {
     store_close(fixture->store);
@@ -233,6 +249,22 @@ void fixture_put(struct fixture *fixture, struct store_key key, const char *valu
         fprintf(stderr, "fixture: put: %s\n", err.msg);
         abort();
     }
+}
+
+struct store_key fixture_user(const char *name)
+{
+    return fixture_key("users", "staff", name);
+}
+
+void fixture_put_users(struct fixture *fixture, unsigned count)
+{
+    char name[16];
+
+    for (unsigned i = 0; i < count; i++) {
+        snprintf(name, sizeof(name), "%u", i);
+        fixture_put(fixture, fixture_user(name), name);
+    }
+    fixture_flush(fixture);
 }
 
 void fixture_flush(struct fixture *fixture)

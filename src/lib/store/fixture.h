@@ -26,6 +26,9 @@ struct fixture {
  * another process with this fixture opens the same store. */
 void fixture_start(struct fixture *fixture);
 void fixture_stop(struct fixture *fixture);
+/* cmocka's setup and teardown of a test that begins with an open store: *state is the fixture. */
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
 /* Closes the store if it is open, and opens it; -1 with err. */
 int fixture_try_open(struct fixture *fixture, struct err *err) MUST_USE;
 void fixture_open(struct fixture *fixture);
@@ -38,7 +41,11 @@ void fixture_use_postgres(struct fixture *fixture, const char *dir);
 
 /* "/collection/scope/name" written and read shortly. */
 struct store_key fixture_key(const char *collection, const char *scope, const char *name);
+/* /users/staff/NAME */
+struct store_key fixture_user(const char *name);
 void fixture_put(struct fixture *fixture, struct store_key key, const char *value);
+/* Users "0", "1", ... with their name as value, flushed. */
+void fixture_put_users(struct fixture *fixture, unsigned count);
 void fixture_flush(struct fixture *fixture);
 /* The value, or NULL when the record is not there. In the fixture's arena. */
 const char *fixture_value(struct fixture *fixture, struct store_key key);

@@ -5,15 +5,16 @@
 #include "role/role.h"
 #include "service.h"
 
-#define API     IPC_FROM(ROLE_API)
-#define IDP     IPC_FROM(ROLE_IDP)
-#define SECRETS IPC_FROM(ROLE_SECRETS)
-#define AGENT   IPC_FROM(ROLE_AGENT)
-#define POSTURE IPC_FROM(ROLE_POSTURE)
-#define GATEWAY IPC_FROM(ROLE_GATEWAY)
-#define SUPER   IPC_FROM(ROLE_SUPERVISOR)
+#define API      IPC_FROM(ROLE_API)
+#define IDP      IPC_FROM(ROLE_IDP)
+#define SECRETS  IPC_FROM(ROLE_SECRETS)
+#define AGENT    IPC_FROM(ROLE_AGENT)
+#define POSTURE  IPC_FROM(ROLE_POSTURE)
+#define GATEWAY  IPC_FROM(ROLE_GATEWAY)
+#define EXPORTER IPC_FROM(ROLE_EXPORTER)
+#define SUPER    IPC_FROM(ROLE_SUPERVISOR)
 /* kms calls nobody; what it has to report is fetched from it. */
-#define ALL (SUPER | API | IDP | SECRETS | AGENT | POSTURE | GATEWAY)
+#define ALL (SUPER | API | IDP | SECRETS | AGENT | POSTURE | GATEWAY | EXPORTER)
 
 static int handle_append(void *ctx, struct ipc_request *request, struct buf *reply UNUSED,
                          struct err *err)

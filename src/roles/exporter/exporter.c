@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who runs me: the supervisor. What I hold: an outbound network. Who may speak to me: the roles of
+ * my message table, each for what an administrator's objects name.
+ */
+#include "exporter/exporter.h"
+
+#include "audit/audit.h"
+#include "exporter/exporter_internal.h"
+#include "log/log.h"
+#include "role/settings.h"
+
+#include <malloc.h>
+
+/* Names are resolved and certificates verified here; libraries are loaded when they are needed. */
+static const struct lockdown_path paths[] = {
+    {"/usr", LOCKDOWN_PATH_EXEC},
+    {"/lib", LOCKDOWN_PATH_EXEC | LOCKDOWN_PATH_OPTIONAL},
+    {"/lib64", LOCKDOWN_PATH_EXEC | LOCKDOWN_PATH_OPTIONAL},
+    {"/etc/ld.so.cache", LOCKDOWN_PATH_READ | LOCKDOWN_PATH_OPTIONAL},
+    {"/etc/ssl", LOCKDOWN_PATH_READ | LOCKDOWN_PATH_OPTIONAL},
+    {"/etc/gai.conf", LOCKDOWN_PATH_READ | LOCKDOWN_PATH_OPTIONAL},
+    {"/etc/host.conf", LOCKDOWN_PATH_READ | LOCKDOWN_PATH_OPTIONAL},
+    {"/etc/hosts", LOCKDOWN_PATH_READ | LOCKDOWN_PATH_OPTIONAL},
+    {"/etc/nsswitch.conf", LOCKDOWN_PATH_READ | LOCKDOWN_PATH_OPTIONAL},
+    {"/etc/resolv.conf", LOCKDOWN_PATH_READ | LOCKDOWN_PATH_OPTIONAL},
+    {"/etc/services", LOCKDOWN_PATH_READ | LOCKDOWN_PATH_OPTIONAL},
+    {"/dev/null", LOCKDOWN_PATH_WRITE},
+    {0},
+};
+
+static const struct role_promises promises = {
+    .promises =
+        LOCKDOWN_FILES | LOCKDOWN_EXEC | LOCKDOWN_THREADS | LOCKDOWN_NET_INET | LOCKDOWN_NET_UNIX,
+    .network = true,
+    .paths = paths,
+};
+
+void exporter_report_refusal(struct exporter *exporter, const char *what, const struct err *why)
+{
+    const struct audit_event one = {
+        .event = span_str(AUDIT_EGRESS_DENIED),
+        .outcome = AUDIT_DENIED,
+        .actor = {.name = span_str("system:drun:exporter"), .source = AUDIT_SOURCE_ROLE},
+        .action = {.verb = span_str("connect"), .name = span_str(what)},
+        .reason = span_str(why->msg),
+    };
+    struct err err = ERR_INIT;
+
+    log_say(LOG_WARN, "exporter.refused", "%s: %s", what, why->msg);
+    if (exporter->role != NULL &&
+        audit_send(role_peer(exporter->role, ROLE_AUDIT), &one, 1, &err) < 0)
+        log_error("exporter.audit", &err);
+}
+
+static int read_networks(struct exporter *exporter, struct err *err)
+{
+    const struct opt_list *list = &role_settings(exporter->role)->egress_networks;
+
+    for (size_t i = 0; i < list->count; i++)
+        if (egress_networks_add(&exporter->networks, list->items[i], err) < 0)
+            return err_wrap(err, "setting egress-networks");
+    return 0;
+}
+
+static int start(struct exporter *exporter, struct err *err)
+{
+    /* An arena a thread would cost more than it gains. */
+    (void)mallopt(M_ARENA_MAX, 2);
+    TRY(read_networks(exporter, err));
+    TRY(role_lock_down(exporter->role, &promises, err));
+    TRY(pool_new(exporter->loop, &exporter->pool, err));
+    return role_serve(exporter->role, &exporter_table, exporter, err);
+}
+
+int exporter_main(struct role *role, struct err *err)
+{
+    struct exporter exporter = {
+        .role = role, .loop = role_loop(role), .scratch_dir = role_own_run_dir(role)};
+    int result = start(&exporter, err);
+
+    if (result == 0)
+        result = role_run(role, err);
+    if (!pool_free(exporter.pool))
+        _exit(result < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+    return result;
+}

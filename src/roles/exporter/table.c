@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What may be asked of the way out, and by whom. */
+#include "egress/wire.h"
+#include "exporter/exporter_internal.h"
+
+/* idp: outside identity providers, directories, SMS and logout messages; the gateway's keeper:
+ * certificates of an ACME authority. Each only as an administrator's object says. */
+static const struct sender senders[] = {
+    {.role = ROLE_IDP, .private_network = true},
+    {.role = ROLE_GATEWAY, .private_network = true},
+};
+
+int sender_check(unsigned peer, const struct egress_endpoint *endpoint, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(senders); i++)
+        if (senders[i].role == peer && (senders[i].private_network || !endpoint->private_network))
+            return 0;
+    return err_set(err, ERR_DENIED, "%s: %s may not send there", endpoint->name,
+                   peer < ROLE_COUNT ? role_name((enum role_id)peer) : "nobody");
+}
+
+static const struct ipc_message messages[] = {
+    {EGRESS_FETCH, "fetch", IPC_FROM(ROLE_IDP) | IPC_FROM(ROLE_GATEWAY), IPC_BODY_MAX, 0,
+     fetch_handle},
+    {EGRESS_BIND, "bind", IPC_FROM(ROLE_IDP), IPC_BODY_MAX, 0, ldap_handle},
+    {0},
+};
+
+const struct ipc_table exporter_table = {.server = "exporter", .messages = messages};

@@ -43,6 +43,13 @@ struct settings {
     char *passkey_roots;          /* NULL: none */
     uint64_t password_min_length;
     char *breached_passwords; /* NULL: none */
+    char *sms_url;            /* NULL: no text messages */
+    char *sms_body;
+    char *sms_authorization_file;
+    char *sms_ca_file;
+    bool sms_private_network;
+    struct opt_list sms_prefixes;
+    uint64_t sms_per_hour;
 };
 
 extern const char *const settings_runtimes[]; /* "auto", "crun", "runc", "runsc", NULL */

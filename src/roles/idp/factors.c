@@ -4,7 +4,7 @@
  * "recovery": [hash, ...], "recoverySince", "sms": {"number", "since"}, "graceFrom"}; passkeys are
  * records of their own, because they are looked up by their id.
  */
-#include "idp/factors.h"
+#include "idp/sms.h"
 
 #include "base/clock.h"
 #include "base/enc.h"
@@ -50,6 +50,11 @@ json_t *factor_names(unsigned factors)
         if (factors & names[i].factor)
             json_array_append_new(list, json_string(names[i].name));
     return list;
+}
+
+unsigned factors_there(const struct idp *idp)
+{
+    return FACTOR_TOTP | FACTOR_PASSKEY | (sms_is_there(idp) ? FACTOR_SMS : 0);
 }
 
 /* ------------------------------------------------------------------ the record */

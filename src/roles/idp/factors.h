@@ -23,6 +23,9 @@ enum factor factor_by_name(const char *name); /* 0 */
 /* An array of names. */
 json_t *factor_names(unsigned factors);
 
+/* Second factors that can be set up on this platform. */
+unsigned factors_there(const struct idp *idp);
+
 /* ------------------------------------------------------------------ cookies.c */
 
 /* HttpOnly, Secure, SameSite=Lax; the name should begin with __Host-. */

@@ -1,74 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * A person's own second factors: look, add, remove. Who changes them must have signed in lately and
- * as well as he can (RFC 9470), or be at that step of a sign-in that demands one.
- */
-#include "idp/signin.h"
+/* A person's own second factors: look, add, remove. Numbers are in sms_http.c. */
+#include "idp/actor.h"
+#include "idp/sms.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "codec/json.h"
-
-/* Who asks: in a session, or on the way to one. */
-struct actor {
-    struct session session;
-    struct signin signin;
-    const struct account *account;
-    struct factors factors;
-    bool enrolling;
-};
-
-static void actor_free(struct actor *actor)
-{
-    session_free(&actor->session);
-    signin_free(&actor->signin);
-    factors_free(&actor->factors);
-}
-
-static int find_actor(struct idp *idp, struct serve_request *request, struct actor *actor,
-                      struct err *err)
-{
-    struct err later = ERR_INIT;
-
-    if (session_find(idp, request, &actor->session, err) == 0) {
-        actor->account = &actor->session.account;
-    } else {
-        if (err->code != ERR_UNAUTHENTICATED)
-            return -1;
-        if (signin_find(idp, request, &actor->signin, &later) < 0 ||
-            !signin_is_at(&actor->signin, "enrol"))
-            return -1;
-        err_clear(err);
-        actor->account = &actor->signin.account;
-        actor->enrolling = true;
-    }
-    return factors_load(idp, actor->account, &actor->factors, err);
-}
-
-/* Who may change something; false when it was answered. */
-static bool know_actor(struct idp *idp, struct serve_request *request, const char *event,
-                       struct actor *actor)
-{
-    struct err err = ERR_INIT;
-
-    if (!session_check_origin(idp, request))
-        return false;
-    if (find_actor(idp, request, actor, &err) < 0) {
-        reply_err(request, &err);
-        return false;
-    }
-    reply_event(request, event, AUDIT_SOURCE_SESSION, actor->account->name, actor->account->uid);
-    if (actor->enrolling)
-        return true;
-    struct auth_demand demand = serve_step_up_demand(idp->serve);
-    if (!(actor->factors.have & FACTOR_SECOND))
-        demand.level = AUTH_LEVEL_PASSWORD;
-    request->event.actor.session_id = serve_keep(request, actor->session.id);
-    if (session_satisfies(&actor->session, &demand))
-        return true;
-    reply_step_up(request, &demand);
-    return false;
-}
 
 static json_t *time_of(int64_t sec)
 {
@@ -85,6 +22,18 @@ static json_t *since_of(const struct factors *factors, const char *name)
 
     return member == NULL ? json_null()
                           : json_pack("{s:o}", "since", time_of(record_number(member, "since")));
+}
+
+/* The number as its owner knows it. */
+static json_t *number_of(const struct factors *factors)
+{
+    const json_t *sms = json_object_get(factors->record, "sms");
+    char mask[SMS_NUMBER_SIZE];
+
+    if (sms == NULL)
+        return json_null();
+    sms_mask(codec_json_text(sms, "number", ""), mask);
+    return json_pack("{s:s, s:o}", "number", mask, "since", time_of(record_number(sms, "since")));
 }
 
 static json_t *recovery_of(const struct factors *factors)
@@ -104,59 +53,19 @@ void factors_show(struct idp *idp, struct serve_request *request)
     struct err err = ERR_INIT;
 
     request->event.event = span_str("");
-    if (find_actor(idp, request, &actor, &err) < 0 ||
+    if (actor_find(idp, request, &actor, &err) < 0 ||
         passkeys_list(idp, actor.account, &passkeys, &err) < 0 ||
         mfa_rule_of(idp, actor.account, &rule, &err) < 0) {
         reply_err(request, &err);
         return;
     }
     CLEANUP_JSON json_t *body =
-        json_pack("{s:o, s:O, s:o, s:{s:b, s:s, s:o}}", "totp", since_of(&actor.factors, "totp"),
-                  "passkeys", passkeys, "recovery", recovery_of(&actor.factors), "policy",
+        json_pack("{s:o, s:O, s:o, s:o, s:{s:b, s:s, s:o}}", "totp",
+                  since_of(&actor.factors, "totp"), "passkeys", passkeys, "sms",
+                  number_of(&actor.factors), "recovery", recovery_of(&actor.factors), "policy",
                   "required", rule.required, "acr", auth_level_acr(rule.level), "methods",
-                  factor_names(rule.allowed & (FACTOR_TOTP | FACTOR_PASSKEY | FACTOR_RECOVERY)));
+                  factor_names(rule.allowed & (factors_there(idp) | FACTOR_RECOVERY)));
     reply_json(request, 200, body);
-}
-
-/* ------------------------------------------------------------------ after one was added */
-
-/* With the first factor: codes for the day on which it is lost, and an end to the sessions that
- * were opened without it. */
-static int begin_second(struct idp *idp, struct actor *actor, json_t *shown, struct err *err)
-{
-    CLEANUP_JSON json_t *codes = NULL;
-
-    TRY(factors_make_recovery(&actor->factors, &codes, err));
-    json_object_set(shown, "recoveryCodes", codes);
-    TRY(factors_save(idp, &actor->factors, err));
-    return account_end_weaker(idp, actor->account->name, actor->session.id, err);
-}
-
-/* It was just used, so that the session, or the sign-in, is the better for it. `had` is what there
- * was before. */
-static int added(struct idp *idp, struct serve_request *request, struct actor *actor, unsigned had,
-                 const char *amr, json_t *shown, struct err *err)
-{
-    if (!(had & FACTOR_SECOND))
-        TRY(begin_second(idp, actor, shown, err));
-    if (actor->enrolling) {
-        signin_prove(&actor->signin, amr);
-        return signin_continue(idp, request, &actor->signin, shown, err);
-    }
-    TRY(session_raise(idp, actor->session.id, actor->account->name, amr, err));
-    reply_json(request, 200, shown);
-    return 0;
-}
-
-/* When the last one goes, so do the codes and the trust in devices. */
-static int removed(struct idp *idp, struct actor *actor, struct err *err)
-{
-    if (!(actor->factors.have & FACTOR_SECOND)) {
-        json_object_del(actor->factors.record, "recovery");
-        json_object_del(actor->factors.record, "recoverySince");
-    }
-    TRY(factors_save(idp, &actor->factors, err));
-    return device_untrust_all(idp, actor->account->name, err);
 }
 
 /* ------------------------------------------------------------------ TOTP */
@@ -170,7 +79,7 @@ void factors_totp_begin(struct idp *idp, struct serve_request *request)
     char secret[64];
     struct err err = ERR_INIT;
 
-    if (body == NULL || !know_actor(idp, request, "drun.auth.factor.begin", &actor))
+    if (body == NULL || !actor_may_change(idp, request, "drun.auth.factor.begin", &actor))
         return;
     if (factors_begin_totp(idp, &actor.factors, secret, &uri, &err) < 0) {
         reply_err(request, &err);
@@ -191,13 +100,13 @@ void factors_totp_confirm(struct idp *idp, struct serve_request *request)
     CLEANUP_JSON json_t *shown = json_object();
     struct err err = ERR_INIT;
 
-    if (body == NULL || !know_actor(idp, request, "drun.auth.factor.add", &actor))
+    if (body == NULL || !actor_may_change(idp, request, "drun.auth.factor.add", &actor))
         return;
     request->event.action.name = span_str("totp");
     unsigned had = actor.factors.have;
     if (factors_confirm_totp(&actor.factors, codec_json_text(body, "code", ""), &err) < 0 ||
         factors_save(idp, &actor.factors, &err) < 0 ||
-        added(idp, request, &actor, had, "otp", shown, &err) < 0) {
+        actor_added(idp, request, &actor, had, "otp", shown, &err) < 0) {
         if (err.code == ERR_UNAUTHENTICATED)
             err.code = ERR_INVALID; /* the session is good, the code is not */
         reply_err(request, &err);
@@ -210,7 +119,7 @@ void factors_totp_remove(struct idp *idp, struct serve_request *request)
     CLEANUP(actor_free) struct actor actor = {.account = NULL};
     struct err err = ERR_INIT;
 
-    if (!know_actor(idp, request, "drun.auth.factor.remove", &actor))
+    if (!actor_may_change(idp, request, "drun.auth.factor.remove", &actor))
         return;
     request->event.action.name = span_str("totp");
     if (!(actor.factors.have & FACTOR_TOTP)) {
@@ -219,7 +128,7 @@ void factors_totp_remove(struct idp *idp, struct serve_request *request)
     }
     json_object_del(actor.factors.record, "totp");
     actor.factors.have &= ~(unsigned)FACTOR_TOTP;
-    if (removed(idp, &actor, &err) < 0)
+    if (actor_removed(idp, &actor, &err) < 0)
         reply_err(request, &err);
     else
         reply_empty(request, 204);
@@ -235,7 +144,7 @@ void factors_recovery_new(struct idp *idp, struct serve_request *request)
     CLEANUP_JSON json_t *codes = NULL;
     struct err err = ERR_INIT;
 
-    if (body == NULL || !know_actor(idp, request, "drun.auth.recovery.new", &actor))
+    if (body == NULL || !actor_may_change(idp, request, "drun.auth.recovery.new", &actor))
         return;
     if (!(actor.factors.have & FACTOR_SECOND)) {
         reply_problem(request, 409, "recovery codes stand in for a second factor; add one first");
@@ -273,7 +182,7 @@ void factors_passkey_options(struct idp *idp, struct serve_request *request)
     CLEANUP_JSON json_t *options = NULL;
     struct err err = ERR_INIT;
 
-    if (body == NULL || !know_actor(idp, request, "drun.auth.factor.begin", &actor))
+    if (body == NULL || !actor_may_change(idp, request, "drun.auth.factor.begin", &actor))
         return;
     if (open_challenge(idp, &actor, &options, &err) < 0) {
         reply_err(request, &err);
@@ -315,7 +224,7 @@ void factors_passkey_add(struct idp *idp, struct serve_request *request)
     CLEANUP_JSON json_t *passkey = NULL;
     struct err err = ERR_INIT;
 
-    if (body == NULL || !know_actor(idp, request, "drun.auth.factor.add", &actor))
+    if (body == NULL || !actor_may_change(idp, request, "drun.auth.factor.add", &actor))
         return;
     request->event.action.name = span_str("webauthn");
     unsigned had = actor.factors.have;
@@ -327,7 +236,7 @@ void factors_passkey_add(struct idp *idp, struct serve_request *request)
     }
     CLEANUP_JSON json_t *shown = json_pack("{s:O}", "passkey", passkey);
     const char *amr = json_is_true(json_object_get(passkey, "synced")) ? "swk user" : "hwk user";
-    if (added(idp, request, &actor, had, amr, shown, &err) < 0)
+    if (actor_added(idp, request, &actor, had, amr, shown, &err) < 0)
         reply_err(request, &err);
 }
 
@@ -339,7 +248,7 @@ void factors_passkey_rename(struct idp *idp, struct serve_request *request)
     CLEANUP_JSON json_t *body = session_body(idp, request);
     struct err err = ERR_INIT;
 
-    if (body == NULL || !know_actor(idp, request, "drun.auth.factor.rename", &actor))
+    if (body == NULL || !actor_may_change(idp, request, "drun.auth.factor.rename", &actor))
         return;
     if (passkey_rename(idp, actor.account, id, codec_json_text(body, "name", ""), &err) < 0)
         reply_err(request, &err);
@@ -355,7 +264,7 @@ static int remove_passkey(struct idp *idp, struct actor *actor, const char *id, 
     TRY(passkeys_count(idp, actor->account, &left, err));
     if (left == 0)
         actor->factors.have &= ~(unsigned)FACTOR_PASSKEY;
-    return removed(idp, actor, err);
+    return actor_removed(idp, actor, err);
 }
 
 /* DELETE /session/factors/passkeys/ID */
@@ -365,7 +274,7 @@ void factors_passkey_remove(struct idp *idp, struct serve_request *request)
     CLEANUP(actor_free) struct actor actor = {.account = NULL};
     struct err err = ERR_INIT;
 
-    if (!know_actor(idp, request, "drun.auth.factor.remove", &actor))
+    if (!actor_may_change(idp, request, "drun.auth.factor.remove", &actor))
         return;
     request->event.action.name = span_str("webauthn");
     if (remove_passkey(idp, &actor, id, &err) < 0)

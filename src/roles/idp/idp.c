@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "crypto/crypto.h"
-#include "idp/factors.h"
+#include "idp/sms.h"
 #include "idp/table.h"
 #include "role/settings.h"
 #include "webauthn/webauthn.h"
@@ -67,6 +67,12 @@ static void after_flush(void *ctx)
     publish_follow(idp->publish);
 }
 
+static void on_peer(void *ctx, enum role_id peer)
+{
+    if (peer == ROLE_EXPORTER)
+        sms_reconnected(ctx);
+}
+
 /* The key of the hashes of API keys and client secrets; made at the first start. */
 static int load_pepper(struct idp *idp, struct err *err)
 {
@@ -107,6 +113,7 @@ static int start(struct idp *idp, struct err *err)
     idp->operator_uid = getuid();
     TRY(passkeys_start(idp, err));
     TRY(password_policy_start(idp, err));
+    TRY(sms_start(idp, err));
     TRY(serve_store_open(idp->role, &idp->store, err));
     TRY(load_pepper(idp, err));
     idp->objects = kube_store_new(idp->store);
@@ -134,6 +141,7 @@ static void release(struct idp *idp)
     clients_free(idp->clients);
     throttle_free(idp->throttle);
     auth_free(idp->auth);
+    sms_free(idp->sms);
     webauthn_roots_free(idp->passkey_roots);
     fd_close(&idp->breached_fd);
     kube_store_free(idp->objects);
@@ -151,6 +159,7 @@ int idp_main(struct role *role, struct err *err)
         result = role_lock_down(role, &serve_promises, err);
     if (result == 0)
         result = hasher_new(role_loop(role), &idp.hasher, err);
+    role_on_peer(role, on_peer, &idp);
     if (result == 0)
         result = role_serve(role, &idp_table, &idp, err);
     if (result == 0)

@@ -51,6 +51,7 @@ struct idp {
     char rp_id[256];                      /* its host: WebAuthn's relying party */
     struct webauthn_roots *passkey_roots; /* NULL: nobody vouches for authenticators */
     bool attestation_required;
+    struct sms *sms;    /* NULL: no text messages */
     int breached_fd;    /* -1: no list */
     char shown_key[64]; /* made in admission, shown when the write succeeded */
 };

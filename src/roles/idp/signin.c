@@ -143,12 +143,13 @@ static const char *status_of(const struct signin *signin)
     return signin_is_at(signin, "enrol") ? "enrolment_required" : "factor_required";
 }
 
-static json_t *state_of(const struct signin *signin, const struct progress *progress)
+static json_t *state_of(const struct idp *idp, const struct signin *signin,
+                        const struct progress *progress)
 {
     bool enrol = signin_is_at(signin, "enrol");
     unsigned allowed = progress->facts.rule.level == AUTH_LEVEL_PHISHING_RESISTANT
                            ? FACTOR_PASSKEY
-                           : progress->facts.rule.allowed & (FACTOR_TOTP | FACTOR_PASSKEY);
+                           : progress->facts.rule.allowed & factors_there(idp);
     char until[CLOCK_TEXT_SIZE];
 
     clock_format_sec(record_number(signin->record, "until"), until);
@@ -163,7 +164,7 @@ static int answer_state(struct idp *idp, struct serve_request *request, struct s
 {
     json_object_set_new(signin->record, "stage", json_string(stage));
     TRY(signin_save(idp, request, signin, err));
-    CLEANUP_JSON json_t *body = state_of(signin, progress);
+    CLEANUP_JSON json_t *body = state_of(idp, signin, progress);
     if (shown != NULL)
         json_object_update(body, (json_t *)(uintptr_t)shown);
     reply_event(request, "drun.auth.login.begin", AUDIT_SOURCE_PASSWORD, signin->account.name,
@@ -282,7 +283,7 @@ void signin_show(struct idp *idp, struct serve_request *request)
         reply_err(request, &err);
         return;
     }
-    CLEANUP_JSON json_t *body = state_of(&signin, &progress);
+    CLEANUP_JSON json_t *body = state_of(idp, &signin, &progress);
     reply_json(request, 200, body);
 }
 

@@ -56,11 +56,16 @@ idp_handler_fn signin_show, signin_abandon, signin_password, signin_step_up, sig
 void login_again(struct idp *idp, struct serve_request *request, const struct signin *signin,
                  const char *password);
 
-/* ------------------------------------------------------------------ factors_http.c */
+/* sms_http.c: sends a code and answers; checks one. */
+void signin_send_code(struct idp *idp, struct serve_request *request, struct signin *signin);
+int signin_take_code(struct idp *idp, struct signin *signin, const char *code,
+                     struct err *err) MUST_USE;
+
+/* ------------------------------------------------------------------ factors_http.c, sms_http.c */
 
 idp_handler_fn factors_show, factors_totp_begin, factors_totp_confirm, factors_totp_remove,
     factors_passkey_options, factors_passkey_add, factors_passkey_rename, factors_passkey_remove,
-    factors_recovery_new;
+    factors_recovery_new, factors_sms_begin, factors_sms_confirm, factors_sms_remove;
 
 /* ------------------------------------------------------------------ users_http.c: for
  * administrators */

@@ -83,6 +83,10 @@ static int take(struct idp *idp, struct signin *signin, enum factor factor, cons
 
     if (factor == FACTOR_PASSKEY)
         return take_passkey(idp, signin, body, amr, err);
+    if (factor == FACTOR_SMS) {
+        amr_add(amr, "sms");
+        return signin_take_code(idp, signin, code, err);
+    }
     TRY(factors_load(idp, &signin->account, &factors, err));
     if (factor == FACTOR_TOTP) {
         TRY(factors_take_totp(&factors, code, err));
@@ -297,7 +301,14 @@ void signin_factor_options(struct idp *idp, struct serve_request *request)
         reply_err(request, &err);
         return;
     }
-    if ((offers & factor_by_name(codec_json_text(body, "type", "")) & FACTOR_PASSKEY) == 0) {
+    enum factor factor = factor_by_name(codec_json_text(body, "type", ""));
+    if ((offers & factor & FACTOR_SMS) != 0) {
+        reply_event(request, "drun.auth.sms", AUDIT_SOURCE_PASSWORD, signin.account.name,
+                    signin.account.uid);
+        signin_send_code(idp, request, &signin);
+        return;
+    }
+    if ((offers & factor & FACTOR_PASSKEY) == 0) {
         reply_problem(request, 422, "this sign-in does not ask for a factor of that type");
         return;
     }

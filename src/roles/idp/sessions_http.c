@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a person does with sessions: look, and end them. */
-#include "idp/factors.h"
+#include "idp/actor.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -103,16 +103,27 @@ int sessions_of(struct idp *idp, const struct account *account, const char *curr
     return 0;
 }
 
+/* In a browser, or with the token of the drun command. */
+static int find_actor(struct idp *idp, struct serve_request *request, struct actor *actor)
+{
+    struct err err = ERR_INIT;
+
+    if (actor_find_signed_in(idp, request, actor, &err) == 0)
+        return 0;
+    reply_err(request, &err);
+    return -1;
+}
+
 void session_list(struct idp *idp, struct serve_request *request)
 {
-    CLEANUP(session_free) struct session session = {0};
+    CLEANUP(actor_free) struct actor actor = {.account = NULL};
     CLEANUP_JSON json_t *items = NULL;
     struct err err = ERR_INIT;
 
     request->event.event = span_str("");
-    if (find(idp, request, &session) < 0)
+    if (find_actor(idp, request, &actor) < 0)
         return;
-    if (sessions_of(idp, &session.account, session.id, &items, &err) < 0) {
+    if (sessions_of(idp, actor.account, actor.session.id, &items, &err) < 0) {
         reply_err(request, &err);
         return;
     }
@@ -145,15 +156,22 @@ void session_logout(struct idp *idp, struct serve_request *request)
     reply_empty(request, 204);
 }
 
+static void record_actor(struct serve_request *request, const struct actor *actor)
+{
+    reply_event(request, AUDIT_LOGOUT, AUDIT_SOURCE_SESSION, actor->account->name,
+                actor->account->uid);
+    request->event.actor.session_id = serve_keep(request, actor->session.id);
+}
+
 void session_logout_all(struct idp *idp, struct serve_request *request)
 {
-    CLEANUP(session_free) struct session session = {0};
+    CLEANUP(actor_free) struct actor actor = {.account = NULL};
     struct err err = ERR_INIT;
 
-    if (!session_check_origin(idp, request) || find(idp, request, &session) < 0)
+    if (!session_check_origin(idp, request) || find_actor(idp, request, &actor) < 0)
         return;
-    record_logout(request, &session);
-    if (account_sign_out(idp, session.account.name, &err) < 0) {
+    record_actor(request, &actor);
+    if (account_sign_out(idp, actor.account->name, &err) < 0) {
         reply_err(request, &err);
         return;
     }
@@ -165,13 +183,13 @@ void session_logout_all(struct idp *idp, struct serve_request *request)
 void session_revoke(struct idp *idp, struct serve_request *request)
 {
     const char *id = request->http->path + strlen("/session/");
-    CLEANUP(session_free) struct session session = {0};
+    CLEANUP(actor_free) struct actor actor = {.account = NULL};
     struct err err = ERR_INIT;
 
-    if (!session_check_origin(idp, request) || find(idp, request, &session) < 0)
+    if (!session_check_origin(idp, request) || find_actor(idp, request, &actor) < 0)
         return;
-    record_logout(request, &session);
-    if (strlen(id) != IDP_ID_SIZE - 1 || !session_is_open(idp, id, session.account.name)) {
+    record_actor(request, &actor);
+    if (strlen(id) != IDP_ID_SIZE - 1 || !session_is_open(idp, id, actor.account->name)) {
         reply_problem(request, 404, "you have no such session");
         return;
     }
@@ -179,7 +197,7 @@ void session_revoke(struct idp *idp, struct serve_request *request)
         reply_err(request, &err);
         return;
     }
-    if (strcmp(id, session.id) == 0)
+    if (strcmp(id, actor.session.id) == 0)
         session_drop_cookie(request);
     reply_empty(request, 204);
 }

@@ -494,6 +494,35 @@ def test_an_old_sign_in_is_not_fresh(own_platform):
         idp.remove()
 
 
+def test_a_client_can_demand_more(idp):
+    who, _, app, _ = idp.enrolled()
+    client = name("vault")
+    redirect = "https://vault.example/cb"
+    made = idp.must(201, "POST", CLIENTS, idp.root, json={"apiVersion": "drun.io/v1", "kind": "OidcClient", "metadata": {"name": client},
+                                                          "spec": {"redirectUris": [redirect], "requiredAcr": "urn:drun:mfa"}})
+    secret = made["status"]["clientSecret"]
+    browser = idp.with_code(who, app, trust=True)
+    idp.client(browser, client, "openid", redirect, secret)
+    idp.post(browser, "/session", 204, username=who, password=PASSWORD)
+    query = f"/oauth2/authorize?response_type=code&client_id={client}&redirect_uri={urllib.parse.quote(redirect, '')}&scope=openid&code_challenge={'A' * 43}&code_challenge_method=S256"
+    target = browser.get(idp.url + query, allow_redirects=False).headers["Location"]
+    assert target.startswith(idp.url + "/login?") and "acr=urn%3Adrun%3Amfa" in target
+    silent = browser.get(idp.url + query + "&prompt=none", allow_redirects=False).headers["Location"]
+    assert silent.startswith(redirect) and "error=interaction_required" in silent
+    idp.post(browser, "/session/step-up", 200, acr="urn:drun:mfa")
+    idp.post(browser, "/session/factor", 204, type="totp", code=app.code())
+    idp.client(browser, client, "openid", redirect, secret)
+
+
+def test_the_status_of_a_user_says_which_factors_there_are(idp):
+    who, browser, _, _ = idp.enrolled()
+    def shown():
+        return idp.must(200, "GET", f"{USERS}/{who}", idp.root)["status"].get("mfaMethods")
+    assert shown() == ["totp", "recovery"]
+    assert browser.delete(idp.url + "/session/factors/totp").status_code == 204
+    assert shown() == []
+
+
 def test_the_password_is_the_step_up_of_who_has_no_more(idp):
     who = name("simple")
     idp.add_user(who, idp.root)

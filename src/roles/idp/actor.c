@@ -130,6 +130,7 @@ int actor_added(struct idp *idp, struct serve_request *request, struct actor *ac
 {
     if (!(had & FACTOR_SECOND))
         TRY(begin_second(idp, actor, shown, err));
+    TRY(factors_publish(idp, actor->account->name, actor->factors.have, err));
     if (actor->enrolling) {
         signin_prove(&actor->signin, amr);
         return signin_continue(idp, request, &actor->signin, shown, err);
@@ -148,5 +149,6 @@ int actor_removed(struct idp *idp, struct actor *actor, struct err *err)
         json_object_del(actor->factors.record, "recoverySince");
     }
     TRY(factors_save(idp, &actor->factors, err));
+    TRY(factors_publish(idp, actor->account->name, actor->factors.have, err));
     return device_untrust_all(idp, actor->account->name, err);
 }

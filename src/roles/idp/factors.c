@@ -116,11 +116,29 @@ int factors_save(struct idp *idp, struct factors *factors, struct err *err)
     return record_put(idp, FACTORS, factors->user, factors->record, NULL, err);
 }
 
+int factors_publish(struct idp *idp, const char *user, unsigned have, struct err *err)
+{
+    struct kube_server *kube = serve_kube(idp->serve);
+    CLEANUP_JSON json_t *object = NULL;
+    CLEANUP_JSON json_t *status = json_object();
+
+    if (kube_object_get(kube, &kube_user, "", user, &object, err) < 0) {
+        if (err->code != ERR_NOT_FOUND)
+            return -1;
+        err_clear(err);
+        return 0;
+    }
+    json_object_update(status, json_object_get(object, "status"));
+    json_object_set_new(status, "mfaMethods", factor_names(have));
+    return kube_object_put_status(kube, &kube_user, "", user, status, err);
+}
+
 int factors_drop_all(struct idp *idp, const char *user, struct err *err)
 {
     TRY(record_delete(idp, FACTORS, user, err));
     TRY(passkeys_drop_all(idp, user, err));
-    return device_drop_all(idp, user, err);
+    TRY(device_drop_all(idp, user, err));
+    return factors_publish(idp, user, 0, err);
 }
 
 /* ------------------------------------------------------------------ TOTP */

@@ -48,6 +48,8 @@ void factors_free(struct factors *factors);
 int factors_load(struct idp *idp, const struct account *account, struct factors *out,
                  struct err *err) MUST_USE;
 int factors_save(struct idp *idp, struct factors *factors, struct err *err) MUST_USE;
+/* Shows which there are in the User's status. */
+int factors_publish(struct idp *idp, const char *user, unsigned have, struct err *err) MUST_USE;
 /* All of the user's: the record, passkeys and devices. */
 int factors_drop_all(struct idp *idp, const char *user, struct err *err) MUST_USE;
 

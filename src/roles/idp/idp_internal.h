@@ -288,6 +288,7 @@ struct client {
     bool disabled;
     bool consent;
     bool has_secret;
+    enum auth_level level; /* that its users must have signed in at */
     uint8_t secret[IDENTITY_DIGEST_LEN];
     char *method;
     json_t *redirects, *logouts, *grants, *scopes, *audiences; /* owned; NULL for none */

@@ -17,6 +17,7 @@
 #define AUDIT    IPC_FROM(ROLE_AUDIT)
 #define API      IPC_FROM(ROLE_API)
 #define IDP      IPC_FROM(ROLE_IDP)
+#define SECRETS  IPC_FROM(ROLE_SECRETS)
 #define AGENT    IPC_FROM(ROLE_AGENT)
 #define EXPORTER IPC_FROM(ROLE_EXPORTER)
 
@@ -26,7 +27,10 @@ const struct role_entry role_table[] = {
     {.id = ROLE_API, .main = api_main, .calls = KMS | AUDIT, .http = true},
     {.id = ROLE_IDP, .main = idp_main, .calls = KMS | AUDIT, .calls_late = EXPORTER, .http = true},
     {.id = ROLE_SECRETS, .main = secrets_main, .calls = KMS | AUDIT, .http = true},
-    {.id = ROLE_EXPORTER, .main = exporter_main, .calls = AUDIT},
+    {.id = ROLE_EXPORTER,
+     .main = exporter_main,
+     .calls = AUDIT | API | SECRETS,
+     .calls_late = API | SECRETS},
     {.id = ROLE_AGENT,
      .main = agent_main,
      .calls = KMS | AUDIT | API,

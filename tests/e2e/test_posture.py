@@ -139,4 +139,4 @@ def test_en3_is_degraded_without_locked_memory(own_platform):
 
 def test_the_compartments_are_reported(platform):
     reports = list(pathlib.Path(platform.run_dir).glob("*/lockdown.json"))
-    assert len(reports) == 8
+    assert len(reports) == 9

@@ -81,7 +81,7 @@ def test_a_gateway_worker_sees_it_too(cluster, ns):
     """A model that one may not call looks like one that is not there; the one here has no engine behind it, so that a call
     that may pass ends in an error of the upstream."""
     cluster.create("drun.io/modelservices", ns, {"apiVersion": "drun.io/v1", "kind": "ModelService", "metadata": {"name": "chat"},
-                                                 "spec": {"upstream": {"url": "http://127.0.0.1:9/v1"}}})
+                                                 "spec": {"upstream": {"url": "https://engine.invalid/v1"}}})
     tenant, user = cluster.account(ns, "bob", verbs=("invoke",))
     body = {"model": f"{ns}/chat", "messages": [{"role": "user", "content": "Hello"}]}
     may = lambda: tenant.call("POST", "/v1/chat/completions", json=body).status_code in (404, 401)  # noqa: E731

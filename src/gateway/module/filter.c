@@ -48,7 +48,9 @@ static ngx_int_t on_headers(ngx_http_request_t *r)
     if (gw_header_add(r, "x-request-id", call->request_id) != NGX_OK ||
         gw_limits_put(r, call) != NGX_OK)
         return NGX_ERROR;
-    if (call->stage == GW_DECIDED && r->upstream != NULL && !r->error_page)
+    /* An engine that refuses used nothing. */
+    if (call->stage == GW_DECIDED && r->upstream != NULL && !r->error_page &&
+        r->headers_out.status < NGX_HTTP_BAD_REQUEST)
         start_metering(r, call);
     return next_header(r);
 }

@@ -117,12 +117,11 @@ static curl_socket_t on_socket(void *ctx, curlsocktype purpose UNUSED, struct cu
     return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
-static struct curl_slist *set_limits(struct exchange *exchange)
+static void set_limits(struct exchange *exchange)
 {
     const struct fetch_options *options = exchange->fetch->options;
     const struct curl_api *api = exchange->fetch->api;
     CURL *curl = exchange->fetch->curl;
-    struct curl_slist *connect_to = NULL;
 
     api->easy_setopt(curl, CURLOPT_PROTOCOLS_STR, options->https_only ? "https" : "http,https");
     api->easy_setopt(curl, CURLOPT_SSLVERSION,
@@ -131,12 +130,6 @@ static struct curl_slist *set_limits(struct exchange *exchange)
         api->easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_socket);
         api->easy_setopt(curl, CURLOPT_OPENSOCKETDATA, exchange);
     }
-    if (options->connect_to != NULL) {
-        CLEANUP_FREE char *rule = mem_printf("::%s", options->connect_to);
-        connect_to = api->slist_append(NULL, rule);
-        api->easy_setopt(curl, CURLOPT_CONNECT_TO, connect_to);
-    }
-    return connect_to;
 }
 
 static struct curl_slist *set_request(struct exchange *exchange)
@@ -193,11 +186,10 @@ int fetch_run(struct fetch *fetch, const struct fetch_request *request, struct f
     buf_reset(&answer->body);
     buf_reset(&answer->headers);
     struct curl_slist *headers = set_request(&exchange);
-    struct curl_slist *connect_to = set_limits(&exchange);
+    set_limits(&exchange);
     fetch->api->easy_setopt(fetch->curl, CURLOPT_ERRORBUFFER, text);
     CURLcode code = fetch->api->easy_perform(fetch->curl);
     fetch->api->slist_free_all(headers);
-    fetch->api->slist_free_all(connect_to);
     TRY(buf_check(&answer->body, "the answer", err));
     TRY(buf_check(&answer->headers, "the answer's headers", err));
     if (code == CURLE_WRITE_ERROR && err->code != ERR_NONE)

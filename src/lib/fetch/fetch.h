@@ -28,8 +28,7 @@ struct fetch_options {
     unsigned connect_timeout_ms; /* 0: 10 s */
     unsigned timeout_ms;         /* of the whole exchange; 0: none */
     bool https_only;
-    bool tls_1_2;           /* is good enough; otherwise 1.3 */
-    const char *connect_to; /* "[2001:db8::1]:443" instead of what the URL's host means; or NULL */
+    bool tls_1_2; /* is good enough; otherwise 1.3 */
     /* Sees each address before it is connected to; -1 refuses it. The error of the last refused one
      * comes back when there was no other. NULL: all are good. */
     int (*check)(void *ctx, const struct sockaddr *address, struct err *err);

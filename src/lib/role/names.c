@@ -31,9 +31,8 @@ int role_by_name(const char *name)
     return -1;
 }
 
-/* A Unix socket's path is short and names are long: a folder named by their hash. */
-void role_engine_socket(const char *run_dir, const char *namespace, const char *name,
-                        char out[ROLE_SOCKET_SIZE])
+/* A Unix socket's path is short and names are long: their hash. */
+void role_service_id(const char *namespace, const char *name, char out[ROLE_SERVICE_ID_SIZE])
 {
     const struct span parts[] = {span_str(namespace), span_str("/"), span_str(name)};
     uint8_t hash[CRYPTO_HASH_LEN];
@@ -41,5 +40,23 @@ void role_engine_socket(const char *run_dir, const char *namespace, const char *
 
     crypto_sha256_parts(parts, ARRAY_LEN(parts), hash);
     enc_hex(span_of(hash, sizeof(hash)), hex);
-    snprintf(out, ROLE_SOCKET_SIZE, "%s/agent/%.16s/engine.sock", run_dir, hex);
+    snprintf(out, ROLE_SERVICE_ID_SIZE, "%.16s", hex);
+}
+
+void role_engine_socket(const char *run_dir, const char *namespace, const char *name,
+                        char out[ROLE_SOCKET_SIZE])
+{
+    char id[ROLE_SERVICE_ID_SIZE];
+
+    role_service_id(namespace, name, id);
+    snprintf(out, ROLE_SOCKET_SIZE, "%s/agent/%s/engine.sock", run_dir, id);
+}
+
+void role_upstream_socket(const char *run_dir, const char *namespace, const char *name,
+                          char out[ROLE_SOCKET_SIZE])
+{
+    char id[ROLE_SERVICE_ID_SIZE];
+
+    role_service_id(namespace, name, id);
+    snprintf(out, ROLE_SOCKET_SIZE, "%s/exporter/up/%s.sock", run_dir, id);
 }

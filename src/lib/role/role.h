@@ -67,6 +67,12 @@ struct ipc_client *role_waiting_peer(struct role *role, enum role_id peer);
 enum { ROLE_SOCKET_SIZE = 108 };
 void role_engine_socket(const char *run_dir, const char *namespace, const char *name,
                         char out[ROLE_SOCKET_SIZE]);
+/* The same for an outside engine, whose calls the exporter passes on. */
+void role_upstream_socket(const char *run_dir, const char *namespace, const char *name,
+                          char out[ROLE_SOCKET_SIZE]);
+/* What both call it by: 16 hex digits. */
+enum { ROLE_SERVICE_ID_SIZE = 17 };
+void role_service_id(const char *namespace, const char *name, char out[ROLE_SERVICE_ID_SIZE]);
 /* A descriptor that was passed by name ("listen:http"); the caller owns it from now on. -1: none.
  */
 int role_take_fd(struct role *role, const char *name) MUST_USE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the agent asks of api (docs/PROTOCOL.agent).
+ * What the agent asks of api, and the exporter about services of outside engines
+ * (docs/PROTOCOL.agent).
  *
  * next: u64 epoch, u64 place, both 0 at first. The answer comes when there is an object that
  * changed behind this place: u64 epoch, u64 place, and JSON {"kind", "namespace", "name",

@@ -3,10 +3,10 @@
 #ifndef DRUN_AGENT_INTERNAL_H
 #define DRUN_AGENT_INTERNAL_H
 
-#include "agent/report.h"
 #include "audit/audit.h"
 #include "codec/json.h"
 #include "oci/runtime.h"
+#include "report/report.h"
 #include "role/role.h"
 #include "role/settings.h"
 

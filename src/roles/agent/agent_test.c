@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/model_file.h"
 #include "agent/quantity.h"
-#include "agent/report.h"
+#include "report/report.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -219,6 +219,11 @@ static int launch(struct service *service, struct err *err)
 
 /* ------------------------------------------------------------------ steps */
 
+bool service_is_outside(const struct service *service)
+{
+    return json_object_get(service->spec, "upstream") != NULL;
+}
+
 static bool wants_engine(const struct service *service)
 {
     const json_t *replicas = json_object_get(service->spec, "replicas");
@@ -255,9 +260,7 @@ static void step_idle(struct service *service)
 
     if (!wants_engine(service)) {
         release_model(service);
-        if (json_object_get(service->spec, "upstream") != NULL)
-            tell(service, "Ready", 0, "Upstream", "calls are passed on");
-        else
+        if (!service_is_outside(service))
             tell(service, "Stopped", 0, "Stopped", "no replica is wanted");
         return;
     }

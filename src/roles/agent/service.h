@@ -55,6 +55,8 @@ struct service *service_new(struct services *services, const char *namespace, co
                             unsigned slot) MUST_USE;
 /* Ends its sandbox now. */
 void service_free(struct service *service);
+/* Its engine is outside the platform, and the exporter answers for it. */
+bool service_is_outside(const struct service *service);
 /* May free it, when it was deleted. */
 void service_step(struct service *service);
 void service_forget_failures(struct service *service);

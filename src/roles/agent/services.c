@@ -134,7 +134,7 @@ static void on_tick(void *ctx)
     struct service *service;
 
     LIST_FOREACH (service, &services->list, entry)
-        if (service->spec != NULL && service->report.told == NULL)
+        if (service->spec != NULL && service->report.told == NULL && !service_is_outside(service))
             services->dirty = true;
     oci_bury_orphans(is_engine, services);
 }

@@ -2,7 +2,7 @@
 /*
  * Who runs me: the supervisor. What I hold: my collections and their data keys; no credential. Who
  * may speak to me: clients over HTTP on my socket, behind the gateway, with their own credentials;
- * the agent by messages.
+ * the agent and the exporter by messages.
  */
 #include "api/api.h"
 
@@ -33,6 +33,7 @@ static void on_changed(void *ctx, const struct kube_change *change)
 
     policy_touch(api->policy, change->kind, change->namespace, change->name);
     orders_touch(api->orders, change->kind, change->namespace, change->name);
+    orders_touch(api->outside_orders, change->kind, change->namespace, change->name);
 }
 
 static void after_flush(void *ctx)
@@ -41,6 +42,7 @@ static void after_flush(void *ctx)
 
     policy_follow(api->policy);
     orders_follow(api->orders);
+    orders_follow(api->outside_orders);
 }
 
 static void after_discard(void *ctx)
@@ -48,12 +50,14 @@ static void after_discard(void *ctx)
     struct api *api = ctx;
 
     orders_follow(api->orders);
+    orders_follow(api->outside_orders);
 }
 
 static void release(struct api *api)
 {
     serve_free(api->serve);
     orders_free(api->orders);
+    orders_free(api->outside_orders);
     policy_free(api->policy);
     kube_store_free(api->objects);
     store_close(api->store);
@@ -76,11 +80,13 @@ static int start(struct api *api, struct err *err)
     config.store = api->store;
     config.storage = kube_store_storage(api->objects);
     TRY(policy_new(api, &api->policy, err));
-    api->orders = orders_new(api);
+    api->orders = orders_new(api, ROLE_AGENT);
+    api->outside_orders = orders_new(api, ROLE_EXPORTER);
     TRY(serve_new(&config, &api->serve, err));
     TRY(defaults_make(api, err));
     TRY(policy_load(api->policy, err));
-    return orders_load(api->orders, err);
+    TRY(orders_load(api->orders, err));
+    return orders_load(api->outside_orders, err);
 }
 
 int api_main(struct role *role, struct err *err)

@@ -14,7 +14,8 @@ struct api {
     struct kube_store *objects;
     struct serve *serve;
     struct policy *policy;
-    struct orders *orders;
+    struct orders *orders;         /* the agent's */
+    struct orders *outside_orders; /* the exporter's */
 };
 
 /* ------------------------------------------------------------------ policy.c: the policy snapshot
@@ -33,18 +34,18 @@ void policy_touch(struct policy *policy, const struct kube_kind *kind, const cha
 void policy_follow(struct policy *policy);
 struct rbac_model *policy_rbac(struct policy *policy);
 
-/* ------------------------------------------------------------------ orders.c: what the agent is to
- * do */
+/* ------------------------------------------------------------------ orders.c: what agent and
+ * exporter are to do */
 
 struct orders;
 extern const struct ipc_table api_table;
 
-struct orders *orders_new(struct api *api) MUST_USE;
+struct orders *orders_new(struct api *api, enum role_id follower) MUST_USE;
 void orders_free(struct orders *orders);
 int orders_load(struct orders *orders, struct err *err) MUST_USE;
 void orders_touch(struct orders *orders, const struct kube_kind *kind, const char *namespace,
                   const char *name);
-/* The batch is durable: answers an agent that waits. */
+/* The batch is durable: answers a follower that waits. */
 void orders_follow(struct orders *orders);
 
 /* ------------------------------------------------------------------ admit.c, defaults.c */

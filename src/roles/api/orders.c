@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the agent is to do. The agent asks "what next?" with the place up to which it knows, and the
- * answer is the next object that changed since, at once or when there is one. It starts at 0 and so
- * gets everything; another epoch (api was restarted) makes it start anew. docs/PROTOCOL.agent.
+ * What the agent is to do, and the exporter with the services of outside engines. Each asks "what
+ * next?" with the place up to which it knows, and the answer is the next object that changed since,
+ * at once or when there is one. It starts at 0 and so gets everything; another epoch (api was
+ * restarted) makes it start anew. docs/PROTOCOL.agent.
  */
 #include "wire/orders.h"
 
@@ -26,25 +27,32 @@ struct order {
 
 struct orders {
     struct api *api;
+    enum role_id follower;
     uint64_t epoch;
     uint64_t last_place;
     TAILQ_HEAD(, order) queue; /* by place; each object once */
-    bool waiting;
+    bool waiting;              /* the follower */
     struct ipc_ticket ticket;
-    uint64_t wants; /* the place behind which the waiting agent wants to know */
+    uint64_t wants; /* the place behind which it wants to know */
 };
 
-static bool concerns(const struct kube_kind *kind)
+static bool concerns(const struct orders *orders, const struct kube_kind *kind)
 {
-    return kind == &kube_model || kind == &kube_model_service;
+    return kind == &kube_model_service || (kind == &kube_model && orders->follower == ROLE_AGENT);
 }
 
-struct orders *orders_new(struct api *api)
+static bool is_outside(const json_t *object)
+{
+    return json_object_get(json_object_get(object, "spec"), "upstream") != NULL;
+}
+
+struct orders *orders_new(struct api *api, enum role_id follower)
 {
     struct orders *orders = mem_new(sizeof(*orders));
     struct err err = ERR_INIT;
 
     orders->api = api;
+    orders->follower = follower;
     TAILQ_INIT(&orders->queue);
     INVARIANT(crypto_random(&orders->epoch, sizeof(orders->epoch), &err) == 0);
     return orders;
@@ -72,7 +80,7 @@ void orders_touch(struct orders *orders, const struct kube_kind *kind, const cha
 {
     struct order *order;
 
-    if (!concerns(kind))
+    if (!concerns(orders, kind))
         return;
     TAILQ_FOREACH (order, &orders->queue, entry) {
         if (order->kind != kind || strcmp(order->namespace, namespace) != 0 ||
@@ -122,6 +130,11 @@ static int put_order(struct orders *orders, struct order *order, struct buf *out
         err_clear(err);
         object = json_null();
     }
+    /* To the exporter a service with an engine here is one that is not there. */
+    if (orders->follower == ROLE_EXPORTER && !is_outside(object)) {
+        json_decref(object);
+        object = json_null();
+    }
     order->gone = json_is_null(object);
     message = json_pack("{s:s, s:s, s:s, s:O}", "kind", order->kind->kind, "namespace",
                         order->namespace, "name", order->name, "object", object);
@@ -164,8 +177,8 @@ static int tell_next(struct orders *orders, uint64_t place, struct buf *out)
         buf_reset(out);
         if (put_order(orders, order, out, &err) == 0)
             return 1;
-        err_wrap(&err, "the agent is not told of %s %s/%s", order->kind->singular, order->namespace,
-                 order->name);
+        err_wrap(&err, "%s is not told of %s %s/%s", role_name(orders->follower),
+                 order->kind->singular, order->namespace, order->name);
         log_error("api.orders", &err);
     }
     buf_reset(out);
@@ -175,12 +188,12 @@ static int tell_next(struct orders *orders, uint64_t place, struct buf *out)
 static int handle_next(void *ctx, struct ipc_request *request, struct buf *reply, struct err *err)
 {
     struct api *api = ctx;
-    struct orders *orders = api->orders;
+    struct orders *orders = request->peer == ROLE_AGENT ? api->orders : api->outside_orders;
     struct cursor cursor = cursor_of(request->body);
     uint64_t epoch = cursor_u64(&cursor);
     uint64_t place = cursor_u64(&cursor);
 
-    TRY(cursor_done(&cursor, "the agent's question", err));
+    TRY(cursor_done(&cursor, "the question for the next order", err));
     orders->wants = epoch == orders->epoch ? place : 0;
     forget_gone(orders, orders->wants);
     /* What is not durable yet may still be taken back: the agent hears of it after the batch. */
@@ -201,22 +214,39 @@ void orders_follow(struct orders *orders)
     ipc_reply(&orders->ticket, buf_span(&reply));
 }
 
-/* The agent says how an object is; durable with the batch. */
+/* Each follower has a say over its own services alone. */
+static int check_owner(struct api *api, unsigned peer, const struct kube_kind *kind,
+                       const char *namespace, const char *name, struct err *err)
+{
+    CLEANUP_JSON json_t *object = NULL;
+
+    if (kind == NULL || (kind == &kube_model && peer != ROLE_AGENT))
+        return err_set(err, ERR_DENIED, "%s has no say over this kind",
+                       role_name((enum role_id)peer));
+    if (kind == &kube_model)
+        return 0;
+    TRY(kube_object_get(serve_kube(api->serve), kind, namespace, name, &object, err));
+    if (is_outside(object) == (peer == ROLE_EXPORTER))
+        return 0;
+    return err_set(err, ERR_NOT_FOUND, "%s/%s is not a service of %s", namespace, name,
+                   role_name((enum role_id)peer));
+}
+
+/* A follower says how an object is; durable with the batch. */
 static int handle_status(void *ctx, struct ipc_request *request, struct buf *reply UNUSED,
                          struct err *err)
 {
     CLEANUP_JSON json_t *message = NULL;
     struct api *api = ctx;
 
-    TRY(codec_json_parse(request->body, "the agent's status", &message, err));
+    TRY(codec_json_parse(request->body, "a status", &message, err));
     const char *kind_name = codec_json_text(message, "kind", "");
     const char *namespace = codec_json_text(message, "namespace", "");
     const char *name = codec_json_text(message, "name", "");
     const struct kube_kind *kind = strcmp(kind_name, "Model") == 0          ? &kube_model
                                    : strcmp(kind_name, "ModelService") == 0 ? &kube_model_service
                                                                             : NULL;
-    if (kind == NULL)
-        return err_set(err, ERR_DENIED, "the agent has no say over the kind \"%s\"", kind_name);
+    TRY(check_owner(api, request->peer, kind, namespace, name, err));
     TRY(kube_object_put_status(serve_kube(api->serve), kind, namespace, name,
                                json_object_get(message, "status"), err));
     policy_touch(api->policy, kind, namespace, name);
@@ -224,8 +254,9 @@ static int handle_status(void *ctx, struct ipc_request *request, struct buf *rep
 }
 
 static const struct ipc_message messages[] = {
-    {API_NEXT, "next", IPC_FROM(ROLE_AGENT), 16, 0, handle_next},
-    {API_STATUS, "status", IPC_FROM(ROLE_AGENT), IPC_BODY_MAX, 0, handle_status},
+    {API_NEXT, "next", IPC_FROM(ROLE_AGENT) | IPC_FROM(ROLE_EXPORTER), 16, 0, handle_next},
+    {API_STATUS, "status", IPC_FROM(ROLE_AGENT) | IPC_FROM(ROLE_EXPORTER), IPC_BODY_MAX, 0,
+     handle_status},
     {0},
 };
 

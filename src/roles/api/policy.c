@@ -125,7 +125,9 @@ static int add_route(void *ctx, const json_t *object, struct err *err)
     struct policy_route_in in = {
         .namespace = codec_json_text(metadata, "namespace", ""),
         .name = codec_json_text(metadata, "name", ""),
-        .engine_model = codec_json_text(upstream, "model", ""),
+        .engine_model = upstream == NULL ? ""
+                                         : codec_json_text(upstream, "model",
+                                                           codec_json_text(metadata, "name", "")),
         .socket = socket,
         .upstream = codec_json_text(upstream, "url", ""),
         .ready = is_ready(json_object_get(object, "status")),
@@ -138,9 +140,8 @@ static int add_route(void *ctx, const json_t *object, struct err *err)
     if (clock_parse(span_str(codec_json_text(metadata, "creationTimestamp", "")), &created,
                     &ignored) == 0)
         in.created_at = created;
-    if (upstream == NULL)
-        role_engine_socket(role_run_dir(compiling->policy->api->role), in.namespace, in.name,
-                           socket);
+    (upstream == NULL ? role_engine_socket : role_upstream_socket)(
+        role_run_dir(compiling->policy->api->role), in.namespace, in.name, socket);
     return policy_builder_add_route(compiling->builder, &in, err);
 }
 

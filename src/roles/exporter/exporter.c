@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who runs me: the supervisor. What I hold: an outbound network. Who may speak to me: the roles of
- * my message table, each for what an administrator's objects name.
+ * Who runs me: the supervisor. What I hold: an outbound network, and the keys of outside engines.
+ * Who may speak to me: the roles of my message table, each for what an administrator's objects
+ * name; the gateway speaks to nginx, my child, on a Unix socket for each outside engine.
  */
 #include "exporter/exporter.h"
 
 #include "audit/audit.h"
 #include "exporter/exporter_internal.h"
+#include "exporter/upstream.h"
 #include "log/log.h"
 #include "role/settings.h"
 
@@ -63,13 +65,33 @@ static int read_networks(struct exporter *exporter, struct err *err)
     return 0;
 }
 
+static void on_peer(void *ctx, enum role_id peer)
+{
+    struct exporter *exporter = ctx;
+
+    if (exporter->upstreams != NULL)
+        upstreams_on_peer(exporter->upstreams, peer);
+}
+
+static void on_stop(void *ctx)
+{
+    struct exporter *exporter = ctx;
+
+    upstreams_stop(exporter->upstreams);
+}
+
 static int start(struct exporter *exporter, struct err *err)
 {
     /* An arena a thread would cost more than it gains. */
     (void)mallopt(M_ARENA_MAX, 2);
+    /* A name server that is silent holds a thread no longer than this. */
+    (void)setenv("RES_OPTIONS", "timeout:2 attempts:2", 1);
     TRY(read_networks(exporter, err));
     TRY(role_lock_down(exporter->role, &promises, err));
     TRY(pool_new(exporter->loop, &exporter->pool, err));
+    role_on_peer(exporter->role, on_peer, exporter);
+    role_on_stop(exporter->role, on_stop, exporter);
+    TRY(upstreams_start(exporter, err));
     return role_serve(exporter->role, &exporter_table, exporter, err);
 }
 
@@ -83,5 +105,6 @@ int exporter_main(struct role *role, struct err *err)
         result = role_run(role, err);
     if (!pool_free(exporter.pool))
         _exit(result < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
+    upstreams_free(exporter.upstreams);
     return result;
 }

@@ -17,7 +17,8 @@ static json_t *chat(const char *model, bool stream)
                      "max_tokens", 4, "messages", "role", "user", "content", "Say yes.");
 }
 
-/* The first ready model service, "ns/name", for the caller to free; NULL when there is none. */
+/* The first ready model service with an engine here, "ns/name", for the caller to free; NULL when
+ * there is none. An outside engine is not called: each call of it may cost something. */
 static char *ready_service(struct proof *proof)
 {
     CLEANUP_JSON json_t *list = NULL;
@@ -34,7 +35,8 @@ static char *ready_service(struct proof *proof)
     json_array_foreach (json_object_get(list, "items"), i, item) {
         const json_t *metadata = json_object_get(item, "metadata");
         const char *phase = json_string_value(codec_json_at(item, "status", "phase", NULL));
-        if (phase != NULL && strcmp(phase, "Ready") == 0)
+        bool here = codec_json_at(item, "spec", "engine", NULL) != NULL;
+        if (here && phase != NULL && strcmp(phase, "Ready") == 0)
             return mem_printf("%s/%s", codec_json_text(metadata, "namespace", ""),
                               codec_json_text(metadata, "name", ""));
     }

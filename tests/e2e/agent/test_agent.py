@@ -127,10 +127,13 @@ def test_a_deleted_model_leaves_no_sealed_file(world):
 # ---------------------------------------------------------------------- services without an engine
 
 
-def test_an_upstream_is_ready_without_a_sandbox(world):
-    world.put("ModelService", "upstream", {"upstream": {"url": "https://api.example.com/v1"}})
-    assert world.wait_for("ModelService", "upstream", "Upstream")["phase"] == "Ready"
-    world.delete("ModelService", "upstream")
+def test_of_an_outside_engine_the_agent_says_nothing(world):
+    world.put("ModelService", "outside", {"upstream": {"url": "https://api.example.com/v1"}})
+    world.service("behind-it", "none-yet", ["sleep", "1000"])
+    world.wait_for("ModelService", "behind-it", "ModelMissing")
+    assert not world.status("ModelService", "outside")
+    for name in ("outside", "behind-it"):
+        world.delete("ModelService", name)
 
 
 def test_a_service_waits_for_its_model(world):

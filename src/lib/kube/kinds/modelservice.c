@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/num.h"
 #include "kube/kinds/kinds.h"
+
+#include <strings.h>
 
 static const struct kube_field env_fields[] = {
     {"name", KUBE_STRING, "Name of the variable.", .flags = KUBE_REQUIRED | KUBE_NOT_EMPTY},
@@ -44,11 +47,38 @@ static const struct kube_shape key_ref_shape = {
     key_ref_fields,
 };
 
+static const struct kube_field header_fields[] = {
+    {"name", KUBE_STRING, "Name of the header.", .flags = KUBE_REQUIRED | KUBE_NOT_EMPTY,
+     .max = 128},
+    {"value", KUBE_STRING, "Its value; nothing secret, which belongs into a Secret.", .max = 2048},
+    {0},
+};
+
+static const struct kube_shape header_shape = {
+    "io.drun.v1.HttpHeader",
+    "A header that goes along with each call.",
+    header_fields,
+};
+
 static const struct kube_field upstream_fields[] = {
-    {"url", KUBE_STRING, "The base of its OpenAI API, such as https://api.example.com/v1.",
+    {"url", KUBE_STRING,
+     "The base of its OpenAI API, such as https://api.example.com/v1; a query is sent along.",
      .flags = KUBE_REQUIRED | KUBE_NOT_EMPTY, .format = KUBE_URL},
-    {"apiKeySecretRef", KUBE_OBJECT, "The credential for it.", .shape = &key_ref_shape},
-    {"model", KUBE_STRING, "What the model is called there.", .max = 256},
+    {"apiKeySecretRef", KUBE_OBJECT,
+     "The credential for it: a Secret of the type drun.io/upstream-key.", .shape = &key_ref_shape},
+    {"apiKeyHeader", KUBE_STRING,
+     "The header that carries the key as it is, such as api-key; by default Authorization, behind "
+     "\"Bearer\".",
+     .max = 128},
+    {"model", KUBE_STRING, "What the model is called there; by default this service's name.",
+     .max = 256},
+    {"headers", KUBE_LIST, "More headers.", .shape = &header_shape, .item = KUBE_OBJECT,
+     .list = KUBE_KEYED, .merge_key = "name", .max = 16},
+    {"caBundle", KUBE_STRING,
+     "PEM certificates of the authorities that alone are trusted for it; by default the system's.",
+     .max = 32768},
+    {"timeoutSeconds", KUBE_INT32, "How long it may be silent before a call fails.",
+     .fallback = "300", .min = 1, .max = 3600},
     {0},
 };
 
@@ -170,6 +200,79 @@ static const struct kube_column columns[] = {
     {0},
 };
 
+static bool is_token(const char *text)
+{
+    static const char token[] = "!#$%&'*+-.^_`|~0123456789"
+                                "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+
+    return text[0] != '\0' && text[strspn(text, token)] == '\0';
+}
+
+static bool is_printable(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text < ' ' || *text > '~')
+            return false;
+    return true;
+}
+
+/* Those that say what the request is and how long, and whose it is. */
+static bool is_reserved(const char *name)
+{
+    static const char *const all[] = {
+        "host",   "connection",      "content-length", "transfer-encoding",
+        "te",     "trailer",         "upgrade",        "content-type",
+        "expect", "accept-encoding", "authorization",  "proxy-authorization"};
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        if (strcasecmp(name, all[i]) == 0)
+            return true;
+    return false;
+}
+
+static void validate_headers(const json_t *upstream, struct kube_causes *causes)
+{
+    const char *key = json_string_value(json_object_get(upstream, "apiKeyHeader"));
+    const json_t *header;
+    size_t i;
+
+    if (key != NULL &&
+        (!is_token(key) || (is_reserved(key) && strcasecmp(key, "authorization") != 0)))
+        kube_cause(causes, "FieldValueInvalid", "spec.upstream.apiKeyHeader",
+                   "Invalid value: must be the name of a header that may carry a key");
+    json_array_foreach (json_object_get(upstream, "headers"), i, header) {
+        const char *name = json_string_value(json_object_get(header, "name"));
+        const char *value = json_string_value(json_object_get(header, "value"));
+        if (name != NULL && (!is_token(name) || is_reserved(name)))
+            kube_cause(causes, "FieldValueInvalid", "spec.upstream.headers",
+                       "Invalid value: \"%.64s\" is no name of a header that may be set", name);
+        if (value != NULL && !is_printable(value))
+            kube_cause(causes, "FieldValueInvalid", "spec.upstream.headers",
+                       "Invalid value: that of %.64s must be printable ASCII", name);
+    }
+}
+
+static void validate_upstream(const json_t *upstream, struct kube_causes *causes)
+{
+    const char *url = json_string_value(json_object_get(upstream, "url"));
+    const char *model = json_string_value(json_object_get(upstream, "model"));
+    const char *bundle = json_string_value(json_object_get(upstream, "caBundle"));
+    size_t digits = url == NULL ? 0 : strspn(url + NUM_MIN(strlen(url), 8U), "0123456789.");
+
+    if (url != NULL && (strncmp(url, "https://", 8) != 0 || url[8] == '[' ||
+                        (digits > 0 && strchr("/:?", url[8 + digits]) != NULL)))
+        kube_cause(causes, "FieldValueInvalid", "spec.upstream.url",
+                   "Invalid value: must begin with https:// and name the host, not its address: "
+                   "the name is what its certificate is for");
+    if (model != NULL && (!is_printable(model) || strpbrk(model, "\"\\") != NULL))
+        kube_cause(causes, "FieldValueInvalid", "spec.upstream.model",
+                   "Invalid value: must be printable ASCII without quotes and backslashes");
+    if (bundle != NULL && strstr(bundle, "-----BEGIN CERTIFICATE-----") == NULL)
+        kube_cause(causes, "FieldValueInvalid", "spec.upstream.caBundle",
+                   "Invalid value: must be certificates in PEM");
+    validate_headers(upstream, causes);
+}
+
 static void validate(const json_t *object, const json_t *old UNUSED, struct kube_causes *causes)
 {
     const json_t *spec = json_object_get(object, "spec");
@@ -181,6 +284,8 @@ static void validate(const json_t *object, const json_t *old UNUSED, struct kube
     if (engine == upstream)
         kube_cause(causes, "FieldValueInvalid", "spec",
                    "Invalid value: exactly one of engine and upstream must be given");
+    if (upstream)
+        validate_upstream(json_object_get(spec, "upstream"), causes);
     if (engine && json_object_get(spec, "modelRef") == NULL)
         kube_cause(causes, "FieldValueRequired", "spec.modelRef",
                    "Required value: an engine needs a model");

@@ -3,8 +3,8 @@
  * An object's status while it is made: conditions as in Kubernetes, whose lastTransitionTime stays
  * while the status stays, and the memory of what api was last told.
  */
-#ifndef DRUN_AGENT_REPORT_H
-#define DRUN_AGENT_REPORT_H
+#ifndef DRUN_REPORT_REPORT_H
+#define DRUN_REPORT_REPORT_H
 
 #include "codec/json.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/report.h"
+#include "report/report.h"
 
 #include "base/clock.h"
 

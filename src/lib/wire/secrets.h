@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the exporter asks of secrets: the keys of outside engines, and only those. A Secret is one
+ * when its type is SECRETS_KEY_TYPE; every other one is ERR_DENIED, whoever refers to it. Texts are
+ * blocks without NUL.
+ */
+#ifndef DRUN_WIRE_SECRETS_H
+#define DRUN_WIRE_SECRETS_H
+
+#define SECRETS_KEY_TYPE "drun.io/upstream-key"
+
+enum { SECRETS_KEY_MAX = 4096 };
+
+enum secrets_message {
+    /* Body: text namespace, text name, text key in its data. Answer: the value, without a newline
+     * at its end: 1 to SECRETS_KEY_MAX printable ASCII characters. Durable in the audit log before
+     * it is answered. */
+    SECRETS_UPSTREAM_KEY = 1,
+    /* Body: u64 epoch, u64 place, both 0 at first. Answered, late, when such a Secret changed
+     * behind this place: u64 epoch, u64 place, text namespace, text name; empty ones when more
+     * changed than is remembered: anything may have. */
+    SECRETS_CHANGED = 2,
+};
+
+#endif

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which outside engines there are, as api tells; and which of their Secrets changed. */
+#include "base/mem.h"
+#include "exporter/asker.h"
+#include "exporter/keeper.h"
+#include "exporter/upstream.h"
+#include "wire/orders.h"
+#include "wire/secrets.h"
+
+#include <stdlib.h>
+
+enum { SETTLE_MS = 1000 };
+
+static struct upstream *find(const struct upstreams *upstreams, const char *namespace,
+                             const char *name)
+{
+    struct upstream *upstream;
+
+    LIST_FOREACH (upstream, &upstreams->list, entry)
+        if (strcmp(upstream->namespace, namespace) == 0 && strcmp(upstream->name, name) == 0)
+            return upstream;
+    return NULL;
+}
+
+static void forget(struct upstreams *upstreams, struct upstream *upstream)
+{
+    upstream_free(upstream);
+    keeper_touch(upstreams->keeper);
+}
+
+/* ------------------------------------------------------------------ orders */
+
+static void put_order_question(void *ctx, struct buf *question)
+{
+    const struct upstreams *upstreams = ctx;
+
+    buf_put_u64(question, upstreams->order_epoch);
+    buf_put_u64(question, upstreams->order_place);
+}
+
+/* A new epoch tells everything again; what it does not tell is gone. */
+static void begin_epoch(struct upstreams *upstreams, uint64_t epoch)
+{
+    struct upstream *upstream;
+
+    upstreams->order_epoch = epoch;
+    LIST_FOREACH (upstream, &upstreams->list, entry)
+        upstream->seen = false;
+    loop_rearm(upstreams->settle, SETTLE_MS, SETTLE_MS);
+}
+
+static void take_object(struct upstreams *upstreams, const json_t *order)
+{
+    const char *namespace = codec_json_text(order, "namespace", "");
+    const char *name = codec_json_text(order, "name", "");
+    const json_t *object = json_object_get(order, "object");
+    struct upstream *upstream = find(upstreams, namespace, name);
+
+    if (!json_is_object(object)) {
+        if (upstream != NULL)
+            forget(upstreams, upstream);
+        return;
+    }
+    if (upstream == NULL)
+        upstream = upstream_new(upstreams, namespace, name);
+    upstream->seen = true;
+    upstream_put(upstream, object);
+}
+
+static int take_order(void *ctx, struct span answer, struct err *err)
+{
+    CLEANUP_JSON json_t *order = NULL;
+    struct upstreams *upstreams = ctx;
+    struct cursor cursor = cursor_of(answer);
+    uint64_t epoch = cursor_u64(&cursor);
+    uint64_t place = cursor_u64(&cursor);
+    struct span text = cursor_bytes(&cursor, cursor.left);
+
+    TRY(cursor_done(&cursor, "an order", err));
+    TRY(codec_json_parse(text, "an order", &order, err));
+    if (epoch != upstreams->order_epoch)
+        begin_epoch(upstreams, epoch);
+    upstreams->order_place = place;
+    take_object(upstreams, order);
+    return 0;
+}
+
+/* api answers at once as long as it has something. */
+static void on_settle(void *ctx)
+{
+    struct upstreams *upstreams = ctx;
+    struct upstream *upstream, *next;
+
+    if (!asker_waits(upstreams->orders))
+        return;
+    loop_rearm(upstreams->settle, 1ULL << 40, 0);
+    for (upstream = LIST_FIRST(&upstreams->list); upstream != NULL; upstream = next) {
+        next = LIST_NEXT(upstream, entry);
+        if (!upstream->seen)
+            forget(upstreams, upstream);
+        else
+            upstream_tell(upstream); /* the new api may not know */
+    }
+}
+
+/* ------------------------------------------------------------------ Secrets */
+
+static void put_change_question(void *ctx, struct buf *question)
+{
+    const struct upstreams *upstreams = ctx;
+
+    buf_put_u64(question, upstreams->change_epoch);
+    buf_put_u64(question, upstreams->change_place);
+}
+
+static bool refers_to(const struct upstream *upstream, const char *namespace, const char *name)
+{
+    const json_t *ref = codec_json_at(upstream->spec, "upstream", "apiKeySecretRef", NULL);
+
+    return ref != NULL &&
+           (namespace[0] == '\0' || (strcmp(upstream->namespace, namespace) == 0 &&
+                                     strcmp(codec_json_text(ref, "name", ""), name) == 0));
+}
+
+/* What is told for the first time is no change: the keys were asked for when their services came.
+ */
+static int take_change(void *ctx, struct span answer, struct err *err)
+{
+    struct upstreams *upstreams = ctx;
+    struct cursor cursor = cursor_of(answer);
+    bool first = upstreams->change_epoch == 0;
+    struct upstream *upstream;
+    char namespace[256], name[256];
+
+    upstreams->change_epoch = cursor_u64(&cursor);
+    upstreams->change_place = cursor_u64(&cursor);
+    cursor_text(&cursor, namespace, sizeof(namespace));
+    cursor_text(&cursor, name, sizeof(name));
+    TRY(cursor_done(&cursor, "a change of a Secret", err));
+    LIST_FOREACH (upstream, &upstreams->list, entry)
+        if (!first && refers_to(upstream, namespace, name))
+            upstream_renew_key(upstream);
+    return 0;
+}
+
+/* ------------------------------------------------------------------ life */
+
+void upstreams_on_peer(struct upstreams *upstreams, enum role_id peer)
+{
+    if (peer == ROLE_API)
+        asker_anew(upstreams->orders);
+    if (peer == ROLE_SECRETS)
+        asker_anew(upstreams->changes);
+}
+
+int upstreams_start(struct exporter *exporter, struct err *err)
+{
+    struct upstreams *upstreams = mem_new(sizeof(*upstreams));
+    const struct asker_config orders = {.loop = exporter->loop,
+                                        .client = role_waiting_peer(exporter->role, ROLE_API),
+                                        .type = API_NEXT,
+                                        .put = put_order_question,
+                                        .take = take_order,
+                                        .ctx = upstreams};
+    const struct asker_config changes = {.loop = exporter->loop,
+                                         .client = role_waiting_peer(exporter->role, ROLE_SECRETS),
+                                         .type = SECRETS_CHANGED,
+                                         .put = put_change_question,
+                                         .take = take_change,
+                                         .ctx = upstreams};
+
+    exporter->upstreams = upstreams;
+    upstreams->exporter = exporter;
+    LIST_INIT(&upstreams->list);
+    TRY(keeper_new(upstreams, &upstreams->keeper, err));
+    TRY(loop_add_timer(exporter->loop, 1ULL << 40, 0, on_settle, upstreams, &upstreams->settle,
+                       err));
+    TRY(asker_new(&changes, &upstreams->changes, err));
+    return asker_new(&orders, &upstreams->orders, err);
+}
+
+void upstreams_stop(struct upstreams *upstreams)
+{
+    if (upstreams != NULL)
+        keeper_stop(upstreams->keeper);
+}
+
+void upstreams_free(struct upstreams *upstreams)
+{
+    if (upstreams == NULL)
+        return;
+    while (!LIST_EMPTY(&upstreams->list))
+        upstream_free(LIST_FIRST(&upstreams->list));
+    asker_free(upstreams->orders);
+    asker_free(upstreams->changes);
+    keeper_free(upstreams->keeper);
+    free(upstreams);
+}

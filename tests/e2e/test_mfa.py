@@ -530,6 +530,8 @@ def test_the_password_is_the_step_up_of_who_has_no_more(idp):
     before = idp.whoami(browser)["signedInAt"]
     assert idp.post(browser, "/session/step-up", 200)["factors"] == ["password"]
     idp.post(browser, "/session/factor", 401, type="password", password="not that one, no no")
+    assert "second factor" in idp.post(browser, "/session/step-up", 409, acr="urn:drun:mfa")["detail"]
+    assert "passkey" in idp.post(browser, "/session/step-up", 409, acr="phr")["detail"]
     time.sleep(1.1)  # signedInAt has whole seconds
     idp.post(browser, "/session/factor", 204, type="password", password=PASSWORD)
     assert idp.whoami(browser)["signedInAt"] > before

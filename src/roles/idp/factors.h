@@ -156,9 +156,9 @@ int passkeys_get_options(struct idp *idp, const struct account *account, const c
 int passkey_register(struct idp *idp, const struct account *account, const char *challenge,
                      const char *name, const json_t *credential, json_t **shown,
                      struct err *err) MUST_USE;
-/* ERR_DENIED, or whose it is and how it was used: `amr` gets the words. `user` NULL: anybody's,
+/* ERR_DENIED, or whose it is and how it was used: `amr` gets the words. `account` NULL: anybody's,
  * which needs the person to be verified. */
-int passkey_assert(struct idp *idp, const char *user, const char *challenge,
+int passkey_assert(struct idp *idp, const struct account *account, const char *challenge,
                    const json_t *credential, struct passkey *out, char amr[AMR_SIZE],
                    struct err *err) MUST_USE;
 int passkey_rename(struct idp *idp, const struct account *account, const char *id, const char *name,

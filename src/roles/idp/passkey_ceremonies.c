@@ -131,8 +131,8 @@ static int unknown(struct err *err)
     return err_set(err, ERR_DENIED, "this passkey is not known here");
 }
 
-static int find(struct idp *idp, const char *user, const json_t *credential, struct passkey *out,
-                struct err *err)
+static int find(struct idp *idp, const struct account *account, const json_t *credential,
+                struct passkey *out, struct err *err)
 {
     const char *given = codec_json_text(credential, "id", "");
 
@@ -141,7 +141,7 @@ static int find(struct idp *idp, const char *user, const json_t *credential, str
     idp_id_of(given, out->id);
     if (record_get(idp, PASSKEYS, out->id, &out->record, err) < 0)
         return err->code == ERR_NOT_FOUND ? unknown(err) : -1;
-    if (user != NULL && strcmp(codec_json_text(out->record, "user", ""), user) != 0)
+    if (account != NULL && strcmp(codec_json_text(out->record, "uid", ""), account->uid) != 0)
         return unknown(err);
     return 0;
 }
@@ -199,7 +199,7 @@ static int check_history(const json_t *record, const struct webauthn_assertion *
     return 0;
 }
 
-int passkey_assert(struct idp *idp, const char *user, const char *challenge,
+int passkey_assert(struct idp *idp, const struct account *account, const char *challenge,
                    const json_t *credential, struct passkey *out, char amr[AMR_SIZE],
                    struct err *err)
 {
@@ -207,9 +207,9 @@ int passkey_assert(struct idp *idp, const char *user, const char *challenge,
     CLEANUP(passkey_free) struct passkey passkey = {0};
     struct webauthn_assertion seen;
 
-    TRY(find(idp, user, credential, &passkey, err));
-    TRY(check_handle(response, codec_json_text(passkey.record, "uid", ""), user == NULL, err));
-    TRY(verify(idp, &passkey, challenge, response, user == NULL, &seen, err));
+    TRY(find(idp, account, credential, &passkey, err));
+    TRY(check_handle(response, codec_json_text(passkey.record, "uid", ""), account == NULL, err));
+    TRY(verify(idp, &passkey, challenge, response, account == NULL, &seen, err));
     TRY(check_history(passkey.record, &seen, err));
     json_object_set_new(passkey.record, "count", json_integer(seen.sign_count));
     json_object_set_new(passkey.record, "backedUp", json_boolean(seen.backed_up));

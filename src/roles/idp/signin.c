@@ -303,6 +303,22 @@ void signin_abandon(struct idp *idp, struct serve_request *request)
         reply_empty(request, 204);
 }
 
+/* Nobody is asked for what he does not have: he would be asked again and again. */
+static int check_reach(struct idp *idp, const struct account *account, enum auth_level want,
+                       struct err *err)
+{
+    CLEANUP(factors_free) struct factors factors = {0};
+
+    if (want < AUTH_LEVEL_MFA)
+        return 0;
+    TRY(factors_load(idp, account, &factors, err));
+    unsigned needed = want == AUTH_LEVEL_MFA ? FACTOR_SECOND : FACTOR_PASSKEY;
+    if (factors.have & needed)
+        return 0;
+    return err_set(err, ERR_CONFLICT, "this needs a %s, and you have none; set one up first",
+                   want == AUTH_LEVEL_MFA ? "second factor" : "passkey");
+}
+
 /* POST /session/step-up {acr}: the same person, again or better. */
 void signin_step_up(struct idp *idp, struct serve_request *request)
 {
@@ -318,6 +334,10 @@ void signin_step_up(struct idp *idp, struct serve_request *request)
         return;
     }
     enum auth_level want = auth_level_by_acr(span_str(codec_json_text(body, "acr", "")));
+    if (check_reach(idp, &session.account, want, &err) < 0) {
+        reply_err(request, &err);
+        return;
+    }
     signin_begin(&signin, &session.account, "");
     json_object_set_new(signin.record, "session", json_string(session.id));
     json_object_set_new(signin.record, "want", json_integer(want));

@@ -71,7 +71,7 @@ static int take_passkey(struct idp *idp, struct signin *signin, const json_t *bo
     json_object_del(signin->record, "challenge");
     if (challenge[0] == '\0')
         return err_set(err, ERR_DENIED, "no challenge is open; ask for one first");
-    return passkey_assert(idp, signin->account.name, challenge, json_object_get(body, "credential"),
+    return passkey_assert(idp, &signin->account, challenge, json_object_get(body, "credential"),
                           &passkey, amr, err);
 }
 

@@ -6,9 +6,11 @@
 #include "cli/role_table.h"
 #include "log/log.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <termios.h>
+#include <unistd.h>
 
 enum { CONFIG_MAX = 256 * 1024, PASSPHRASE_MAX = 1024 };
 
@@ -38,6 +40,24 @@ static int load(struct up *up, const char *path, struct err *err)
     return settings_load(buf_span(&text), path == NULL ? "settings" : path, &up->settings, err);
 }
 
+/* Up to the end of the line, byte by byte: stdio would keep a copy in its own buffer. */
+static int read_line(struct buf *out, struct err *err)
+{
+    char byte;
+    ssize_t got = 0;
+
+    while (out->len < PASSPHRASE_MAX) {
+        got = read(STDIN_FILENO, &byte, 1);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0 || byte == '\n')
+            break;
+        buf_put_u8(out, (uint8_t)byte);
+    }
+    mem_wipe(&byte, sizeof(byte));
+    return got < 0 ? err_sys(err, "cannot read the passphrase") : 0;
+}
+
 /* Typed without an echo where there is a terminal. */
 static int read_passphrase(const char *path, struct buf *out, struct err *err)
 {
@@ -53,16 +73,13 @@ static int read_passphrase(const char *path, struct buf *out, struct err *err)
         quiet.c_lflag &= ~(tcflag_t)ECHO;
         (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
     }
-    char *line = (char *)buf_reserve(out, PASSPHRASE_MAX);
-    char *got = line == NULL ? NULL : fgets(line, PASSPHRASE_MAX, stdin);
+    int got = read_line(out, err);
     if (terminal) {
         (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
         fprintf(stderr, "\n");
     }
-    if (got == NULL)
-        return err_set(err, ERR_INVALID, "no passphrase was given");
-    buf_commit(out, strlen(line));
-    return 0;
+    TRY(got);
+    return out->len > 0 ? 0 : err_set(err, ERR_INVALID, "no passphrase was given");
 }
 
 /* A file in memory, which goes to kms alone. */

@@ -127,6 +127,25 @@ static void put_upstreams(const struct gateway_conf *conf, struct buf *out)
                      "        \"\" \"\";\n    }\n");
 }
 
+/* What nginx refuses before it knows a location, or in one that says nothing of it. Not a named
+ * location: those need a path, and there may be none. */
+#define EARLY_PATH "/.drun-error"
+
+static void put_early_errors(struct buf *out)
+{
+    buf_put_str(
+        out,
+        "        error_page 400 403 404 405 408 411 413 414 415 421 500 501 502 503 504 505 " EARLY_PATH
+        ";\n"
+        /* nginx would call these four 400 before we see them. */
+        "        error_page 494 =494 " EARLY_PATH ";\n"
+        "        error_page 495 =495 " EARLY_PATH ";\n"
+        "        error_page 496 =496 " EARLY_PATH ";\n"
+        "        error_page 497 =497 " EARLY_PATH ";\n"
+        "        location = " EARLY_PATH " {\n            internal;\n"
+        "            drun_early_error;\n" COMMON "        }\n");
+}
+
 /* ------------------------------------------------------------------ the model API */
 
 /* The engine gets nothing of the client's headers, and cannot steer nginx by its own. */
@@ -208,6 +227,7 @@ static void put_role_proxy(const char *owner, struct buf *out)
                      "            proxy_read_timeout 3600s;\n"
                      "            proxy_connect_timeout 2s;\n"
                      "            proxy_next_upstream off;\n"
+                     "            error_page 400 403 404 405 408 411 414 415 500 " EARLY_PATH ";\n"
                      "            error_page 413 @drun_large;\n"
                      "            error_page 502 503 504 @drun_away;\n");
 }
@@ -262,6 +282,8 @@ static void put_console(const struct gateway_conf *conf, struct buf *out)
         return;
     }
     buf_printf(out, "        root \"%s\";\n", conf->console_root);
+    /* Compressed when it was built: an answer that holds a secret is never compressed here. */
+    buf_put_str(out, "        gzip_static on;\n        gzip_vary on;\n");
     buf_put_str(out,
                 "        location ^~ /assets/ {\n" CONSOLE_HEADERS
                 "            add_header Cache-Control \"public, max-age=31536000, immutable\";\n"
@@ -288,13 +310,14 @@ static void put_http(const struct gateway_conf *conf, struct buf *out)
         buf_put_str(out, "    drun_audit_rings");
         for (unsigned i = 0; i < conf->ring_count; i++)
             buf_printf(out, " %d:%d", conf->rings[i].ring_fd, conf->rings[i].bell_fd);
-        buf_put_str(out, ";\n");
+        buf_printf(out, ";\n    drun_audit_full %s;\n", conf->audit_drop ? "drop" : "refuse");
     }
     put_upstreams(conf, out);
     buf_put_str(out, "    server {\n");
     for (size_t i = 0; i < GATEWAY_LISTEN_MAX && conf->listen[i] != NULL; i++)
         buf_printf(out, "        listen %s ssl http2;\n", conf->listen[i]);
     buf_put_str(out, "        server_name _;\n        " HSTS);
+    put_early_errors(out);
     put_model_api(conf, out);
     put_roles(conf, out);
     put_console(conf, out);

@@ -50,6 +50,7 @@ struct gateway_conf {
     unsigned connections;                           /* for each worker */
     struct gateway_ring rings[GATEWAY_WORKERS_MAX]; /* inherited descriptors */
     unsigned ring_count;                            /* 0 or `workers` */
+    bool audit_drop; /* a call whose record finds no room is served and counted; else refused */
     unsigned
         model_body_max_kib; /* ceiling of a model call's body; held in memory while it is read */
     unsigned api_body_max_kib;

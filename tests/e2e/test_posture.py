@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The proofs: all hold on a healthy platform, and each goes red when what it proves is broken."""
+import json
 import os
 import pathlib
 import re
@@ -7,6 +8,9 @@ import signal
 import time
 
 import pytest
+
+import faults
+import test_models
 
 BUILT = {"en-1", "en-2", "en-3", "id-1", "id-2", "id-3", "id-4", "ml-1", "ml-2", "ml-3", "mo-5", "pf-3", "pf-5"}
 NEED_AN_ENGINE = {"ml-2", "ml-3", "pf-3"}
@@ -135,6 +139,211 @@ def test_en3_is_degraded_without_locked_memory(own_platform):
     finally:
         resource.setrlimit(resource.RLIMIT_MEMLOCK, hard)
     assert probe(platform, "en-3")["verdict"] == "degraded"
+
+
+def proved(platform):
+    """When every proof has run once."""
+    def all_have_verdicts():
+        listed = platform.request("GET", "/apis/drun.io/v1/controls", platform.operator_token()).json()["items"]
+        found = {c["metadata"]["name"]: c["status"]["verdict"] for c in listed}
+        return all(found[name] != "absent" for name in BUILT)
+    platform.wait_until("the first verdicts", all_have_verdicts, timeout=60)
+    return platform
+
+
+def goes_red(platform, name, line, timeout=60):
+    """The proof fails, and says which expectation it was."""
+    status = probe(platform, name, timeout)
+    assert status["verdict"] == "failed", status["evidence"]
+    found = [said for said in status["evidence"].splitlines() if said.startswith("DOES NOT HOLD") and line in said]
+    assert found, status["evidence"]
+    return status
+
+
+@faults.needs_root
+@faults.needs_x86
+def test_id1_fails_when_any_redirect_is_taken(own_platform):
+    """idp's comparison of redirect URIs is patched away in its memory."""
+    platform = own_platform.start()
+    assert probe(platform, "id-1")["verdict"] == "proven", control(platform, "id-1")["evidence"]
+    idp = platform.roles()["idp"]
+    before = faults.patch(idp, "client_redirects_to", faults.RETURN_TRUE)
+    goes_red(platform, "id-1", "unregistered address is refused")
+    faults.patch(idp, "client_redirects_to", before)
+    assert probe(platform, "id-1")["verdict"] == "proven"
+
+
+def test_id1_fails_when_other_signing_keys_are_published(own_platform):
+    platform = own_platform.start()
+    assert probe(platform, "id-1")["verdict"] == "proven", control(platform, "id-1")["evidence"]
+    faults.patch_nginx(platform, r"(?=        location = /v1/chat/completions )",
+                       "        location = /oauth2/jwks { default_type application/json; return 200 '{\"keys\":[{\"kid\":\"x\"}]}'; }\n")
+    goes_red(platform, "id-1", "the key that signs tokens is among the published ones")
+
+
+def test_id4_fails_when_the_gateway_no_longer_asks_for_keys(own_platform):
+    """An nginx configuration without the module where models are listed."""
+    platform = own_platform.start()
+    assert probe(platform, "id-4")["verdict"] == "proven", control(platform, "id-4")["evidence"]
+    faults.patch_nginx(platform, r"location = /v1/models \{\s*drun_models_list;",
+                       "location = /v1/models { default_type application/json; return 200 '{}';")
+    status = goes_red(platform, "id-4", "a key with one other character is refused")
+    assert "DOES NOT HOLD: a revoked key is refused" in status["evidence"]
+    assert "DOES NOT HOLD: a key for another network is refused" in status["evidence"]
+
+
+def test_id4_fails_when_revocations_do_not_reach_the_gateway(own_platform):
+    """The gateway reads a copy of the snapshots that nobody updates."""
+    import shutil
+    platform = own_platform.start()
+    assert probe(platform, "id-4")["verdict"] == "proven"
+    frozen = platform.run_dir / "gateway" / "frozen"
+    for owner in ("idp", "api"):
+        (frozen / owner).mkdir(parents=True)
+        for file in (platform.run_dir / owner).glob("*.*"):
+            if file.suffix in (".snap", ".gen"):
+                shutil.copy(file, frozen / owner / file.name)
+    os.system(f"chown -R --reference={platform.run_dir / 'gateway'} {frozen}")
+    faults.patch_nginx(platform, r'drun_run_dir "[^"]*";', f'drun_run_dir "{frozen}";')
+    goes_red(platform, "id-4", "a new API key is accepted")
+
+
+@faults.needs_root
+@faults.needs_x86
+def test_ml1_fails_when_the_agent_takes_any_file(own_platform):
+    """The digest that a file must have is taken away from the agent's import, in its memory."""
+    platform = own_platform.start()
+    assert probe(platform, "ml-1")["verdict"] == "proven", control(platform, "ml-1")["evidence"]
+    before = faults.patch(platform.roles()["agent"], "blob_writer_finish", faults.SECOND_ARGUMENT_NULL)
+    status = goes_red(platform, "ml-1", "the same file with one changed bit is refused")
+    assert "DOES NOT HOLD: the file under a digest of one other digit is refused" in status["evidence"]
+    faults.patch(platform.roles()["agent"], "blob_writer_finish", before)
+    # A scheduled run may have begun before.
+    platform.wait_until("the proof to hold again", lambda: probe(platform, "ml-1")["verdict"] == "proven", 60)
+
+
+def test_ml1_fails_when_nothing_can_be_imported(own_platform):
+    platform = own_platform.start()
+    assert probe(platform, "ml-1")["verdict"] == "proven"
+    agent = platform.roles()["agent"]
+    os.kill(agent, signal.SIGSTOP)
+    try:
+        goes_red(platform, "ml-1", "a file that has the digest of its Model is taken", timeout=90)
+    finally:
+        os.kill(agent, signal.SIGCONT)
+
+
+needs_a_model = pytest.mark.skipif(not (test_models.MODEL.exists() and test_models.ENGINE.exists()),
+                                   reason="the small model or its engine could not be downloaded (tools/fetch-model)")
+
+
+@pytest.fixture(scope="module")
+def serving():
+    from platform_process import Platform
+    running = Platform(model_dirs=str(test_models.MODEL.parent), engine_dirs=str(test_models.ENGINE.parent))
+    running.start()
+    test_models.apply(running, *test_models.tenant("demo"), test_models.model("demo"), test_models.service("demo"))
+    running.wait_until("the model service", lambda: test_models.phase(running, "demo") == "Ready", timeout=120)
+    yield running
+    running.stop()
+    running.remove()
+
+
+@needs_a_model
+def test_with_a_model_everything_about_models_is_proven(serving):
+    for name in ("ml-1", "ml-2", "ml-3", "pf-3"):
+        status = probe(serving, name, 60)
+        assert status["verdict"] == "proven" or (name == "ml-3" and status["verdict"] == "degraded"), status["evidence"]
+
+
+@needs_a_model
+def test_ml2_fails_when_everybody_may_call_the_model(serving):
+    """One record in the store: a binding that gives every signed-in principal the right to call models."""
+    path = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
+    made = serving.request("POST", path, serving.operator_token(), json={
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "everybody"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "drun:developer"},
+        "subjects": [{"kind": "Group", "name": "system:authenticated", "apiGroup": "rbac.authorization.k8s.io"}]})
+    assert made.status_code == 201, made.text
+    goes_red(serving, "ml-2", "of another tenant gets the same answer")
+    assert serving.request("DELETE", path + "/everybody", serving.operator_token()).status_code == 200
+    assert probe(serving, "ml-2", 60)["verdict"] == "proven"
+
+
+def engine_of(platform):
+    """The engine's own process, the one in a sandbox."""
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and b"llama-server" in (entry / "cmdline").read_bytes().split(b"\0")[0] \
+                    and f"{os.readlink(entry / 'ns/mnt')}" != os.readlink("/proc/self/ns/mnt") and ours(platform, int(entry.name)):
+                return int(entry.name)
+        except OSError:
+            continue
+    raise AssertionError("no engine runs")
+
+
+def ours(platform, pid):
+    """The agent of this platform is among its ancestors, or its sandbox carries this platform's cgroup."""
+    instance = (platform.data / "instance").read_text().splitlines()[1]
+    return f"drun-{instance[:8]}" in pathlib.Path(f"/proc/{pid}/cgroup").read_text() or \
+        str(platform.run_dir) in pathlib.Path(f"/proc/{pid}/mountinfo").read_text()
+
+
+@needs_a_model
+@faults.needs_root
+def test_ml3_fails_when_the_model_can_be_written_in_the_sandbox(serving):
+    """A writable folder is mounted over the model in the running sandbox."""
+    engine = engine_of(serving)
+    faults.in_mounts_of(engine, "cover", "/model")
+    try:
+        goes_red(serving, "ml-3", "inside the sandbox write to /model is refused")
+    finally:
+        faults.in_mounts_of(engine, "uncover", "/model")
+    assert probe(serving, "ml-3", 60)["verdict"] in ("proven", "degraded")
+
+
+@needs_a_model
+def test_pf3_fails_when_answers_are_not_the_models(serving):
+    """An nginx configuration that answers calls itself."""
+    before = faults.patch_nginx(serving, r"location = /v1/chat/completions \{\s*drun_model_api chat;",
+                                "location = /v1/chat/completions { default_type application/json; return 200 '{}';")
+    goes_red(serving, "pf-3", "answers a chat completion")
+    faults.reload_nginx(serving, before)
+    assert probe(serving, "pf-3", 60)["verdict"] == "proven"
+
+
+def test_pf5_fails_when_the_posture_is_embellished(own_platform):
+    """A gateway that shows what is absent as proven."""
+    platform = proved(own_platform.start())
+    assert probe(platform, "pf-5", 90)["verdict"] == "proven", control(platform, "pf-5")["evidence"]
+    listed = platform.request("GET", "/apis/drun.io/v1/controls", platform.operator_token()).json()
+    for item in listed["items"]:
+        if item["spec"]["id"] == "BK-1":
+            item["status"] = {"verdict": "proven", "evidence": "all is well", "checkedAt": item["status"].get("checkedAt", "2026-01-01T00:00:00Z")}
+    share = platform.run_dir / "gateway" / "better"
+    share.mkdir()
+    (share / "controls.json").write_text(json.dumps(listed))
+    os.system(f"chown -R --reference={platform.run_dir / 'gateway'} {share}")
+    faults.patch_nginx(platform, r"(?=        location = /v1/chat/completions )",
+                       f"        location = /apis/drun.io/v1/controls {{ default_type application/json; alias {share}/controls.json; }}\n")
+    goes_red(platform, "pf-5", "BK-1 has no proof and claims nothing")
+
+
+def test_pf5_fails_when_verdicts_are_old(own_platform):
+    """What a gateway showed yesterday is no posture."""
+    platform = proved(own_platform.start())
+    assert probe(platform, "pf-5", 90)["verdict"] == "proven"
+    listed = platform.request("GET", "/apis/drun.io/v1/controls", platform.operator_token()).json()
+    for item in listed["items"]:
+        if "checkedAt" in item["status"]:
+            item["status"]["checkedAt"] = "2020-01-01T00:00:00Z"
+    share = platform.run_dir / "gateway" / "old"
+    share.mkdir()
+    (share / "controls.json").write_text(json.dumps(listed))
+    os.system(f"chown -R --reference={platform.run_dir / 'gateway'} {share}")
+    faults.patch_nginx(platform, r"(?=        location = /v1/chat/completions )",
+                       f"        location = /apis/drun.io/v1/controls {{ default_type application/json; alias {share}/controls.json; }}\n")
+    goes_red(platform, "pf-5", "is fresh")
 
 
 def test_the_compartments_are_reported(platform):

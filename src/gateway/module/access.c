@@ -2,11 +2,10 @@
 /* The access phase: who calls, and the body. Who is nobody cannot make us read a body. */
 #include "gateway/module/module.h"
 
-static const struct gw_refusal no_key = {
+const struct gw_refusal gw_no_key = {
     .status = NGX_HTTP_UNAUTHORIZED, .type = "invalid_request_error", .code = "invalid_api_key"};
 
-static ngx_int_t refuse_credential(ngx_http_request_t *r, struct gw_call *call,
-                                   const struct err *err)
+const struct gw_refusal *gw_refusal_of(const struct err *err)
 {
     static const struct gw_refusal denied = {
         .status = NGX_HTTP_FORBIDDEN, .type = "invalid_request_error", .code = "permission_denied"};
@@ -16,9 +15,9 @@ static ngx_int_t refuse_credential(ngx_http_request_t *r, struct gw_call *call,
                                            .retry_after_ms = 1000};
 
     switch (err->code) {
-    case ERR_UNAUTHENTICATED: return gw_refuse(r, call, &no_key, err->msg);
-    case ERR_DENIED: return gw_refuse(r, call, &denied, err->msg);
-    default: return gw_refuse(r, call, &away, err->msg);
+    case ERR_UNAUTHENTICATED: return &gw_no_key;
+    case ERR_DENIED: return &denied;
+    default: return &away;
     }
 }
 
@@ -62,9 +61,9 @@ static ngx_int_t begin(ngx_http_request_t *r, struct gw_call *call)
     struct err err = ERR_INIT;
 
     if (gw_worker_authenticate(r, &call->principal, &err) < 0)
-        return refuse_credential(r, call, &err);
+        return gw_refuse(r, call, gw_refusal_of(&err), err.msg);
     if (call->principal.source == AUTH_NOBODY)
-        return gw_refuse(r, call, &no_key,
+        return gw_refuse(r, call, &gw_no_key,
                          "This needs an API key: Authorization: Bearer sk-drun-...");
     if (r->method != NGX_HTTP_POST)
         return gw_refuse(r, call, &method, "Only POST is allowed here");

@@ -29,6 +29,7 @@ static void give_back(void *data)
 {
     struct gw_call *call = data;
 
+    gw_limits_leave(call); /* a request that never came to its log phase */
     if (spare_count == SPARE_MAX) {
         free(call);
         return;

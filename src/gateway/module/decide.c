@@ -233,6 +233,10 @@ static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
                                             .type = "server_error",
                                             .code = "not_ready",
                                             .retry_after_ms = 1000};
+    static const struct gw_refusal unrecorded = {.status = NGX_HTTP_SERVICE_UNAVAILABLE,
+                                                 .type = "server_error",
+                                                 .code = "audit_unavailable",
+                                                 .retry_after_ms = 1000};
     const struct snapshot *policy = gw_worker_policy(r);
     struct policy_namespace ns;
     struct policy_route route;
@@ -246,10 +250,18 @@ static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
     ngx_int_t rc = check_route(r, call, &route);
     if (rc != NGX_DECLINED)
         return rc;
+    if (keep_route(r, call, &route) != NGX_OK)
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (!gw_record_promise(r, call))
+        return gw_refuse(r, call, &unrecorded,
+                         "The audit log takes no more records; try again in a moment");
+    rc = gw_limits_enter(r, call, &ns, &route);
+    if (rc != NGX_DECLINED)
+        return rc;
     rc = gw_limits_reserve(r, call, estimate(r, call, &route), &ns, &route);
     if (rc != NGX_DECLINED)
         return rc;
-    if (keep_route(r, call, &route) != NGX_OK || edit_body(r, call, &route) != NGX_OK)
+    if (edit_body(r, call, &route) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     call->stage = GW_DECIDED;
     return NGX_OK;

@@ -24,19 +24,36 @@ static struct limit_ask ask(struct span who, const char *what, uint64_t cost, ui
                               .window_ns = (uint64_t)MINUTE_MS * NS_PER_MS};
 }
 
+/* The route's name behind its namespace's: the two lie together in a model's name, too. */
+struct route_name {
+    char text[2 * OPENAI_MODEL_MAX];
+};
+
+static struct span name_of(const struct policy_route *route, struct route_name *room)
+{
+    size_t ns_len = NUM_MIN(route->namespace.len, sizeof(room->text) / 2 - 1);
+    size_t name_len = NUM_MIN(route->name.len, sizeof(room->text) / 2);
+
+    memcpy(room->text, route->namespace.p, ns_len);
+    room->text[ns_len] = '/';
+    memcpy(room->text + ns_len + 1, route->name.p, name_len);
+    return span_of(room->text, ns_len + 1 + name_len);
+}
+
+static struct span caller_of(const struct gw_call *call)
+{
+    const struct auth_principal *who = &call->principal;
+
+    return auth_text(who, who->credential.len > 0 ? who->credential : who->name);
+}
+
 static void fill_asks(struct gw_call *call, uint64_t tokens, const struct policy_namespace *ns,
                       const struct policy_route *route)
 {
     const struct auth_principal *who = &call->principal;
-    struct span key = auth_text(who, who->credential.len > 0 ? who->credential : who->name);
-    /* The route's name behind its namespace's: the two lie together in a model's name, too. */
-    char name[2 * OPENAI_MODEL_MAX];
-    size_t ns_len = NUM_MIN(route->namespace.len, sizeof(name) / 2 - 1);
-    size_t name_len = NUM_MIN(route->name.len, sizeof(name) / 2);
-    memcpy(name, route->namespace.p, ns_len);
-    name[ns_len] = '/';
-    memcpy(name + ns_len + 1, route->name.p, name_len);
-    struct span service = span_of(name, ns_len + 1 + name_len);
+    struct span key = caller_of(call);
+    UNINITIALIZED struct route_name room;
+    struct span service = name_of(route, &room);
     struct limit_ask *asks = call->asks;
 
     asks[GW_KEY_REQUESTS] = ask(key, "kr", 1, who->requests_per_min);
@@ -74,6 +91,55 @@ static ngx_int_t refuse(ngx_http_request_t *r, struct gw_call *call)
                  refused->cost, refusal.retry_after_ms);
     }
     return gw_refuse(r, call, &refusal, message);
+}
+
+static ngx_int_t refuse_place(ngx_http_request_t *r, struct gw_call *call, const char *whose,
+                              uint32_t limit)
+{
+    static const struct gw_refusal refusal = {.status = NGX_HTTP_TOO_MANY_REQUESTS,
+                                              .type = "requests",
+                                              .code = "rate_limit_exceeded",
+                                              .retry_after_ms = 1000};
+    char message[128];
+
+    snprintf(message, sizeof(message),
+             "The %s's limit of %" PRIu32 " requests at the same time is reached; wait until one "
+             "has ended",
+             whose, limit);
+    return gw_refuse(r, call, &refusal, message);
+}
+
+ngx_int_t gw_limits_enter(ngx_http_request_t *r, struct gw_call *call,
+                          const struct policy_namespace *ns, const struct policy_route *route)
+{
+    UNINITIALIZED struct route_name room;
+    const struct {
+        const char *whose;
+        struct span who;
+        const char *what;
+        uint32_t limit;
+    } asks[GW_PLACES] = {
+        {"API key", caller_of(call), "kc", call->principal.concurrent},
+        {"namespace", ns->name, "nc", ns->limits.concurrent},
+        {"model", name_of(route, &room), "rc", route->limits.concurrent},
+    };
+
+    for (size_t i = 0; i < GW_PLACES; i++) {
+        uint64_t key = asks[i].limit == 0 ? 0 : limit_key(asks[i].who, span_str(asks[i].what));
+        if (!limit_enter(gw_worker_places(), key, asks[i].limit, &call->places[i])) {
+            gw_limits_leave(call);
+            return refuse_place(r, call, asks[i].whose, asks[i].limit);
+        }
+    }
+    return NGX_DECLINED;
+}
+
+void gw_limits_leave(struct gw_call *call)
+{
+    struct limit_places *places = gw_worker_places();
+
+    for (size_t i = 0; places != NULL && i < GW_PLACES; i++)
+        limit_leave(places, &call->places[i]);
 }
 
 ngx_int_t gw_limits_reserve(ngx_http_request_t *r, struct gw_call *call, uint64_t tokens,

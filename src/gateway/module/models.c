@@ -69,9 +69,6 @@ static ngx_int_t one(ngx_http_request_t *r, const struct snapshot *policy, struc
 
 ngx_int_t gw_models(ngx_http_request_t *r)
 {
-    static const struct gw_refusal no_key = {.status = NGX_HTTP_UNAUTHORIZED,
-                                             .type = "invalid_request_error",
-                                             .code = "invalid_api_key"};
     static const struct gw_refusal method = {.status = NGX_HTTP_NOT_ALLOWED,
                                              .type = "invalid_request_error",
                                              .code = "method_not_allowed"};
@@ -85,9 +82,9 @@ ngx_int_t gw_models(ngx_http_request_t *r)
     if (call == NULL)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     if (gw_worker_authenticate(r, &call->principal, &err) < 0)
-        return gw_refuse_content(r, call, err.code == ERR_UNAVAILABLE ? &early : &no_key, err.msg);
+        return gw_refuse_content(r, call, gw_refusal_of(&err), err.msg);
     if (call->principal.source == AUTH_NOBODY)
-        return gw_refuse_content(r, call, &no_key,
+        return gw_refuse_content(r, call, &gw_no_key,
                                  "This needs an API key: Authorization: Bearer sk-drun-...");
     if (r->method != NGX_HTTP_GET && r->method != NGX_HTTP_HEAD)
         return gw_refuse_content(r, call, &method, "Only GET is allowed here");

@@ -4,13 +4,18 @@
 
 static void *main_conf_new(ngx_conf_t *cf)
 {
-    return ngx_pcalloc(cf->pool, sizeof(struct gw_main_conf));
+    struct gw_main_conf *conf = ngx_pcalloc(cf->pool, sizeof(*conf));
+
+    if (conf != NULL)
+        conf->audit_full = NGX_CONF_UNSET_UINT;
+    return conf;
 }
 
 static char *main_conf_check(ngx_conf_t *cf, void *conf)
 {
-    const struct gw_main_conf *main = conf;
+    struct gw_main_conf *main = conf;
 
+    ngx_conf_init_uint_value(main->audit_full, GW_AUDIT_REFUSE);
     if ((main->run_dir.len == 0) == (main->state_dir.len == 0))
         return NGX_CONF_OK;
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "drun_run_dir needs drun_state_dir, and it that");
@@ -91,6 +96,10 @@ static char *set_rings(ngx_conf_t *cf, ngx_command_t *cmd UNUSED, void *conf)
     return NGX_CONF_OK;
 }
 
+static ngx_conf_enum_t audit_full[] = {{ngx_string("refuse"), GW_AUDIT_REFUSE},
+                                       {ngx_string("drop"), GW_AUDIT_DROP},
+                                       {ngx_null_string, 0}};
+
 static char *set_handler(ngx_conf_t *cf, ngx_command_t *cmd, void *conf UNUSED)
 {
     ngx_http_core_loc_conf_t *core = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
@@ -107,6 +116,8 @@ static ngx_command_t commands[] = {
      NGX_HTTP_MAIN_CONF_OFFSET, offsetof(struct gw_main_conf, state_dir), NULL},
     {ngx_string("drun_audit_rings"), NGX_HTTP_MAIN_CONF | NGX_CONF_1MORE, set_rings,
      NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL},
+    {ngx_string("drun_audit_full"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_conf_set_enum_slot,
+     NGX_HTTP_MAIN_CONF_OFFSET, offsetof(struct gw_main_conf, audit_full), audit_full},
     {ngx_string("drun_model_api"), NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1, set_model_api,
      NGX_HTTP_LOC_CONF_OFFSET, 0, NULL},
     /* drun_refuse_unknown on | off; members at the top that the schema does not know */
@@ -125,6 +136,9 @@ static ngx_command_t commands[] = {
     /* drun_error; in the named location of error_page */
     {ngx_string("drun_error"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, set_handler,
      NGX_HTTP_LOC_CONF_OFFSET, 0, (void *)gw_error_page},
+    /* drun_early_error; in the internal location of the server's own error_page */
+    {ngx_string("drun_early_error"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, set_handler,
+     NGX_HTTP_LOC_CONF_OFFSET, 0, (void *)gw_early_error},
     /* drun_engine; in an upstream block, before keepalive */
     {ngx_string("drun_engine"), NGX_HTTP_UPS_CONF | NGX_CONF_NOARGS, gw_engine, 0, 0, NULL},
     ngx_null_command};

@@ -22,6 +22,7 @@
 #include "auth/auth.h"
 #include "base/span.h"
 #include "limit/limit.h"
+#include "limit/places.h"
 #include "openai/meter.h"
 #include "openai/openai.h"
 #include "snapshot/policy.h"
@@ -37,10 +38,14 @@ struct gw_ring {
     ngx_int_t bell_fd;
 };
 
+/* What becomes of a call whose record finds no room. */
+enum gw_audit_full { GW_AUDIT_REFUSE, GW_AUDIT_DROP };
+
 struct gw_main_conf {
-    ngx_str_t run_dir;   /* where the snapshots are published */
-    ngx_str_t state_dir; /* where the workers share their limits */
-    ngx_array_t *rings;  /* struct gw_ring, one for each worker; NULL: no audit */
+    ngx_str_t run_dir;     /* where the snapshots are published */
+    ngx_str_t state_dir;   /* where the workers share their limits */
+    ngx_array_t *rings;    /* struct gw_ring, one for each worker; NULL: no audit */
+    ngx_uint_t audit_full; /* an enum gw_audit_full */
 };
 
 struct gw_loc_conf {
@@ -63,8 +68,12 @@ int gw_worker_authenticate(ngx_http_request_t *r, struct auth_principal *out, st
 /* The policy in force, NULL before the first one. Valid until the next call. */
 const struct snapshot *gw_worker_policy(ngx_http_request_t *r);
 struct limit_table *gw_worker_limits(void);
+struct limit_places *gw_worker_places(void);
 struct audit_event;
-void gw_worker_record(ngx_log_t *log, const struct audit_event *event);
+/* Room for a record of at most `bytes`, kept until gw_worker_record() gets the same number. False
+ * when the ring has none left and calls are refused then; 0 bytes are kept where they are not. */
+bool gw_worker_promise(size_t *bytes);
+void gw_worker_record(ngx_log_t *log, const struct audit_event *event, size_t promised);
 
 /* ------------------------------------------------------------------ a request (call.c) */
 
@@ -78,6 +87,9 @@ enum gw_limit {
     GW_ROUTE_TOKENS,
     GW_LIMIT_COUNT
 };
+
+/* Whose calls at the same time are counted. */
+enum { GW_PLACES = 3 };
 
 enum gw_stage {
     GW_NEW,
@@ -107,7 +119,9 @@ struct gw_call {
     struct limit_answer limits;
     struct limit_ask asks[GW_LIMIT_COUNT];
     bool reserved;
-    bool answer_limits; /* there are limits to tell the client about */
+    size_t record_room;                   /* kept in the audit ring for the record of this call */
+    struct limit_place places[GW_PLACES]; /* of the key, the namespace, the route */
+    bool answer_limits;                   /* there are limits to tell the client about */
     /* The answer. */
     bool metering;
     bool cut; /* the engine died in the middle */
@@ -133,13 +147,21 @@ ngx_int_t gw_decide(ngx_http_request_t *r, struct gw_call *call); /* decide.c */
 /* RBAC and the scope of the credential. */
 bool gw_may_invoke(const struct snapshot *policy, const struct auth_principal *principal,
                    const struct policy_route *route);
+/* NGX_DECLINED: there is a place for it. */
+ngx_int_t gw_limits_enter(ngx_http_request_t *r, struct gw_call *call,
+                          const struct policy_namespace *ns,
+                          const struct policy_route *route); /* limits.c */
+/* At the end of a call, however it ends. */
+void gw_limits_leave(struct gw_call *call);
 ngx_int_t gw_limits_reserve(ngx_http_request_t *r, struct gw_call *call, uint64_t tokens,
                             const struct policy_namespace *ns,
                             const struct policy_route *route); /* limits.c */
 void gw_limits_settle(struct gw_call *call);
 ngx_int_t gw_limits_put(ngx_http_request_t *r, const struct gw_call *call);
-ngx_int_t gw_models(ngx_http_request_t *r);                      /* models.c */
-ngx_int_t gw_log(ngx_http_request_t *r);                         /* record.c */
+ngx_int_t gw_models(ngx_http_request_t *r); /* models.c */
+ngx_int_t gw_log(ngx_http_request_t *r);    /* record.c */
+/* Before a call is let through: false when its record would find no room. */
+bool gw_record_promise(ngx_http_request_t *r, struct gw_call *call);
 ngx_int_t gw_filters_init(ngx_conf_t *cf);                       /* filter.c */
 char *gw_engine(ngx_conf_t *cf, ngx_command_t *cmd, void *conf); /* engine.c */
 
@@ -159,8 +181,14 @@ ngx_int_t gw_refuse_content(ngx_http_request_t *r, struct gw_call *call,
 /* The same and ends the request; for everyone else, who then returns what this returns. */
 ngx_int_t gw_refuse(ngx_http_request_t *r, struct gw_call *call, const struct gw_refusal *refusal,
                     const char *message);
+/* What a credential that does not hold is answered with, and none at all where one is needed. */
+extern const struct gw_refusal gw_no_key;
+const struct gw_refusal *gw_refusal_of(const struct err *err);
 /* The answer to an error that nginx met, in the named location of error_page. */
 ngx_int_t gw_error_page(ngx_http_request_t *r);
+/* The same for a request that may never have come to a location, in the form of the API that its
+ * path belongs to: OpenAI's, a Kubernetes Status, or RFC 9457. */
+ngx_int_t gw_early_error(ngx_http_request_t *r);
 ngx_int_t gw_reply_json(ngx_http_request_t *r, ngx_uint_t status, struct span body);
 /* Copies nothing: both live as long as the request. */
 ngx_int_t gw_header_add(ngx_http_request_t *r, const char *name, ngx_str_t value);

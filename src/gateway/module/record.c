@@ -4,6 +4,10 @@
 
 #include "audit/audit.h"
 #include "base/clock.h"
+#include "base/num.h"
+
+/* Numbers, lengths, names that we write ourselves, the address. */
+enum { RECORD_FIXED = 768 };
 
 static enum audit_source source_of(enum auth_source source)
 {
@@ -24,6 +28,30 @@ static enum audit_outcome outcome_of(const struct gw_call *call, ngx_uint_t stat
     return status >= NGX_HTTP_BAD_REQUEST || call->cut ? AUDIT_FAILURE : AUDIT_SUCCESS;
 }
 
+/* The most that the record of this call can take: what is known already, and what is not yet. */
+bool gw_record_promise(ngx_http_request_t *r, struct gw_call *call)
+{
+    const ngx_table_elt_t *agent = r->headers_in.user_agent;
+    const struct auth_principal *who = &call->principal;
+    const size_t texts[] = {
+        who->name.len,
+        who->uid.len,
+        who->credential.len,
+        who->session.len,
+        call->namespace.len,
+        call->service.len,
+        call->request_id.len,
+        agent == NULL ? 0 : agent->value.len,
+        strlen(call->request.model),
+        sizeof(call->reason_room),
+    };
+
+    call->record_room = RECORD_FIXED;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+        call->record_room += NUM_MIN(texts[i], (size_t)AUDIT_TEXT_MAX);
+    return gw_worker_promise(&call->record_room);
+}
+
 /* An engine that never answered used nothing. */
 static void count_usage(struct gw_call *call)
 {
@@ -34,7 +62,7 @@ static void count_usage(struct gw_call *call)
             openai_meter_usage(&call->meter, call->request.prompt_bytes, call->request.prompt_ids);
 }
 
-static void put_event(ngx_http_request_t *r, const struct gw_call *call)
+static void put_event(ngx_http_request_t *r, struct gw_call *call)
 {
     const struct auth_principal *who = &call->principal;
     const ngx_table_elt_t *agent = r->headers_in.user_agent;
@@ -67,7 +95,8 @@ static void put_event(ngx_http_request_t *r, const struct gw_call *call)
                   .streaming = call->request.stream},
     };
 
-    gw_worker_record(r->connection->log, &event);
+    gw_worker_record(r->connection->log, &event, call->record_room);
+    call->record_room = 0;
 }
 
 ngx_int_t gw_log(ngx_http_request_t *r)
@@ -79,6 +108,7 @@ ngx_int_t gw_log(ngx_http_request_t *r)
         return NGX_OK;
     count_usage(call);
     gw_limits_settle(call);
+    gw_limits_leave(call);
     /* Listing models is no call of one. */
     if (conf->model_api || call->stage != GW_NEW)
         put_event(r, call);

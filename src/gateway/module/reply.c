@@ -4,7 +4,8 @@
 
 #include <stdio.h>
 
-enum { BODY_MAX = 4096 };
+/* RFC 6585, which nginx has no name for. */
+enum { BODY_MAX = 4096, HEADERS_TOO_LARGE = 431 };
 
 ngx_int_t gw_header_add(ngx_http_request_t *r, const char *name, ngx_str_t value)
 {
@@ -35,7 +36,8 @@ static ngx_int_t put_retry_after(ngx_http_request_t *r, uint64_t ms)
     return gw_header_add(r, "retry-after-ms", exact);
 }
 
-ngx_int_t gw_reply_json(ngx_http_request_t *r, ngx_uint_t status, struct span body)
+static ngx_int_t reply_as(ngx_http_request_t *r, ngx_uint_t status, const char *type,
+                          struct span body)
 {
     ngx_buf_t *buf = ngx_create_temp_buf(r->pool, body.len > 0 ? body.len : 1);
     ngx_chain_t link = {.buf = buf, .next = NULL};
@@ -45,14 +47,23 @@ ngx_int_t gw_reply_json(ngx_http_request_t *r, ngx_uint_t status, struct span bo
     buf->last = ngx_cpymem(buf->last, body.p, body.len);
     buf->last_buf = r == r->main;
     buf->last_in_chain = 1;
+    /* nginx prefers the number of the error that led here. */
+    if (r->err_status != 0)
+        r->err_status = status;
     r->headers_out.status = status;
     r->headers_out.content_length_n = (off_t)body.len;
-    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type.data = (u_char *)(uintptr_t)type;
+    r->headers_out.content_type.len = strlen(type);
     r->headers_out.content_type_len = r->headers_out.content_type.len;
     ngx_int_t rc = ngx_http_send_header(r);
     if (rc == NGX_ERROR || rc > NGX_OK || r->header_only)
         return rc;
     return ngx_http_output_filter(r, &link);
+}
+
+ngx_int_t gw_reply_json(ngx_http_request_t *r, ngx_uint_t status, struct span body)
+{
+    return reply_as(r, status, "application/json", body);
 }
 
 /* The status of an error page is nginx's; it is in the request already. */
@@ -107,6 +118,26 @@ struct page {
 };
 
 static const struct page pages[] = {
+    {NGX_HTTP_FORBIDDEN, "invalid_request_error", "permission_denied", "This is not allowed here",
+     0},
+    {NGX_HTTP_NOT_ALLOWED, "invalid_request_error", "method_not_allowed",
+     "This method is not allowed here", 0},
+    {NGX_HTTP_LENGTH_REQUIRED, "invalid_request_error", "length_required",
+     "The request must say how long its body is", 0},
+    {NGX_HTTP_UNSUPPORTED_MEDIA_TYPE, "invalid_request_error", "unsupported_media_type",
+     "The type of the body is not supported", 0},
+    {NGX_HTTP_MISDIRECTED_REQUEST, "invalid_request_error", "misdirected_request",
+     "The host of the request is not the one of its connection", 0},
+    {NGX_HTTP_REQUEST_HEADER_TOO_LARGE, "invalid_request_error", "headers_too_large",
+     "The headers of the request are larger than is allowed", 0},
+    {NGX_HTTPS_CERT_ERROR, "invalid_request_error", "certificate_error",
+     "The client's certificate does not hold", 0},
+    {NGX_HTTPS_NO_CERT, "invalid_request_error", "certificate_required",
+     "This needs a client's certificate", 0},
+    {NGX_HTTP_TO_HTTPS, "invalid_request_error", "tls_required",
+     "This port speaks TLS only; use https://", 0},
+    {NGX_HTTP_NOT_IMPLEMENTED, "invalid_request_error", "not_implemented", "This is not supported",
+     0},
     {NGX_HTTP_BAD_REQUEST, "invalid_request_error", "bad_request", "The request is malformed", 0},
     {NGX_HTTP_REQUEST_TIME_OUT, "invalid_request_error", "timeout", "The request came too slowly",
      0},
@@ -127,20 +158,101 @@ static const struct page pages[] = {
 static const struct page other_page = {NGX_HTTP_INTERNAL_SERVER_ERROR, "server_error",
                                        "internal_error", "Something went wrong here", 0};
 
+static const struct page *page_of(ngx_uint_t status)
+{
+    for (size_t i = 0; i < ARRAY_LEN(pages); i++)
+        if (pages[i].status == status)
+            return &pages[i];
+    return &other_page;
+}
+
+/* What is answered for a number of nginx' own. */
+static ngx_uint_t status_of(ngx_uint_t met)
+{
+    switch (met) {
+    case 0: return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    case NGX_HTTP_REQUEST_HEADER_TOO_LARGE: return HEADERS_TOO_LARGE;
+    case NGX_HTTPS_CERT_ERROR:
+    case NGX_HTTPS_NO_CERT:
+    case NGX_HTTP_TO_HTTPS: return NGX_HTTP_BAD_REQUEST;
+    default: return met;
+    }
+}
+
 ngx_int_t gw_error_page(ngx_http_request_t *r)
 {
     struct gw_call *call = gw_call_of(r);
-    const struct page *page = &other_page;
-
-    for (size_t i = 0; i < ARRAY_LEN(pages); i++)
-        if (pages[i].status == r->err_status)
-            page = &pages[i];
-    const struct gw_refusal refusal = {.status = r->err_status > 0 ? r->err_status : page->status,
+    const struct page *page = page_of(r->err_status);
+    const struct gw_refusal refusal = {.status = status_of(r->err_status),
                                        .type = page->type,
                                        .code = page->code,
                                        .retry_after_ms = page->retry_after_ms};
+
     if (call != NULL && call->reason == NULL)
         call->reason = page->message;
     ngx_int_t rc = ngx_http_discard_request_body(r);
     return rc != NGX_OK ? rc : reply_error(r, &refusal, page->message);
+}
+
+/* ------------------------------------------------------------------ errors before any location */
+
+static bool begins(ngx_str_t text, const char *prefix)
+{
+    size_t len = strlen(prefix);
+
+    return text.len >= len && memcmp(text.data, prefix, len) == 0;
+}
+
+/* The request line as far as it was read; an early error may come before there is a path. */
+static bool is_model_api(const ngx_http_request_t *r)
+{
+    return begins(r->unparsed_uri, "/v1/");
+}
+
+static bool is_object_api(const ngx_http_request_t *r)
+{
+    return begins(r->unparsed_uri, "/api") || begins(r->unparsed_uri, "/openapi") ||
+           begins(r->unparsed_uri, "/version");
+}
+
+static const char *reason_of(ngx_uint_t status)
+{
+    switch (status) {
+    case NGX_HTTP_BAD_REQUEST: return "BadRequest";
+    case NGX_HTTP_FORBIDDEN: return "Forbidden";
+    case NGX_HTTP_NOT_FOUND: return "NotFound";
+    case NGX_HTTP_NOT_ALLOWED: return "MethodNotAllowed";
+    case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE: return "RequestEntityTooLarge";
+    case NGX_HTTP_REQUEST_TIME_OUT:
+    case NGX_HTTP_GATEWAY_TIME_OUT: return "Timeout";
+    case NGX_HTTP_BAD_GATEWAY:
+    case NGX_HTTP_SERVICE_UNAVAILABLE: return "ServiceUnavailable";
+    default: return status < NGX_HTTP_INTERNAL_SERVER_ERROR ? "BadRequest" : "InternalError";
+    }
+}
+
+/* Our messages have nothing in them that JSON would escape. */
+ngx_int_t gw_early_error(ngx_http_request_t *r)
+{
+    static uint8_t room[BODY_MAX + 1]; /* one answer at a time; copied before this returns */
+    struct buf body = {.data = room, .cap = sizeof(room), .max = BODY_MAX};
+    const struct page *page = page_of(r->err_status);
+    ngx_uint_t status = status_of(r->err_status);
+
+    if (is_model_api(r))
+        return gw_error_page(r);
+    ngx_int_t rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK)
+        return rc;
+    if (is_object_api(r)) {
+        buf_printf(&body,
+                   "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
+                   "\"status\":\"Failure\",\"message\":\"%s\",\"reason\":\"%s\",\"code\":%lu}",
+                   page->message, reason_of(status), (unsigned long)status);
+        return reply_as(r, status, "application/json", buf_span(&body));
+    }
+    buf_printf(&body,
+               "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%lu,\"detail\":\"%s\"}",
+               page->code, (unsigned long)status, page->message);
+    return reply_as(r, status, "application/problem+json", buf_span(&body));
 }

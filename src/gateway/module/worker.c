@@ -15,8 +15,11 @@ struct gw_worker {
     struct auth *auth;
     struct snapshot_reader *policy;
     struct limit_table *limits;
+    struct limit_places *places;
     struct audit_ring_writer ring;
     bool has_ring;
+    bool drop_when_full;
+    size_t promised; /* bytes of the ring, to the records of calls that run */
 };
 
 static struct gw_worker *worker;
@@ -31,6 +34,7 @@ static int open_ring(struct gw_worker *new, const struct gw_main_conf *conf, str
     const struct gw_ring *ring = (const struct gw_ring *)conf->rings->elts + ngx_worker;
     TRY(audit_ring_writer_open(&new->ring, (int)ring->ring_fd, (int)ring->bell_fd, err));
     new->has_ring = true;
+    new->drop_when_full = conf->audit_full == GW_AUDIT_DROP;
     return 0;
 }
 
@@ -51,6 +55,7 @@ static int start(struct gw_worker *new, const struct gw_main_conf *conf, struct 
     if (for_limits < 0)
         return -1;
     TRY(limit_open(for_limits, "limits", &new->limits, err));
+    TRY(limit_places_open(for_limits, "places", &new->places, err));
     TRY(open_ring(new, conf, err));
     new->auth = auth_new(&for_auth, TOKEN_CACHE);
     new->policy = snapshot_reader_new(&policy_snapshot, &for_policy);
@@ -77,6 +82,7 @@ void gw_worker_stop(ngx_cycle_t *cycle UNUSED)
     auth_free(worker->auth);
     snapshot_reader_free(worker->policy);
     limit_close(worker->limits);
+    limit_places_close(worker->places);
     if (worker->has_ring)
         audit_ring_writer_close(&worker->ring);
     free(worker);
@@ -131,9 +137,40 @@ struct limit_table *gw_worker_limits(void)
     return worker->limits;
 }
 
-/* A full ring drops the event; the audit role counts and tells it. */
-void gw_worker_record(ngx_log_t *log, const struct audit_event *event)
+struct limit_places *gw_worker_places(void)
 {
-    if (worker->has_ring && !audit_ring_put(&worker->ring, event))
+    return worker == NULL ? NULL : worker->places;
+}
+
+/* What was promised to calls that run is not for others. */
+static bool fits(size_t bytes)
+{
+    size_t left = audit_ring_left(&worker->ring);
+
+    return left >= worker->promised && left - worker->promised >= bytes;
+}
+
+bool gw_worker_promise(size_t *bytes)
+{
+    if (!worker->has_ring || worker->drop_when_full)
+        *bytes = 0;
+    size_t room = *bytes == 0 ? 0 : audit_ring_room(*bytes);
+    bool kept = room == 0 || fits(room);
+    *bytes = kept ? room : 0;
+    worker->promised += *bytes;
+    return kept;
+}
+
+/* The audit role counts and tells what finds no room. */
+void gw_worker_record(ngx_log_t *log, const struct audit_event *event, size_t promised)
+{
+    if (!worker->has_ring)
+        return;
+    worker->promised -= promised;
+    if (promised == 0 && !fits(audit_ring_room(AUDIT_EVENT_MAX))) {
+        audit_ring_drop(&worker->ring);
         ngx_log_error(NGX_LOG_WARN, log, 0, "drun: the audit ring is full");
+    } else if (!audit_ring_put(&worker->ring, event)) {
+        ngx_log_error(NGX_LOG_ERR, log, 0, "drun: the audit ring did not take a record");
+    }
 }

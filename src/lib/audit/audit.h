@@ -42,6 +42,7 @@
 #define AUDIT_KMS_DENIED       "drun.kms.denied"
 #define AUDIT_SANDBOX_START    "drun.sandbox.start"
 #define AUDIT_SANDBOX_EXIT     "drun.sandbox.exit"
+#define AUDIT_UNDONE           "drun.api.undone"
 #define AUDIT_CONTROL_CHANGED  "drun.posture.change"
 #define AUDIT_EGRESS_DENIED    "drun.egress.denied"
 #define AUDIT_STORE_ANCHOR     "drun.store.anchor"

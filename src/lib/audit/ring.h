@@ -39,6 +39,12 @@ void audit_ring_writer_close(struct audit_ring_writer *writer);
 /* False when the ring is full: the event is dropped and counted. Never waits. The audit role
  * records how many were dropped. */
 bool audit_ring_put(struct audit_ring_writer *writer, const struct audit_event *event) MUST_USE;
+/* Records of together so many bytes fit for certain, one after the other, whatever the reader does;
+ * each is reckoned with audit_ring_room() of its encoded length. */
+size_t audit_ring_left(struct audit_ring_writer *writer);
+size_t audit_ring_room(size_t len);
+/* Counts an event that was not even put in. */
+void audit_ring_drop(struct audit_ring_writer *writer);
 /* Events dropped since the ring was made. */
 uint64_t audit_ring_dropped(const struct audit_ring_writer *writer);
 

@@ -80,6 +80,38 @@ uint64_t audit_ring_dropped(const struct audit_ring_writer *writer)
     return atomic_load_explicit(&writer->shared->dropped, memory_order_relaxed);
 }
 
+/* Bytes in use. When the reader is ahead of us somebody else has written here, a worker that drains
+ * after a reload: we go on behind it, or nothing would ever fit again. */
+static uint64_t used(struct audit_ring_writer *writer)
+{
+    uint64_t tail = atomic_load_explicit(&writer->shared->tail, memory_order_acquire);
+
+    if (writer->head - tail > writer->size) {
+        uint64_t head = atomic_load_explicit(&writer->shared->head, memory_order_relaxed);
+        writer->head = head & ~(uint64_t)(RING_ALIGN - 1);
+    }
+    return writer->head - tail;
+}
+
+/* A record does not wrap: where the memory ends, at most one record's room is lost. */
+size_t audit_ring_left(struct audit_ring_writer *writer)
+{
+    uint64_t in_use = used(writer);
+    uint64_t lost = ring_room(AUDIT_EVENT_MAX);
+
+    return in_use > writer->size || writer->size - in_use < lost ? 0 : writer->size - in_use - lost;
+}
+
+size_t audit_ring_room(size_t len)
+{
+    return ring_room(len);
+}
+
+void audit_ring_drop(struct audit_ring_writer *writer)
+{
+    atomic_fetch_add_explicit(&writer->shared->dropped, 1, memory_order_relaxed);
+}
+
 static void ring_bell(const struct audit_ring_writer *writer)
 {
     static const uint64_t one = 1;
@@ -97,13 +129,12 @@ static void ring_bell(const struct audit_ring_writer *writer)
 static bool put_bytes(struct audit_ring_writer *writer, const uint8_t *bytes, uint32_t len)
 {
     struct audit_ring_shared *shared = writer->shared;
-    uint64_t tail = atomic_load_explicit(&shared->tail, memory_order_acquire);
-    uint64_t used = writer->head - tail;
+    uint64_t in_use = used(writer);
     uint64_t at = writer->head & (writer->size - 1);
     uint64_t pad = at + ring_room(len) > writer->size ? writer->size - at : 0;
     static const uint32_t pad_mark = RING_PAD;
 
-    if (used > writer->size || pad + ring_room(len) > writer->size - used)
+    if (in_use > writer->size || pad + ring_room(len) > writer->size - in_use)
         return false;
     if (pad > 0) {
         memcpy(shared->data + at, &pad_mark, RING_LEN);
@@ -126,7 +157,7 @@ bool audit_ring_put(struct audit_ring_writer *writer, const struct audit_event *
         timed.time_ns = clock_wall_ns();
     audit_event_put(&timed, &out);
     if (out.overflowed || !put_bytes(writer, out.data, (uint32_t)out.len)) {
-        atomic_fetch_add_explicit(&writer->shared->dropped, 1, memory_order_relaxed);
+        audit_ring_drop(writer);
         return false;
     }
     ring_bell(writer);

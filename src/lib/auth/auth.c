@@ -173,6 +173,7 @@ static int put_key(const struct snapshot *view, const struct identity_key_record
     TRY(put_patterns(view, key->models, out, out->models, &out->model_count, err));
     TRY(put_patterns(view, key->verbs, out, out->verbs, &out->verb_count, err));
     out->requests_per_min = key->requests_per_min;
+    out->concurrent = key->concurrent;
     out->tokens_per_min = key->tokens_per_min;
     out->expires_at = key->expires_at;
     return 0;

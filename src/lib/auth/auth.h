@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define AUTH_AUDIENCE              "drun" /* the platform itself, in a token */
 #define AUTH_ANONYMOUS             "system:anonymous"
 #define AUTH_GROUP_AUTHENTICATED   "system:authenticated"
 #define AUTH_GROUP_UNAUTHENTICATED "system:unauthenticated"
@@ -102,6 +103,7 @@ struct auth_principal {
     struct auth_text groups[AUTH_GROUPS_MAX];
     struct auth_text models[AUTH_PATTERNS_MAX]; /* empty: no restriction */
     struct auth_text verbs[AUTH_PATTERNS_MAX];
+    uint32_t concurrent;       /* requests at the same time; 0: no limit of its own */
     uint32_t requests_per_min; /* 0: no limit of its own */
     uint64_t tokens_per_min;
     int64_t expires_at; /* 0: never */

@@ -24,6 +24,7 @@ void auth_principal_init(struct auth_principal *principal, enum auth_source sour
     principal->name = principal->uid = principal->namespace = none;
     principal->credential = principal->session = principal->client = none;
     principal->requests_per_min = 0;
+    principal->concurrent = 0;
     principal->tokens_per_min = 0;
     principal->expires_at = principal->auth_time = 0;
     principal->level = AUTH_LEVEL_NONE;

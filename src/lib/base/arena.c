@@ -37,6 +37,7 @@ static void free_blocks(struct block *block)
 {
     while (block != NULL) {
         struct block *next = block->next;
+        mem_wipe(block->data, block->used);
         free(block);
         block = next;
     }
@@ -62,6 +63,7 @@ void arena_reset(struct arena *arena)
         return;
     free_blocks(arena->blocks->next);
     arena->blocks->next = NULL;
+    mem_wipe(arena->blocks->data, arena->blocks->used);
     arena->blocks->used = 0;
     arena->total = arena->blocks->size;
 }

@@ -15,7 +15,8 @@ struct arena;
 struct arena *arena_new(size_t max_bytes) MUST_USE;
 void arena_free(struct arena *arena);
 void arena_free_ptr(struct arena **arena);
-/* Forgets all pieces, keeps the first block. */
+/* Both wipe what was in use: a request may hold a password. Forgets all pieces, keeps the first
+ * block. */
 void arena_reset(struct arena *arena);
 
 /* Zeroed, aligned for any type. */

@@ -176,6 +176,33 @@ static enum err_code code_of(CURLcode code)
     }
 }
 
+/* The server may close a connection that was kept at any moment, an nginx that reloads does so in
+ * the middle of HTTP/2. What changes nothing is then asked again, once, over a new one. */
+static bool may_repeat(const struct exchange *exchange, CURLcode code)
+{
+    const char *method = exchange->request->method;
+    bool lost = code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM || code == CURLE_GOT_NOTHING ||
+                code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR;
+
+    return lost && exchange->request->on_data == NULL &&
+           (strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0);
+}
+
+static CURLcode perform(struct exchange *exchange)
+{
+    struct fetch *fetch = exchange->fetch;
+    CURLcode code = fetch->api->easy_perform(fetch->curl);
+
+    if (!may_repeat(exchange, code))
+        return code;
+    buf_reset(&exchange->answer->body);
+    buf_reset(&exchange->answer->headers);
+    fetch->api->easy_setopt(fetch->curl, CURLOPT_FRESH_CONNECT, 1L);
+    code = fetch->api->easy_perform(fetch->curl);
+    fetch->api->easy_setopt(fetch->curl, CURLOPT_FRESH_CONNECT, 0L);
+    return code;
+}
+
 int fetch_run(struct fetch *fetch, const struct fetch_request *request, struct fetch_answer *answer,
               struct err *err)
 {
@@ -188,7 +215,7 @@ int fetch_run(struct fetch *fetch, const struct fetch_request *request, struct f
     struct curl_slist *headers = set_request(&exchange);
     set_limits(&exchange);
     fetch->api->easy_setopt(fetch->curl, CURLOPT_ERRORBUFFER, text);
-    CURLcode code = fetch->api->easy_perform(fetch->curl);
+    CURLcode code = perform(&exchange);
     fetch->api->slist_free_all(headers);
     TRY(buf_check(&answer->body, "the answer", err));
     TRY(buf_check(&answer->headers, "the answer's headers", err));

@@ -12,7 +12,7 @@
 
 #include <sys/types.h>
 
-enum { CONTROL_FD = 3 };
+enum { CONTROL_FD = 3, CONTROL_PATH_SIZE = 512 };
 
 enum control_type {
     /* supervisor to role */
@@ -38,8 +38,8 @@ uid_t role_uid(const struct role *role);
 struct control_hello {
     uint32_t role;
     char instance[40];
-    char data_dir[512];
-    char run_dir[512];
+    char data_dir[CONTROL_PATH_SIZE]; /* a longer path is refused at the start */
+    char run_dir[CONTROL_PATH_SIZE];
     uint32_t uid;         /* to become when root; 0 to stay */
     struct span settings; /* YAML */
 };

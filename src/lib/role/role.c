@@ -6,6 +6,7 @@
 #include "base/secret.h"
 #include "log/log.h"
 #include "role/control.h"
+#include "role/line.h"
 #include "role/settings.h"
 
 #include <fcntl.h>
@@ -35,6 +36,7 @@ struct role {
     char *own_run_dir;
     struct ipc_client *peers[ROLE_COUNT];
     struct ipc_client *late[ROLE_COUNT];
+    struct role_line *lines[ROLE_COUNT]; /* peers that another thread calls */
     struct named_fd named[NAMED_MAX];
     size_t named_count;
     /* Channels that came before role_serve() said what answers them. */
@@ -98,6 +100,13 @@ struct ipc_client *role_waiting_peer(struct role *role, enum role_id peer)
     return role->late[peer];
 }
 
+struct role_line *role_take_line(struct role *role, enum role_id peer)
+{
+    INVARIANT(role->peers[peer] != NULL && role->lines[peer] == NULL);
+    role->lines[peer] = role_line_new(&role->peers[peer]);
+    return role->lines[peer];
+}
+
 int role_take_fd(struct role *role, const char *name)
 {
     for (size_t i = 0; i < role->named_count; i++)
@@ -147,6 +156,10 @@ static int take_channel(struct role *role, struct ipc_packet *packet, struct err
     if (packet->type == CONTROL_SERVE) {
         INVARIANT(role->waiting_count < ROLE_COUNT);
         role->waiting[role->waiting_count++] = (struct served){.peer = peer, .fd = fd};
+        return 0;
+    }
+    if (packet->type == CONTROL_CALL && role->lines[peer] != NULL) {
+        role_line_offer(role->lines[peer], &fd);
         return 0;
     }
     struct ipc_client **client =
@@ -222,6 +235,7 @@ void role_free(struct role *role)
     for (int i = 0; i < ROLE_COUNT; i++) {
         ipc_client_free(role->peers[i]);
         ipc_client_free(role->late[i]);
+        role_line_free(role->lines[i]);
     }
     for (size_t i = 0; i < role->named_count; i++)
         fd_close(&role->named[i].fd);

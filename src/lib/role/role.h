@@ -41,6 +41,7 @@ const char *role_name(enum role_id id);
 int role_by_name(const char *name);
 
 struct role;
+struct role_line;
 struct settings;
 
 /* In the process that the supervisor started: takes what it passes, up to its word to begin. */
@@ -67,6 +68,9 @@ struct ipc_client *role_waiting_peer(struct role *role, enum role_id peer);
 enum { ROLE_SOCKET_SIZE = 108 };
 void role_engine_socket(const char *run_dir, const char *namespace, const char *name,
                         char out[ROLE_SOCKET_SIZE]);
+/* The same client given away to another thread, once and for good: role_peer() is NULL from then
+ * on, and what the supervisor sends for it goes to the line. It stays the role's to free. */
+struct role_line *role_take_line(struct role *role, enum role_id peer) MUST_USE;
 /* The same for an outside engine, whose calls the exporter passes on. */
 void role_upstream_socket(const char *run_dir, const char *namespace, const char *name,
                           char out[ROLE_SOCKET_SIZE]);

@@ -53,7 +53,20 @@ static const struct opt options[] = {
      .type = OPT_TEXT,
      AT(store),
      .def = "sqlite",
-     .brief = "sqlite, or a PostgreSQL connection string."},
+     .brief = "sqlite, or a PostgreSQL connection string.",
+     .more = "Only the roles that keep a store get it; a login of each role's own is better."},
+    {.name = "store-api",
+     .type = OPT_TEXT,
+     AT(store_api),
+     .brief = "The store of the role api, with its own login; without it: store."},
+    {.name = "store-idp",
+     .type = OPT_TEXT,
+     AT(store_idp),
+     .brief = "The store of the role idp, with its own login; without it: store."},
+    {.name = "store-secrets",
+     .type = OPT_TEXT,
+     AT(store_secrets),
+     .brief = "The store of the role secrets, with its own login; without it: store."},
     {.name = "run-dir",
      .type = OPT_PATH,
      AT(run_dir),
@@ -114,8 +127,11 @@ static const struct opt options[] = {
      AT(audit_failure),
      .def = "closed",
      .choices = audit_failures,
-     .brief = "Model calls when the audit log cannot be written: closed refuses them.",
-     .more = "Administration always stops then."},
+     .brief =
+         "Model calls when the audit log takes no more: closed refuses them, open counts them.",
+     .more =
+         "A worker keeps a megabyte of records while the log is away. How many calls were served "
+         "without a record is in the log when it is back. Administration always stops."},
     {.name = "mfa-groups",
      .type = OPT_LIST,
      AT(mfa_groups),
@@ -243,6 +259,37 @@ int settings_set(struct settings *settings, const char *assignment, struct err *
 void settings_put(const struct settings *settings, struct buf *out)
 {
     opt_put_values(GROUPS((void *)(uintptr_t)settings), out);
+}
+
+static void set_text(char **field, const char *text)
+{
+    if (*field != NULL)
+        mem_wipe(*field, strlen(*field));
+    free(*field);
+    *field = text == NULL ? NULL : mem_strdup(text);
+}
+
+void settings_put_for(const struct settings *settings, enum role_id role, struct buf *out)
+{
+    const char *const own[ROLE_COUNT] = {[ROLE_API] = settings->store_api,
+                                         [ROLE_IDP] = settings->store_idp,
+                                         [ROLE_SECRETS] = settings->store_secrets};
+    bool keeps_one = role == ROLE_API || role == ROLE_IDP || role == ROLE_SECRETS;
+    bool is_sqlite = strcmp(settings->store, "sqlite") == 0;
+    CLEANUP(buf_free_wiped) struct buf all = BUF_INIT(out->max);
+    CLEANUP(settings_free_ptr) struct settings *copy = NULL;
+    struct err err = ERR_INIT;
+
+    settings_put(settings, &all);
+    INVARIANT(settings_load(buf_span(&all), "settings", &copy, &err) == 0);
+    if (keeps_one && own[role] != NULL)
+        set_text(&copy->store, own[role]);
+    else if (!keeps_one && !is_sqlite)
+        set_text(&copy->store, "postgresql");
+    set_text(&copy->store_api, NULL);
+    set_text(&copy->store_idp, NULL);
+    set_text(&copy->store_secrets, NULL);
+    settings_put(copy, out);
 }
 
 void settings_put_sample(struct buf *out)

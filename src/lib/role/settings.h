@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The settings of `drun up`: one option table (settings.c) makes the parser of the file and of
- * --set, the sample file and the man page. Every role gets them whole and reads what is its own. */
+ * --set, the sample file and the man page. Every role gets them, but no login of another role. */
 #ifndef DRUN_ROLE_SETTINGS_H
 #define DRUN_ROLE_SETTINGS_H
 
@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "opt/opt.h"
+#include "role/role.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,8 +25,11 @@ struct settings {
     uint64_t certificate_ttl_ms;
     char *unseal_key_file; /* NULL: chosen beside the user's other settings */
     char *store;           /* "sqlite", or a PostgreSQL connection string */
-    char *run_dir;         /* NULL: chosen */
-    char *share_dir;       /* the console and the nginx module; NULL: beside the binary */
+    char *store_api;       /* the same of one role alone, with its own login; NULL: `store` */
+    char *store_idp;
+    char *store_secrets;
+    char *run_dir;   /* NULL: chosen */
+    char *share_dir; /* the console and the nginx module; NULL: beside the binary */
     char *nginx;
     unsigned runtime; /* a place in settings_runtimes */
     struct opt_list model_dirs;
@@ -61,6 +65,9 @@ int settings_load(struct span text, const char *what, struct settings **out,
 int settings_set(struct settings *settings, const char *assignment, struct err *err) MUST_USE;
 /* A text that settings_load() reads back to the same. */
 void settings_put(const struct settings *settings, struct buf *out);
+/* The same as one role may know it: its `store` is its own, and a login that is not its own is left
+ * out ("postgresql" says only that there is one). */
+void settings_put_for(const struct settings *settings, enum role_id role, struct buf *out);
 void settings_put_sample(struct buf *out);
 void settings_put_man(struct buf *out);
 void settings_free(struct settings *settings);

@@ -124,11 +124,50 @@ static void the_sample_loads_to_the_defaults(void **state UNUSED)
     assert_string_equal(buf_text(&first), buf_text(&second));
 }
 
+static void a_role_gets_its_own_login_and_no_other(void **state UNUSED)
+{
+    static const struct {
+        enum role_id role;
+        const char *store;
+    } wanted[] = {
+        {ROLE_KMS, "postgresql"},
+        {ROLE_AUDIT, "postgresql"},
+        {ROLE_API, "postgresql://api:pw-api@db/drun"},
+        {ROLE_IDP, "postgresql://idp:pw-idp@db/drun"},
+        {ROLE_SECRETS, "postgresql://all:pw-all@db/drun"},
+        {ROLE_AGENT, "postgresql"},
+        {ROLE_POSTURE, "postgresql"},
+        {ROLE_GATEWAY, "postgresql"},
+    };
+    CLEANUP(settings_free_ptr) struct settings *settings = NULL;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(settings_load(span_str("store: postgresql://all:pw-all@db/drun\n"
+                                            "store-api: postgresql://api:pw-api@db/drun\n"
+                                            "store-idp: postgresql://idp:pw-idp@db/drun\n"
+                                            "workers: 3\n"),
+                                   "file", &settings, &err),
+                     0);
+    for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+        CLEANUP(buf_free) struct buf text = BUF_INIT(65536);
+        CLEANUP(settings_free_ptr) struct settings *got = NULL;
+        settings_put_for(settings, wanted[i].role, &text);
+        assert_int_equal(settings_load(buf_span(&text), "put", &got, &err), 0);
+        assert_string_equal(got->store, wanted[i].store);
+        assert_null(got->store_api);
+        assert_null(got->store_idp);
+        assert_int_equal(got->workers, 3);
+        if (strcmp(wanted[i].store, "postgresql") == 0)
+            assert_null(strstr(buf_text(&text), "pw-"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(empty_text_gives_the_defaults),
         cmocka_unit_test(a_file_and_assignments_are_taken_in_turn),
+        cmocka_unit_test(a_role_gets_its_own_login_and_no_other),
         cmocka_unit_test(what_is_put_is_loaded_back_to_the_same),
         cmocka_unit_test(an_unknown_name_is_refused_with_its_place),
         cmocka_unit_test(values_out_of_their_range_are_refused),

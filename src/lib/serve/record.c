@@ -1,21 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The audit records of a batch. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "log/log.h"
 #include "serve/serve_internal.h"
+
+#include <stdlib.h>
+
+enum { UNDONE_MAX = 4096, ROOM_FIRST = 16 };
+
+static void keep(struct serve_records *records, const struct audit_event *event)
+{
+    if (records->count == records->room) {
+        size_t room = records->room == 0 ? ROOM_FIRST : 2 * records->room;
+        records->items = mem_resize_array(records->items, room, sizeof(*records->items));
+        for (size_t i = records->room; i < room; i++)
+            records->items[i] = (struct buf)BUF_INIT(AUDIT_EVENT_MAX);
+        records->room = room;
+    }
+    struct buf *record = &records->items[records->count++];
+    buf_reset(record);
+    audit_event_put(event, record);
+}
 
 void serve_record(struct serve *serve, const struct audit_event *event)
 {
-    if (serve->record_count == serve->record_room) {
-        size_t room = serve->record_room == 0 ? 16 : 2 * serve->record_room;
-        serve->records = mem_resize_array(serve->records, room, sizeof(*serve->records));
-        for (size_t i = serve->record_room; i < room; i++)
-            serve->records[i] = (struct buf)BUF_INIT(AUDIT_EVENT_MAX);
-        serve->record_room = room;
-    }
-    struct buf *record = &serve->records[serve->record_count++];
-    buf_reset(record);
-    audit_event_put(event, record);
+    keep(&serve->records, event);
+}
+
+bool serve_has_records(const struct serve *serve)
+{
+    return serve->records.count > 0 || serve->undone.count > 0;
+}
+
+void serve_records_free(struct serve_records *records)
+{
+    for (size_t i = 0; i < records->room; i++)
+        buf_free(&records->items[i]);
+    free(records->items);
+    *records = (struct serve_records){0};
 }
 
 static int send(struct serve *serve, const struct audit_event *events, size_t count,
@@ -28,34 +52,108 @@ static int send(struct serve *serve, const struct audit_event *events, size_t co
     return audit_send(role_peer(config->role, ROLE_AUDIT), events, count, err);
 }
 
-/* Every record anchors the store: a store that later opens at an older revision was rolled back. */
-static int send_records(struct serve *serve, struct err *err)
+/* Every record anchors the store: a store that later opens at an older revision was rolled back.
+ * `sent` gets how many the log may have. */
+static int send_records(struct serve *serve, const struct serve_records *records, size_t *sent,
+                        struct err *err)
 {
     CLEANUP_FREE struct audit_event *events =
-        mem_new_array(NUM_MIN(serve->record_count, (size_t)AUDIT_SEND_MAX), sizeof(*events));
+        mem_new_array(NUM_MIN(records->count, (size_t)AUDIT_SEND_MAX), sizeof(*events));
     struct store_head head = {0};
 
     if (serve->config.store != NULL)
         store_head(serve->config.store, &head);
-    for (size_t done = 0; done < serve->record_count;) {
-        size_t count = NUM_MIN(serve->record_count - done, (size_t)AUDIT_SEND_MAX);
+    for (*sent = 0; *sent < records->count;) {
+        size_t count = NUM_MIN(records->count - *sent, (size_t)AUDIT_SEND_MAX);
         for (size_t i = 0; i < count; i++) {
-            TRY(audit_event_parse(buf_span(&serve->records[done + i]), &events[i], err));
+            TRY(audit_event_parse(buf_span(&records->items[*sent + i]), &events[i], err));
             events[i].anchor_revision = (uint64_t)head.revision;
         }
+        *sent += count; /* also when it fails: the answer may be what was lost */
         TRY(send(serve, events, count, err));
-        done += count;
     }
     return 0;
 }
 
-int serve_flush(struct serve *serve, struct err *err)
+/* ------------------------------------------------------------------ what was not done after all */
+
+/* The record that takes another one back: of the same actor, action and request. */
+static void undo(struct serve *serve, const struct buf *record, const struct err *why)
+{
+    CLEANUP_FREE char *reason = mem_printf("the request was answered 503 and nothing of it is "
+                                           "stored, whatever its record says: %s",
+                                           why->msg);
+    struct audit_event event;
+    struct err err = ERR_INIT;
+
+    INVARIANT(audit_event_parse(buf_span(record), &event, &err) == 0);
+    if (event.outcome != AUDIT_SUCCESS)
+        return;
+    if (serve->undone.count >= UNDONE_MAX) {
+        serve->undone_more++;
+        return;
+    }
+    event.event = span_str(AUDIT_UNDONE);
+    event.time_ns = clock_wall_ns();
+    event.outcome = AUDIT_FAILURE;
+    event.status = 503;
+    event.reason = span_str(reason);
+    keep(&serve->undone, &event);
+}
+
+static void undo_all(struct serve *serve, size_t count, const struct err *why)
+{
+    for (size_t i = 0; i < count; i++)
+        undo(serve, &serve->records.items[i], why);
+}
+
+/* Those that found no place of their own. */
+static void count_the_rest(struct serve *serve)
+{
+    CLEANUP_FREE char *reason =
+        mem_printf("%llu further requests were answered 503 and nothing of them is stored, "
+                   "whatever their records say",
+                   (unsigned long long)serve->undone_more);
+    struct audit_event event = {.time_ns = clock_wall_ns(),
+                                .event = span_str(AUDIT_UNDONE),
+                                .outcome = AUDIT_FAILURE,
+                                .status = 503,
+                                .reason = span_str(reason)};
+
+    if (serve->undone_more > 0)
+        keep(&serve->undone, &event);
+    serve->undone_more = 0;
+}
+
+/* Before any other record: who reads the log in order sees the success and then, with nothing of
+ * this role between, that it was none. What fails here is sent again with the next batch. */
+static int send_undone(struct serve *serve, struct err *err)
+{
+    size_t sent;
+
+    if (serve->undone.count == 0)
+        return 0;
+    count_the_rest(serve);
+    TRY(send_records(serve, &serve->undone, &sent, err));
+    serve->undone.count = 0;
+    return 0;
+}
+
+/* ------------------------------------------------------------------ the batch */
+
+static int record_batch(struct serve *serve, size_t *sent, struct err *err)
+{
+    TRY(send_undone(serve, err));
+    if (serve->records.count == 0)
+        return 0;
+    return send_records(serve, &serve->records, sent, err);
+}
+
+static int make_durable(struct serve *serve, size_t *sent, struct err *err)
 {
     struct store *store = serve->config.store;
-    int recorded = serve->record_count > 0 ? send_records(serve, err) : 0;
 
-    serve->record_count = 0;
-    if (recorded < 0) {
+    if (record_batch(serve, sent, err) < 0) {
         if (store != NULL)
             store_discard(store);
         return err_wrap(err, "nothing was changed, because the audit log cannot be written");
@@ -63,6 +161,21 @@ int serve_flush(struct serve *serve, struct err *err)
     if (store == NULL || !store_needs_flush(store))
         return 0;
     return store_flush(store, err);
+}
+
+int serve_flush(struct serve *serve, struct err *err)
+{
+    struct err later = ERR_INIT;
+    size_t sent = 0;
+    int done = make_durable(serve, &sent, err);
+
+    if (done < 0) {
+        undo_all(serve, sent, err);
+        if (send_undone(serve, &later) < 0)
+            log_error("serve.undone", &later);
+    }
+    serve->records.count = 0;
+    return done;
 }
 
 struct span serve_keep(struct serve_request *request, const char *text)

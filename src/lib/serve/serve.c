@@ -122,7 +122,7 @@ static size_t held(const struct serve *serve)
 
 static bool is_pending(const struct serve *serve)
 {
-    return held(serve) > 0 || serve->record_count > 0 ||
+    return held(serve) > 0 || serve_has_records(serve) ||
            (serve->config.store != NULL && store_needs_flush(serve->config.store));
 }
 
@@ -135,6 +135,8 @@ static void run_batch(struct serve *serve)
         serve->config.after_flush(serve->config.ctx);
     if (!durable)
         log_error("serve.flush", &err);
+    if (!durable && serve->kube != NULL)
+        kube_server_taken_back(serve->kube);
     if (!durable && serve->config.after_discard != NULL)
         serve->config.after_discard(serve->config.ctx);
     for (size_t i = 0; i < serve->listener_count; i++) {
@@ -156,9 +158,10 @@ static void after_batch(void *ctx)
         if (serve->config.prepare != NULL)
             serve->config.prepare(serve->config.ctx);
         if (!is_pending(serve))
-            return;
+            break;
         run_batch(serve);
     }
+    serve_ends_follow(serve);
 }
 
 static void on_tick(void *ctx)
@@ -166,8 +169,10 @@ static void on_tick(void *ctx)
     struct serve *serve = ctx;
     struct err err = ERR_INIT;
 
-    if (serve->kube != NULL)
+    if (serve->kube != NULL) {
         kube_server_tick(serve->kube);
+        serve_ends_tick(serve);
+    }
     if (auth_trouble(serve->auth, &err) < 0)
         log_error("serve.identity", &err);
 }
@@ -204,6 +209,8 @@ static void on_changed(void *ctx, const struct kube_change *change)
 
     if (serve->current != NULL)
         serve_name_action(serve->current, change->name);
+    else
+        serve_ends_record(serve, change);
     if (serve->config.changed != NULL)
         serve->config.changed(serve->config.ctx, change);
 }
@@ -214,6 +221,14 @@ static int on_token(void *ctx, const struct kube_principal *principal, const jso
     struct serve *serve = ctx;
 
     return serve->config.issue_token(serve->config.ctx, principal, account, token_request, err);
+}
+
+static bool on_owner(void *ctx, const struct kube_kind *kind, const char *namespace,
+                     const char *name, const char *uid)
+{
+    struct serve *serve = ctx;
+
+    return serve->config.owner_is_gone(serve->config.ctx, kind, namespace, name, uid);
 }
 
 static int start_kube(struct serve *serve, struct err *err)
@@ -229,11 +244,14 @@ static int start_kube(struct serve *serve, struct err *err)
         .admit = config->admit == NULL ? NULL : on_admit,
         .changed = on_changed,
         .issue_token = config->issue_token == NULL ? NULL : on_token,
+        .review_token = serve_kube_review_token,
+        .owner_is_gone = config->owner_is_gone == NULL ? NULL : on_owner,
     };
 
     if (config->kinds == NULL)
         return 0;
-    return kube_server_new(&kube, &serve->kube, err);
+    TRY(kube_server_new(&kube, &serve->kube, err));
+    return serve_ends_start(serve, err);
 }
 
 int serve_new(const struct serve_config *config, struct serve **out, struct err *err)
@@ -268,9 +286,8 @@ void serve_free(struct serve *serve)
     kube_server_free(serve->kube);
     auth_free(serve->auth);
     snapshot_reader_free(serve->policy);
-    for (size_t i = 0; i < serve->record_room; i++)
-        buf_free(&serve->records[i]);
-    free(serve->records);
+    serve_records_free(&serve->records);
+    serve_records_free(&serve->undone);
     free(serve);
 }
 

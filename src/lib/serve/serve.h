@@ -39,6 +39,12 @@ struct serve_request {
  * yet. */
 typedef bool serve_route_fn(void *ctx, struct serve_request *request);
 
+/* Nothing of the role's kinds is left in a namespace that is going, durably; or `held` objects stay
+ * because of their finalizers, of which `example` is one. Told once a second until the namespace is
+ * gone. */
+typedef void serve_emptied_fn(void *ctx, const char *namespace, const char *uid,
+                              const struct kube_left *left);
+
 /* RBAC gives the caller no right to what is asked: has he one to a part of it, as to his own keys?
  * For a list or watch it sets request->only. */
 typedef bool serve_narrow_fn(void *ctx, struct serve_request *request,
@@ -54,6 +60,8 @@ struct serve_config {
     kube_changed_fn *changed;             /* may be NULL */
     kube_token_fn *issue_token;           /* may be NULL */
     serve_narrow_fn *narrow;              /* may be NULL */
+    serve_emptied_fn *emptied;            /* NULL: namespaces that go are no concern of this role */
+    kube_owner_fn *owner_is_gone;         /* may be NULL */
     /* Makes records durable; NULL: by asking the audit role. */
     int (*record)(void *ctx, const struct audit_event *events, size_t count, struct err *err);
     /* Runs before each batch is made durable: what was put off to be done for many requests at once
@@ -71,8 +79,10 @@ int serve_new(const struct serve_config *config, struct serve **out, struct err 
 void serve_free(struct serve *serve);
 void serve_free_ptr(struct serve **serve);
 
-/* What an owner of kinds may do: its own folders, its sockets that listen already, a thread. */
-extern const struct role_promises serve_promises;
+/* The first thing that an owner of kinds does: it keeps its own folders, its sockets that listen
+ * already and a thread; with a PostgreSQL store also the way to that server. What comes from
+ * outside or from a disk is opened behind it. */
+int serve_lock_down(struct role *role, struct err *err) MUST_USE;
 
 /* The role's own store, SQLite in its folder or its schema in PostgreSQL, as the settings say;
  * refused when it is older than what the audit log knows of it. */
@@ -107,6 +117,15 @@ bool serve_step_up(struct serve_request *request);
 struct auth_demand serve_step_up_demand(const struct serve *serve);
 /* The WWW-Authenticate header alone. */
 void serve_challenge_step_up(struct serve_request *request, const struct auth_demand *demand);
+
+/* For a role that may call api: what to answer `emptied` and `owner_is_gone` with. */
+void serve_tell_emptied(struct role *role, const char *namespace, const char *uid,
+                        const struct kube_left *left);
+/* The uid of an object of api's; empty when there is none. */
+int serve_ask_uid(struct role *role, const struct kube_kind *kind, const char *namespace,
+                  const char *name, struct buf *uid, struct err *err) MUST_USE;
+bool serve_ask_owner_is_gone(struct role *role, const struct kube_kind *kind, const char *namespace,
+                             const char *name, const char *uid);
 
 /* A record beside those of requests, durable with the batch. Texts are copied. */
 void serve_record(struct serve *serve, const struct audit_event *event);

@@ -13,6 +13,13 @@ struct serve_listener {
     bool operator_socket;
 };
 
+/* Records in the compact form, so that they outlive what they were made of. */
+struct serve_records {
+    struct buf *items;
+    size_t count;
+    size_t room;
+};
+
 struct serve {
     struct serve_config config;
     struct auth *auth;
@@ -20,11 +27,14 @@ struct serve {
     struct kube_server *kube;
     struct serve_listener listeners[SERVE_LISTENERS_MAX];
     size_t listener_count;
-    /* Records of this batch, in the compact form, so that they outlive what they were made of. */
-    struct buf *records;
-    size_t record_count;
-    size_t record_room;
+    struct serve_records records; /* of this batch */
+    /* What takes back records whose batch was not stored: the log must have them before anything
+     * else. Past a ceiling they are only counted, for one record that stands for all. */
+    struct serve_records undone;
+    uint64_t undone_more;
     struct serve_request *current; /* the request that kube is serving */
+    struct loop_source *soon;      /* when there is more to tidy up at once */
+    bool looks_again;              /* it will */
 };
 
 /* What was created; whoever may create need not say the name when he asks for the right. */
@@ -38,7 +48,20 @@ void serve_by_kube(struct serve_request *request);
 kube_authorize_fn serve_kube_authorize;
 kube_rules_fn serve_kube_rules;
 kube_namespace_fn serve_kube_namespace;
+kube_token_review_fn serve_kube_review_token;
 
+/* ends.c: what goes without a request: the content of namespaces that go, objects without owners.
+ */
+int serve_ends_start(struct serve *serve, struct err *err) MUST_USE;
+void serve_ends_tick(struct serve *serve);
+/* After each batch. */
+void serve_ends_follow(struct serve *serve);
+/* The record of a change that no request has asked for. */
+void serve_ends_record(struct serve *serve, const struct kube_change *change);
+
+/* Something is to be sent to the log. */
+bool serve_has_records(const struct serve *serve);
+void serve_records_free(struct serve_records *records);
 /* Makes the batch durable. */
 int serve_flush(struct serve *serve, struct err *err) MUST_USE;
 

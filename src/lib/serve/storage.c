@@ -6,10 +6,8 @@
 #include "role/settings.h"
 #include "serve/serve.h"
 
-const struct role_promises serve_promises = {
-    .promises = LOCKDOWN_FILES | LOCKDOWN_THREADS,
-    .data_access = LOCKDOWN_PATH_WRITE,
-};
+/* SQLite draws the salts of its write-ahead log from there. */
+#define RANDOM "/dev/urandom"
 
 enum { COLLECTION_SIZE = 80 };
 
@@ -43,6 +41,48 @@ static void on_damage(void *ctx UNUSED, const char *collection, const char *posi
     log_event(LOG_ERROR, "store.damage",
               LOG_FIELDS(LOG_STR("collection", collection), LOG_STR("position", position),
                          LOG_STR("msg", why->msg)));
+}
+
+static int lock_down_embedded(struct role *role, struct err *err)
+{
+    static const struct lockdown_path paths[] = {
+        {RANDOM, LOCKDOWN_PATH_READ | LOCKDOWN_PATH_OPTIONAL}, {0}};
+    static const struct role_promises promises = {
+        .promises = LOCKDOWN_FILES | LOCKDOWN_THREADS,
+        .data_access = LOCKDOWN_PATH_WRITE,
+        .paths = paths,
+    };
+
+    return role_lock_down(role, &promises, err);
+}
+
+/* The store is a server's: the way to it is kept as well, and no more of the network than that
+ * needs: Unix sockets alone where the server has one. */
+static int lock_down_remote(struct role *role, struct err *err)
+{
+    CLEANUP(store_needs_free) struct store_needs needs = {0};
+    struct lockdown_path paths[STORE_NEEDS_PATHS_MAX + 1] = {0};
+    struct role_promises promises = {
+        .promises = LOCKDOWN_FILES | LOCKDOWN_THREADS | LOCKDOWN_NET_UNIX,
+        .data_access = LOCKDOWN_PATH_WRITE,
+        .paths = paths,
+    };
+
+    TRY(store_needs_of(role_settings(role)->store, &needs, err));
+    for (size_t i = 0; i < needs.path_count; i++)
+        paths[i] =
+            (struct lockdown_path){needs.paths[i], LOCKDOWN_PATH_READ | LOCKDOWN_PATH_OPTIONAL};
+    if (needs.network)
+        promises.promises |= LOCKDOWN_NET_INET;
+    promises.network = needs.network;
+    return role_lock_down(role, &promises, err);
+}
+
+int serve_lock_down(struct role *role, struct err *err)
+{
+    bool embedded = strcmp(role_settings(role)->store, "sqlite") == 0;
+
+    return embedded ? lock_down_embedded(role, err) : lock_down_remote(role, err);
 }
 
 int serve_store_open(struct role *role, struct store **out, struct err *err)

@@ -10,7 +10,7 @@
 /* The format on file; docs/PROTOCOL.snapshot. */
 static_assert(sizeof(struct identity_cidr) == 20, "as documented");
 static_assert(sizeof(struct identity_info) == 48, "as documented");
-static_assert(sizeof(struct identity_key_record) == 128, "as documented");
+static_assert(sizeof(struct identity_key_record) == 136, "as documented");
 static_assert(sizeof(struct identity_token_key) == 16, "as documented");
 static_assert(sizeof(struct identity_user) == 24, "as documented");
 
@@ -93,7 +93,7 @@ const struct snapshot_type identity_snapshot = {
     .file = "identity.snap",
     .generation = "identity.gen",
     .number = 1,
-    .format = 1,
+    .format = 2,
     .sections = sections,
     .section_count = IDENTITY_SECTION_COUNT,
 };

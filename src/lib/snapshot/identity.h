@@ -48,6 +48,7 @@ struct identity_api_key {
     struct identity_list verbs;
     struct identity_list cidrs; /* "10.0.0.0/8", "2001:db8::/32", or one address */
     uint32_t requests_per_min;
+    uint32_t concurrent; /* requests at the same time */
     uint64_t tokens_per_min;
 };
 

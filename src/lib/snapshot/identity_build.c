@@ -121,6 +121,7 @@ int identity_builder_add_api_key(struct identity_builder *builder,
         .expires_at = key->expires_at,
         .tokens_per_min = key->tokens_per_min,
         .requests_per_min = key->requests_per_min,
+        .concurrent = key->concurrent,
         .disabled = key->disabled,
     };
 

@@ -54,7 +54,9 @@ struct identity_key_record {
     int64_t expires_at;
     uint64_t tokens_per_min;
     uint32_t requests_per_min;
+    uint32_t concurrent;
     uint32_t disabled;
+    uint32_t zero;
 };
 
 struct identity_token_key {

@@ -290,6 +290,37 @@ static void a_bad_address_or_schema_is_a_clear_error(void **state)
     assert_int_equal(err.code, ERR_INVALID);
 }
 
+static void needs_are_those_of_the_address(void **state UNUSED)
+{
+    static const struct {
+        const char *conninfo;
+        bool network;
+        const char *path; /* among the paths */
+    } cases[] = {
+        {"postgresql://u:p@db.example/drun?sslrootcert=/etc/drun/ca.pem", true, "/etc/drun/ca.pem"},
+        {"host=/run/pg,/run/pg2 dbname=drun", false, "/run/pg2"},
+        {"hostaddr=127.0.0.1 dbname=drun", true, "/etc/resolv.conf"},
+        {"host=/run/pg,db.example dbname=drun", true, "/run/pg"},
+        {"dbname=drun", false, "/var/run/postgresql"},
+    };
+    struct err err = ERR_INIT;
+    struct store_needs needs;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(store_needs_of(cases[i].conninfo, &needs, &err), 0);
+        assert_int_equal(needs.network, cases[i].network);
+        bool found = false;
+        for (size_t j = 0; j < needs.path_count; j++)
+            found = found || strcmp(needs.paths[j], cases[i].path) == 0;
+        assert_true(found);
+        store_needs_free(&needs);
+    }
+    assert_int_equal(store_needs_of("password=hunter2 nonsense", &needs, &err), -1);
+    assert_int_equal(err.code, ERR_INVALID);
+    assert_null(strstr(err.msg, "hunter2"));
+    store_needs_free(&needs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +331,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_reader_never_takes_compaction_for_damage, start, stop),
         cmocka_unit_test_setup_teardown(tampered_rows_are_noticed, start, stop),
         cmocka_unit_test_setup_teardown(the_server_sees_no_name_and_no_value, start, stop),
+        cmocka_unit_test(needs_are_those_of_the_address),
         cmocka_unit_test_setup_teardown(a_bad_address_or_schema_is_a_clear_error, start, stop),
     };
     struct err err = ERR_INIT;

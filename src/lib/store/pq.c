@@ -18,6 +18,8 @@ static const struct {
     SYMBOL(sendQueryPrepared),
     SYMBOL(pipelineSync),
     SYMBOL(getResult),
+    SYMBOL(conninfoParse),
+    SYMBOL(conninfoFree),
     SYMBOL(connectdb),
     SYMBOL(finish),
     SYMBOL(reset),

@@ -10,6 +10,8 @@
 #include <libpq-fe.h>
 
 struct pq {
+    __typeof__(PQconninfoParse) *conninfoParse;
+    __typeof__(PQconninfoFree) *conninfoFree;
     __typeof__(PQconnectdb) *connectdb;
     __typeof__(PQfinish) *finish;
     __typeof__(PQreset) *reset;

@@ -102,6 +102,21 @@ enum { STORE_VERIFY_MS = 500 };
 
 struct store;
 
+/* What a process must keep for a PostgreSQL store when it gives up everything else: a network or
+ * Unix sockets, and the paths that libpq reads. */
+enum { STORE_NEEDS_PATHS_MAX = 16 };
+
+struct store_needs {
+    bool network;
+    char *paths[STORE_NEEDS_PATHS_MAX]; /* any of them may be missing */
+    size_t path_count;
+};
+
+/* Reads them out of the connection string, and loads libpq, which a process that is locked down
+ * cannot any more. ERR_INVALID: the string is none; ERR_UNSUPPORTED: libpq is not installed. */
+int store_needs_of(const char *conninfo, struct store_needs *out, struct err *err) MUST_USE;
+void store_needs_free(struct store_needs *needs);
+
 /* ERR_UNAVAILABLE: another process has it open, or PostgreSQL is away. ERR_CORRUPT: damaged or
  * tampered with; the message says what to do. ERR_UNSUPPORTED: made by a newer version, or libpq is
  * not installed. The strings of the config are copied. */

@@ -12,17 +12,19 @@
 
 struct follow;
 struct host;
+struct engine_log;
 struct models;
 struct search;
 struct services;
 
 struct agent {
     struct role *role;
-    struct host *host;         /* runtimes, folders, programs */
-    struct models *models;     /* Model objects: import, unseal */
-    struct services *services; /* ModelService objects: sandboxes */
-    struct follow *follow;     /* api's orders */
-    struct search *search;     /* of the disk, under way; or NULL */
+    struct host *host;             /* runtimes, folders, programs */
+    struct models *models;         /* Model objects: import, unseal */
+    struct services *services;     /* ModelService objects: sandboxes */
+    struct follow *follow;         /* api's orders */
+    struct engine_log *engine_log; /* who reads what engines say */
+    struct search *search;         /* of the disk, under way; or NULL */
 };
 
 /* ------------------------------------------------------------------ follow.c */
@@ -71,6 +73,8 @@ void models_delete(struct models *models, const char *namespace, const char *nam
 /* Everything that api knows has come: what was not put since models_mark() is gone. */
 void models_mark(struct models *models);
 void models_settle(struct models *models);
+/* What api could not be told is told again. */
+void models_tell_again(struct models *models);
 
 /* The model's file in memory, for one more user until models_release(). 0: there it is, and its
  * path stays valid until then. 1: not yet, and services_step() is called when that changes; `err`

@@ -32,6 +32,15 @@ static void tell(struct models *models, struct model *model)
     follow_status(models->agent, &model->report, "Model", model->namespace, model->name, status);
 }
 
+void models_tell_again(struct models *models)
+{
+    struct model *model;
+
+    LIST_FOREACH (model, &models->list, entry)
+        if (model->report.told == NULL && model->reason != NULL)
+            tell(models, model);
+}
+
 static void set(struct models *models, struct model *model, enum model_phase phase,
                 const char *reason, const char *message)
 {

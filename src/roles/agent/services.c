@@ -136,6 +136,7 @@ static void on_tick(void *ctx)
     LIST_FOREACH (service, &services->list, entry)
         if (service->spec != NULL && service->report.told == NULL && !service_is_outside(service))
             services->dirty = true;
+    models_tell_again(services->agent->models);
     oci_bury_orphans(is_engine, services);
 }
 

@@ -33,6 +33,9 @@ struct orders {
     TAILQ_HEAD(, order) queue; /* by place; each object once */
     bool waiting;              /* the follower */
     struct ipc_ticket ticket;
+    struct ipc_ticket *told; /* statuses that wait for their batch */
+    size_t told_count;
+    size_t told_room;
     uint64_t wants; /* the place behind which it wants to know */
 };
 
@@ -72,6 +75,7 @@ void orders_free(struct orders *orders)
         return;
     while (!TAILQ_EMPTY(&orders->queue))
         free_order(orders, TAILQ_FIRST(&orders->queue));
+    free(orders->told);
     free(orders);
 }
 
@@ -172,6 +176,11 @@ static void forget_gone(struct orders *orders, uint64_t place)
  * damaged, or larger than a message) is passed over, so that it keeps nothing else back. */
 static int tell_next(struct orders *orders, uint64_t place, struct buf *out)
 {
+    buf_reset(out);
+    buf_put_u64(out, orders->epoch);
+    buf_put_u64(out, place);
+    if (orders->follower == ROLE_AGENT && logs_put_order(orders->api->logs, out))
+        return 1;
     for (struct order *order; (order = next_after(orders, place)) != NULL; place = order->place) {
         struct err err = ERR_INIT;
         buf_reset(out);
@@ -195,6 +204,8 @@ static int handle_next(void *ctx, struct ipc_request *request, struct buf *reply
 
     TRY(cursor_done(&cursor, "the question for the next order", err));
     orders->wants = epoch == orders->epoch ? place : 0;
+    if (epoch == 0 && request->peer == ROLE_AGENT)
+        logs_agent_is_new(api->logs);
     forget_gone(orders, orders->wants);
     /* What is not durable yet may still be taken back: the agent hears of it after the batch. */
     if (!store_needs_flush(api->store) && tell_next(orders, orders->wants, reply) == 1)
@@ -212,6 +223,28 @@ void orders_follow(struct orders *orders)
         return;
     orders->waiting = false;
     ipc_reply(&orders->ticket, buf_span(&reply));
+}
+
+static void wait_for_batch(struct orders *orders, const struct ipc_ticket *ticket)
+{
+    if (orders->told_count == orders->told_room) {
+        orders->told_room = orders->told_room == 0 ? 4 : 2 * orders->told_room;
+        orders->told = mem_resize_array(orders->told, orders->told_room, sizeof(*orders->told));
+    }
+    orders->told[orders->told_count++] = *ticket;
+}
+
+void orders_settle(struct orders *orders, bool stored)
+{
+    struct err err = ERR_INIT;
+
+    err_set(&err, ERR_UNAVAILABLE, "the status could not be stored; tell it again");
+    for (size_t i = 0; i < orders->told_count; i++)
+        if (stored)
+            ipc_reply(&orders->told[i], span_of(NULL, 0));
+        else
+            ipc_reply_error(&orders->told[i], &err);
+    orders->told_count = 0;
 }
 
 /* Each follower has a say over its own services alone. */
@@ -232,7 +265,7 @@ static int check_owner(struct api *api, unsigned peer, const struct kube_kind *k
                    role_name((enum role_id)peer));
 }
 
-/* A follower says how an object is; durable with the batch. */
+/* A follower says how an object is; it hears that it was taken when that is durable. */
 static int handle_status(void *ctx, struct ipc_request *request, struct buf *reply UNUSED,
                          struct err *err)
 {
@@ -250,13 +283,20 @@ static int handle_status(void *ctx, struct ipc_request *request, struct buf *rep
     TRY(kube_object_put_status(serve_kube(api->serve), kind, namespace, name,
                                json_object_get(message, "status"), err));
     policy_touch(api->policy, kind, namespace, name);
-    return IPC_ANSWER;
+    if (!store_needs_flush(api->store))
+        return IPC_ANSWER; /* nothing was changed */
+    wait_for_batch(api->orders, &request->ticket);
+    return IPC_LATER;
 }
 
 static const struct ipc_message messages[] = {
     {API_NEXT, "next", IPC_FROM(ROLE_AGENT) | IPC_FROM(ROLE_EXPORTER), 16, 0, handle_next},
     {API_STATUS, "status", IPC_FROM(ROLE_AGENT) | IPC_FROM(ROLE_EXPORTER), IPC_BODY_MAX, 0,
      handle_status},
+    {API_LOG, "log", IPC_FROM(ROLE_AGENT), IPC_BODY_MAX, 0, logs_handle_piece},
+    {API_EMPTIED, "emptied", IPC_FROM(ROLE_IDP) | IPC_FROM(ROLE_SECRETS), 4096, 0,
+     ends_handle_emptied},
+    {API_OWNER, "owner", IPC_FROM(ROLE_IDP) | IPC_FROM(ROLE_SECRETS), 4096, 0, ends_handle_owner},
     {0},
 };
 

@@ -94,7 +94,8 @@ static int add_namespace(void *ctx, const json_t *object, struct err *err)
         .uid = codec_json_text(metadata, "uid", ""),
         .phase = going ? POLICY_TERMINATING : POLICY_ACTIVE,
         .limits = {.requests_per_min = (uint32_t)annotated(object, "drun.io/requests-per-minute"),
-                   .tokens_per_min = annotated(object, "drun.io/tokens-per-minute")},
+                   .tokens_per_min = annotated(object, "drun.io/tokens-per-minute"),
+                   .concurrent = (uint32_t)annotated(object, "drun.io/concurrent-requests")},
     };
 
     return policy_builder_add_namespace(ctx, &in, err);

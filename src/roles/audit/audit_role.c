@@ -126,10 +126,10 @@ int audit_main(struct role *role, struct err *err)
 {
     CLEANUP_FREE char *origin = mem_printf("drun/audit/%s", role_instance(role));
     struct audit_role audit = {0};
-    int result = start(role, origin, &audit, err);
+    int result = role_lock_down(role, &promises, err);
 
     if (result == 0)
-        result = role_lock_down(role, &promises, err);
+        result = start(role, origin, &audit, err);
     if (result == 0)
         result = role_serve(role, &audit_table, audit.service, err);
     if (result == 0)

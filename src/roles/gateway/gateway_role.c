@@ -37,6 +37,7 @@ static const struct lockdown_path paths[] = {
 };
 
 enum {
+    CLOCK_MS = 5000,
     RING_BYTES = 1024 * 1024,
     RING_SETS = 2, /* an old worker still drains while a new one writes: each has its own ring */
     STOP_MS = 5000,
@@ -53,6 +54,7 @@ struct keeper {
     int pidfd;
     char *share_dir;
     struct loop_source *renewal;
+    int64_t renewed_sec; /* wall clock */
     uint64_t half_life_ms;
     bool stopping;
     bool died; /* nginx, of itself */
@@ -130,6 +132,7 @@ static int write_conf(struct keeper *keeper, struct err *err)
     conf.socket[GATEWAY_POSTURE] = posture;
     conf.workers = keeper->workers;
     conf.ring_count = keeper->workers;
+    conf.audit_drop = settings->audit_failure == SETTINGS_AUDIT_OPEN;
     memcpy(conf.rings, keeper->rings[keeper->ring_set], sizeof(conf.rings));
     TRY(gateway_conf_dirs(&conf, err));
     TRY(gateway_conf_put(&conf, &text, err));
@@ -220,7 +223,19 @@ static void on_renew(void *ctx)
         loop_rearm(keeper->renewal, RETRY_MS, keeper->half_life_ms);
         return;
     }
+    keeper->renewed_sec = clock_wall_sec();
     kill(keeper->nginx, SIGHUP);
+}
+
+/* Timers do not count while a machine is suspended, and the wall clock may be set; a certificate
+ * ends by the wall clock. */
+static void on_clock(void *ctx)
+{
+    struct keeper *keeper = ctx;
+    int64_t age_ms = (clock_wall_sec() - keeper->renewed_sec) * 1000;
+
+    if (age_ms < 0 || age_ms > (int64_t)keeper->half_life_ms)
+        on_renew(keeper);
 }
 
 static void on_stop(void *ctx)
@@ -292,6 +307,7 @@ static int run(struct keeper *keeper, struct err *err)
     TRY(make_rings(keeper, err));
     TRY(lock_down(keeper, err));
     TRY(certificate_renew(keeper->role, err));
+    keeper->renewed_sec = clock_wall_sec();
     TRY(give_rings(keeper, err));
     role_on_peer(keeper->role, on_peer, keeper);
     TRY(write_conf(keeper, err));
@@ -299,6 +315,7 @@ static int run(struct keeper *keeper, struct err *err)
     TRY(loop_add_fd(loop, keeper->pidfd, EPOLLIN, on_nginx_exit, keeper, NULL, err));
     TRY(loop_add_timer(loop, keeper->half_life_ms, keeper->half_life_ms, on_renew, keeper,
                        &keeper->renewal, err));
+    TRY(loop_add_timer(loop, CLOCK_MS, CLOCK_MS, on_clock, keeper, NULL, err));
     role_on_stop(keeper->role, on_stop, keeper);
     TRY(role_run(keeper->role, err));
     if (keeper->died)

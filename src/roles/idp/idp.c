@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "crypto/crypto.h"
+#include "idp/namespaces.h"
 #include "idp/sms.h"
 #include "idp/table.h"
 #include "role/settings.h"
@@ -93,6 +94,15 @@ static int load_pepper(struct idp *idp, struct err *err)
     return store_flush(idp->store, err);
 }
 
+/* What an operator's settings name lies outside of what the role may open later. */
+static int read_files(struct idp *idp, struct err *err)
+{
+    settings_public_url(role_settings(idp->role), idp->url, sizeof(idp->url));
+    TRY(passkeys_start(idp, err));
+    TRY(password_policy_start(idp, err));
+    return sms_start(idp, err);
+}
+
 static int start(struct idp *idp, struct err *err)
 {
     struct serve_config config = {
@@ -102,6 +112,8 @@ static int start(struct idp *idp, struct err *err)
         .admit = idp_admit,
         .changed = idp_changed,
         .narrow = apikey_narrow,
+        .emptied = namespace_emptied,
+        .owner_is_gone = idp_owner_is_gone,
         .prepare = prepare,
         .after_flush = after_flush,
         .ctx = idp,
@@ -109,11 +121,6 @@ static int start(struct idp *idp, struct err *err)
     CLEANUP_FD int run_fd = fd_open_dir(AT_FDCWD, role_own_run_dir(idp->role), err);
 
     TRY(run_fd);
-    settings_public_url(role_settings(idp->role), idp->url, sizeof(idp->url));
-    idp->operator_uid = getuid();
-    TRY(passkeys_start(idp, err));
-    TRY(password_policy_start(idp, err));
-    TRY(sms_start(idp, err));
     TRY(serve_store_open(idp->role, &idp->store, err));
     TRY(load_pepper(idp, err));
     idp->objects = kube_store_new(idp->store);
@@ -128,6 +135,7 @@ static int start(struct idp *idp, struct err *err)
     TRY(serve_new(&config, &idp->serve, err));
     TRY(publish_load(idp->publish, err));
     TRY(setup_start(idp, err));
+    TRY(namespaces_start(idp, err));
     return tidy_start(idp, err);
 }
 
@@ -147,16 +155,20 @@ static void release(struct idp *idp)
     kube_store_free(idp->objects);
     store_close(idp->store);
     free(idp->tidy_from);
+    free(idp->tokens_from);
     mem_wipe(idp->pepper, sizeof(idp->pepper));
 }
 
 int idp_main(struct role *role, struct err *err)
 {
-    struct idp idp = {.role = role, .breached_fd = -1};
-    int result = start(&idp, err);
+    /* Whoever started us operates the platform; afterwards we are somebody else. */
+    struct idp idp = {.role = role, .operator_uid = getuid(), .breached_fd = -1};
+    int result = read_files(&idp, err);
 
     if (result == 0)
-        result = role_lock_down(role, &serve_promises, err);
+        result = serve_lock_down(role, err);
+    if (result == 0)
+        result = start(&idp, err);
     if (result == 0)
         result = hasher_new(role_loop(role), &idp.hasher, err);
     role_on_peer(role, on_peer, &idp);

@@ -60,6 +60,7 @@ static int add_key(const struct publish_key *key, struct identity_builder *build
         .models = list_of(json_object_get(scopes, "models"), lists.items[1]),
         .verbs = list_of(json_object_get(scopes, "verbs"), lists.items[2]),
         .cidrs = list_of(json_object_get(scopes, "cidrs"), lists.items[3]),
+        .concurrent = (uint32_t)limit(limits, "concurrentRequests"),
         .requests_per_min = (uint32_t)limit(limits, "requestsPerMinute"),
         .tokens_per_min = limit(limits, "tokensPerMinute"),
     };

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "fetch/fetch.h"
+#include "role/line.h"
 #include "role/settings.h"
 #include "wire/proofs.h"
 
@@ -15,6 +16,7 @@ enum { TOKEN_SEC = 200, CA_MAX = 64 * 1024, TOKEN_MAX = 16 * 1024 };
 
 struct front {
     struct role *role;
+    struct role_line *idp;
     char url[256];
     struct buf ca;
     struct fetch_options options;
@@ -22,14 +24,16 @@ struct front {
     struct fetch_answer answer;
     struct buf token;
     uint64_t token_until_ns;
+    int64_t token_since_sec; /* wall clock: a token ends by that, and the clock may jump */
 };
 
-struct front *front_new(struct role *role)
+struct front *front_new(struct role *role, struct role_line *idp)
 {
     struct front *front = mem_new(sizeof(*front));
     char listen[64];
 
     *front = (struct front){.role = role,
+                            .idp = idp,
                             .ca = BUF_INIT(CA_MAX),
                             .answer = FETCH_ANSWER_INIT,
                             .token = BUF_INIT(TOKEN_MAX)};
@@ -74,11 +78,15 @@ static int connect(struct front *front, struct err *err)
 
 static int own_token(struct front *front, struct err *err)
 {
-    if (front->token.len > 0 && clock_mono_ns() < front->token_until_ns)
+    int64_t age_sec = clock_wall_sec() - front->token_since_sec;
+
+    if (front->token.len > 0 && clock_mono_ns() < front->token_until_ns && age_sec >= 0 &&
+        age_sec < TOKEN_SEC)
         return 0;
     buf_reset(&front->token);
-    TRY(ipc_call(role_peer(front->role, ROLE_IDP), IDP_PROBE_TOKEN, span_of(NULL, 0), &front->token,
+    TRY(ipc_call(role_line_client(front->idp), IDP_PROBE_TOKEN, span_of(NULL, 0), &front->token,
                  NULL, err));
+    front->token_since_sec = clock_wall_sec();
     front->token_until_ns = clock_mono_ns() + TOKEN_SEC * 1000000000ULL;
     return 0;
 }
@@ -159,6 +167,18 @@ char *front_header(struct front *front, const char *name)
     return fetch_answer_header(&front->answer, name);
 }
 
+struct span front_body(const struct front *front)
+{
+    return buf_span(&front->answer.body);
+}
+
+int front_own_token(struct front *front, const char **token, struct err *err)
+{
+    TRY(own_token(front, err));
+    *token = buf_text(&front->token);
+    return 0;
+}
+
 static int refused(const char *what, unsigned status, const json_t *body, struct err *err)
 {
     return err_set(err, ERR_UNAVAILABLE, "%s was answered %u: %s", what, status,
@@ -190,12 +210,15 @@ int front_prepare(struct front *front, struct err *err)
     return status == 200 ? 0 : refused("the namespace " FRONT_NAMESPACE, status, answer, err);
 }
 
-int front_make_key(struct front *front, const char *name, char **key, struct err *err)
+int front_make_key(struct front *front, const char *name, const json_t *scopes, char **key,
+                   struct err *err)
 {
     CLEANUP_JSON json_t *made = NULL;
     CLEANUP_JSON json_t *object = json_pack("{s:s, s:s, s:{s:s}, s:{}}", "apiVersion", "drun.io/v1",
                                             "kind", "ApiKey", "metadata", "name", name, "spec");
 
+    if (scopes != NULL)
+        json_object_set(json_object_get(object, "spec"), "scopes", (json_t *)(uintptr_t)scopes);
     TRY(front_drop_key(front, name, err));
     TRY(make(front, "/apis/drun.io/v1/namespaces/" FRONT_NAMESPACE "/apikeys", object, &made, err));
     const char *text = json_string_value(codec_json_at(made, "status", "key", NULL));

@@ -10,7 +10,7 @@
 
 #define FRONT_NAMESPACE "drun-posture"
 
-struct front *front_new(struct role *role) MUST_USE;
+struct front *front_new(struct role *role, struct role_line *idp) MUST_USE;
 void front_free(struct front *front);
 
 /* One request; any status is an answer. `credential`: NULL is the posture's own token, "" none. The
@@ -29,8 +29,14 @@ const char *front_headers(const struct front *front);
 char *front_header(struct front *front, const char *name) MUST_USE;
 /* Makes the namespace when it is missing. */
 int front_prepare(struct front *front, struct err *err) MUST_USE;
-/* An API key for the posture's own user, with its secret; the caller wipes and frees *key. */
-int front_make_key(struct front *front, const char *name, char **key, struct err *err) MUST_USE;
+/* The body of the last answer as it came. */
+struct span front_body(const struct front *front);
+/* The posture's own token; valid until the next call. */
+int front_own_token(struct front *front, const char **token, struct err *err) MUST_USE;
+/* An API key for the posture's own user, with its secret; `scopes` narrows it, NULL: not. The
+ * caller wipes and frees *key. */
+int front_make_key(struct front *front, const char *name, const json_t *scopes, char **key,
+                   struct err *err) MUST_USE;
 int front_drop_key(struct front *front, const char *name, struct err *err) MUST_USE;
 const char *front_url(const struct front *front);
 

@@ -210,6 +210,7 @@ static int start(struct posture *posture, struct err *err)
         .role = posture->role, .kinds = kinds, .route = on_route, .ctx = posture};
 
     TRY(fetch_new(&options, &loads_libcurl, err));
+    TRY(role_lock_down(posture->role, &promises, err));
     posture->memory = kube_memory_new();
     config.storage = kube_memory_storage(posture->memory);
     TRY(serve_new(&config, &posture->serve, err));
@@ -221,7 +222,6 @@ static int begin(struct posture *posture, struct err *err)
     struct loop *loop = role_loop(posture->role);
     uint64_t period_ms = role_settings(posture->role)->posture_period_ms;
 
-    TRY(role_lock_down(posture->role, &promises, err));
     TRY(runner_new(posture->role, on_result, posture, &posture->runner, err));
     return loop_add_timer(loop, FIRST_RUN_MS, period_ms, run_all, posture, NULL, err);
 }
@@ -235,7 +235,7 @@ int posture_main(struct role *role, struct err *err)
         result = begin(&posture, err);
     if (result == 0)
         result = role_run(role, err);
-    runner_free(posture.runner);
+    runner_free(posture.runner); /* first: its thread may be in the middle of a proof */
     serve_free(posture.serve);
     kube_memory_free(posture.memory);
     return result;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proof.h"
 
+#include "role/line.h"
+
 #include <stdarg.h>
 
 const char *proof_verdict_name(enum proof_verdict verdict)
@@ -8,6 +10,12 @@ const char *proof_verdict_name(enum proof_verdict verdict)
     static const char *const names[] = {"absent", "proven", "degraded", "failed"};
 
     return names[verdict];
+}
+
+struct ipc_client *proof_peer(struct proof *proof, enum role_id peer)
+{
+    INVARIANT(proof->lines[peer] != NULL);
+    return role_line_client(proof->lines[peer]);
 }
 
 static void put_line(struct proof *proof, const char *prefix, const char *fmt, va_list args)

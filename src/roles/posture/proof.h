@@ -27,12 +27,15 @@ enum { PROOF_EVIDENCE_MAX = 8 * 1024 };
 struct front;
 
 struct proof {
-    struct role *role;   /* its clients but that of audit are the proofs' */
-    struct front *front; /* the platform's front door, made when it is first used */
+    struct role *role;              /* for what never changes: its settings, its folders */
+    struct role_line *const *lines; /* by role: the roles that proofs may call; else NULL */
+    struct front *front;            /* the platform's front door, made when it is first used */
     enum proof_verdict verdict;
     struct buf evidence; /* lines */
 };
 
+/* The client of a role that proofs may call. Valid until the next call of this. */
+struct ipc_client *proof_peer(struct proof *proof, enum role_id peer) MUST_USE;
 /* One line of evidence, whatever it means. */
 void proof_say(struct proof *proof, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* A line that says what was expected and whether it was so. Returns `met`. */
@@ -40,6 +43,10 @@ bool proof_expect(struct proof *proof, bool met, const char *fmt, ...) PRINTF_LI
 /* Something the proof needs went wrong: failed, with the error. */
 void proof_broken(struct proof *proof, const struct err *err);
 void proof_degrade(struct proof *proof, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* Has the agent search everything on the disk, as it lies there, for the text, its base64 and its
+ * hex, and expects that it is nowhere; `what` names it in the evidence. */
+void proof_search_disk(struct proof *proof, const char *text, const char *what);
 
 typedef void proof_fn(struct proof *proof);
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ID-1: single sign-on; ID-2: RBAC; ID-4: API keys. */
 #include "base/clock.h"
+#include "base/enc.h"
 #include "base/mem.h"
 #include "codec/json.h"
 #include "front.h"
+#include "role/settings.h"
 
 #include <stdlib.h>
 #include <time.h>
@@ -31,6 +33,72 @@ static void expect_status(struct proof *proof, const char *method, const char *p
 
 /* ------------------------------------------------------------------ ID-1 */
 
+#define AUTHORIZE "/oauth2/authorize?response_type=code&scope=openid&client_id=drun-console"
+#define PKCE                                                                                       \
+    "&code_challenge_method=S256&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+
+/* The first is right in everything but where it wants to be sent; the second is right in everything
+ * but PKCE, so its own client hears of it. */
+static void prove_authorization(struct proof *proof)
+{
+    static const char astray[] =
+        AUTHORIZE PKCE "&redirect_uri=https%3A%2F%2Fevil.example%2Fcallback";
+    char public_url[256];
+    unsigned status;
+
+    if (!call(proof, "GET", astray, "", NULL, &status, NULL))
+        return;
+    CLEANUP_FREE char *location = front_header(proof->front, "Location");
+    proof_expect(proof, status >= 400 && location == NULL,
+                 "a sign-in that would go back to an unregistered address is refused (%u%s%s)",
+                 status, location == NULL ? "" : ", sent to ", location == NULL ? "" : location);
+    settings_public_url(role_settings(proof->role), public_url, sizeof(public_url));
+    CLEANUP_FREE char *bare = mem_printf(AUTHORIZE "&redirect_uri=%s/callback", public_url);
+    if (!call(proof, "GET", bare, "", NULL, &status, NULL))
+        return;
+    CLEANUP_FREE char *back = front_header(proof->front, "Location");
+    bool told = back != NULL && strstr(back, "error=invalid_request") != NULL;
+    proof_expect(proof, told || (status >= 400 && back == NULL),
+                 "a sign-in without PKCE is refused (%u%s)", status,
+                 told ? ", error=invalid_request" : "");
+}
+
+/* The token that the posture itself was given: made by a key that is published, and worth nothing
+ * with one other character in its signature. */
+static void prove_signature(struct proof *proof, const json_t *keys)
+{
+    CLEANUP(buf_free) struct buf header = BUF_INIT(1024);
+    CLEANUP_JSON json_t *parsed = NULL;
+    const char *token = NULL;
+    struct err err = ERR_INIT;
+    bool published = false;
+    json_t *key;
+    size_t i;
+
+    if (front_own_token(proof->front, &token, &err) < 0 ||
+        enc_unbase64(ENC_BASE64URL, span_of(token, strcspn(token, ".")), &header, &err) < 0 ||
+        codec_json_parse(buf_span(&header), "the token's header", &parsed, &err) < 0) {
+        proof_broken(proof, &err);
+        return;
+    }
+    const char *kid = codec_json_text(parsed, "kid", "");
+    json_array_foreach (json_object_get(keys, "keys"), i, key)
+        published =
+            published || (kid[0] != '\0' && strcmp(codec_json_text(key, "kid", ""), kid) == 0);
+    proof_expect(proof, published, "the key that signs tokens is among the published ones (%s)",
+                 kid);
+    CLEANUP_FREE char *forged = mem_strdup(token);
+    char *at = strrchr(forged, '.');
+    if (at == NULL || at[1] == '\0')
+        return;
+    at[1] = at[1] == 'A' ? 'B' : 'A';
+    expect_status(proof, "GET", "/api/v1/namespaces", token, 200,
+                  "a token that idp gave is accepted");
+    expect_status(proof, "GET", "/api/v1/namespaces", forged, 401,
+                  "the same token with another signature is refused");
+    mem_wipe(forged, strlen(forged));
+}
+
 static void prove_discovery(struct proof *proof)
 {
     CLEANUP_JSON json_t *found = NULL;
@@ -47,21 +115,7 @@ static void prove_discovery(struct proof *proof)
     proof_expect(proof, json_array_size(json_object_get(keys, "keys")) > 0,
                  "token-signing keys are published (%zu)",
                  json_array_size(json_object_get(keys, "keys")));
-}
-
-static void prove_authorization(struct proof *proof)
-{
-    static const char no_pkce[] = "/oauth2/authorize?response_type=code&client_id=drun-console&"
-                                  "redirect_uri=https%3A%2F%2Fevil.example%2Fcb&scope=openid";
-    unsigned status;
-
-    if (!call(proof, "GET", no_pkce, "", NULL, &status, NULL))
-        return;
-    CLEANUP_FREE char *location = front_header(proof->front, "Location");
-    proof_expect(proof, location == NULL || strstr(location, "evil.example") != location + 8,
-                 "an unregistered redirect URI is not redirected to (%u)", status);
-    proof_expect(proof, status >= 400, "an authorization request without PKCE is refused (%u)",
-                 status);
+    prove_signature(proof, keys);
 }
 
 static void prove_tokens(struct proof *proof)
@@ -83,8 +137,10 @@ static void prove_tokens(struct proof *proof)
         proof_broken(proof, &err);
         return;
     }
-    proof_expect(proof, status >= 400, "an unknown authorization code is refused: %s (%u)",
-                 codec_json_text(answer, "error", "?"), status);
+    proof_expect(
+        proof, status == 400 && strcmp(codec_json_text(answer, "error", ""), "invalid_grant") == 0,
+        "an unknown authorization code is refused: %s (%u)", codec_json_text(answer, "error", "?"),
+        status);
 }
 
 void prove_id1(struct proof *proof)
@@ -140,13 +196,64 @@ static int64_t time_to_refusal(struct proof *proof, const char *key)
     return -1;
 }
 
+/* A key that holds only for calls from a network that nobody is in. */
+static void prove_scope(struct proof *proof)
+{
+    CLEANUP_JSON json_t *scopes = json_pack("{s:[s]}", "cidrs", "192.0.2.0/24");
+    CLEANUP_FREE char *key = NULL;
+    struct err err = ERR_INIT;
+
+    if (front_make_key(proof->front, "probe-id4-narrow", scopes, &key, &err) < 0) {
+        proof_broken(proof, &err);
+        return;
+    }
+    expect_status(proof, "GET", "/v1/models", key, 403,
+                  "a key for another network is refused from this one");
+    mem_wipe(key, strlen(key));
+    if (front_drop_key(proof->front, "probe-id4-narrow", &err) < 0)
+        proof_broken(proof, &err);
+}
+
+/* Shown once: neither the object nor the disk has it. */
+static void prove_kept_nowhere(struct proof *proof, const char *key)
+{
+    static const char path[] = "/apis/drun.io/v1/namespaces/" FRONT_NAMESPACE "/apikeys/probe-id4";
+    unsigned status;
+
+    if (!call(proof, "GET", path, NULL, NULL, &status, NULL))
+        return;
+    CLEANUP_FREE char *body =
+        mem_strndup((const char *)front_body(proof->front).p, front_body(proof->front).len);
+    proof_expect(proof, status == 200 && strstr(body, key) == NULL,
+                 "the key's text is not shown a second time (%u)", status);
+    proof_search_disk(proof, key, "the key's text");
+}
+
+static void prove_revocation(struct proof *proof, const char *key)
+{
+    struct err err = ERR_INIT;
+
+    if (front_drop_key(proof->front, "probe-id4", &err) < 0) {
+        proof_broken(proof, &err);
+        return;
+    }
+    int64_t ms = time_to_refusal(proof, key);
+    if (ms < 0)
+        proof_expect(proof, false, "a revoked key is refused (%d calls later it was not)",
+                     POLL_MAX);
+    else
+        proof_expect(proof, ms <= REVOKED_WITHIN_MS,
+                     "a revoked key is refused by the gateway after %lld ms (at most %d)",
+                     (long long)ms, REVOKED_WITHIN_MS);
+}
+
 void prove_id4(struct proof *proof)
 {
     CLEANUP_FREE char *key = NULL;
     struct err err = ERR_INIT;
 
     if (front_prepare(proof->front, &err) < 0 ||
-        front_make_key(proof->front, "probe-id4", &key, &err) < 0) {
+        front_make_key(proof->front, "probe-id4", NULL, &key, &err) < 0) {
         proof_broken(proof, &err);
         return;
     }
@@ -156,13 +263,8 @@ void prove_id4(struct proof *proof)
     expect_status(proof, "GET", "/v1/models", key, 401,
                   "a key with one other character is refused");
     key[strlen(key) - 1] = last;
-    if (front_drop_key(proof->front, "probe-id4", &err) < 0) {
-        proof_broken(proof, &err);
-    } else {
-        int64_t ms = time_to_refusal(proof, key);
-        proof_expect(proof, ms >= 0 && ms <= REVOKED_WITHIN_MS,
-                     "a revoked key is refused by the gateway after %lld ms (at most %d)",
-                     (long long)ms, REVOKED_WITHIN_MS);
-    }
+    prove_kept_nowhere(proof, key);
+    prove_scope(proof);
+    prove_revocation(proof, key);
     mem_wipe(key, strlen(key));
 }

@@ -12,7 +12,7 @@ static void expect_denied(struct proof *proof, int result, const struct err *err
 
 void prove_en3(struct proof *proof)
 {
-    struct ipc_client *kms = role_peer(proof->role, ROLE_KMS);
+    struct ipc_client *kms = proof_peer(proof, ROLE_KMS);
     CLEANUP(secret_free_ptr) struct secret *key = NULL;
     CLEANUP(buf_free_wiped) struct buf wrapped = BUF_INIT(KEYS_WRAPPED_MAX);
     CLEANUP(buf_free) struct buf sig = BUF_INIT(1024);

@@ -45,6 +45,34 @@ static char *ready_service(struct proof *proof)
 
 /* ------------------------------------------------------------------ PF-3 */
 
+static size_t count_of(const char *text, const char *word)
+{
+    size_t count = 0;
+
+    for (; (text = strstr(text, word)) != NULL; text += strlen(word))
+        count++;
+    return count;
+}
+
+static void prove_stream(struct proof *proof, const char *model)
+{
+    CLEANUP_JSON json_t *request = chat(model, true);
+    struct err err = ERR_INIT;
+    unsigned status;
+
+    if (front_call(proof->front, "POST", "/v1/chat/completions", NULL, request, &status, NULL,
+                   &err) < 0) {
+        proof_broken(proof, &err);
+        return;
+    }
+    struct span body = front_body(proof->front);
+    CLEANUP_FREE char *text = mem_strndup((const char *)body.p, body.len);
+    size_t events = count_of(text, "data: ");
+    proof_expect(proof, status == 200 && events >= 2 && strstr(text, "data: [DONE]") != NULL,
+                 "the same as a stream comes in pieces and is ended (%u, %zu events)", status,
+                 events);
+}
+
 void prove_pf3(struct proof *proof)
 {
     CLEANUP_FREE char *model = ready_service(proof);
@@ -68,6 +96,7 @@ void prove_pf3(struct proof *proof)
     proof_expect(proof, status == 200 && tokens > 0,
                  "%s answers a chat completion (%u, %lld tokens)", model, status,
                  (long long)tokens);
+    prove_stream(proof, model);
     CLEANUP_FREE char *left = front_header(proof->front, "x-ratelimit-remaining-requests");
     proof_say(proof, "requests left in this minute: %s", left == NULL ? "no limit" : left);
 }
@@ -123,7 +152,7 @@ static char *wait_for_model(struct proof *proof, const char *name, char **reason
 }
 
 static void try_digest(struct proof *proof, const char *name, const char *path, const char *digest,
-                       const char *wanted)
+                       const char *wanted, const char *what)
 {
     CLEANUP_FREE char *reason = NULL;
     CLEANUP_FREE char *one = mem_printf(MODELS "/%s", name);
@@ -133,8 +162,10 @@ static void try_digest(struct proof *proof, const char *name, const char *path, 
     if (!put_model(proof, name, path, digest))
         return;
     CLEANUP_FREE char *phase = wait_for_model(proof, name, &reason);
-    proof_expect(proof, strcmp(phase, wanted) == 0, "its file is %s: %s",
-                 strcmp(phase, "Ready") == 0 ? "taken" : "refused", reason);
+    bool as_wanted = strcmp(phase, wanted) == 0 &&
+                     (strcmp(wanted, "Failed") != 0 || strcmp(reason, "DigestMismatch") == 0);
+    proof_expect(proof, as_wanted, "%s (%s: %s)", what, phase[0] == '\0' ? "nothing" : phase,
+                 reason);
     if (front_call(proof->front, "DELETE", one, NULL, NULL, &status, NULL, &err) < 0)
         proof_broken(proof, &err);
 }
@@ -158,9 +189,25 @@ void prove_ml1(struct proof *proof)
     }
     crypto_sha256(span_of(bytes, sizeof(bytes)), hash);
     enc_hex(span_of(hash, sizeof(hash)), digest + strlen(digest));
-    try_digest(proof, "probe-right", path, digest, "Ready");
+    try_digest(proof, "probe-right", path, digest, "Ready",
+               "a file that has the digest of its Model is taken");
+    bytes[0] ^= 1;
+    if (fd_replace_file(dir_fd, "probe.gguf", 0640, span_of(bytes, sizeof(bytes)), false, &err) <
+        0) {
+        proof_broken(proof, &err);
+        return;
+    }
+    try_digest(proof, "probe-changed", path, digest, "Failed",
+               "the same file with one changed bit is refused");
+    bytes[0] ^= 1;
     digest[strlen(digest) - 1] = digest[strlen(digest) - 1] == '0' ? '1' : '0';
-    try_digest(proof, "probe-wrong", path, digest, "Failed");
+    if (fd_replace_file(dir_fd, "probe.gguf", 0640, span_of(bytes, sizeof(bytes)), false, &err) <
+        0) {
+        proof_broken(proof, &err);
+        return;
+    }
+    try_digest(proof, "probe-wrong", path, digest, "Failed",
+               "the file under a digest of one other digit is refused");
 }
 
 /* ------------------------------------------------------------------ ML-2 */
@@ -210,6 +257,27 @@ static unsigned call_as(struct proof *proof, const char *token, const char *mode
     return status;
 }
 
+/* A key of somebody who may call the model, narrowed to another one. */
+static void prove_narrow_key(struct proof *proof, const char *model, unsigned unknown)
+{
+    CLEANUP_JSON json_t *scopes = json_pack("{s:[s]}", "models", "no-such-tenant/*");
+    CLEANUP_FREE char *key = NULL;
+    CLEANUP_FREE char *code = NULL;
+    struct err err = ERR_INIT;
+
+    if (front_make_key(proof->front, "probe-ml2", scopes, &key, &err) < 0) {
+        proof_broken(proof, &err);
+        return;
+    }
+    unsigned status = call_as(proof, key, model, &code);
+    proof_expect(proof, status == unknown,
+                 "a key that is narrowed to other models gets the same answer (%u %s)", status,
+                 code);
+    mem_wipe(key, strlen(key));
+    if (front_drop_key(proof->front, "probe-ml2", &err) < 0)
+        proof_broken(proof, &err);
+}
+
 void prove_ml2(struct proof *proof)
 {
     CLEANUP_FREE char *model = ready_service(proof);
@@ -230,6 +298,7 @@ void prove_ml2(struct proof *proof)
     proof_expect(proof, foreign == unknown && strcmp(code, other_code) == 0,
                  "the model %s of another tenant gets the same answer (%u %s)", model, foreign,
                  other_code);
+    prove_narrow_key(proof, model, unknown);
     CLEANUP_FREE char *no_code = NULL;
     unsigned nobody = call_as(proof, "", model, &no_code);
     proof_expect(proof, nobody == 401, "without a credential no model can be called (%u)", nobody);

@@ -43,12 +43,18 @@ static void examine(struct proof *proof, const json_t *list)
         const struct control *control = control_of(object);
         const char *verdict = json_string_value(codec_json_at(object, "status", "verdict", NULL));
         bool claims = verdict != NULL && strcmp(verdict, "absent") != 0;
-        if (!proof_expect(proof, control != NULL && verdict != NULL,
-                          "the control %s is one of the catalogue",
-                          codec_json_text(json_object_get(object, "metadata"), "name", "?")))
+        if (control == NULL || verdict == NULL) {
+            proof_expect(proof, false, "the control %s is one of the catalogue",
+                         codec_json_text(json_object_get(object, "metadata"), "name", "?"));
             continue;
+        }
+        if (control->prove != NULL && control->prove != prove_pf5 && !claims)
+            proof_expect(proof, false, "%s shows the verdict of its proof", control->id);
         if (control->prove == NULL && claims)
             proof_expect(proof, false, "%s has no proof and claims nothing", control->id);
+        if (claims &&
+            strlen(codec_json_text(json_object_get(object, "status"), "evidence", "")) == 0)
+            proof_expect(proof, false, "%s shows its evidence", control->id);
         int64_t age = age_of(object);
         if (claims && control->prove != prove_pf5)
             proof_expect(proof, age >= 0 && age <= limit_sec, "the verdict on %s is fresh (%lld s)",
@@ -65,6 +71,23 @@ static void examine(struct proof *proof, const json_t *list)
                  known, fresh, absent);
 }
 
+/* A verdict is found, never written: not even by who may read them all. */
+static void prove_read_only(struct proof *proof)
+{
+    CLEANUP_JSON json_t *lie =
+        json_pack("{s:s, s:s, s:{s:s}, s:{s:s}}", "apiVersion", "drun.io/v1", "kind", "Control",
+                  "metadata", "name", "bk-1", "status", "verdict", "proven");
+    struct err err = ERR_INIT;
+    unsigned status;
+
+    if (front_call(proof->front, "PUT", "/apis/drun.io/v1/controls/bk-1", NULL, lie, &status, NULL,
+                   &err) < 0)
+        proof_broken(proof, &err);
+    else
+        proof_expect(proof, status == 403 || status == 405, "a verdict cannot be written (%u)",
+                     status);
+}
+
 void prove_pf5(struct proof *proof)
 {
     CLEANUP_JSON json_t *list = NULL;
@@ -78,4 +101,5 @@ void prove_pf5(struct proof *proof)
     }
     if (proof_expect(proof, status == 200, "the posture can be read (%u)", status))
         examine(proof, list);
+    prove_read_only(proof);
 }

@@ -84,8 +84,8 @@ static int make_account(struct probe *probe, char token[128], struct err *err)
     CLEANUP(buf_free_wiped) struct buf reply = BUF_INIT(4096);
     CLEANUP_JSON json_t *made = NULL;
 
-    TRY(ipc_call(role_peer(probe->proof->role, ROLE_IDP), IDP_PROBE_ACCOUNT, span_of(NULL, 0),
-                 &reply, NULL, err));
+    TRY(ipc_call(proof_peer(probe->proof, ROLE_IDP), IDP_PROBE_ACCOUNT, span_of(NULL, 0), &reply,
+                 NULL, err));
     TRY(codec_json_parse(buf_span(&reply), "the account", &made, err));
     snprintf(probe->user, sizeof(probe->user), "%s", codec_json_text(made, "username", ""));
     snprintf(token, 128, "%s", codec_json_text(made, "token", ""));
@@ -96,7 +96,7 @@ static void drop_account(struct probe *probe)
 {
     struct err err = ERR_INIT;
 
-    if (ipc_call(role_peer(probe->proof->role, ROLE_IDP), IDP_PROBE_DROP, span_of(NULL, 0),
+    if (ipc_call(proof_peer(probe->proof, ROLE_IDP), IDP_PROBE_DROP, span_of(NULL, 0),
                  &(struct buf)BUF_INIT(64), NULL, &err) < 0)
         proof_broken(probe->proof, &err);
 }

@@ -61,17 +61,17 @@ static json_t *needles_of(const char *canary)
                      buf_text(&hex_hex));
 }
 
-static void scan(struct proof *proof, const char *canary)
+void proof_search_disk(struct proof *proof, const char *text, const char *what)
 {
-    CLEANUP_JSON json_t *question = needles_of(canary);
+    CLEANUP_JSON json_t *question = needles_of(text);
     CLEANUP_JSON json_t *answer = NULL;
     CLEANUP(buf_free) struct buf body = BUF_INIT(IPC_BODY_MAX);
     CLEANUP(buf_free) struct buf reply = BUF_INIT(IPC_BODY_MAX);
     struct err err = ERR_INIT;
 
     codec_json_put(question, &body);
-    if (ipc_call(role_peer(proof->role, ROLE_AGENT), AGENT_SCAN_FILES, buf_span(&body), &reply,
-                 NULL, &err) < 0 ||
+    if (ipc_call(proof_peer(proof, ROLE_AGENT), AGENT_SCAN_FILES, buf_span(&body), &reply, NULL,
+                 &err) < 0 ||
         codec_json_parse(buf_span(&reply), "the agent's answer", &answer, &err) < 0) {
         proof_broken(proof, &err);
         return;
@@ -84,7 +84,7 @@ static void scan(struct proof *proof, const char *canary)
     proof_expect(proof, json_is_true(json_object_get(answer, "complete")),
                  "every file could be searched");
     proof_expect(proof, json_array_size(found) == 0,
-                 "the canary is nowhere in them, plain, in base64 or in hex%s%s",
+                 "%s is nowhere in them, plain, in base64 or in hex%s%s", what,
                  first != NULL ? "; found in " : "",
                  first != NULL ? codec_json_text(first, "path", "?") : "");
 }
@@ -121,7 +121,7 @@ void prove_en2(struct proof *proof)
         json_pack("{s:s, s:s, s:{s:s}, s:{s:s}}", "apiVersion", "v1", "kind", "ConfigMap",
                   "metadata", "name", name, "data", "canary", canary);
     if (put_object(proof, secrets, secret) && put_object(proof, configs, config))
-        scan(proof, canary);
+        proof_search_disk(proof, canary, "the canary");
     drop_object(proof, secret_path);
     drop_object(proof, config_path);
     prove_run_dir(proof);
@@ -169,7 +169,7 @@ static int copy_file(struct proof *proof, struct copy *copy, uint32_t number, st
     CLEANUP(ipc_fds_close) struct ipc_fds fds = {0};
 
     buf_put_u32(&body, number);
-    if (ipc_call(role_peer(proof->role, ROLE_AGENT), AGENT_AUDIT_FILE, buf_span(&body), &name, &fds,
+    if (ipc_call(proof_peer(proof, ROLE_AGENT), AGENT_AUDIT_FILE, buf_span(&body), &name, &fds,
                  err) < 0) {
         if (err->code != ERR_NOT_FOUND)
             return -1;
@@ -283,8 +283,8 @@ void prove_ml3(struct proof *proof)
     CLEANUP(buf_free) struct buf reply = BUF_INIT(IPC_BODY_MAX);
     struct err err = ERR_INIT;
 
-    if (ipc_call(role_peer(proof->role, ROLE_AGENT), AGENT_PROBE_SANDBOX, span_of(NULL, 0), &reply,
-                 NULL, &err) < 0) {
+    if (ipc_call(proof_peer(proof, ROLE_AGENT), AGENT_PROBE_SANDBOX, span_of(NULL, 0), &reply, NULL,
+                 &err) < 0) {
         if (err.code == ERR_NOT_FOUND)
             proof_degrade(proof, "no engine runs in a sandbox; apply a model service to have it "
                                  "proved");

@@ -17,6 +17,7 @@ enum { CONTROLS_MAX = 64 };
  * needed. */
 struct runner {
     struct role *role;
+    struct role_line *lines[ROLE_COUNT]; /* the thread's */
     runner_fn *done;
     void *ctx;
     pthread_t thread;
@@ -24,7 +25,7 @@ struct runner {
     int orders[2];
     int results[2];
     struct loop_source *source;
-    const struct control *waiting[CONTROLS_MAX];
+    const struct control *waiting[CONTROLS_MAX]; /* the first is being proved */
     size_t waiting_count;
 };
 
@@ -32,6 +33,7 @@ static struct runner_result *prove(struct runner *runner, struct front *front,
                                    const struct control *control)
 {
     struct proof proof = {.role = runner->role,
+                          .lines = runner->lines,
                           .front = front,
                           .verdict = PROOF_PROVEN,
                           .evidence = BUF_INIT(PROOF_EVIDENCE_MAX)};
@@ -49,7 +51,7 @@ static struct runner_result *prove(struct runner *runner, struct front *front,
 static void *run(void *ctx)
 {
     struct runner *runner = ctx;
-    struct front *front = front_new(runner->role);
+    struct front *front = front_new(runner->role, runner->lines[ROLE_IDP]);
     const struct control *control;
 
     while (read(runner->orders[0], &control, sizeof(control)) == sizeof(control)) {
@@ -61,13 +63,20 @@ static void *run(void *ctx)
     return NULL;
 }
 
-static void forget_waiting(struct runner *runner, const struct control *control)
+/* One at a time, so that a proof sees what those before it found. */
+static void order_first(struct runner *runner)
 {
+    const struct control *control = runner->waiting[0];
+
+    if (runner->waiting_count > 0)
+        INVARIANT(write(runner->orders[1], &control, sizeof(control)) == sizeof(control));
+}
+
+static void drop_first(struct runner *runner)
+{
+    runner->waiting_count--;
     for (size_t i = 0; i < runner->waiting_count; i++)
-        if (runner->waiting[i] == control) {
-            runner->waiting[i] = runner->waiting[--runner->waiting_count];
-            return;
-        }
+        runner->waiting[i] = runner->waiting[i + 1];
 }
 
 static void on_result(void *ctx, int fd, uint32_t events UNUSED)
@@ -77,11 +86,15 @@ static void on_result(void *ctx, int fd, uint32_t events UNUSED)
 
     if (read(fd, &result, sizeof(result)) != sizeof(result))
         return;
-    forget_waiting(runner, result->control);
+    drop_first(runner);
     runner->done(runner->ctx, result);
+    order_first(runner);
     free(result->evidence);
     free(result);
 }
+
+/* Whom proofs ask; audit is left to the loop, which records what they found. */
+static const enum role_id called[] = {ROLE_KMS, ROLE_IDP, ROLE_AGENT};
 
 int runner_new(struct role *role, runner_fn *done, void *ctx, struct runner **out, struct err *err)
 {
@@ -89,6 +102,8 @@ int runner_new(struct role *role, runner_fn *done, void *ctx, struct runner **ou
 
     *runner = (struct runner){
         .role = role, .done = done, .ctx = ctx, .orders = {-1, -1}, .results = {-1, -1}};
+    for (size_t i = 0; i < ARRAY_LEN(called); i++)
+        runner->lines[called[i]] = role_take_line(role, called[i]);
     *out = runner;
     if (pipe2(runner->orders, O_CLOEXEC) < 0 || pipe2(runner->results, O_CLOEXEC) < 0)
         return err_sys(err, "cannot make a pipe");
@@ -121,8 +136,8 @@ void runner_add(struct runner *runner, const struct control *control)
             return;
     INVARIANT(runner->waiting_count < CONTROLS_MAX);
     runner->waiting[runner->waiting_count++] = control;
-    /* A pipe takes thousands of pointers; there are at most CONTROLS_MAX. */
-    INVARIANT(write(runner->orders[1], &control, sizeof(control)) == sizeof(control));
+    if (runner->waiting_count == 1)
+        order_first(runner);
 }
 
 bool runner_busy(const struct runner *runner)

@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/fd.h"
 #include "log/log.h"
+#include "role/settings.h"
 #include "supervisor/supervisor_internal.h"
 
 #include <unistd.h>
@@ -72,10 +73,13 @@ static void connect_old(struct child *other, struct child *child, bool late)
 static int give_hello(struct child *child, struct err *err)
 {
     struct supervisor *supervisor = child->supervisor;
-    CLEANUP(buf_free) struct buf body = BUF_INIT(IPC_BODY_MAX);
-    struct control_hello hello = {.role = child->entry->id,
-                                  .settings = buf_span(&supervisor->settings_text)};
+    CLEANUP(buf_free_wiped) struct buf body = BUF_INIT(IPC_BODY_MAX);
+    CLEANUP(buf_free_wiped) struct buf settings = BUF_INIT(64 * 1024);
+    struct control_hello hello = {.role = child->entry->id};
 
+    settings_put_for(supervisor->settings, child->entry->id, &settings);
+    TRY(buf_check(&settings, "the settings", err));
+    hello.settings = buf_span(&settings);
     if (geteuid() == 0 && !child->entry->keeps_root)
         hello.uid = (uint32_t)supervisor->settings->uid_base + child->entry->id;
     snprintf(hello.instance, sizeof(hello.instance), "%s", supervisor->instance.id);

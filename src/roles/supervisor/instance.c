@@ -5,6 +5,7 @@
 #include "base/enc.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "role/control.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -161,6 +162,14 @@ static int check_owned(const char *what, const char *path, struct err *err)
     return 0;
 }
 
+static int check_length(const char *what, const char *path, struct err *err)
+{
+    if (strlen(path) < CONTROL_PATH_SIZE)
+        return 0;
+    return err_set(err, ERR_TOO_LARGE, "the path of %s has %zu bytes, more than %d: %.60s...", what,
+                   strlen(path), CONTROL_PATH_SIZE - 1, path);
+}
+
 /* The first place in memory where a directory can be made. Names and snapshots lie there in the
  * clear, so a disk will not do. What root finds in $XDG_RUNTIME_DIR is another user's. */
 static int choose_run_dir(struct instance *instance, struct err *err)
@@ -210,6 +219,7 @@ static int make_run_dir(const struct settings *settings, struct instance *instan
         instance->run_dir = mem_strdup(settings->run_dir);
     else
         TRY(choose_run_dir(instance, err));
+    TRY(check_length("run-dir", instance->run_dir, err));
     TRY(fd_make_dirs(instance->run_dir, 0710, err));
     if (!on_tmpfs(instance->run_dir))
         return err_set(err, ERR_INVALID, "run-dir %s is not on a tmpfs", instance->run_dir);
@@ -223,10 +233,12 @@ int instance_open(const char *data_dir, const struct settings *settings, struct 
     struct instance *instance = out;
 
     *instance = (struct instance){.lock_fd = -1};
+    TRY(check_length("the data directory", data_dir, err));
     TRY(fd_make_dirs(data_dir, 0711, err));
     instance->data_dir = realpath(data_dir, NULL);
     if (instance->data_dir == NULL)
         return err_sys(err, "cannot resolve %s", data_dir);
+    TRY(check_length("the data directory", instance->data_dir, err));
     CLEANUP_FD int dir_fd = fd_open_dir(AT_FDCWD, instance->data_dir, err);
     TRY(dir_fd);
     TRY(check_owned("the data directory", instance->data_dir, err));

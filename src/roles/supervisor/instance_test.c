@@ -187,6 +187,23 @@ static void data_and_run_directory_are_never_the_same(void **state)
     assert_false(fixture->instance.run_dir_claimed);
 }
 
+static void a_path_that_would_be_cut_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    char part[101];
+    char path[1024];
+    struct instance instance = {.lock_fd = -1};
+
+    memset(part, 'x', sizeof(part) - 1);
+    part[sizeof(part) - 1] = '\0';
+    snprintf(path, sizeof(path), "%s/%s/%s/%s/%s/%s", fixture->data, part, part, part, part, part);
+    assert_int_equal(instance_open(path, fixture->settings, &instance, &fixture->err), -1);
+    assert_int_equal(fixture->err.code, ERR_TOO_LARGE);
+    assert_non_null(strstr(fixture->err.msg, "more than 511"));
+    instance_close(&instance);
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +217,7 @@ int main(void)
         TEST(a_run_directory_with_other_files_is_refused),
         TEST(what_a_start_that_was_killed_left_is_taken_over),
         TEST(data_and_run_directory_are_never_the_same),
+        TEST(a_path_that_would_be_cut_is_refused),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -5,9 +5,34 @@
 #include "supervisor/listen.h"
 #include "supervisor/supervisor_internal.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static void close_dir(DIR **dir)
+{
+    if (*dir != NULL)
+        closedir(*dir);
+}
+
+/* A role opens its own files; an earlier version opened them as root and left them root's. What has
+ * a second name is not touched: it may be somebody else's file. */
+static int give_files(const char *path, uid_t uid, gid_t gid, struct err *err)
+{
+    CLEANUP(close_dir) DIR *dir = opendir(path);
+    const struct dirent *entry;
+    struct stat st;
+
+    if (dir == NULL)
+        return err_sys(err, "cannot read %s", path);
+    while ((entry = readdir(dir)) != NULL)
+        if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(st.st_mode) && st.st_uid == 0 && st.st_nlink == 1 &&
+            fchownat(dirfd(dir), entry->d_name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
+            return err_sys(err, "cannot give %s/%s to its role", path, entry->d_name);
+    return 0;
+}
 
 /* One folder of a role, which it alone may write. */
 static int make_folder(const struct supervisor *supervisor, const struct role_entry *entry,
@@ -22,7 +47,7 @@ static int make_folder(const struct supervisor *supervisor, const struct role_en
         return err_sys(err, "cannot set the mode of %s", path);
     if (geteuid() == 0 && chown(path, entry->keeps_root ? 0 : uid, gid) < 0)
         return err_sys(err, "cannot give %s to its role", path);
-    return 0;
+    return geteuid() == 0 && !entry->keeps_root ? give_files(path, uid, gid, err) : 0;
 }
 
 /* Roles are in one group, which may pass through the run directory; nobody else may. */

@@ -58,8 +58,6 @@ static int prepare(struct supervisor *supervisor, const char *data_dir, struct e
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGTERM);
     TRY(loop_add_signals(supervisor->loop, &set, on_stop_signal, supervisor, err));
-    settings_put(supervisor->settings, &supervisor->settings_text);
-    TRY(buf_check(&supervisor->settings_text, "the settings", err));
     for (const struct role_entry *entry = supervisor->table; entry->main != NULL; entry++) {
         struct child *child = &supervisor->children[entry->id];
         INVARIANT(entry_of(supervisor, entry->id) == entry);
@@ -97,7 +95,6 @@ static void release(struct supervisor *supervisor)
         fd_close(&supervisor->http_fd[id]);
     fd_close(&supervisor->operator_fd);
     fd_close(&supervisor->tls_fd);
-    buf_free_wiped(&supervisor->settings_text);
     instance_close(&supervisor->instance);
 }
 
@@ -110,7 +107,6 @@ int supervisor_run(const struct role_entry *table, const char *data_dir,
         .operator_fd = -1,
         .tls_fd = -1,
         .passphrase_fd = passphrase_fd,
-        .settings_text = BUF_INIT(64 * 1024),
     };
 
     for (int id = 0; id < ROLE_COUNT; id++) {

@@ -33,7 +33,6 @@ struct supervisor {
     int operator_fd;
     int tls_fd;
     int passphrase_fd; /* the caller's */
-    struct buf settings_text;
     bool stopping;
     bool failed; /* a role that never came up */
 };

@@ -62,6 +62,7 @@ static int add_key(struct identity_builder *builder, const uint8_t *pepper, cons
         .cidrs = list(key, "cidrs", room[3]),
         .expires_at = number(key, "expires_at"),
         .disabled = json_is_true(json_object_get(key, "disabled")),
+        .concurrent = (uint32_t)number(key, "concurrent"),
         .requests_per_min = (uint32_t)number(key, "requests_per_min"),
         .tokens_per_min = (uint64_t)number(key, "tokens_per_min"),
     };
@@ -110,6 +111,7 @@ static int publish_identity(const json_t *spec, const char *dir, json_t *out, st
 static struct policy_limits limits_of(const json_t *object)
 {
     return (struct policy_limits){.tokens_per_min = (uint64_t)number(object, "tokens_per_min"),
+                                  .concurrent = (uint32_t)number(object, "concurrent"),
                                   .requests_per_min = (uint32_t)number(object, "requests_per_min")};
 }
 
@@ -194,6 +196,7 @@ static void read_conf(const json_t *spec, struct gateway_conf *conf)
         conf->model_body_max_kib = (unsigned)number(in, "model_body_max_kib");
     if (number(in, "engine_timeout_sec") > 0)
         conf->engine_timeout_sec = (unsigned)number(in, "engine_timeout_sec");
+    conf->audit_drop = json_is_true(json_object_get(in, "audit_drop"));
     /* Where do_run() puts them: from 20 up. */
     conf->ring_count = json_is_true(json_object_get(in, "rings")) ? conf->workers : 0;
     for (unsigned i = 0; i < conf->ring_count; i++)
@@ -222,11 +225,11 @@ static int print_event(void *ctx UNUSED, const struct audit_event *event, struct
     return 0;
 }
 
-static int open_rings(const struct gateway_conf *conf, struct audit_ring_reader **readers,
-                      struct err *err)
+static int open_rings(const struct gateway_conf *conf, size_t ring_bytes,
+                      struct audit_ring_reader **readers, struct err *err)
 {
     for (unsigned i = 0; i < conf->ring_count; i++) {
-        CLEANUP_FD int ring = audit_ring_create(1 << 20, err);
+        CLEANUP_FD int ring = audit_ring_create(ring_bytes, err);
         CLEANUP_FD int bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
         if (ring < 0 || bell < 0 || audit_ring_reader_open(ring, &readers[i], err) < 0)
             return -1;
@@ -244,7 +247,8 @@ static int do_run(const json_t *spec, const char *nginx, const char *path, struc
     int status = 0;
 
     read_conf(spec, &conf);
-    TRY(open_rings(&conf, readers, err));
+    json_int_t ring_bytes = number(json_object_get(spec, "conf"), "ring_bytes");
+    TRY(open_rings(&conf, ring_bytes > 0 ? (size_t)ring_bytes : 1 << 20, readers, err));
     pid_t child = fork();
     if (child == 0) {
         execl(nginx, nginx, "-p", conf.run_dir, "-c", path, (char *)NULL);

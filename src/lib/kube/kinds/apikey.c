@@ -20,6 +20,7 @@ static const struct kube_shape scope_shape = {
 
 static const struct kube_field limit_fields[] = {
     {"requestsPerMinute", KUBE_INT32, "Calls in a minute.", .min = 1, .max = INT32_MAX},
+    {"concurrentRequests", KUBE_INT32, "Calls at the same time.", .min = 1, .max = 65535},
     {"tokensPerMinute", KUBE_INT64, "Tokens, in and out, in a minute.", .min = 1, .max = INT64_MAX},
     {0},
 };

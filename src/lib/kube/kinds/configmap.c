@@ -39,6 +39,11 @@ static void validate(const json_t *object, const json_t *old, struct kube_causes
             kube_cause(causes, "FieldValueInvalid", "binaryData",
                        "Invalid value: \"%s\": the same name is in data", name);
     }
+    /* The field has no name in Kubernetes' own answer: it is both maps together. */
+    if (kube_values_len(json_object_get(object, "data"), false) + kube_values_len(binary, true) >
+        KUBE_VALUES_MAX)
+        kube_cause(causes, "FieldValueTooLong", "[]", "Too long: may not be more than %d bytes",
+                   KUBE_VALUES_MAX);
     if (!json_is_true(json_object_get(old, "immutable")))
         return;
     if (!json_is_true(json_object_get(object, "immutable")))

@@ -38,6 +38,10 @@ extern const struct kube_shape kube_shape_mfa;
 extern const struct kube_shape kube_shape_local_reference;
 extern const struct kube_shape kube_shape_object_reference;
 json_t *kube_cell_count(const json_t *list_or_map);
+/* Bytes of all values of a map: of their text, or of what their base64 stands for. */
+size_t kube_values_len(const json_t *map, bool base64);
+/* Kubernetes' ceiling for the values of one Secret or ConfigMap. */
+enum { KUBE_VALUES_MAX = 1024 * 1024 };
 
 #define KUBE_CONDITIONS_FIELD                                                                      \
     {                                                                                              \

@@ -122,6 +122,23 @@ const struct kube_shape kube_shape_object_reference = {
     object_reference_fields,
 };
 
+size_t kube_values_len(const json_t *map, bool base64)
+{
+    size_t total = 0;
+    const char *name;
+    json_t *value;
+
+    json_object_foreach ((json_t *)(uintptr_t)map, name, value) {
+        const char *text = json_string_value(value);
+        size_t len = json_string_length(value);
+        size_t padding = 0;
+        while (base64 && padding < len && padding < 2 && text[len - 1 - padding] == '=')
+            padding++;
+        total += base64 ? len / 4 * 3 - (padding < len / 4 * 3 ? padding : 0) : len;
+    }
+    return total;
+}
+
 json_t *kube_cell_count(const json_t *list_or_map)
 {
     if (json_is_array(list_or_map))

@@ -105,6 +105,8 @@ static const struct kube_shape resource_shape = {
 static const struct kube_field limit_fields[] = {
     {"requestsPerMinute", KUBE_INT32, "Calls in a minute, of all callers together.", .min = 1,
      .max = INT32_MAX},
+    {"concurrentRequests", KUBE_INT32, "Calls at the same time, of all callers together.", .min = 1,
+     .max = 65535},
     {"tokensPerMinute", KUBE_INT64, "Tokens, in and out, in a minute.", .min = 1, .max = INT64_MAX},
     {"maxTokens", KUBE_INT32, "The most tokens of one answer.", .min = 1, .max = INT32_MAX},
     {"contextTokens", KUBE_INT32, "The most tokens of one prompt and its answer.", .min = 1,
@@ -291,6 +293,8 @@ static void validate(const json_t *object, const json_t *old UNUSED, struct kube
                    "Required value: an engine needs a model");
 }
 
+static const struct kube_subresource others[] = {{"log", &kube_model_service, KUBE_GET}, {0}};
+
 const struct kube_kind kube_model_service = {
     .group = "drun.io",
     .version = "v1",
@@ -306,5 +310,6 @@ const struct kube_kind kube_model_service = {
     .shape = &shape,
     .columns = columns,
     .selectable = KUBE_NAMES("status.phase", "spec.modelRef.name"),
+    .others = others,
     .validate = validate,
 };

@@ -2,8 +2,6 @@
 #include "base/enc.h"
 #include "kube/kinds/kinds.h"
 
-enum { DATA_MAX = 1024 * 1024 };
-
 static const struct kube_field fields[] = {
     KUBE_TOP_FIELDS,
     {"data", KUBE_MAP, "The secret values, each in base64.", .item = KUBE_STRING,
@@ -48,7 +46,7 @@ static void prepare(json_t *object, const json_t *old UNUSED,
         json_object_set_new(object, "data", data);
     }
     json_object_foreach (plain, name, value) {
-        CLEANUP(buf_free_wiped) struct buf text = BUF_INIT(4 * DATA_MAX);
+        CLEANUP(buf_free_wiped) struct buf text = BUF_INIT(4 * KUBE_VALUES_MAX);
         if (!json_is_string(value))
             return; /* left where validation finds it */
         enc_base64_put(ENC_BASE64, span_of(json_string_value(value), json_string_length(value)),
@@ -60,15 +58,9 @@ static void prepare(json_t *object, const json_t *old UNUSED,
 
 static void validate(const json_t *object, const json_t *old, struct kube_causes *causes)
 {
-    size_t total = 0;
-    const char *name;
-    json_t *value;
-
-    json_object_foreach (json_object_get(object, "data"), name, value)
-        total += json_string_length(value) / 4 * 3;
-    if (total > DATA_MAX)
+    if (kube_values_len(json_object_get(object, "data"), true) > KUBE_VALUES_MAX)
         kube_cause(causes, "FieldValueTooLong", "data", "Too long: may not be more than %d bytes",
-                   DATA_MAX);
+                   KUBE_VALUES_MAX);
     if (!json_is_true(json_object_get(old, "immutable")))
         return;
     if (!json_is_true(json_object_get(object, "immutable")))

@@ -18,6 +18,7 @@ const struct cli_option cli_login_options[] = {
     {"--server", "URL", "the platform (default: the one on this machine)"},
     {"--data", "DIR", "the data directory of a platform on this machine"},
     {"--ca", "FILE", "authority of the server's certificate, PEM; it is remembered"},
+    {"--again", NULL, "prove who you are once more, also when the browser is signed in"},
     {"--no-browser", NULL, "print an address, take the code that it shows"},
     {"--device", NULL,
      "print a code to type in at an address, and wait: for machines without a browser"},
@@ -29,6 +30,7 @@ struct request {
     struct client_options options;
     bool no_browser;
     bool device;
+    bool again;
 };
 
 /* ------------------------------------------------------------------ which platform */
@@ -189,6 +191,7 @@ static int with_code(const struct request *request, struct login *login, struct 
                      struct err *err)
 {
     TRY(sign_in_begin(sign_in, err));
+    sign_in->again = request->again;
     if (request->no_browser)
         TRY(by_paste(sign_in, login->server, err));
     else
@@ -222,6 +225,7 @@ static void take(void *ctx, const struct cli_args *args)
         return;
     request->device |= strcmp(args->option, "--device") == 0;
     request->no_browser |= strcmp(args->option, "--no-browser") == 0;
+    request->again |= strcmp(args->option, "--again") == 0;
 }
 
 int cli_login(int argc, char **argv)

@@ -23,6 +23,7 @@ static const struct kube_kind *const all_kinds[] = {
     &kube_cluster_role,
     &kube_role_binding,
     &kube_cluster_role_binding,
+    &kube_trusted_issuer,
     &kube_user,
     &kube_group,
     &kube_oidc_client,

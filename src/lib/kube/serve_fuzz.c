@@ -99,7 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     put(server, &kube_namespace, "{\"metadata\":{\"name\":\"d\"}}");
     put(server, &kube_user, "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"groups\":[\"x\"]}}");
     put(server, &kube_oidc_client,
-        "{\"metadata\":{\"name\":\"c\"},\"spec\":{\"redirectUris\":[\"https://x/\"],\"jwks\":{}}}");
+        "{\"metadata\":{\"name\":\"c\"},\"spec\":{\"redirectUris\":[\"https://x/\"],\"jwks\":{\"keys\":[]}}}");
     ask(server, span_of(data, size), arena);
     kube_server_free(server);
     kube_memory_free(memory);

@@ -121,8 +121,8 @@ static void ask_to_sign_in(struct visit *visit)
     }
     buf_printf(&uri, "%s/login", visit->idp->url);
     oauth_put_query(&uri, "return", buf_text(&again));
-    if (visit->wish.acr > ACR_PASSWORD)
-        oauth_put_query(&uri, "acr", acr_name(visit->wish.acr));
+    if (visit->wish.acr > AUTH_LEVEL_PASSWORD)
+        oauth_put_query(&uri, "acr", auth_level_acr(visit->wish.acr));
     if (visit->form.value[FORM_LOGIN_HINT] != NULL)
         oauth_put_query(&uri, "login_hint", visit->form.value[FORM_LOGIN_HINT]);
     if (buf_check(&uri, "the request", &err) < 0)
@@ -325,7 +325,7 @@ static bool is_whom(struct visit *visit, const struct session *session)
 /* Signed in well enough, for the second time at least when the first was not. */
 static bool is_well_enough(const struct visit *visit, const struct session *session)
 {
-    enum acr acr = acr_of(codec_json_text(session->record, "amr", ""));
+    enum auth_level acr = auth_level_of_amr(codec_json_text(session->record, "amr", ""));
     bool asked = visit->pushed.auth_after > 0 || visit->form.value[FORM_AUTH_AFTER] != NULL;
 
     return acr >= visit->wish.acr || (asked && !visit->wish.essential);

@@ -95,9 +95,9 @@ static int read_since(const struct client *client, const struct form *form, int6
 /* Any of several will do: the least of them. */
 static void want_acr(struct span name, struct authorize_wish *out)
 {
-    enum acr acr = acr_by_name(name);
+    enum auth_level acr = auth_level_by_acr(name);
 
-    if (acr != ACR_NONE && (out->acr == ACR_NONE || acr < out->acr))
+    if (acr != AUTH_LEVEL_NONE && (out->acr == AUTH_LEVEL_NONE || acr < out->acr))
         out->acr = acr;
 }
 
@@ -129,14 +129,14 @@ static int read_acr_claim(const json_t *claim, struct authorize_wish *out)
 
     if (!json_is_true(json_object_get(claim, "essential")) || (value == NULL && values == NULL))
         return 0;
-    out->acr = ACR_NONE;
+    out->acr = AUTH_LEVEL_NONE;
     if (value != NULL)
         want_acr(span_str(value), out);
     json_array_foreach (values, i, item)
         if (json_is_string(item))
             want_acr(span_str(json_string_value(item)), out);
     out->essential = true;
-    if (out->acr == ACR_NONE)
+    if (out->acr == AUTH_LEVEL_NONE)
         return refuse(out, "unmet_authentication_requirements", "none of these acr is known here");
     return 0;
 }
@@ -175,5 +175,10 @@ int authorize_read(const struct client *client, const struct form *form, int64_t
     TRY(read_prompt(form, out));
     TRY(read_since(client, form, now, out));
     read_acr_values(client, form, out);
-    return read_claims(form, out);
+    TRY(read_claims(form, out));
+    if (client->level > out->acr) {
+        out->acr = client->level;
+        out->essential = true;
+    }
+    return 0;
 }

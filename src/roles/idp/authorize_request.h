@@ -10,7 +10,7 @@ struct authorize_wish {
     bool silent;                /* prompt=none: nothing may be shown to the user */
     bool anew;                  /* the user shall sign in now, signed in or not */
     bool consent;               /* and shall consent, whether he did before or not */
-    enum acr acr;               /* how well he must have signed in */
+    enum auth_level acr;        /* how well he must have signed in */
     bool essential;             /* nothing less will do */
     char subject[SUBJECT_SIZE]; /* whom the tokens must be about; "" for anybody */
     int64_t since;              /* the user must have signed in then or later; 0: whenever */

@@ -85,10 +85,11 @@ static void put_who(struct idp *idp, const struct claims *claims, struct buf *ou
     put_text(out, "iss", idp->url);
     put_text(out, "sub", claims->subject);
     put_text(out, "sid", claims->sid);
-    if (claims->amr != NULL)
-        put_text(out, "acr", acr_name(acr_of(claims->amr)));
     if (claims->auth_time > 0)
         buf_printf(out, ",\"auth_time\":%lld", (long long)claims->auth_time);
+    /* In access tokens, too: RFC 9470 section 6.1. */
+    put_text(out, "acr", auth_level_acr(auth_level_of_amr(claims->amr)));
+    put_words(out, "amr", claims->amr);
 }
 
 int claims_id(char out[CLAIMS_ID_SIZE], struct err *err)
@@ -182,7 +183,6 @@ int claims_id_token(struct idp *idp, const struct client *client, const struct c
     put_text(&payload, "azp", claims->client);
     put_text(&payload, "nonce", claims->nonce);
     put_shown(claims, &payload);
-    put_words(&payload, "amr", claims->amr);
     /* EdDSA hashes with SHA-512, and the claim may be left out. */
     if (client->id_alg != SIGN_EDDSA)
         put_at_hash(access_token, &payload);

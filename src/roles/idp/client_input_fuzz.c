@@ -2,7 +2,7 @@
 /* Client assertions, request objects, registration bodies and device codes of a client that nobody
  * knows: refused with a reason, or within their limits. */
 #include "idp/assertion.h"
-#include "idp/device.h"
+#include "idp/device_grant.h"
 #include "idp/registration.h"
 #include "idp/request_object.h"
 

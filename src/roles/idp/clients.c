@@ -6,7 +6,7 @@
 #include "base/enc.h"
 #include "base/mem.h"
 #include "codec/json.h"
-#include "idp/device.h"
+#include "idp/device_grant.h"
 #include "idp/oauth.h"
 #include "jose/jose.h"
 #include "log/log.h"
@@ -193,6 +193,7 @@ static int read_object(struct idp *idp, const char *id, struct client *client, s
         .open = flag(spec, "public"),
         .disabled = flag(spec, "disabled"),
         .consent = flag(spec, "consentRequired"),
+        .level = auth_level_by_acr(span_str(codec_json_text(spec, "requiredAcr", ""))),
         .dpop_bound = flag(spec, "dpopBoundAccessTokens"),
         .cert_bound = flag(spec, "certificateBoundAccessTokens"),
         .must_push = flag(spec, "requirePushedAuthorizationRequests"),

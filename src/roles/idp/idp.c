@@ -12,12 +12,13 @@
 #include "codec/json.h"
 #include "crypto/crypto.h"
 #include "egress/egress.h"
-#include "idp/idp_internal.h"
 #include "idp/logout.h"
 #include "idp/namespaces.h"
 #include "idp/remote_keys.h"
+#include "idp/sms.h"
 #include "idp/table.h"
 #include "role/settings.h"
+#include "webauthn/webauthn.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -72,6 +73,14 @@ static void after_flush(void *ctx)
     publish_follow(idp->publish);
 }
 
+static void on_peer(void *ctx, enum role_id peer)
+{
+    struct idp *idp = ctx;
+
+    if (peer == ROLE_EXPORTER)
+        egress_reconnected(idp->egress);
+}
+
 /* The key of the hashes of API keys and client secrets; made at the first start. */
 static int load_pepper(struct idp *idp, struct err *err)
 {
@@ -92,12 +101,13 @@ static int load_pepper(struct idp *idp, struct err *err)
     return store_flush(idp->store, err);
 }
 
-static void on_peer(void *ctx, enum role_id peer)
+/* What an operator's settings name lies outside of what the role may open later. */
+static int read_files(struct idp *idp, struct err *err)
 {
-    struct idp *idp = ctx;
-
-    if (peer == ROLE_EXPORTER)
-        egress_reconnected(idp->egress);
+    settings_public_url(role_settings(idp->role), idp->url, sizeof(idp->url));
+    TRY(passkeys_start(idp, err));
+    TRY(password_policy_start(idp, err));
+    return sms_start(idp, err);
 }
 
 static int start(struct idp *idp, struct err *err)
@@ -118,7 +128,6 @@ static int start(struct idp *idp, struct err *err)
     CLEANUP_FD int run_fd = fd_open_dir(AT_FDCWD, role_own_run_dir(idp->role), err);
 
     TRY(run_fd);
-    settings_public_url(role_settings(idp->role), idp->url, sizeof(idp->url));
     settings_mtls_url(role_settings(idp->role), idp->mtls_url, sizeof(idp->mtls_url));
     idp->replay = auth_replay_new();
     TRY(crypto_random(idp->nonce_key, sizeof(idp->nonce_key), err));
@@ -159,6 +168,9 @@ static void release(struct idp *idp)
     throttle_free(idp->throttle);
     auth_free(idp->auth);
     auth_replay_free(idp->replay);
+    sms_free(idp->sms);
+    webauthn_roots_free(idp->passkey_roots);
+    fd_close(&idp->breached_fd);
     kube_store_free(idp->objects);
     store_close(idp->store);
     free(idp->tidy_from);
@@ -169,9 +181,11 @@ static void release(struct idp *idp)
 int idp_main(struct role *role, struct err *err)
 {
     /* Whoever started us operates the platform; afterwards we are somebody else. */
-    struct idp idp = {.role = role, .operator_uid = getuid()};
-    int result = serve_lock_down(role, err);
+    struct idp idp = {.role = role, .operator_uid = getuid(), .breached_fd = -1};
+    int result = read_files(&idp, err);
 
+    if (result == 0)
+        result = serve_lock_down(role, err);
     if (result == 0)
         result = start(&idp, err);
     if (result == 0)

@@ -72,14 +72,6 @@ int claims_id_token(struct idp *idp, const struct client *client, const struct c
 bool claims_show(const struct client *client, const char *scope, const json_t *wanted,
                  const char *of_scope, const char *claim);
 
-/* acr.c: how well somebody has signed in, of `amr` (RFC 8176). The higher includes the lower. */
-enum acr { ACR_NONE, ACR_PASSWORD, ACR_MFA, ACR_PHISHING_RESISTANT, ACR_COUNT };
-enum acr acr_of(const char *amr);
-/* "urn:drun:password", "urn:drun:mfa", "phr" (OpenID Connect EAP ACR Values). */
-const char *acr_name(enum acr acr);
-/* ACR_NONE for an unknown one. */
-enum acr acr_by_name(struct span name);
-
 /* ------------------------------------------------------------------ clients.c */
 
 struct client {
@@ -88,6 +80,7 @@ struct client {
     bool disabled;
     bool consent;
     bool has_secret;
+    enum auth_level level;       /* that its users must have signed in at */
     bool dpop_bound, cert_bound; /* its access tokens must be */
     bool must_push, must_sign;   /* its authorization requests (RFC 9126, RFC 9101) */
     enum sign_alg id_alg;        /* of its ID tokens */
@@ -204,7 +197,7 @@ int check_account(struct idp *idp, const json_t *claims, struct account *out,
 #define GRANT_CODES     "codes"
 #define GRANT_REFRESH   "refresh"
 #define REGISTRATIONS   "registrations"
-#define GRANT_DEVICES   "devices"
+#define GRANT_DEVICES   "devicecodes"
 #define GRANT_USERCODES "usercodes"
 #define GRANT_REQUESTS  "requests"
 #define GRANT_CONSENTS  "consents"

@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "codec/json.h"
-#include "idp/device.h"
+#include "idp/device_grant.h"
 #include "idp/logout.h"
 #include "idp/oauth.h"
 #include "jose/jose.h"

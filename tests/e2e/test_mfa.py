@@ -508,7 +508,7 @@ def test_a_client_can_demand_more(idp):
     target = browser.get(idp.url + query, allow_redirects=False).headers["Location"]
     assert target.startswith(idp.url + "/login?") and "acr=urn%3Adrun%3Amfa" in target
     silent = browser.get(idp.url + query + "&prompt=none", allow_redirects=False).headers["Location"]
-    assert silent.startswith(redirect) and "error=interaction_required" in silent
+    assert silent.startswith(redirect) and "error=login_required" in silent
     idp.post(browser, "/session/step-up", 200, acr="urn:drun:mfa")
     idp.post(browser, "/session/factor", 204, type="totp", code=app.code())
     idp.client(browser, client, "openid", redirect, secret)

@@ -248,7 +248,7 @@ enum limit_verdict limit_budget_reserve(struct limit_budgets *budgets,
 {
     uint64_t key = ask->key | 2; /* neither 0 nor `moving` */
 
-    INVARIANT(ask->cost > 0 && ask->limit > 0 && ask->limit <= LIMIT_BUDGET_MAX);
+    INVARIANT(ask->cost > 0 && ask->limit <= LIMIT_BUDGET_MAX);
     *out = (struct limit_charge){0};
     *answer = (struct limit_budget_answer){.ends_sec = limit_window_end(ask->window, now_sec)};
     if (ask->cost > ask->limit)

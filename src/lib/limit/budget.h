@@ -57,7 +57,7 @@ void limit_budgets_close_ptr(struct limit_budgets **budgets);
 struct limit_budget_ask {
     uint64_t key;   /* limit_key() */
     uint64_t cost;  /* at least 1 */
-    uint64_t limit; /* 1 to LIMIT_BUDGET_MAX */
+    uint64_t limit; /* at most LIMIT_BUDGET_MAX */
     enum limit_window window;
 };
 

@@ -64,7 +64,7 @@ static const struct default_role roles[] = {
        "pods/log pods/status resourcequotas resourcequotas/status serviceaccounts services"},
       {READ, "batch", "cronjobs cronjobs/status jobs jobs/status"},
       {READ, "networking.k8s.io", "networkpolicies"},
-      {READ, "drun.io", "models modelservices modelservices/status"}}},
+      {READ, "drun.io", "models modelservices modelservices/status limitpolicies"}}},
     {"system:discovery",
      NULL,
      NULL,
@@ -86,8 +86,8 @@ static const struct default_role roles[] = {
      {{EVERYTHING, "core", "namespaces serviceaccounts configmaps resourcequotas limitranges"},
       {READ, "core", "pods pods/log pods/status events"},
       {EVERYTHING, "drun.io",
-       "users groups oidcclients apikeys models modelservices modelservices/status imagepolicies "
-       "backuppolicies alertroutes"},
+       "users groups oidcclients apikeys models modelservices modelservices/status limitpolicies "
+       "imagepolicies backuppolicies alertroutes"},
       {READ, "drun.io", "controls"},
       {EVERYTHING, "node.k8s.io", "runtimeclasses"},
       {EVERYTHING, RBAC_API_GROUP, "roles rolebindings clusterroles clusterrolebindings"},
@@ -120,7 +120,7 @@ static const struct default_role roles[] = {
     {"drun:developer",
      NULL,
      NULL,
-     {{READ, "drun.io", "models modelservices modelservices/status"},
+     {{READ, "drun.io", "models modelservices modelservices/status limitpolicies"},
       {"invoke", "drun.io", "models"},
       {"create get list watch delete", "drun.io", "apikeys/self"}}},
     {"drun:viewer", NULL, "view", {{0}}},

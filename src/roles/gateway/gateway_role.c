@@ -121,6 +121,7 @@ static int write_conf(struct keeper *keeper, struct err *err)
     conf.listen[0] = listen;
     conf.module = module;
     conf.run_dir = own;
+    conf.data_dir = role_data_dir(keeper->role);
     conf.snapshot_dir = run;
     conf.certificate = certificate;
     conf.certificate_key = key;

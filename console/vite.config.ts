@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdirSync, readFileSync } from 'node:fs';
 import react from '@vitejs/plugin-react';
-import type { Plugin } from 'vite';
+import type { Plugin, ProxyOptions } from 'vite';
 import { defineConfig } from 'vitest/config';
 
 /** The licence texts of every package that is in the bundle: their authors ask for it. */
@@ -48,11 +48,29 @@ function preloadFonts(): Plugin {
   };
 }
 
-const server = process.env.DRUN_SERVER ?? 'http://127.0.0.1:8088'; // a platform, or `npm run fixture`
+/** Calls of `npm run dev` go to a platform, as if the page had come from it: it takes changes from its own origin alone. */
+const platform = new URL(process.env.DRUN_SERVER ?? 'https://127.0.0.1:8443').origin;
+process.env.VITE_DRUN_SERVER = platform;
+const toPlatform: ProxyOptions = {
+  target: platform,
+  changeOrigin: true,
+  secure: false, // its certificate is of its own authority
+  configure(proxy) {
+    proxy.on('proxyReq', (request) => {
+      if (request.hasHeader('origin')) request.setHeader('origin', platform);
+    });
+    proxy.on('proxyRes', (answer) => {
+      const { location } = answer.headers;
+      if (location?.startsWith(`${platform}/`)) answer.headers.location = location.slice(platform.length);
+    });
+  },
+};
+const PROXIED = ['/api', '/apis', '/openapi', '/v1', '/version', '/oauth2', '/session', '/.well-known'];
 
 export default defineConfig({
   plugins: [react(), preloadFonts(), licenses()],
-  server: { proxy: Object.fromEntries(['/api', '/apis', '/v1', '/version', '/oauth2', '/session'].map((path) => [path, { target: server, secure: false }])) },
+  // A path that ends here: /api is not the folder src/api of the sources.
+  server: { proxy: Object.fromEntries(PROXIED.map((path) => [`^${path}(/|\\?|$)`, toPlatform])) },
   build: {
     target: 'es2022',
     // The page's policy is default-src 'self': a data: URI would be refused.

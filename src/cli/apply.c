@@ -4,12 +4,16 @@
 #include "base/mem.h"
 #include "cli/client.h"
 #include "cli/kinds.h"
+#include "cli/output.h"
 #include "codec/yaml.h"
 
 #include <fcntl.h>
 
 const struct cli_option cli_apply_options[] = {
-    CLIENT_OPTIONS, {"-f", "FILE", "YAML or JSON manifests; - reads standard input"}, {0}};
+    CLIENT_OPTIONS,
+    OUTPUT_OPTION,
+    {"-f", "FILE", "YAML or JSON manifests; - reads standard input"},
+    {0}};
 
 enum { MANIFEST_MAX = 16 * 1024 * 1024 };
 
@@ -24,9 +28,19 @@ static int read_manifests(const char *path, json_t **out, struct err *err)
     return codec_yaml_parse(buf_span(&text), path, out, err);
 }
 
+static int say(const struct client_options *options, const struct kube_kind *kind, const char *name,
+               const char *what, const json_t *made, struct err *err)
+{
+    if (strcmp(options->output, "table") != 0)
+        return output_object(made, options->output, err);
+    printf("%s/%s %s\n", kind->singular, name, what);
+    return 0;
+}
+
 static int apply_one(struct client *client, const struct client_options *options, json_t *object,
                      struct err *err)
 {
+    CLEANUP_JSON json_t *made = NULL;
     const struct kube_kind *kind;
     const json_t *metadata = json_object_get(object, "metadata");
     const char *name = codec_json_text(metadata, "name", "");
@@ -38,17 +52,14 @@ static int apply_one(struct client *client, const struct client_options *options
         return err_set(err, ERR_INVALID, "an object of kind %s has no metadata.name", kind->kind);
     CLEANUP_FREE char *one = kinds_path(kind, namespace, name);
     CLEANUP_FREE char *all = kinds_path(kind, namespace, NULL);
-    if (client_json(client, "PATCH", one, object, "application/merge-patch+json", NULL, err) == 0) {
-        printf("%s/%s configured\n", kind->singular, name);
-        return 0;
-    }
+    if (client_json(client, "PATCH", one, object, "application/merge-patch+json", &made, err) == 0)
+        return say(options, kind, name, "configured", made, err);
     if (err->code != ERR_NOT_FOUND)
         return err_wrap(err, "%s/%s", kind->singular, name);
     err_clear(err);
-    if (client_json(client, "POST", all, object, NULL, NULL, err) < 0)
+    if (client_json(client, "POST", all, object, NULL, &made, err) < 0)
         return err_wrap(err, "%s/%s", kind->singular, name);
-    printf("%s/%s created\n", kind->singular, name);
-    return 0;
+    return say(options, kind, name, "created", made, err);
 }
 
 static int apply(const struct client_options *options, const char *file, struct err *err)

@@ -3,9 +3,10 @@
 #include "base/mem.h"
 #include "cli/client.h"
 #include "cli/kinds.h"
+#include "cli/output.h"
 #include "codec/json.h"
 
-const struct cli_option cli_can_i_options[] = {CLIENT_OPTIONS, {0}};
+const struct cli_option cli_can_i_options[] = {CLIENT_OPTIONS, OUTPUT_OPTION, {0}};
 
 static int ask(const struct client_options *options, const char *const words[3], bool *allowed,
                struct err *err)
@@ -30,6 +31,8 @@ static int ask(const struct client_options *options, const char *const words[3],
     TRY(client_json(client, "POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
                     review, NULL, &answer, err));
     *allowed = json_is_true(codec_json_at(answer, "status", "allowed", NULL));
+    if (strcmp(options->output, "table") != 0)
+        return output_object(answer, options->output, err);
     const char *reason = json_string_value(codec_json_at(answer, "status", "reason", NULL));
     printf("%s%s%s\n", *allowed ? "yes" : "no", reason != NULL ? ": " : "",
            reason != NULL ? reason : "");

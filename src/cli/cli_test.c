@@ -152,7 +152,10 @@ static void paths_follow_group_and_namespace(void **state UNUSED)
     CLEANUP_FREE char *whole = kinds_path(control, "team", "en-1");
     assert_string_equal(one, "/api/v1/namespaces/team/configmaps/a");
     assert_string_equal(everywhere, "/api/v1/configmaps");
+    CLEANUP_FREE char *odd = kinds_path(secret, "a b", "system:x/../y?z#%\xc3\xa4");
     assert_string_equal(whole, "/apis/drun.io/v1/controls/en-1");
+    assert_string_equal(odd,
+                        "/api/v1/namespaces/a%20b/configmaps/system:x%2F..%2Fy%3Fz%23%25%C3%A4");
 }
 
 /* ------------------------------------------------------------------ output */

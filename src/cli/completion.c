@@ -17,8 +17,12 @@ static const char *first_words(const struct cli_command *command, char *out, siz
 
     if (strncmp(command->arguments, "KIND", 4) == 0)
         snprintf(out, size, "$(drun complete kinds 2>/dev/null)");
+    else if (strncmp(command->arguments, "VERB", 4) == 0)
+        snprintf(out, size, "get list watch create update patch delete invoke impersonate");
     else if (strncmp(command->arguments, "[CONTROL]", 9) == 0)
         snprintf(out, size, "$(drun complete controls 2>/dev/null)");
+    else if (strncmp(command->arguments, "MODELSERVICE", 12) == 0)
+        snprintf(out, size, "$(drun complete objects modelservices 2>/dev/null)");
     else if (strncmp(command->arguments, "[MODEL", 6) == 0)
         snprintf(out, size, "$(drun complete models 2>/dev/null)");
     else if (strchr(command->arguments, '|') != NULL && len < size)
@@ -29,6 +33,25 @@ static const char *first_words(const struct cli_command *command, char *out, siz
         if (*c == '|')
             *c = ' ';
     return out;
+}
+
+/* What the second argument is, in the same way; ${COMP_WORDS[2]} is the first. */
+static const char *second_words(const struct cli_command *command)
+{
+    static const struct {
+        const char *arguments;
+        const char *words;
+    } known[] = {
+        {"KIND", "$(drun complete objects \"${COMP_WORDS[2]}\" 2>/dev/null)"},
+        {"VERB KIND", "$(drun complete kinds 2>/dev/null)"},
+        {"list|get|set|rm", "$(drun complete objects secrets 2>/dev/null)"},
+        {"create|list|revoke", "$(drun complete objects apikeys 2>/dev/null)"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (strncmp(command->arguments, known[i].arguments, strlen(known[i].arguments)) == 0)
+            return known[i].words;
+    return NULL;
 }
 
 static void bash_command(const struct cli_command *command)
@@ -45,10 +68,11 @@ static void bash_command(const struct cli_command *command)
         printf("    [ $COMP_CWORD -eq 2 ] && COMPREPLY=($(compgen -W \"%s\" -- \"$cur\")) && "
                "return\n",
                words);
-    if (strncmp(command->arguments, "KIND", 4) == 0)
-        printf("    [ $COMP_CWORD -eq 3 ] && COMPREPLY=($(compgen -W "
-               "\"$(drun complete objects \"${COMP_WORDS[2]}\" 2>/dev/null)\" -- \"$cur\")) && "
-               "return\n");
+    const char *second = second_words(command);
+    if (second != NULL)
+        printf("    [ $COMP_CWORD -eq 3 ] && COMPREPLY=($(compgen -W \"%s\" -- \"$cur\")) && "
+               "return\n",
+               second);
     printf("    ;;\n");
 }
 
@@ -74,6 +98,33 @@ static void bash(void)
     printf("  esac\n}\ncomplete -o default -F _drun drun\n");
 }
 
+/* Between single quotes. */
+static void fish_quoted(const char *text)
+{
+    for (; *text != '\0'; text++)
+        printf("%s%c", *text == '\'' || *text == '\\' ? "\\" : "", *text);
+}
+
+static void fish_option(const struct cli_command *command, const struct cli_option *option)
+{
+    bool is_long = option->name[1] == '-';
+
+    printf("complete -c drun -n '__fish_seen_subcommand_from %s' -%c %s -d '", command->name,
+           is_long ? 'l' : 's', option->name + (is_long ? 2 : 1));
+    fish_quoted(option->doc);
+    printf("'");
+    if (option->value == NULL)
+        printf("\n");
+    else if (strcmp(option->value, "NS") == 0)
+        printf(" -x -a '(drun complete namespaces 2>/dev/null)'\n");
+    else if (strcmp(option->value, "FORMAT") == 0)
+        printf(" -x -a 'table wide json yaml name'\n");
+    else
+        printf(" -r%s\n", strcmp(option->value, "FILE") == 0 || strcmp(option->value, "DIR") == 0
+                              ? " -F"
+                              : "");
+}
+
 static void fish_words(const struct cli_command *command)
 {
     char words[256];
@@ -93,18 +144,14 @@ static void fish(void)
     for (const struct cli_command *command = cli_commands; command->name != NULL; command++) {
         if (command->hidden)
             continue;
-        printf("complete -c drun -f -n __fish_use_subcommand -a %s -d '%s'\n", command->name,
-               command->summary);
+        printf("complete -c drun -f -n __fish_use_subcommand -a %s -d '", command->name);
+        fish_quoted(command->summary);
+        printf("'\n");
         for (const struct cli_option *option = command->options;
              option != NULL && option->name != NULL; option++)
-            printf("complete -c drun -n '__fish_seen_subcommand_from %s' -%c %s -d '%s'%s\n",
-                   command->name, option->name[1] == '-' ? 'l' : 's',
-                   option->name + (option->name[1] == '-' ? 2 : 1), option->doc,
-                   option->value != NULL ? " -r" : "");
+            fish_option(command, option);
         fish_words(command);
     }
-    printf("complete -c drun -f -s n -a '(drun complete namespaces 2>/dev/null)'\n"
-           "complete -c drun -f -l namespace -a '(drun complete namespaces 2>/dev/null)'\n");
 }
 
 int cli_completion(int argc, char **argv)

@@ -8,7 +8,10 @@
 
 const struct cli_option cli_get_options[] = {
     CLIENT_OPTIONS, OUTPUT_OPTION, {"-A", NULL, "of every namespace"}, {0}};
-const struct cli_option cli_delete_options[] = {CLIENT_OPTIONS, {0}};
+const struct cli_option cli_delete_options[] = {
+    CLIENT_OPTIONS,
+    {"-o", "FORMAT", "table says what was done; name, json and yaml name the object"},
+    {0}};
 
 #define TABLE_TYPE "application/json;as=Table;v=v1;g=meta.k8s.io"
 
@@ -112,8 +115,14 @@ static int delete (const struct target *target, struct err *err)
     TRY(client_open(&target->options, &client, err));
     CLEANUP_FREE char *path = kinds_path(kind, target->options.namespace, target->name);
     TRY(client_json(client, "DELETE", path, NULL, NULL, NULL, err));
-    printf("%s/%s deleted\n", kind->singular, target->name);
-    return 0;
+    if (strcmp(target->options.output, "table") == 0) {
+        printf("%s/%s deleted\n", kind->singular, target->name);
+        return 0;
+    }
+    CLEANUP_JSON json_t *gone =
+        json_pack("{s:s, s:s, s:{s:s}}", "apiVersion", kube_kind_api_version(kind), "kind",
+                  kind->kind, "metadata", "name", target->name);
+    return output_object(gone, target->options.output, err);
 }
 
 int cli_delete(int argc, char **argv)

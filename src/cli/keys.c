@@ -60,6 +60,8 @@ static int create(const struct keys *keys, struct client *client, const char *pa
     const char *key = json_string_value(codec_json_at(made, "status", "key", NULL));
     if (key == NULL)
         return err_set(err, ERR_INTERNAL, "the platform made the key but did not show it");
+    if (strcmp(keys->options.output, "table") != 0)
+        return output_object(made, keys->options.output, err);
     printf("%s\n", key);
     if (!keys->quiet)
         fprintf(stderr, "This is the only time that it is shown.\n");

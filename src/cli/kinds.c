@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/kinds.h"
 
+#include "base/buf.h"
 #include "base/mem.h"
 
 #include <strings.h>
+
+enum { PATH_MAX_LEN = 64 * 1024 };
 
 static bool is_called(const struct kube_kind *kind, const char *name, size_t len)
 {
@@ -50,13 +53,35 @@ int kinds_of_object(const char *api_version, const char *kind, const struct kube
     return err_set(err, ERR_NOT_FOUND, "there is no kind %s in %s", kind, api_version);
 }
 
+/* RFC 3986 section 3.3: what may stand in a segment as it is; "system:admin" stays readable. */
+static void put_segment(struct buf *out, const char *text)
+{
+    static const char plain[] = "-._~:@!$&'()*+,;=";
+
+    for (const char *c = text; *c != '\0'; c++)
+        if ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
+            strchr(plain, *c) != NULL)
+            buf_put_u8(out, (uint8_t)*c);
+        else
+            buf_printf(out, "%%%02X", (unsigned)(uint8_t)*c);
+}
+
 char *kinds_path(const struct kube_kind *kind, const char *namespace, const char *name)
 {
+    CLEANUP(buf_free) struct buf path = BUF_INIT(PATH_MAX_LEN);
     bool core = kind->group[0] == '\0';
-    bool in_namespace = kind->namespaced && namespace != NULL;
 
-    return mem_printf("/%s%s%s/%s%s%s/%s%s%s", core ? "api" : "apis", core ? "" : "/", kind->group,
-                      kind->version, in_namespace ? "/namespaces/" : "",
-                      in_namespace ? namespace : "", kind->plural, name != NULL ? "/" : "",
-                      name != NULL ? name : "");
+    buf_printf(&path, "/%s%s%s/%s/", core ? "api" : "apis", core ? "" : "/", kind->group,
+               kind->version);
+    if (kind->namespaced && namespace != NULL) {
+        buf_put_str(&path, "namespaces/");
+        put_segment(&path, namespace);
+        buf_put_str(&path, "/");
+    }
+    buf_put_str(&path, kind->plural);
+    if (name != NULL) {
+        buf_put_str(&path, "/");
+        put_segment(&path, name);
+    }
+    return mem_strdup(buf_text(&path));
 }

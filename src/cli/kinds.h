@@ -12,8 +12,8 @@ int kinds_find(const char *name, const struct kube_kind **out, struct err *err) 
 /* By apiVersion and kind, as a manifest has them. */
 int kinds_of_object(const char *api_version, const char *kind, const struct kube_kind **out,
                     struct err *err) MUST_USE;
-/* The path of one object, or of the list when name is NULL; the namespace is left out where the
- * kind has none, or when it is NULL. The caller frees it. */
+/* The path of one object, percent-encoded, or of the list when name is NULL; the namespace is left
+ * out where the kind has none, or when it is NULL. The caller frees it. */
 char *kinds_path(const struct kube_kind *kind, const char *namespace, const char *name) MUST_USE;
 
 #endif

@@ -11,9 +11,14 @@ const struct cli_command cli_commands[] = {
     {"login", "[SERVER]", "sign in through a browser", cli_login_options, cli_login, false},
     {"logout", "", "end the sign-in", NULL, cli_logout, false},
     {"get", "KIND [NAME]", "show objects", cli_get_options, cli_get, false},
+    {"describe", "KIND NAME", "show one object and what happened to it, for people", cli_describe_options, cli_describe, false},
     {"apply", "", "make or change objects from manifests", cli_apply_options, cli_apply, false},
     {"delete", "KIND NAME", "remove an object", cli_delete_options, cli_delete, false},
     {"can-i", "VERB KIND [NAME]", "ask whether you may", cli_can_i_options, cli_can_i, false},
+    {"who-can", "VERB KIND [NAME]", "show who may, and by which binding", cli_who_can_options, cli_who_can, false},
+    {"logs", "MODELSERVICE", "show what an engine says", cli_logs_options, cli_logs, false},
+    {"secrets", "list|get|set|rm [NAME [KEY | KEY=VALUE...]]", "show, write and remove secrets", cli_secrets_options,
+     cli_secrets, false},
     {"keys", "create|list|revoke [NAME]", "make, show and revoke API keys", cli_keys_options, cli_keys, false},
     {"chat", "[MODEL [PROMPT]]", "talk to a model; - reads the prompt from standard input", cli_chat_options, cli_chat, false},
     {"posture", "[CONTROL]", "show every control and its live proof", cli_posture_options, cli_posture, false},
@@ -96,5 +101,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "drun: there is no command \"%s\"; `drun help` lists them\n", argv[1]);
         return CLI_USAGE;
     }
+    if (argc == 3 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0))
+        return cli_help(2, argv);
     return command->run(argc - 1, argv + 1);
 }

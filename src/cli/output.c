@@ -124,6 +124,17 @@ void output_age(const char *time, int64_t now_sec, char out[OUTPUT_AGE_SIZE])
         }
 }
 
+void output_harmless(char *text, size_t len)
+{
+    uint8_t *c = (uint8_t *)text;
+
+    for (size_t i = 0; i < len; i++)
+        if ((c[i] < ' ' && c[i] != '\n' && c[i] != '\t') || c[i] == 0x7f)
+            c[i] = '?';
+        else if (i + 1 < len && c[i] == 0xc2 && c[i + 1] >= 0x80 && c[i + 1] < 0xa0)
+            c[i] = c[i + 1] = '?';
+}
+
 /* What tenants wrote must not steer the terminal of who reads it. */
 static json_t *harmless(const char *text)
 {

@@ -21,6 +21,9 @@ void output_row(const json_t *row, const size_t *widths, size_t columns);
 /* A Kubernetes Table; `wide` shows columns of lower priority, `with_namespace` puts one in front.
  */
 void output_kube_table(const json_t *table, bool wide, bool with_namespace);
+/* Text of somebody else with what could steer a terminal made harmless: control characters but
+ * newline and tab become '?'. */
+void output_harmless(char *text, size_t len);
 /* "json", "yaml" or "name" ("kind.group/name"); ERR_INVALID for another format. */
 int output_object(const json_t *object, const char *format, struct err *err) MUST_USE;
 

@@ -282,6 +282,8 @@ static void put_console(const struct gateway_conf *conf, struct buf *out)
         return;
     }
     buf_printf(out, "        root \"%s\";\n", conf->console_root);
+    /* Compressed when it was built: an answer that holds a secret is never compressed here. */
+    buf_put_str(out, "        gzip_static on;\n        gzip_vary on;\n");
     buf_put_str(out,
                 "        location ^~ /assets/ {\n" CONSOLE_HEADERS
                 "            add_header Cache-Control \"public, max-age=31536000, immutable\";\n"

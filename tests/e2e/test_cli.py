@@ -261,6 +261,83 @@ def test_completion_offers_what_is_there(ours):
     assert offered("drun", "posture", "en-") == ["en-1", "en-2", "en-3"]
     assert offered("drun", "audit", "ver") == ["verify"]
     assert "--run" in offered("drun", "posture", "--r")
+    assert offered("drun", "who-can", "inv") == ["invoke"]
+    assert offered("drun", "can-i", "get", "configm") == ["configmaps"]
+    drun(ours, "secrets", "set", "offered", "a=b")
+    assert offered("drun", "secrets", "get", "off") == ["offered"]
+    assert offered("drun", "describe", "secrets", "off") == ["offered"]
+    assert "--previous" in offered("drun", "logs", "--p")
+    drun(ours, "secrets", "rm", "offered")
+
+
+def test_fish_gets_options_and_what_is_there(ours):
+    script = drun(ours, "completion", "fish").stdout
+    lines = script.splitlines()
+    assert not [line for line in lines if line.replace("\\'", "").count("'") % 2], "a quote is left open"
+    short = [line for line in lines if "seen_subcommand_from get'" in line and " -s n " in line]
+    assert len(short) == 1 and "-a '(drun complete namespaces" in short[0]
+    assert not [line for line in lines if line.startswith("complete -c drun -f -s n")]
+    if fish := shutil.which("fish"):
+        subprocess.run([fish, "--no-execute"], input=script, text=True, check=True, timeout=60)
+
+
+# ------------------------------------------------------------------ objects
+
+def test_secrets_are_written_listed_read_and_removed(ours, tmp_path):
+    (tmp_path / "key.bin").write_bytes(bytes(range(256)))
+    assert drun(ours, "secrets", "set", "db", "user=me", f"key=@{tmp_path}/key.bin").stdout == "secret/db created\n"
+    assert drun(ours, "secrets", "set", "db", "more=-", input="from a pipe").stdout == "secret/db configured\n"
+    shown = drun(ours, "secrets", "get", "db").stdout
+    assert re.search(r"^user +2$", shown, re.M) and re.search(r"^key +256$", shown, re.M) and "from a pipe" not in shown
+    assert drun(ours, "secrets", "get", "db", "more").stdout == "from a pipe"
+    raw = subprocess.run([DRUN, "secrets", "get", "db", "key"], env=environment(DRUN_DATA=ours.data), capture_output=True, timeout=60)
+    assert raw.stdout == bytes(range(256))
+    assert "bWU=" not in drun(ours, "describe", "secret", "db").stdout
+    assert re.search(r"^db +Opaque +3 ", drun(ours, "secrets", "list").stdout, re.M)
+    assert drun(ours, "secrets", "list", "-o", "name").stdout == "secret/db\n"
+    assert "no key" in drun(ours, "secrets", "get", "db", "none", code=1).stderr
+    drun(ours, "secrets", "rm", "db", "more")
+    drun(ours, "secrets", "get", "db", "more", code=1)
+    assert "KEY=VALUE" in drun(ours, "secrets", "set", "db", "novalue", code=1).stderr
+    drun(ours, "secrets", "rm", "db")
+    drun(ours, "secrets", "get", "db", code=1)
+    drun(ours, "secrets", "list", "db", code=2)
+    drun(ours, "secrets", code=2)
+
+
+def test_describe_tells_all_about_one_object(ours):
+    manifest = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {
+        "name": "shown", "labels": {"a": "b"}, "finalizers": ["example.com/wait"]}, "data": {"evil": "\u001b[31mred"}})
+    assert drun(ours, "apply", "-f", "-", "-o", "name", input=manifest).stdout == "configmap/shown\n"
+    text = drun(ours, "describe", "configmap", "shown").stdout
+    assert re.search(r"^Name: +shown$", text, re.M) and re.search(r"^Labels: +a=b$", text, re.M)
+    assert re.search(r"^Finalizers: +example.com/wait$", text, re.M) and "\x1b" not in text
+    assert text == drun(ours, "describe", "configmap/shown").stdout
+    assert drun(ours, "delete", "configmap", "shown", "-o", "name").stdout == "configmap/shown\n"
+    assert re.search(r"^Deleted: ", drun(ours, "describe", "cm", "shown").stdout, re.M)
+    assert "not found" in drun(ours, "describe", "cm", "none", code=1).stderr
+    drun(ours, "describe", "cm", code=2)
+
+
+def test_who_can_and_can_i(ours):
+    text = drun(ours, "who-can", "delete", "namespaces").stdout
+    assert re.search(r"^Group +drun:operators +ClusterRoleBinding/cluster-admin +ClusterRole/cluster-admin$", text, re.M)
+    found = json.loads(drun(ours, "who-can", "get", "modelservices/log", "-o", "json").stdout)
+    assert {"drun:operators", "drun:platform-admins"} <= {one["name"] for one in found}
+    assert json.loads(drun(ours, "can-i", "delete", "namespaces", "-o", "json").stdout)["status"]["allowed"] is True
+    drun(ours, "who-can", "get", "nonsense", code=1)
+    drun(ours, "who-can", "get", code=2)
+
+
+def test_names_are_encoded_in_paths(ours):
+    assert "system:discovery" in drun(ours, "get", "clusterrole", "system:discovery").stdout
+    for name in ("a/b", "a?watch=true", "a#b", "a b", "../secrets"):
+        assert drun(ours, "get", "configmap", name, code=1).stderr
+
+
+def test_every_command_explains_itself(ours):
+    for name in re.findall(r"^  ([a-z-]+) ", drun(ours, "help").stdout, re.M):
+        assert drun(ours, name, "--help").stdout == drun(ours, "help", name).stdout
 
 
 def test_the_man_page_is_the_one_in_the_tree():

@@ -457,7 +457,7 @@ def test_a_clock_that_jumped_between_two_starts(own_platform, jump, monkeypatch)
     assert platform.stop() == 0
     monkeypatch.setenv("LD_PRELOAD", faketime_library())
     monkeypatch.setenv("FAKETIME", jump)
-    # This client has the machine's clock, by which the certificate does not hold.
+    # This process keeps its own clock, by which the platform's certificate is not valid; and 40 days ago there was no authority.
     monkeypatch.setattr(Platform, "ca", False)
     cluster = Cluster(start_again(platform))
     assert cluster.get("configmaps", ns, "before")

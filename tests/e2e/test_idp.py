@@ -469,6 +469,9 @@ def test_a_key_may_not_make_keys(idp):
 
 def test_tokens_of_service_accounts(idp):
     path = "/api/v1/namespaces/default/serviceaccounts/builder/token"
+    idp.must(404, "POST", path, idp.root, json={})
+    idp.must(201, "POST", "/api/v1/namespaces/default/serviceaccounts", idp.root, json={
+        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "builder"}})
     made = idp.must(201, "POST", path, idp.root, json={
         "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 900}})
     claims = jwt.decode(made["status"]["token"], JsonWebKey.import_key_set(idp.must(200, "GET", "/oauth2/jwks")))

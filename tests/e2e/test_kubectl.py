@@ -308,3 +308,38 @@ def test_an_unknown_credential_is_said(k, platform, tmp_path):
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}]}))
     text = k("get", "cm", fails=True, KUBECONFIG=str(file))
     assert "Unauthorized" in text or "must be logged in" in text
+
+
+def test_deletion_cascades_as_it_is_told(k, cluster, platform):
+    def owner_and_child(name):
+        owner = cluster.create("configmaps", k.ns, config_map(name))
+        child = config_map(f"of-{name}")
+        child["metadata"]["ownerReferences"] = [{"apiVersion": "v1", "kind": "ConfigMap", "name": name,
+                                                 "uid": owner["metadata"]["uid"], "blockOwnerDeletion": True}]
+        cluster.create("configmaps", k.ns, child)
+
+    def left(name):
+        return cluster.call("GET", f"/api/v1/namespaces/{k.ns}/configmaps/{name}").status_code == 200
+    ways = ["orphan", "background", "foreground"] if k.minor >= 20 else ["false", "true"]
+    for way in ways:
+        name = unique("cascade")
+        owner_and_child(name)
+        k("delete", "configmap", name, f"--cascade={way}", "--timeout=30s")
+        assert not left(name), way
+        if way in ("orphan", "false"):
+            assert left(f"of-{name}"), way
+        else:
+            platform.wait_until(f"the child's end ({way})", lambda: not left(f"of-{name}"))
+
+
+def test_a_namespace_is_waited_for(k, cluster):
+    ns = cluster.namespace("waited")
+    cluster.create("configmaps", ns, config_map("x"))
+    assert "deleted" in k("delete", "namespace", ns, "--timeout=60s")
+    assert "NotFound" in k("get", "namespace", ns, fails=True)
+
+
+def test_who_am_i(k):
+    if k.minor < 28:
+        pytest.skip("this kubectl has no `auth whoami`")
+    assert "system:operator:" in k("auth", "whoami")

@@ -414,7 +414,6 @@ def test_without_a_credential_there_is_nothing(platform):
 
 # ------------------------------------------------------------------ a tenant's end
 
-@pytest.mark.xfail(strict=True, reason="what a namespace held stays when it is deleted, and shows up in one of that name")
 def test_a_deleted_namespace_takes_everything_with_it(cluster, platform):
     ns = cluster.namespace("doomed")
     cluster.create("configmaps", ns, config_map("a"))

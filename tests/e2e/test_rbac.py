@@ -237,7 +237,19 @@ def test_an_aggregated_role_gathers_by_label(cluster, ns):
     deadline = time.monotonic() + 1
     while not review(cluster, user, "frobnicate", "widgets", ns, group="example.com"):
         assert time.monotonic() < deadline
+
+    # The object shows what it gathered: at once, in what gathers from it too, and no longer when it is gone.
+    def shows(name):
+        rules = cluster.call("GET", path_of("rbac/clusterroles", None, name)).json()["rules"]
+        return extra["rules"][0] in rules and len(rules) > 1
+    assert shows("view") and shows("edit") and shows("admin")
+    own = role(unique("gathers"), rule("", "secrets", "get"), kind="ClusterRole")
+    own["aggregationRule"] = {"clusterRoleSelectors": [{"matchLabels": extra["metadata"]["labels"]}]}
+    made = cluster.create("rbac/clusterroles", None, own)
+    assert extra["rules"][0] in made["rules"] and own["rules"][0] not in made["rules"]
+    cluster.delete("rbac/clusterroles", None, own["metadata"]["name"])
     cluster.delete("rbac/clusterroles", None, extra["metadata"]["name"])
+    assert not shows("view") and not shows("edit") and not shows("admin")
 
 
 # ------------------------------------------------------------------ secrets

@@ -26,6 +26,7 @@ export interface AuditRecord {
   'drun.duration_ns'?: number;
   'drun.reason'?: string;
   'drun.role'?: string;
+  'drun.actor.key_id'?: string; // of an API key: its uid
   'gen_ai.request.model'?: string;
   'gen_ai.usage.input_tokens'?: number;
   'gen_ai.usage.output_tokens'?: number;

@@ -12,7 +12,7 @@ export interface ChatRequest {
   model: string;
   messages: ChatMessage[];
   temperature: number;
-  max_tokens: number;
+  max_tokens?: number; // without: as many as the service allows
 }
 
 export interface ChatStats {

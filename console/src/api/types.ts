@@ -72,12 +72,12 @@ export type ApiKey = Obj<
     disabled?: boolean;
     limits?: Limits;
   },
-  { /** in the answer to the creation alone */ key?: string; prefix?: string; last4?: string; lastUsed?: string; revokedAt?: string }
+  { /** in the answer to the creation alone */ key?: string; prefix?: string; last4?: string }
 >;
 
 export type User = Obj<
-  { displayName?: string; email?: string; groups?: string[]; disabled?: boolean },
-  { /** in the answer to the creation alone */ inviteURL?: string; passwordSet?: boolean; lockedUntil?: string; lastLogin?: string }
+  { displayName?: string; email?: string; groups?: string[]; disabled?: boolean; expiresAt?: string },
+  { /** in the answer to the creation alone */ inviteURL?: string; state?: 'Invited' | 'Active' | 'Disabled'; lastLogin?: string }
 >;
 
 export type Group = Obj<{ displayName?: string; description?: string; members?: string[] }>;

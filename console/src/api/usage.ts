@@ -19,6 +19,17 @@ export function callFacts(event: AuditEvent): CallFacts {
   };
 }
 
+const PROOFS = /^system:(drun:posture$|serviceaccount:drun-posture:)/;
+
+/**
+ * The calls that people and applications made. The platform's proofs call models too, so as to be refused; and whoever
+ * has no valid key is nobody's application: those are only counted.
+ */
+export function ofCallers(events: AuditEvent[]): { calls: AuditEvent[]; withoutKey: number } {
+  const known = events.filter((event) => event.record['http.response.status_code'] !== 401);
+  return { calls: known.filter((event) => !PROOFS.test(event.actor ?? '')), withoutKey: events.length - known.length };
+}
+
 export interface Bucket {
   start: number;
   calls: number;

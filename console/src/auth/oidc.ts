@@ -6,6 +6,8 @@ import { fromBase64 } from '../lib/bytes';
 import { challengeOf, randomToken } from './pkce';
 import { consoleReturn } from './return';
 
+// `npm run dev` stands in for the platform, which knows itself by its own address.
+const ORIGIN = import.meta.env.DEV ? (import.meta.env.VITE_DRUN_SERVER as string) : location.origin;
 const CLIENT_ID = 'drun-console';
 const SCOPE = 'openid profile groups drun';
 const PENDING = 'drun.signin'; // sessionStorage: verifier, state and nonce between redirect and callback
@@ -64,7 +66,7 @@ async function authorizeUrl(pending: Pending, prompt?: 'none'): Promise<string> 
   const query = new URLSearchParams({
     response_type: 'code',
     client_id: CLIENT_ID,
-    redirect_uri: `${location.origin}/callback`,
+    redirect_uri: `${ORIGIN}/callback`,
     scope: SCOPE,
     state: pending.state,
     nonce: pending.nonce,
@@ -114,7 +116,7 @@ async function redeem(answer: URLSearchParams, pending: Pending): Promise<Grant>
   if (answer.get('state') !== pending.state) throw new SignInError('state', 'The answer belongs to another sign-in.');
   if (error) throw new SignInError(error, answer.get('error_description') ?? error);
   const issuer = answer.get('iss'); // RFC 9207
-  if (issuer !== null && issuer !== location.origin) throw new SignInError('iss', `The answer came from ${issuer}.`);
+  if (issuer !== null && issuer !== ORIGIN) throw new SignInError('iss', `The answer came from ${issuer}.`);
 
   const response = await fetch('/oauth2/token', {
     method: 'POST',
@@ -122,7 +124,7 @@ async function redeem(answer: URLSearchParams, pending: Pending): Promise<Grant>
     body: new URLSearchParams({
       grant_type: 'authorization_code',
       code: answer.get('code') ?? '',
-      redirect_uri: `${location.origin}/callback`,
+      redirect_uri: `${ORIGIN}/callback`,
       client_id: CLIENT_ID,
       code_verifier: pending.verifier,
     }),
@@ -149,7 +151,7 @@ function readIdToken(token: string, nonce: string): Identity {
     throw refuse('it cannot be read');
   }
   const audience = Array.isArray(claims.aud) ? claims.aud : [claims.aud];
-  if (claims.iss !== location.origin) throw refuse('wrong issuer');
+  if (claims.iss !== ORIGIN) throw refuse('wrong issuer');
   if (!audience.includes(CLIENT_ID)) throw refuse('wrong audience');
   if (claims.nonce !== nonce) throw refuse('wrong nonce');
   if (typeof claims.exp !== 'number' || claims.exp * 1000 < Date.now() - 60_000) throw refuse('it has expired');

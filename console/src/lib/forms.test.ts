@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
 import { readEvent } from '../api/audit';
-import { bucketise, totals } from '../api/usage';
+import { bucketise, ofCallers, totals } from '../api/usage';
 import { passwordStrength } from './password';
 import { whoCan } from './rbac';
 import { isCidr, isName, lines } from './validate';
@@ -64,6 +64,15 @@ describe('usage', () => {
   it('falls into the bucket of its time', () => {
     const buckets = bucketise(events, 60_000, 3, Date.parse('2026-01-01T00:01:59Z'));
     expect(buckets.map((b) => [b.calls, b.denied, b.outputTokens])).toEqual([[0, 0, 0], [1, 0, 5], [2, 1, 7]]);
+  });
+  it('leaves out the proofs of the platform, and counts apart who has no valid key', () => {
+    const by = (name: string | undefined, status: number) => {
+      const event = call('2026-01-01T00:00:10Z', 'denied', 0, 1);
+      return { ...event, actor: name, record: { ...event.record, 'http.response.status_code': status } };
+    };
+    const mine = by('system:serviceaccount:demo:app', 404);
+    const all = [mine, by('system:drun:posture', 200), by('system:serviceaccount:drun-posture:stranger', 404), by(undefined, 401), by('system:anonymous', 401)];
+    expect(ofCallers(all)).toEqual({ calls: [mine], withoutKey: 2 });
   });
   it('adds up, with the median of what was answered', () => {
     expect(totals(events)).toMatchObject({ calls: 4, denied: 1, inputTokens: 40, outputTokens: 21, medianMs: 200 });

@@ -101,7 +101,7 @@ void segment_file_add(struct segment_file *file, uint32_t offset, const struct t
 static int find_trailer(int fd, uint64_t *out_at, uint32_t *out_len, struct err *err)
 {
     CLEANUP(buf_free) struct buf footer = BUF_INIT(SEGMENT_FOOTER_LEN);
-    uint64_t size;
+    uint64_t size = 0;
 
     TRY(size_of(fd, &size, err));
     if (size < SEGMENT_FOOTER_LEN)
@@ -282,7 +282,7 @@ int segment_file_scan(struct segment_file *file, segment_scan_fn *fn, void *ctx,
 {
     CLEANUP(buf_free) struct buf body = BUF_INIT(SEGMENT_BATCH_MAX);
     struct segment_batch batch;
-    uint64_t size;
+    uint64_t size = 0;
 
     *out = (struct segment_scan){0};
     file->count = 0;

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define AUTH_AUDIENCE              "drun" /* the platform itself, in a token */
 #define AUTH_ANONYMOUS             "system:anonymous"
 #define AUTH_GROUP_AUTHENTICATED   "system:authenticated"
 #define AUTH_GROUP_UNAUTHENTICATED "system:unauthenticated"

@@ -181,7 +181,7 @@ int ipc_call_fds(struct ipc_client *client, uint16_t type, struct span body,
                  const struct ipc_fds *send, struct buf *reply, struct ipc_fds *fds,
                  struct err *err)
 {
-    uint32_t id;
+    uint32_t id = 0;
 
     TRY(send_packet(client, type, body, send, &id, err));
     return wait_for(client, id, reply, fds, err);

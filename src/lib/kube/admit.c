@@ -104,9 +104,14 @@ int kube_admit(struct kube_call *call, json_t *object, const json_t *old, bool d
 
 void kube_changed(struct kube_call *call, json_t *object, const json_t *old)
 {
-    const struct kube_config *config = &call->server->config;
     struct kube_change change = change_of(call, object, old);
 
-    if (config->changed != NULL)
-        config->changed(config->ctx, &change);
+    kube_tell_changed(call->server, &change);
+}
+
+void kube_tell_changed(struct kube_server *server, const struct kube_change *change)
+{
+    kube_collect_note(server, change);
+    if (server->config.changed != NULL)
+        server->config.changed(server->config.ctx, change);
 }

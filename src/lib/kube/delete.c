@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* delete and deletecollection. */
-#include "base/clock.h"
 #include "kube/kube_internal.h"
+
+/* What becomes of the objects that name this one as their owner. */
+static const char *const policies[] = {"Background", "Orphan", "Foreground"};
 
 struct options {
     const char *uid, *revision;
+    const char
+        *finalizer; /* who deals with the dependents first; NULL: they follow by themselves */
     bool dry_run;
 };
 
@@ -23,7 +27,11 @@ static const struct kube_shape precondition_shape = {
 static const struct kube_field option_fields[] = {
     {"gracePeriodSeconds", KUBE_INT64, "Taken, without effect.", .wire = 1},
     {"preconditions", KUBE_OBJECT, "What must hold.", .shape = &precondition_shape, .wire = 2},
-    {"propagationPolicy", KUBE_STRING, "Taken, without effect.", .wire = 4},
+    {"orphanDependents", KUBE_BOOL, "The old way to say Orphan.", .wire = 3},
+    {"propagationPolicy", KUBE_STRING,
+     "What becomes of the objects that this one owns: Background (they are deleted after it), "
+     "Foreground (before it) or Orphan (they stay).",
+     .wire = 4},
     {"dryRun", KUBE_LIST, "All: check only.", .item = KUBE_STRING, .wire = 5},
     {0},
 };
@@ -34,6 +42,22 @@ static const struct kube_shape options_shape = {
     option_fields,
 };
 
+static int take_policy(struct kube_call *call, const char *policy, struct options *options)
+{
+    if (policy[0] == '\0' || strcmp(policy, policies[0]) == 0)
+        return 0;
+    if (strcmp(policy, policies[1]) == 0)
+        options->finalizer = KUBE_FINALIZER_ORPHAN;
+    else if (strcmp(policy, policies[2]) == 0)
+        options->finalizer = KUBE_FINALIZER_FOREGROUND;
+    else
+        return kube_refuse_bad(call,
+                               "propagationPolicy: Unsupported value: \"%.32s\": supported values: "
+                               "\"Background\", \"Foreground\", \"Orphan\"",
+                               policy);
+    return 0;
+}
+
 /* DeleteOptions may come as the body, as query arguments, or not at all. */
 static int read_options(struct kube_call *call, struct options *options)
 {
@@ -42,11 +66,15 @@ static int read_options(struct kube_call *call, struct options *options)
 
     TRY(dry_run);
     *options = (struct options){.dry_run = dry_run == 1};
+    TRY(take_policy(call, kube_query(call, "propagationPolicy"), options));
     TRY(kube_read_body(call, &options_shape, &body));
     if (body == NULL)
         return 0;
     if (!json_is_object(body))
         return kube_refuse_bad(call, "the body of a deletion must be DeleteOptions");
+    if (json_is_true(json_object_get(body, "orphanDependents")))
+        options->finalizer = KUBE_FINALIZER_ORPHAN;
+    TRY(take_policy(call, codec_json_text(body, "propagationPolicy", ""), options));
     const json_t *preconditions = json_object_get(body, "preconditions");
     options->uid = codec_json_text(preconditions, "uid", NULL);
     options->revision = codec_json_text(preconditions, "resourceVersion", NULL);
@@ -84,57 +112,34 @@ static int check_preconditions(struct kube_call *call, const struct options *opt
     return 0;
 }
 
-/* Somebody must finish first: the object stays, marked. */
-static int mark(struct kube_call *call, json_t *object, int64_t revision, const json_t *old)
+static void add_finalizer(json_t *object, const char *name)
 {
-    const struct kube_storage *storage = call->server->config.storage;
-    CLEANUP(buf_free_wiped) struct buf value = BUF_INIT(2 * KUBE_BODY_MAX);
-    struct kube_key key = kube_key_of(call->kind, kube_namespace_of(object), kube_name_of(object));
     json_t *meta = kube_meta(object);
-    struct err err = ERR_INIT;
-    char now[CLOCK_TEXT_SIZE];
+    json_t *list = json_object_get(meta, "finalizers");
 
     if (json_object_get(meta, "deletionTimestamp") != NULL)
-        return 0;
-    clock_format_sec(clock_wall_sec(), now);
-    json_object_set_new(meta, "deletionTimestamp", json_string(now));
-    json_object_set_new(meta, "deletionGracePeriodSeconds", json_integer(0));
-    json_t *generation = json_object_get(meta, "generation");
-    if (generation != NULL)
-        json_object_set_new(meta, "generation", json_integer(json_integer_value(generation) + 1));
-    if (call->kind->prepare != NULL)
-        call->kind->prepare(object, old, call->request->principal);
-    kube_encode(object, &value);
-    if (storage->put(storage->ctx, &key, buf_span(&value), revision, &revision, &err) < 0)
-        return kube_refuse_err(call, &err);
-    kube_set_revision(object, revision);
-    kube_changed(call, object, old);
-    return 0;
+        return;
+    if (!json_is_array(list))
+        json_object_set_new(meta, "finalizers", list = json_array());
+    json_array_append_new(list, json_string(name));
 }
 
-/* 1 when the object is still there because of its finalizers. */
+/* 1 when the object is still there because somebody must finish first. */
 static int delete_one(struct kube_call *call, const struct options *options, json_t *object)
 {
-    const struct kube_storage *storage = call->server->config.storage;
-    struct kube_key key = kube_key_of(call->kind, kube_namespace_of(object), kube_name_of(object));
-    int64_t revision = kube_revision_of(object);
     struct err err = ERR_INIT;
 
     TRY(check_preconditions(call, options, object));
     TRY(kube_admit(call, NULL, object, options->dry_run));
-    bool stays = json_array_size(codec_json_at(object, "metadata", "finalizers", NULL)) > 0;
+    if (options->finalizer != NULL)
+        add_finalizer(object, options->finalizer);
     if (options->dry_run)
-        return stays;
-    if (stays) {
-        json_t *old = kube_keep(call, json_deep_copy(object));
-        TRY(mark(call, object, revision, old));
-        return 1;
-    }
-    if (storage->remove(storage->ctx, &key, revision, &revision, &err) < 0)
-        return err.code == ERR_CONFLICT ? kube_refuse_conflict(call, key.name, NULL)
+        return kube_is_held(call->kind, object);
+    int stays = kube_drop(call->server, call->kind, object, call->request->principal, &err);
+    if (stays < 0)
+        return err.code == ERR_CONFLICT ? kube_refuse_conflict(call, kube_name_of(object), NULL)
                                         : kube_refuse_err(call, &err);
-    kube_changed(call, NULL, object);
-    return 0;
+    return stays;
 }
 
 int kube_do_delete(struct kube_call *call)

@@ -92,7 +92,7 @@ static json_t *resource_list(const char *group, const char *version)
             json_array_append_new(
                 resources, part_entry(kind, "status", kind, KUBE_GET | KUBE_PATCH | KUBE_UPDATE));
         for (const struct kube_subresource *o = kind->others; o != NULL && o->name != NULL; o++)
-            json_array_append_new(resources, part_entry(kind, o->name, o->body, KUBE_CREATE));
+            json_array_append_new(resources, part_entry(kind, o->name, o->body, o->verbs));
     }
     if (api_version == NULL) {
         json_decref(resources);
@@ -162,7 +162,7 @@ static json_t *resource_discovery(const struct kube_kind *kind)
         json_array_append_new(parts,
                               part_discovery("status", kind, KUBE_GET | KUBE_PATCH | KUBE_UPDATE));
     for (const struct kube_subresource *o = kind->others; o != NULL && o->name != NULL; o++)
-        json_array_append_new(parts, part_discovery(o->name, o->body, KUBE_CREATE));
+        json_array_append_new(parts, part_discovery(o->name, o->body, o->verbs));
     if (json_array_size(parts) > 0)
         json_object_set(entry, "subresources", parts);
     json_decref(parts);

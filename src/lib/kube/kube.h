@@ -108,6 +108,11 @@ typedef int kube_token_fn(void *ctx, const struct kube_principal *principal, con
 typedef int kube_token_review_fn(void *ctx, const char *token, const json_t *audiences,
                                  json_t *status, struct err *err);
 
+/* An owner of a kind that another role serves: true only when it is certain that there is none with
+ * this uid any more. */
+typedef bool kube_owner_fn(void *ctx, const struct kube_kind *kind, const char *namespace,
+                           const char *name, const char *uid);
+
 struct kube_config {
     const struct kube_kind *const *kinds; /* served here; ends with NULL */
     const struct kube_storage *storage;
@@ -119,6 +124,7 @@ struct kube_config {
     kube_changed_fn *changed;           /* may be NULL */
     kube_token_fn *issue_token;         /* may be NULL */
     kube_token_review_fn *review_token; /* may be NULL */
+    kube_owner_fn *owner_is_gone;       /* may be NULL: such owners count as there */
     uint64_t watch_sec; /* the longest watch; 0: 3600. A client asks for less by timeoutSeconds. */
 };
 
@@ -170,6 +176,29 @@ int kube_object_put_status(struct kube_server *server, const struct kube_kind *k
 /* Removes it at once, whatever its finalizers. */
 int kube_object_delete(struct kube_server *server, const struct kube_kind *kind,
                        const char *namespace, const char *name, struct err *err) MUST_USE;
+
+/* ------------------------------------------------------------------ ends */
+
+/* What is left of a namespace after a piece of work on it. */
+struct kube_left {
+    size_t ended;      /* removed or marked just now; when 0, there is nothing more to do here */
+    size_t held;       /* still there, because of their finalizers */
+    char example[384]; /* one of those and who holds it: a phrase */
+};
+/* Deletes up to `limit` objects of a namespace that is going, with notification. */
+int kube_namespace_empty(struct kube_server *server, const char *namespace, size_t limit,
+                         struct kube_left *out, struct err *err) MUST_USE;
+/* All its content is gone: the namespace of that uid goes too, unless it has finalizers of somebody
+ * else. ERR_NOT_FOUND; ERR_CONFLICT when it is not going. */
+int kube_namespace_finish(struct kube_server *server, const char *name, const char *uid,
+                          struct err *err) MUST_USE;
+
+/* Deletes what has lost all its owners, a page at a time: 1 while there is more to look at. What
+ * failed is tried again by the next call. */
+int kube_server_collect(struct kube_server *server, struct err *err) MUST_USE;
+bool kube_server_has_garbage(const struct kube_server *server);
+/* Writes were taken back, and deletions among them: all is looked at once more. */
+void kube_server_taken_back(struct kube_server *server);
 
 /* A `Status` for an error outside the API, such as the batch that could not be made durable. */
 void kube_answer_error(struct kube_answer *answer, const struct err *err);

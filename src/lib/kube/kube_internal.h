@@ -26,10 +26,13 @@ struct kube_accept {
     bool beta; /* of tables v1beta1, of discovery v2beta1 */
 };
 
+struct kube_collector;
+
 struct kube_server {
     struct kube_config config;
     uint8_t continue_key[CRYPTO_KEY_LEN];
     LIST_HEAD(, kube_watch) watches;
+    struct kube_collector *collector;
     json_t *openapi_paths; /* the index of /openapi/v3, made when first asked for */
 };
 
@@ -113,6 +116,7 @@ void kube_normalise(const struct kube_kind *kind, json_t *object);
  * validation. -1 when it was refused. */
 int kube_admit(struct kube_call *call, json_t *object, const json_t *old, bool dry_run) MUST_USE;
 void kube_changed(struct kube_call *call, json_t *object, const json_t *old);
+void kube_tell_changed(struct kube_server *server, const struct kube_change *change);
 /* The body as an object of the kind: parsed, checked, pruned. Borrowed from the pool. */
 int kube_read_object(struct kube_call *call, const struct kube_kind *kind, json_t **out) MUST_USE;
 /* Any body; *out is NULL when it is empty. With a shape it may come as protobuf. */
@@ -125,6 +129,49 @@ int kube_put_uid(json_t *meta, struct err *err) MUST_USE;
 void kube_count_generation(json_t *object, const json_t *old);
 /* The stored object of the route's name. */
 int kube_load(struct kube_call *call, json_t **out, int64_t *revision) MUST_USE;
+
+/* ------------------------------------------------------------------ ends (drop.c, collect.c) */
+
+#define KUBE_FINALIZER_ORPHAN     "orphan"
+#define KUBE_FINALIZER_FOREGROUND "foregroundDeletion"
+
+/* Must somebody finish before the object can go? */
+bool kube_is_held(const struct kube_kind *kind, const json_t *object);
+/* Deletes the object as it was read (it may have more finalizers by now); 0: it is gone, 1: it is
+ * marked and stays until nobody holds it. ERR_CONFLICT when it has changed since. */
+int kube_drop(struct kube_server *server, const struct kube_kind *kind, json_t *object,
+              const struct kube_principal *by, struct err *err) MUST_USE;
+/* Writes the object in place of `old`, or ends it when it is marked and nobody holds it any more.
+ */
+int kube_rewrite(struct kube_server *server, const struct kube_kind *kind, json_t *object,
+                 const json_t *old, const struct kube_principal *by, struct err *err) MUST_USE;
+
+struct kube_collector *kube_collector_new(void) MUST_USE;
+void kube_collector_free(struct kube_collector *collector);
+/* Something was written or has gone: who must be looked at because of it? */
+void kube_collect_note(struct kube_server *server, const struct kube_change *change);
+void kube_collect_tick(struct kube_server *server);
+/* An object with an owner that another role serves was seen. */
+void kube_collect_foreign(struct kube_server *server);
+extern const struct kube_principal kube_collector_principal;
+
+/* owners.c: metadata.ownerReferences, or NULL; the kind that one of them names, or NULL. */
+json_t *kube_references_of(const json_t *object);
+const struct kube_kind *kube_kind_of_reference(const json_t *reference);
+/* Deleted and still there; and then: waiting for its dependents, or for them to forget it. */
+bool kube_is_going(const json_t *object);
+bool kube_is_draining(const json_t *object);
+bool kube_is_orphaning(const json_t *object);
+/* Does the object name this uid as an owner; and must that owner wait for it? */
+bool kube_owner_named_by(const json_t *object, const char *uid);
+bool kube_owner_blocked_by(const json_t *object, const char *uid);
+/* Takes away the reference to this uid; with NULL those whose owners have gone or are going. */
+int kube_owners_strip(struct kube_server *server, const struct kube_kind *kind, json_t *object,
+                      const char *uid, struct err *err) MUST_USE;
+/* Deletes the object when all its owners have gone, or forgets those that have: 1 when it is still
+ * there. */
+int kube_owners_judge(struct kube_server *server, const struct kube_kind *kind, json_t *object,
+                      struct err *err) MUST_USE;
 
 /* ------------------------------------------------------------------ verbs */
 

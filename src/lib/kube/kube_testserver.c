@@ -234,6 +234,33 @@ static void on_done(void *ctx UNUSED, struct MHD_Connection *connection UNUSED, 
     free(exchange);
 }
 
+/* This server owns every kind, so that a namespace is empty when it says so. */
+static int empty_namespace(void *ctx UNUSED, const json_t *object, struct err *err)
+{
+    const json_t *meta = json_object_get(object, "metadata");
+    const char *name = codec_json_text(meta, "name", "");
+    struct kube_left left;
+
+    if (json_object_get(meta, "deletionTimestamp") == NULL)
+        return 0;
+    TRY(kube_namespace_empty(server, name, SIZE_MAX, &left, err));
+    return left.held > 0
+               ? 0
+               : kube_namespace_finish(server, name, codec_json_text(meta, "uid", ""), err);
+}
+
+static void keep_house(void)
+{
+    struct err err = ERR_INIT;
+
+    kube_server_tick(server);
+    while (kube_server_collect(server, &err) == 1)
+        ;
+    if (err.code != ERR_NONE ||
+        kube_object_each(server, &kube_namespace, NULL, empty_namespace, NULL, &err) < 0)
+        fprintf(stderr, "%s\n", err.msg);
+}
+
 static int seed(struct err *err)
 {
     CLEANUP_JSON json_t *space = json_pack("{s:{s:s}}", "metadata", "name", "default");
@@ -277,6 +304,6 @@ int main(int argc, char **argv)
     for (;;) {
         if (MHD_run_wait(daemon, 500) != MHD_YES)
             return 1;
-        kube_server_tick(server);
+        keep_house();
     }
 }

@@ -244,8 +244,9 @@ static int serve_resource(struct kube_call *call)
     if (!kube_serves(call->server, call->kind))
         return kube_refuse_missing_path(call);
     if (call->other != NULL)
-        return strcmp(call->request->method, "POST") == 0 ? kube_do_token(call)
-                                                          : refuse_method(call);
+        return strcmp(call->verb, "create") == 0 && (call->other->verbs & KUBE_CREATE) != 0
+                   ? kube_do_token(call)
+                   : refuse_method(call);
     return run_verb(call);
 }
 
@@ -330,7 +331,9 @@ int kube_server_new(const struct kube_config *config, struct kube_server **out, 
     if (server->config.watch_sec == 0)
         server->config.watch_sec = 3600;
     LIST_INIT(&server->watches);
+    server->collector = kube_collector_new();
     if (crypto_random(server->continue_key, sizeof(server->continue_key), err) < 0) {
+        kube_collector_free(server->collector);
         free(server);
         return -1;
     }
@@ -344,6 +347,7 @@ void kube_server_free(struct kube_server *server)
         return;
     INVARIANT(LIST_EMPTY(&server->watches));
     json_decref(server->openapi_paths);
+    kube_collector_free(server->collector);
     mem_wipe(server->continue_key, sizeof(server->continue_key));
     free(server);
 }

@@ -337,6 +337,7 @@ void kube_server_tick(struct kube_server *server)
         tick(watch, now);
         watch = next;
     }
+    kube_collect_tick(server);
 }
 
 void kube_server_drain(struct kube_server *server)

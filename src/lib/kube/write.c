@@ -299,12 +299,10 @@ static int check_same(struct kube_call *call, const json_t *object, const json_t
     return 0;
 }
 
-static bool is_finished(const json_t *object)
+static bool is_finished(const struct kube_kind *kind, const json_t *object)
 {
-    const json_t *meta = json_object_get(object, "metadata");
-
-    return json_object_get(meta, "deletionTimestamp") != NULL &&
-           json_array_size(json_object_get(meta, "finalizers")) == 0;
+    return codec_json_at(object, "metadata", "deletionTimestamp", NULL) != NULL &&
+           !kube_is_held(kind, object);
 }
 
 static int remove_finished(struct kube_call *call, json_t *object, const json_t *old,
@@ -338,7 +336,7 @@ int kube_replace(struct kube_call *call, json_t *object, const json_t *old, int6
     TRY(kube_admit(call, object, old, dry_run == 1));
     kube_count_generation(object, old);
     if (dry_run == 0 && !json_equal(object, old)) {
-        if (is_finished(object)) {
+        if (is_finished(call->kind, object)) {
             TRY(remove_finished(call, object, old, revision));
         } else {
             TRY(store(call, object, revision));

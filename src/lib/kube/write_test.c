@@ -123,6 +123,134 @@ static void objects_need_their_namespace(void **state)
     rig_must(rig, 403, "POST " CMS, "{'metadata':{'name':'b'}}");
 }
 
+/* ------------------------------------------------------------------ ends */
+
+static void empty(struct rig *rig, struct kube_left *left)
+{
+    struct err err = ERR_INIT;
+
+    do
+        assert_int_equal(kube_namespace_empty(rig->server, "demo", 3, left, &err), 0);
+    while (left->ended > 0);
+}
+
+static void a_namespace_goes_when_it_was_emptied(void **state)
+{
+    struct rig *rig = *state;
+    struct kube_left left;
+    struct err err = ERR_INIT;
+    char uid[64];
+
+    rig_must(rig, 201, "POST /api/v1/namespaces", "{'metadata':{'name':'demo'}}");
+    assert_string_equal(rig_text(rig, "/spec/finalizers/0"), "kubernetes");
+    snprintf(uid, sizeof(uid), "%s", rig_text(rig, "/metadata/uid"));
+    for (int i = 0; i < 7; i++) {
+        CLEANUP_FREE char *body = mem_printf("{'metadata':{'name':'c%d'}}", i);
+        rig_must(rig, 201, "POST " CMS, body);
+    }
+    rig_must(rig, 201, "POST " CMS, "{'metadata':{'name':'held','finalizers':['drun.io/x']}}");
+    assert_int_equal(kube_namespace_finish(rig->server, "demo", uid, &err), -1);
+    assert_int_equal(err.code, ERR_CONFLICT);
+    rig_must(rig, 200, "DELETE /api/v1/namespaces/demo", NULL);
+    empty(rig, &left);
+    assert_int_equal(left.held, 1);
+    assert_non_null(strstr(left.example, "configmaps/held is held by drun.io/x"));
+    rig_must(rig, 404, "GET " CMS "/c0", NULL);
+    rig_must(rig, 200, "PATCH /api/v1/namespaces/demo", "{'spec':{'finalizers':null}}");
+    assert_string_equal(rig_text(rig, "/spec/finalizers/0"), "kubernetes");
+    rig_must(rig, 200, "PATCH " CMS "/held", "{'metadata':{'finalizers':null}}");
+    empty(rig, &left);
+    assert_int_equal(left.held, 0);
+    err_clear(&err);
+    assert_int_equal(kube_namespace_finish(rig->server, "demo", "another", &err), -1);
+    err_clear(&err);
+    assert_int_equal(kube_namespace_finish(rig->server, "demo", uid, &err), 0);
+    rig_must(rig, 404, "GET /api/v1/namespaces/demo", NULL);
+}
+
+static void collect(struct rig *rig)
+{
+    struct err err = ERR_INIT;
+    int more;
+
+    while ((more = kube_server_collect(rig->server, &err)) == 1)
+        ;
+    assert_int_equal(more, 0);
+}
+
+static void make_owned(struct rig *rig, const char *name, const char *owner, const char *uid)
+{
+    CLEANUP_FREE char *body =
+        mem_printf("{'metadata':{'name':'%s','ownerReferences':[{'apiVersion':'v1','kind':"
+                   "'ConfigMap','name':'%s','uid':'%s','blockOwnerDeletion':true}]}}",
+                   name, owner, uid);
+
+    rig_must(rig, 201, "POST " CMS, body);
+}
+
+static void make_owner(struct rig *rig, const char *name, char uid[64])
+{
+    CLEANUP_FREE char *body = mem_printf("{'metadata':{'name':'%s'}}", name);
+
+    rig_must(rig, 201, "POST " CMS, body);
+    snprintf(uid, 64, "%s", rig_text(rig, "/metadata/uid"));
+}
+
+static void dependents_follow_their_owner(void **state)
+{
+    struct rig *rig = *state;
+    char uid[64], child[64];
+
+    rig_must(rig, 201, "POST /api/v1/namespaces", "{'metadata':{'name':'demo'}}");
+    make_owner(rig, "owner", uid);
+    make_owned(rig, "child", "owner", uid);
+    snprintf(child, sizeof(child), "%s", rig_text(rig, "/metadata/uid"));
+    make_owned(rig, "grandchild", "child", child);
+    make_owned(rig, "foundling", "owner", "11111111-1111-4111-8111-111111111111");
+    rig_must(rig, 201, "POST " CMS,
+             "{'metadata':{'name':'guest','ownerReferences':[{'apiVersion':'apps/v1','kind':"
+             "'Deployment','name':'d','uid':'1'}]}}");
+    collect(rig);
+    rig_must(rig, 404, "GET " CMS "/foundling", NULL);
+    rig_must(rig, 200, "GET " CMS "/child", NULL);
+    rig_must(rig, 200, "DELETE " CMS "/owner", NULL);
+    collect(rig);
+    rig_must(rig, 404, "GET " CMS "/child", NULL);
+    rig_must(rig, 404, "GET " CMS "/grandchild", NULL);
+    rig_must(rig, 200, "GET " CMS "/guest", NULL);
+}
+
+static void a_deletion_has_a_policy(void **state)
+{
+    struct rig *rig = *state;
+    char uid[64];
+
+    rig_must(rig, 201, "POST /api/v1/namespaces", "{'metadata':{'name':'demo'}}");
+    make_owner(rig, "a", uid);
+    make_owned(rig, "of-a", "a", uid);
+    rig_must(rig, 400, "DELETE " CMS "/a?propagationPolicy=Sideways", NULL);
+    rig_must(rig, 200, "DELETE " CMS "/a?propagationPolicy=Orphan", NULL);
+    rig_must(rig, 200, "GET " CMS "/a", NULL);
+    collect(rig);
+    rig_must(rig, 404, "GET " CMS "/a", NULL);
+    rig_must(rig, 200, "GET " CMS "/of-a", NULL);
+    assert_null(codec_json_at(rig->body, "metadata", "ownerReferences", NULL));
+
+    make_owner(rig, "b", uid);
+    make_owned(rig, "of-b", "b", uid);
+    rig_must(rig, 200, "PATCH " CMS "/of-b", "{'metadata':{'finalizers':['drun.io/x']}}");
+    rig_must(rig, 200, "DELETE " CMS "/b", "{'propagationPolicy':'Foreground'}");
+    collect(rig);
+    rig_must(rig, 200, "GET " CMS "/b", NULL);
+    assert_string_equal(rig_text(rig, "/metadata/finalizers/0"), "foregroundDeletion");
+    rig_must(rig, 200, "GET " CMS "/of-b", NULL);
+    assert_true(rig_text(rig, "/metadata/deletionTimestamp")[0] != '\0');
+    rig_must(rig, 200, "PATCH " CMS "/of-b", "{'metadata':{'finalizers':null}}");
+    collect(rig);
+    rig_must(rig, 404, "GET " CMS "/of-b", NULL);
+    rig_must(rig, 404, "GET " CMS "/b", NULL);
+}
+
 static void bad_input_is_refused_with_its_place(void **state)
 {
     struct rig *rig = *state;
@@ -249,6 +377,9 @@ int main(int argc, char **argv)
         CASE(the_status_is_written_alone),
         CASE(finalizers_hold_an_object),
         CASE(objects_need_their_namespace),
+        CASE(a_namespace_goes_when_it_was_emptied),
+        CASE(dependents_follow_their_owner),
+        CASE(a_deletion_has_a_policy),
         CASE(bad_input_is_refused_with_its_place),
         CASE(the_role_may_refuse),
         CASE(who_may_not_is_told_so),

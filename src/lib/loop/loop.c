@@ -140,7 +140,7 @@ int loop_add_timer(struct loop *loop, uint64_t delay_ms, uint64_t period_ms, loo
                    struct loop_source **out, struct err *err)
 {
     struct loop_source source = {.kind = SOURCE_TIMER, .on_timer = fn, .ctx = ctx};
-    struct loop_source *added;
+    struct loop_source *added = NULL;
 
     source.fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (source.fd < 0)

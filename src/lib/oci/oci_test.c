@@ -325,6 +325,13 @@ static void the_ring_keeps_the_last_bytes(void **state UNUSED)
     buf_reset(&out);
     oci_ring_get(ring, &out);
     assert_string_equal(buf_text(&out), "he whole ring is");
+    uint64_t total = oci_ring_total(ring);
+    buf_reset(&out);
+    assert_int_equal(oci_ring_get_after(ring, total - 4, &out), 0);
+    assert_string_equal(buf_text(&out), "g is");
+    buf_reset(&out);
+    assert_int_equal(oci_ring_get_after(ring, 0, &out), total - 16);
+    assert_string_equal(buf_text(&out), "he whole ring is");
     oci_ring_free(ring);
 }
 

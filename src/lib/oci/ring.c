@@ -10,6 +10,7 @@ struct oci_ring {
     size_t size;
     size_t next; /* where the next byte goes */
     size_t used;
+    uint64_t total;
     uint8_t bytes[];
 };
 
@@ -28,6 +29,7 @@ void oci_ring_free(struct oci_ring *ring)
 
 void oci_ring_put(struct oci_ring *ring, struct span bytes)
 {
+    ring->total += bytes.len;
     if (bytes.len > ring->size)
         bytes = span_of(bytes.p + bytes.len - ring->size, ring->size);
     size_t first = NUM_MIN(bytes.len, ring->size - ring->next);
@@ -44,6 +46,22 @@ void oci_ring_get(const struct oci_ring *ring, struct buf *out)
 
     buf_put(out, ring->bytes + start, first);
     buf_put(out, ring->bytes, ring->used - first);
+}
+
+uint64_t oci_ring_total(const struct oci_ring *ring)
+{
+    return ring->total;
+}
+
+uint64_t oci_ring_get_after(const struct oci_ring *ring, uint64_t seen, struct buf *out)
+{
+    CLEANUP(buf_free) struct buf all = BUF_INIT(ring->size);
+    uint64_t first = ring->total - ring->used;
+
+    oci_ring_get(ring, &all);
+    size_t skip = seen > first ? (size_t)NUM_MIN(seen - first, (uint64_t)all.len) : 0;
+    buf_put(out, all.data + skip, all.len - skip);
+    return seen < first ? first - seen : 0;
 }
 
 void oci_ring_last_line(const struct oci_ring *ring, char *out, size_t size)

@@ -227,3 +227,67 @@ enum kube_namespace_state serve_kube_namespace(void *ctx, const char *name)
         return KUBE_NAMESPACE_MISSING;
     return found.phase == POLICY_ACTIVE ? KUBE_NAMESPACE_ACTIVE : KUBE_NAMESPACE_GOING;
 }
+
+/* ------------------------------------------------------------------ TokenReview */
+
+static json_t *user_of(const struct auth_principal *principal)
+{
+    struct span groups[AUTH_GROUPS_MAX];
+    size_t count = auth_groups(principal, groups);
+    json_t *list = json_array();
+    json_t *user = json_pack("{s:s, s:o}", "username",
+                             (const char *)auth_text(principal, principal->name).p, "groups", list);
+    struct span uid = auth_text(principal, principal->uid);
+
+    if (uid.len > 0)
+        json_object_set_new(user, "uid", json_stringn((const char *)uid.p, uid.len));
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(list, json_stringn((const char *)groups[i].p, groups[i].len));
+    if (principal->source == AUTH_API_KEY) {
+        struct span id = auth_text(principal, principal->credential);
+        json_object_set_new(user, "extra",
+                            json_pack("{s:[s%]}", "authentication.kubernetes.io/credential-id",
+                                      (const char *)id.p, id.len));
+    }
+    return user;
+}
+
+static bool is_for_us(const json_t *audiences)
+{
+    if (json_array_size(audiences) == 0)
+        return true;
+    for (size_t i = 0; i < json_array_size(audiences); i++) {
+        const char *text = json_string_value(json_array_get(audiences, i));
+        if (text != NULL && strcmp(text, AUTH_AUDIENCE) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Where the token came from is not known here: a key that may be used from some networks only is
+ * not vouched for. */
+int serve_kube_review_token(void *ctx, const char *token, const json_t *audiences, json_t *status,
+                            struct err *err)
+{
+    struct serve *serve = ctx;
+    CLEANUP(buf_free_wiped) struct buf header = BUF_INIT(AUTH_TOKEN_MAX + 16);
+    struct auth_principal principal;
+    struct auth_input input = {.now = clock_wall_sec()};
+
+    buf_printf(&header, "Bearer %s", token);
+    input.authorization = buf_span(&header);
+    if (buf_check(&header, "the token", err) == 0 &&
+        auth_check(serve->auth, &input, &principal, err) == 0) {
+        if (!is_for_us(audiences))
+            return json_object_set_new(status, "error",
+                                       json_string("the token is for the audience " AUTH_AUDIENCE));
+        json_object_set_new(status, "authenticated", json_true());
+        json_object_set_new(status, "user", user_of(&principal));
+        return json_object_set_new(status, "audiences", json_pack("[s]", AUTH_AUDIENCE));
+    }
+    if (err->code == ERR_UNAVAILABLE)
+        return -1;
+    json_object_set_new(status, "error", json_string(err->msg));
+    err_clear(err);
+    return 0;
+}

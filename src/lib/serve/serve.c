@@ -134,6 +134,8 @@ static void run_batch(struct serve *serve)
         serve->config.after_flush(serve->config.ctx);
     if (!durable)
         log_error("serve.flush", &err);
+    if (!durable && serve->kube != NULL)
+        kube_server_taken_back(serve->kube);
     if (!durable && serve->config.after_discard != NULL)
         serve->config.after_discard(serve->config.ctx);
     for (size_t i = 0; i < serve->listener_count; i++) {
@@ -155,9 +157,10 @@ static void after_batch(void *ctx)
         if (serve->config.prepare != NULL)
             serve->config.prepare(serve->config.ctx);
         if (!is_pending(serve))
-            return;
+            break;
         run_batch(serve);
     }
+    serve_ends_follow(serve);
 }
 
 static void on_tick(void *ctx)
@@ -165,8 +168,10 @@ static void on_tick(void *ctx)
     struct serve *serve = ctx;
     struct err err = ERR_INIT;
 
-    if (serve->kube != NULL)
+    if (serve->kube != NULL) {
         kube_server_tick(serve->kube);
+        serve_ends_tick(serve);
+    }
     if (auth_trouble(serve->auth, &err) < 0)
         log_error("serve.identity", &err);
 }
@@ -203,6 +208,8 @@ static void on_changed(void *ctx, const struct kube_change *change)
 
     if (serve->current != NULL)
         serve_name_action(serve->current, change->name);
+    else
+        serve_ends_record(serve, change);
     if (serve->config.changed != NULL)
         serve->config.changed(serve->config.ctx, change);
 }
@@ -213,6 +220,14 @@ static int on_token(void *ctx, const struct kube_principal *principal, const jso
     struct serve *serve = ctx;
 
     return serve->config.issue_token(serve->config.ctx, principal, account, token_request, err);
+}
+
+static bool on_owner(void *ctx, const struct kube_kind *kind, const char *namespace,
+                     const char *name, const char *uid)
+{
+    struct serve *serve = ctx;
+
+    return serve->config.owner_is_gone(serve->config.ctx, kind, namespace, name, uid);
 }
 
 static int start_kube(struct serve *serve, struct err *err)
@@ -228,11 +243,14 @@ static int start_kube(struct serve *serve, struct err *err)
         .admit = config->admit == NULL ? NULL : on_admit,
         .changed = on_changed,
         .issue_token = config->issue_token == NULL ? NULL : on_token,
+        .review_token = serve_kube_review_token,
+        .owner_is_gone = config->owner_is_gone == NULL ? NULL : on_owner,
     };
 
     if (config->kinds == NULL)
         return 0;
-    return kube_server_new(&kube, &serve->kube, err);
+    TRY(kube_server_new(&kube, &serve->kube, err));
+    return serve_ends_start(serve, err);
 }
 
 int serve_new(const struct serve_config *config, struct serve **out, struct err *err)

@@ -39,6 +39,12 @@ struct serve_request {
  * yet. */
 typedef bool serve_route_fn(void *ctx, struct serve_request *request);
 
+/* Nothing of the role's kinds is left in a namespace that is going, durably; or `held` objects stay
+ * because of their finalizers, of which `example` is one. Told once a second until the namespace is
+ * gone. */
+typedef void serve_emptied_fn(void *ctx, const char *namespace, const char *uid,
+                              const struct kube_left *left);
+
 /* RBAC gives the caller no right to what is asked: has he one to a part of it, as to his own keys?
  * For a list or watch it sets request->only. */
 typedef bool serve_narrow_fn(void *ctx, struct serve_request *request,
@@ -54,6 +60,8 @@ struct serve_config {
     kube_changed_fn *changed;             /* may be NULL */
     kube_token_fn *issue_token;           /* may be NULL */
     serve_narrow_fn *narrow;              /* may be NULL */
+    serve_emptied_fn *emptied;            /* NULL: namespaces that go are no concern of this role */
+    kube_owner_fn *owner_is_gone;         /* may be NULL */
     /* Makes records durable; NULL: by asking the audit role. */
     int (*record)(void *ctx, const struct audit_event *events, size_t count, struct err *err);
     /* Runs before each batch is made durable: what was put off to be done for many requests at once
@@ -100,6 +108,15 @@ struct serve_action {
 };
 /* May the principal? When not, the answer is the 403 already and false comes back. */
 bool serve_authorize(struct serve_request *request, const struct serve_action *action);
+
+/* For a role that may call api: what to answer `emptied` and `owner_is_gone` with. */
+void serve_tell_emptied(struct role *role, const char *namespace, const char *uid,
+                        const struct kube_left *left);
+/* The uid of an object of api's; empty when there is none. */
+int serve_ask_uid(struct role *role, const struct kube_kind *kind, const char *namespace,
+                  const char *name, struct buf *uid, struct err *err) MUST_USE;
+bool serve_ask_owner_is_gone(struct role *role, const struct kube_kind *kind, const char *namespace,
+                             const char *name, const char *uid);
 
 /* A record beside those of requests, durable with the batch. Texts are copied. */
 void serve_record(struct serve *serve, const struct audit_event *event);

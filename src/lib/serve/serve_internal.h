@@ -33,6 +33,8 @@ struct serve {
     struct serve_records undone;
     uint64_t undone_more;
     struct serve_request *current; /* the request that kube is serving */
+    struct loop_source *soon;      /* when there is more to tidy up at once */
+    bool looks_again;              /* it will */
 };
 
 /* What was created; whoever may create need not say the name when he asks for the right. */
@@ -43,6 +45,16 @@ void serve_by_kube(struct serve_request *request);
 kube_authorize_fn serve_kube_authorize;
 kube_rules_fn serve_kube_rules;
 kube_namespace_fn serve_kube_namespace;
+kube_token_review_fn serve_kube_review_token;
+
+/* ends.c: what goes without a request: the content of namespaces that go, objects without owners.
+ */
+int serve_ends_start(struct serve *serve, struct err *err) MUST_USE;
+void serve_ends_tick(struct serve *serve);
+/* After each batch. */
+void serve_ends_follow(struct serve *serve);
+/* The record of a change that no request has asked for. */
+void serve_ends_record(struct serve *serve, const struct kube_change *change);
 
 /* Something is to be sent to the log. */
 bool serve_has_records(const struct serve *serve);

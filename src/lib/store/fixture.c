@@ -146,7 +146,7 @@ static bool find_bin(char *out, size_t size)
     return ok;
 }
 
-static pid_t spawn(const struct passwd *as, const char *bin, const char *name, char *const argv[])
+static pid_t spawn(const struct passwd *as, const char *bin, const char *name, char *argv[])
 {
     char path[160];
     pid_t pid = fork();
@@ -159,10 +159,12 @@ static pid_t spawn(const struct passwd *as, const char *bin, const char *name, c
     dup2(null, STDIN_FILENO);
     dup2(null, STDOUT_FILENO);
     dup2(null, STDERR_FILENO);
-    if (as != NULL && (setgid(as->pw_gid) < 0 || setuid(as->pw_uid) < 0))
+    /* Where the tests run, its user may have no right to be. */
+    if (chdir("/") < 0 || (as != NULL && (setgid(as->pw_gid) < 0 || setuid(as->pw_uid) < 0)))
         _exit(126);
     /* A server does not outlive its test. SIGQUIT is its way to stop at once. */
     prctl(PR_SET_PDEATHSIG, SIGQUIT);
+    argv[0] = path; /* it finds its kin beside itself */
     execv(path, argv);
     _exit(127);
 }

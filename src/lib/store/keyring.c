@@ -110,7 +110,7 @@ int store_keyring_seal_key(struct store *store, struct coll *coll, uint32_t vers
                            int64_t revision, const struct secret **out, struct err *err)
 {
     int64_t epoch = revision / KEY_EPOCH_REVISIONS;
-    const struct secret *data;
+    const struct secret *data = NULL;
     char label[64];
 
     TRY(data_key(store, coll, version, &data, err));
@@ -128,7 +128,7 @@ int store_keyring_seal_key(struct store *store, struct coll *coll, uint32_t vers
 
 static int names_key(struct store *store, struct coll *coll, struct err *err)
 {
-    const struct secret *data;
+    const struct secret *data = NULL;
 
     if (coll->names != NULL)
         return 0;
@@ -140,7 +140,7 @@ static int names_key(struct store *store, struct coll *coll, struct err *err)
 
 static int self_ready(struct store *store, struct err *err)
 {
-    const struct secret *data;
+    const struct secret *data = NULL;
 
     TRY(names_key(store, store->self, err));
     hash_coll(store, STORE_SELF, store->self->hash);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the agent asks of api, and the exporter about services of outside engines
- * (docs/PROTOCOL.agent).
+ * What is asked of api. By the agent, and by the exporter about services of outside engines
+ * (docs/PROTOCOL.agent):
  *
  * next: u64 epoch, u64 place, both 0 at first. The answer comes when there is an object that
  * changed behind this place: u64 epoch, u64 place, and JSON {"kind", "namespace", "name",
@@ -9,10 +9,30 @@
  * from nothing.
  *
  * status: JSON {"kind", "namespace", "name", "status"}.
+ *
+ * An order of the kind "Log" asks for what an engine says: {"id", "follow", "previous",
+ * "tailLines"}. log: u64 id, u8 part, and bytes: its text, or the sentence that refuses it.
+ * ERR_GONE when nobody reads it any more.
+ *
+ * By the other owners of kinds (docs/PROTOCOL.owners):
+ *
+ * emptied: JSON {"namespace", "uid", "held", "example"}: how much of a namespace that is going the
+ * asker still has, 0 when nothing.
+ *
+ * owner: JSON {"group", "kind", "namespace", "name"}: the uid of api's object, as text; nothing
+ * when there is none. ERR_INVALID for a kind that is not api's.
  */
 #ifndef DRUN_WIRE_ORDERS_H
 #define DRUN_WIRE_ORDERS_H
 
-enum api_message { API_NEXT = 1, API_STATUS = 2 };
+enum api_message {
+    API_NEXT = 1,
+    API_STATUS = 2,
+    API_EMPTIED = 3,
+    API_OWNER = 4,
+    API_LOG = 5,
+};
+
+enum api_log_part { API_LOG_MORE, API_LOG_END, API_LOG_REFUSED };
 
 #endif

@@ -7,6 +7,7 @@
 #include "agent/agent.h"
 
 #include "agent/agent_internal.h"
+#include "agent/engine_log.h"
 #include "agent/proof_table.h"
 
 #include <linux/capability.h>
@@ -37,6 +38,7 @@ static void release(struct agent *agent)
 {
     proofs_cancel(agent);
     follow_free(agent->follow);
+    engine_log_free(agent->engine_log);
     services_free(agent->services);
     models_free(agent->models);
     host_free(agent->host);
@@ -47,6 +49,7 @@ static int start(struct agent *agent, struct err *err)
     TRY(host_start(agent->host, err));
     TRY(models_new(agent, &agent->models, err));
     TRY(services_new(agent, &agent->services, err));
+    TRY(engine_log_new(agent, &agent->engine_log, err));
     role_on_peer(agent->role, on_peer, agent);
     return follow_new(agent, &agent->follow, err);
 }

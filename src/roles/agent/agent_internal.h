@@ -12,17 +12,19 @@
 
 struct follow;
 struct host;
+struct engine_log;
 struct models;
 struct search;
 struct services;
 
 struct agent {
     struct role *role;
-    struct host *host;         /* runtimes, folders, programs */
-    struct models *models;     /* Model objects: import, unseal */
-    struct services *services; /* ModelService objects: sandboxes */
-    struct follow *follow;     /* api's orders */
-    struct search *search;     /* of the disk, under way; or NULL */
+    struct host *host;             /* runtimes, folders, programs */
+    struct models *models;         /* Model objects: import, unseal */
+    struct services *services;     /* ModelService objects: sandboxes */
+    struct follow *follow;         /* api's orders */
+    struct engine_log *engine_log; /* who reads what engines say */
+    struct search *search;         /* of the disk, under way; or NULL */
 };
 
 /* ------------------------------------------------------------------ follow.c */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* api's orders, one after the other, and the answers to them. */
 #include "agent/agent_internal.h"
+#include "agent/engine_log.h"
 #include "base/mem.h"
 #include "log/log.h"
 #include "wire/orders.h"
@@ -50,6 +51,8 @@ static void dispatch(struct follow *follow, const json_t *order)
             services_put(agent->services, namespace, name, object);
         else
             services_delete(agent->services, namespace, name);
+    } else if (strcmp(kind, "Log") == 0) {
+        engine_log_order(agent->engine_log, namespace, name, object);
     }
 }
 

@@ -214,9 +214,11 @@ static int load_module(void)
     return (int)syscall(SYS_init_module, "", 0, "");
 }
 
+/* Files, not folders: an engine that is installed in a home has that folder, with itself in it. */
 static int read_host_files(void)
 {
-    static const char *const names[] = {"/etc/shadow", "/etc/passwd", "/root", "/home", "/var"};
+    static const char *const names[] = {"/etc/shadow", "/etc/passwd", "/etc/hostname",
+                                        "/root/.bashrc", "/var/lib/dpkg/status"};
     int result = -1;
 
     for (size_t i = 0; i < ARRAY_LEN(names) && result < 0; i++)

@@ -84,6 +84,19 @@ static int open_log(struct sandbox *sandbox, int *out_write_fd, struct err *err)
                        &sandbox->log_source, err);
 }
 
+const struct oci_ring *sandbox_log(const struct sandbox *sandbox)
+{
+    return sandbox->ring;
+}
+
+struct oci_ring *sandbox_take_log(struct sandbox *sandbox)
+{
+    struct oci_ring *ring = sandbox->ring;
+
+    sandbox->ring = NULL;
+    return ring;
+}
+
 void sandbox_last_line(const struct sandbox *sandbox, char *out, size_t size)
 {
     oci_ring_last_line(sandbox->ring, out, size);

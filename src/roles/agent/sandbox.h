@@ -38,6 +38,10 @@ const char *sandbox_health_path(const struct sandbox *sandbox);
 /* True from when the engine listens. From then on it can no longer change its folder, so that what
  * others connect to stays what it is. -1: what is there is no socket that the gateway may use. */
 int sandbox_listens(struct sandbox *sandbox, struct err *err) MUST_USE;
+/* What the engine says; the second takes it away, before sandbox_free(). */
+struct oci_ring;
+const struct oci_ring *sandbox_log(const struct sandbox *sandbox);
+struct oci_ring *sandbox_take_log(struct sandbox *sandbox) MUST_USE;
 /* What the engine said last, for people. */
 void sandbox_last_line(const struct sandbox *sandbox, char *out, size_t size);
 /* Runs a program inside with the engine's rights. */

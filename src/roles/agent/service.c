@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "log/log.h"
+#include "oci/ring.h"
 
 #include <string.h>
 
@@ -88,6 +89,9 @@ static void back_off(struct service *service, const char *reason, const char *wh
 
 static void let_go(struct service *service)
 {
+    oci_ring_free(service->last_log);
+    service->last_log = sandbox_take_log(service->sandbox);
+    service->last_run = service->runs;
     sandbox_free(service->sandbox);
     service->sandbox = NULL;
     health_free(service->health);
@@ -342,6 +346,7 @@ void service_free(struct service *service)
         log_error("agent.audit", &err);
     health_free(service->health);
     sandbox_free(service->sandbox);
+    oci_ring_free(service->last_log);
     release_model(service);
     loop_remove(role_loop(service->services->agent->role), service->timer);
     json_decref(service->spec);

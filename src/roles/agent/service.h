@@ -29,7 +29,9 @@ struct service {
     enum service_state state;
     struct sandbox *sandbox; /* NULL: IDLE */
     json_int_t running_generation;
-    unsigned runs;
+    unsigned runs;             /* how often it was started */
+    struct oci_ring *last_log; /* of the last run that has ended; NULL: none */
+    unsigned last_run;
     char *model_path; /* held with models_use(); NULL: not held */
     char *file_name;
     uint64_t started_ns;

@@ -25,7 +25,8 @@ static int admit_rbac(struct api *api, struct kube_change *change, struct err *e
     };
 
     TRY(rbac_object_check(change->object, err));
-    return rbac_model_may_write(policy_rbac(api->policy), &user, change->object, err);
+    TRY(rbac_model_may_write(policy_rbac(api->policy), &user, change->object, err));
+    return aggregate_admit(api, change->object, err);
 }
 
 /* A model service runs a model here or passes calls on, not both and not neither. */

@@ -25,13 +25,23 @@ static const struct kube_kind *const kinds[] = {
     &kube_subject_access_review,
     &kube_local_subject_access_review,
     &kube_self_subject_review,
+    &kube_token_review,
     NULL,
 };
+
+bool api_serves(const struct kube_kind *kind)
+{
+    for (size_t i = 0; kinds[i] != NULL; i++)
+        if (kinds[i] == kind)
+            return true;
+    return false;
+}
 
 static void on_changed(void *ctx, const struct kube_change *change)
 {
     struct api *api = ctx;
 
+    aggregate_follow(api, change);
     policy_touch(api->policy, change->kind, change->namespace, change->name);
     orders_touch(api->orders, change->kind, change->namespace, change->name);
     orders_touch(api->outside_orders, change->kind, change->namespace, change->name);
@@ -58,9 +68,13 @@ static void after_discard(void *ctx)
 
 static void release(struct api *api)
 {
+    if (api->logs != NULL)
+        logs_stop(api->logs);
     serve_free(api->serve);
+    logs_free(api->logs);
     orders_free(api->orders);
     orders_free(api->outside_orders);
+    ends_free(api->ends);
     policy_free(api->policy);
     kube_store_free(api->objects);
     store_close(api->store);
@@ -70,11 +84,13 @@ static int start(struct api *api, struct err *err)
 {
     struct serve_config config = {
         .role = api->role,
+        .route = logs_route,
         .kinds = kinds,
         .admit = api_admit,
         .changed = on_changed,
         .after_flush = after_flush,
         .after_discard = after_discard,
+        .emptied = ends_emptied,
         .ctx = api,
     };
 
@@ -85,6 +101,8 @@ static int start(struct api *api, struct err *err)
     TRY(policy_new(api, &api->policy, err));
     api->orders = orders_new(api, ROLE_AGENT);
     api->outside_orders = orders_new(api, ROLE_EXPORTER);
+    api->ends = ends_new();
+    TRY(logs_new(api, &api->logs, err));
     TRY(serve_new(&config, &api->serve, err));
     TRY(defaults_make(api, err));
     TRY(policy_load(api->policy, err));

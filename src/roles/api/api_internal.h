@@ -16,7 +16,12 @@ struct api {
     struct policy *policy;
     struct orders *orders;         /* the agent's */
     struct orders *outside_orders; /* the exporter's */
+    struct ends *ends;
+    struct logs *logs;
 };
+
+/* Is it one of this role's kinds? */
+bool api_serves(const struct kube_kind *kind);
 
 /* ------------------------------------------------------------------ policy.c: the policy snapshot
  */
@@ -57,10 +62,41 @@ void orders_free(struct orders *orders);
 int orders_load(struct orders *orders, struct err *err) MUST_USE;
 void orders_touch(struct orders *orders, const struct kube_kind *kind, const char *namespace,
                   const char *name);
-/* The batch is durable: answers a follower that waits. */
+/* The batch is durable, or there is a log to ask for: answers a follower that waits. */
 void orders_follow(struct orders *orders);
 /* The batch is durable or was taken back: the agent, which told statuses in it, hears so. */
 void orders_settle(struct orders *orders, bool stored);
+
+/* ------------------------------------------------------------------ ends.c: namespaces that go */
+
+struct ends;
+struct ends *ends_new(void) MUST_USE;
+void ends_free(struct ends *ends);
+serve_emptied_fn ends_emptied;
+ipc_handler_fn ends_handle_emptied, ends_handle_owner;
+
+/* ------------------------------------------------------------------ logs.c: what engines say */
+
+struct logs;
+int logs_new(struct api *api, struct logs **out, struct err *err) MUST_USE;
+/* Answers who waits; before serve_free(). */
+void logs_stop(struct logs *logs);
+void logs_free(struct logs *logs);
+serve_route_fn logs_route;
+/* Appends the next question to the agent, if there is one. */
+bool logs_put_order(struct logs *logs, struct buf *out);
+/* The agent was started again: what it was telling is over. */
+void logs_agent_is_new(struct logs *logs);
+ipc_handler_fn logs_handle_piece;
+
+/* ------------------------------------------------------------------ aggregate.c */
+
+/* Gives a ClusterRole with an aggregationRule the rules that it gathers. */
+int aggregate_admit(struct api *api, json_t *role, struct err *err) MUST_USE;
+/* A ClusterRole has changed: so may what others gather from it. */
+void aggregate_follow(struct api *api, const struct kube_change *change);
+/* Brings every aggregated ClusterRole up to date. */
+int aggregate_refresh(struct api *api, struct err *err) MUST_USE;
 
 /* ------------------------------------------------------------------ admit.c, defaults.c */
 

@@ -55,5 +55,6 @@ int defaults_make(struct api *api, struct err *err)
     TRY(make_namespaces(api, err));
     json_array_foreach (objects, i, object)
         TRY(make(api, kind_of(object), object, err));
+    TRY(aggregate_refresh(api, err));
     return store_needs_flush(api->store) ? store_flush(api->store, err) : 0;
 }

@@ -176,6 +176,11 @@ static void forget_gone(struct orders *orders, uint64_t place)
  * damaged, or larger than a message) is passed over, so that it keeps nothing else back. */
 static int tell_next(struct orders *orders, uint64_t place, struct buf *out)
 {
+    buf_reset(out);
+    buf_put_u64(out, orders->epoch);
+    buf_put_u64(out, place);
+    if (orders->follower == ROLE_AGENT && logs_put_order(orders->api->logs, out))
+        return 1;
     for (struct order *order; (order = next_after(orders, place)) != NULL; place = order->place) {
         struct err err = ERR_INIT;
         buf_reset(out);
@@ -199,6 +204,8 @@ static int handle_next(void *ctx, struct ipc_request *request, struct buf *reply
 
     TRY(cursor_done(&cursor, "the question for the next order", err));
     orders->wants = epoch == orders->epoch ? place : 0;
+    if (epoch == 0 && request->peer == ROLE_AGENT)
+        logs_agent_is_new(api->logs);
     forget_gone(orders, orders->wants);
     /* What is not durable yet may still be taken back: the agent hears of it after the batch. */
     if (!store_needs_flush(api->store) && tell_next(orders, orders->wants, reply) == 1)
@@ -286,6 +293,10 @@ static const struct ipc_message messages[] = {
     {API_NEXT, "next", IPC_FROM(ROLE_AGENT) | IPC_FROM(ROLE_EXPORTER), 16, 0, handle_next},
     {API_STATUS, "status", IPC_FROM(ROLE_AGENT) | IPC_FROM(ROLE_EXPORTER), IPC_BODY_MAX, 0,
      handle_status},
+    {API_LOG, "log", IPC_FROM(ROLE_AGENT), IPC_BODY_MAX, 0, logs_handle_piece},
+    {API_EMPTIED, "emptied", IPC_FROM(ROLE_IDP) | IPC_FROM(ROLE_SECRETS), 4096, 0,
+     ends_handle_emptied},
+    {API_OWNER, "owner", IPC_FROM(ROLE_IDP) | IPC_FROM(ROLE_SECRETS), 4096, 0, ends_handle_owner},
     {0},
 };
 

@@ -105,7 +105,8 @@ int account_set_password(struct idp *idp, const char *name, const char *uid, con
     CLEANUP_JSON json_t *record = json_pack("{s:s, s:s, s:I}", "uid", uid, "phc", phc, "changed",
                                             (json_int_t)clock_wall_sec());
 
-    return record_put(idp, CREDENTIALS, name, record, NULL, err);
+    TRY(record_put(idp, CREDENTIALS, name, record, NULL, err));
+    return user_status_has_password(idp, name, err);
 }
 
 /* What the lists of leaked passwords begin with, of those that are long enough; in lower case. */
@@ -176,6 +177,7 @@ int account_admit(struct idp *idp, struct kube_change *change, struct err *err)
 {
     if (change->object == NULL)
         return 0;
+    user_status_admit(change);
     return members_may_add(idp, change->principal, groups_of(change->old),
                            groups_of(change->object), err);
 }

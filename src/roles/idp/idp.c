@@ -12,6 +12,7 @@
 #include "codec/json.h"
 #include "crypto/crypto.h"
 #include "idp/idp_internal.h"
+#include "idp/namespaces.h"
 #include "idp/table.h"
 #include "role/settings.h"
 
@@ -95,6 +96,8 @@ static int start(struct idp *idp, struct err *err)
         .admit = idp_admit,
         .changed = idp_changed,
         .narrow = apikey_narrow,
+        .emptied = namespace_emptied,
+        .owner_is_gone = idp_owner_is_gone,
         .prepare = prepare,
         .after_flush = after_flush,
         .ctx = idp,
@@ -117,6 +120,7 @@ static int start(struct idp *idp, struct err *err)
     TRY(serve_new(&config, &idp->serve, err));
     TRY(publish_load(idp->publish, err));
     TRY(setup_start(idp, err));
+    TRY(namespaces_start(idp, err));
     return tidy_start(idp, err);
 }
 
@@ -133,6 +137,7 @@ static void release(struct idp *idp)
     kube_store_free(idp->objects);
     store_close(idp->store);
     free(idp->tidy_from);
+    free(idp->tokens_from);
     mem_wipe(idp->pepper, sizeof(idp->pepper));
 }
 

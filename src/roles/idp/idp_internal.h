@@ -11,7 +11,7 @@
 
 #include <jansson.h>
 
-#define IDP_AUDIENCE "drun"
+#define IDP_AUDIENCE AUTH_AUDIENCE
 
 enum {
     IDP_SECRET_SIZE = 44, /* 256 random bits in base64url, and a NUL */
@@ -42,6 +42,7 @@ struct idp {
     struct loop_source *tidy;
     size_t tidy_turn; /* the collection that is swept next, and from where */
     char *tidy_from;
+    char *tokens_from;      /* the account that is looked up next */
     char url[IDP_URL_SIZE]; /* of the platform; the issuer */
     unsigned operator_uid;  /* who runs the platform */
     uint8_t pepper[IDENTITY_PEPPER_LEN];
@@ -124,6 +125,13 @@ int account_check_password(const char *name, const char *password, struct err *e
 int account_sign_out(struct idp *idp, const char *name, struct err *err) MUST_USE;
 int account_admit(struct idp *idp, struct kube_change *change, struct err *err) MUST_USE;
 void account_changed(struct idp *idp, const struct kube_change *change);
+
+/* ------------------------------------------------------------------ user_status.c */
+
+/* In the admission of a User: its status is what it was, and the state fits the change. */
+void user_status_admit(struct kube_change *change);
+int user_status_has_password(struct idp *idp, const char *name, struct err *err) MUST_USE;
+int user_status_signed_in(struct idp *idp, const char *name, struct err *err) MUST_USE;
 
 /* ------------------------------------------------------------------ members.c: who is in what */
 

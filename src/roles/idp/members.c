@@ -130,16 +130,17 @@ bool idp_in_group(const struct kube_principal *caller, const char *group)
 }
 
 static bool decide(struct idp *idp, const struct kube_principal *caller,
-                   struct rbac_request *request)
+                   const struct rbac_request *ask)
 {
     const struct snapshot *policy = serve_policy(idp->serve);
     struct span groups[AUTH_GROUPS_MAX];
+    struct rbac_request request = *ask;
 
-    request->user = (struct rbac_user){.name = span_str(caller->name), .groups = groups};
+    request.user = (struct rbac_user){.name = span_str(caller->name), .groups = groups};
     for (size_t i = 0; caller->groups != NULL && caller->groups[i] != NULL; i++)
-        if (request->user.group_count < AUTH_GROUPS_MAX)
-            groups[request->user.group_count++] = span_str(caller->groups[i]);
-    return policy != NULL && rbac_decide(policy, request, NULL);
+        if (request.user.group_count < AUTH_GROUPS_MAX)
+            groups[request.user.group_count++] = span_str(caller->groups[i]);
+    return policy != NULL && rbac_decide(policy, &request, NULL);
 }
 
 bool idp_may_impersonate(struct idp *idp, const struct kube_principal *caller, const char *resource,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* POST /api/v1/namespaces/NS/serviceaccounts/NAME/token: the account itself is api's; here it is
- * enough that its namespace is there and that the caller may. */
+/* POST /api/v1/namespaces/NS/serviceaccounts/NAME/token: the account itself is api's, who is asked
+ * for it. */
 #include "idp/idp_internal.h"
+#include "idp/namespaces.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -76,6 +77,7 @@ static int issue(struct idp *idp, const char *namespace, const char *name, json_
                  struct err *err)
 {
     CLEANUP(buf_free_wiped) struct buf token = BUF_INIT(JOSE_TOKEN_MAX);
+    CLEANUP(buf_free) struct buf uid = BUF_INIT(256);
     CLEANUP_FREE char *subject = mem_printf("system:serviceaccount:%s:%s", namespace, name);
     const json_t *spec = json_object_get(body, "spec");
     int64_t ttl = NUM_MIN(record_number(spec, "expirationSeconds"), (int64_t)TTL_MAX_SEC);
@@ -86,6 +88,10 @@ static int issue(struct idp *idp, const char *namespace, const char *name, json_
     char jti[CLAIMS_ID_SIZE];
     char ends[CLOCK_TEXT_SIZE];
 
+    TRY(serve_ask_uid(idp->role, &kube_service_account, namespace, name, &uid, err));
+    if (uid.len == 0)
+        return err_set(err, ERR_NOT_FOUND, "serviceaccounts \"%s\" not found", name);
+    TRY(namespace_note_token(idp, namespace, subject, buf_text(&uid), clock_wall_sec() + ttl, err));
     TRY(claims_access_token(idp, &claims, &token, jti, err));
     clock_format_sec(clock_wall_sec() + ttl, ends);
     json_object_set_new(body, "apiVersion", json_string("authentication.k8s.io/v1"));

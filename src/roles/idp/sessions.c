@@ -75,6 +75,7 @@ int session_open(struct idp *idp, struct serve_request *request, const struct ac
         "created", now, "seen", now, "authTime", now, "amr", amr, "address", serve_address(request),
         "userAgent", short_text(http_request_header(request->http, "User-Agent")));
     TRY(put(idp, id, record, err));
+    TRY(user_status_signed_in(idp, account->name, err));
     put_cookie(request, secret, IDP_SESSION_MAX_SEC);
     mem_wipe(secret, sizeof(secret));
     request->event.actor.session_id = serve_keep(request, id);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is over is removed, a slice each time; and what time alone changes is noticed. */
 #include "idp/idp_internal.h"
+#include "idp/namespaces.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -37,10 +38,8 @@ static void on_tidy(void *ctx)
         const char *collection;
         bool (*is_over)(const json_t *record, int64_t now);
     } swept[] = {
-        {GRANT_CODES, until_is_over},
-        {GRANT_REFRESH, until_is_over},
-        {"links", until_is_over},
-        {"sessions", session_is_over},
+        {GRANT_CODES, until_is_over},      {GRANT_REFRESH, until_is_over}, {"links", until_is_over},
+        {NAMESPACE_TOKENS, until_is_over}, {"sessions", session_is_over},
     };
     struct idp *idp = ctx;
     struct err err = ERR_INIT;

@@ -2,7 +2,8 @@
 /*
  * Who runs me: the supervisor. What I hold: the collection of Secrets and its data key. Who may
  * speak to me: clients over HTTP on my socket, behind the gateway, with their own credentials; the
- * exporter by messages, for keys of outside engines alone.
+ * exporter by messages, for keys of outside engines alone. I tell api when my part of a namespace is
+ * empty.
  */
 #include "secrets/secrets.h"
 
@@ -12,14 +13,39 @@
 
 static const struct kube_kind *const kinds[] = {&kube_secret, NULL};
 
+struct secrets {
+    struct role *role;
+    struct upstream_keys *keys;
+};
+
 static void on_changed(void *ctx, const struct kube_change *change)
 {
-    upstream_keys_touch(ctx, change);
+    const struct secrets *secrets = ctx;
+
+    upstream_keys_touch(secrets->keys, change);
 }
 
 static void after_flush(void *ctx)
 {
-    upstream_keys_follow(ctx);
+    const struct secrets *secrets = ctx;
+
+    upstream_keys_follow(secrets->keys);
+}
+
+static void on_emptied(void *ctx, const char *namespace, const char *uid,
+                       const struct kube_left *left)
+{
+    const struct secrets *secrets = ctx;
+
+    serve_tell_emptied(secrets->role, namespace, uid, left);
+}
+
+static bool owner_is_gone(void *ctx, const struct kube_kind *kind, const char *namespace,
+                          const char *name, const char *uid)
+{
+    const struct secrets *secrets = ctx;
+
+    return serve_ask_owner_is_gone(secrets->role, kind, namespace, name, uid);
 }
 
 int secrets_main(struct role *role, struct err *err)
@@ -28,6 +54,7 @@ int secrets_main(struct role *role, struct err *err)
     CLEANUP(kube_store_free_ptr) struct kube_store *objects = NULL;
     CLEANUP(upstream_keys_free_ptr) struct upstream_keys *keys = upstream_keys_new(role);
     CLEANUP(serve_free_ptr) struct serve *serve = NULL;
+    struct secrets secrets = {.role = role, .keys = keys};
 
     TRY(serve_lock_down(role, err));
     TRY(serve_store_open(role, &store, err));
@@ -38,7 +65,9 @@ int secrets_main(struct role *role, struct err *err)
                                   .storage = kube_store_storage(objects),
                                   .changed = on_changed,
                                   .after_flush = after_flush,
-                                  .ctx = keys};
+                                  .emptied = on_emptied,
+                                  .owner_is_gone = owner_is_gone,
+                                  .ctx = &secrets};
     TRY(serve_new(&config, &serve, err));
     upstream_keys_serve(keys, serve);
     TRY(role_serve(role, &secrets_table, keys, err));

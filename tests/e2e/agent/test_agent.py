@@ -305,7 +305,8 @@ def test_no_engine_outlives_a_killed_platform():
         time.sleep(0.05)  # some write to the end what they have
     world.start()  # and what was left of the sandbox is cleared away
     assert not list(pathlib.Path(f"{world.run}.sandboxes").iterdir())
-    assert not list((world.run / "agent" / "oci" / "crun").iterdir())
+    # crun 1.21 keeps compiled filters beside its containers.
+    assert not [left for left in (world.run / "agent" / "oci" / "crun").iterdir() if left.name != ".cache"]
     assert world.stop() == 0
     world.remove()
 

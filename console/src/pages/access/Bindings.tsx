@@ -21,6 +21,8 @@ export function subjectName(subject: Subject): string {
   return subject.kind === 'ServiceAccount' ? `${subject.namespace ?? ''}:${subject.name}` : subject.name;
 }
 
+const words = (binding: RoleBinding) => [binding.metadata.name, binding.metadata.namespace, binding.roleRef.name, ...(binding.subjects ?? []).map(subjectName)];
+
 export default function Bindings() {
   const { t } = useI18n();
   const namespace = useNamespace();
@@ -30,7 +32,9 @@ export default function Bindings() {
   const [assigning, setAssigning] = useState(false);
   const [deleting, setDeleting] = useState<RoleBinding | null>(null);
   const error = local.error ?? everywhere.error;
-  const rows = everywhere.data || local.data ? [...(everywhere.data ?? []), ...(local.data ?? [])] : undefined;
+  // Both at once, or else the rows of one would move those of the other.
+  const waits = everywhere.isPending || local.isPending;
+  const rows = !waits && (everywhere.data ?? local.data) ? [...(everywhere.data ?? []), ...(local.data ?? [])] : undefined;
 
   const removeBinding = async () => {
     if (!deleting) return;
@@ -73,7 +77,7 @@ export default function Bindings() {
         {error && !rows ? (
           <ErrorView error={error} onRetry={() => void Promise.all([everywhere.refetch(), local.refetch()])} />
         ) : (
-          <Table caption={t('access.bindings')} columns={columns} rows={rows} rowKey={(b) => `${b.metadata.namespace ?? ''}/${b.metadata.name}`} empty={<Empty icon={Link2} title={t('access.noBindings')} />} />
+          <Table caption={t('access.bindings')} columns={columns} rows={rows} rowKey={(b) => `${b.metadata.namespace ?? ''}/${b.metadata.name}`} words={words} empty={<Empty icon={Link2} title={t('access.noBindings')} />} />
         )}
       </Panel>
       {assigning && <AssignRole onClose={() => setAssigning(false)} />}

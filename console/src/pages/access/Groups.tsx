@@ -13,6 +13,8 @@ import { Ago } from '../../ui/Time';
 import { AccessHeader } from './AccessHeader';
 import { AssignRole } from './AssignRole';
 
+const words = ({ metadata, spec }: Group) => [metadata.name, spec.displayName, ...(spec.members ?? [])];
+
 export default function Groups() {
   const { t, f } = useI18n();
   const query = useList(groups, '', 30_000);
@@ -28,9 +30,9 @@ export default function Groups() {
       header: t('access.group'),
       sort: (g) => g.metadata.name,
       cell: (g) => (
-        <div>
-          <div className="strong">{g.spec.displayName ?? g.metadata.name}</div>
-          <div className="muted small">{g.metadata.name}</div>
+        <div className="name-cell" title={g.metadata.name}>
+          <div className="strong clip">{g.spec.displayName || g.metadata.name}</div>
+          <div className="muted small clip">{g.metadata.name}</div>
         </div>
       ),
     },
@@ -46,7 +48,7 @@ export default function Groups() {
         {query.error && !query.data ? (
           <ErrorView error={query.error} onRetry={() => void query.refetch()} />
         ) : (
-          <Table caption={t('access.groups')} columns={columns} rows={query.data} rowKey={(g) => g.metadata.name} empty={<Empty icon={UsersRound} title={t('access.noGroups')} />} />
+          <Table caption={t('access.groups')} columns={columns} rows={query.data} rowKey={(g) => g.metadata.name} words={words} empty={<Empty icon={UsersRound} title={t('access.noGroups')} />} />
         )}
       </Panel>
       {assigning && <AssignRole subject={{ kind: 'Group', name: assigning.metadata.name }} onClose={() => setAssigning(null)} />}

@@ -43,6 +43,8 @@ function Verbs({ verbs }: { verbs: string[] }) {
   );
 }
 
+const words = (role: Role) => [role.metadata.name];
+
 export default function Roles() {
   const { t, tn, f } = useI18n();
   const query = useList(clusterRoles, '', 60_000);
@@ -73,11 +75,11 @@ export default function Roles() {
         {query.error && !query.data ? (
           <ErrorView error={query.error} onRetry={() => void query.refetch()} />
         ) : (
-          <Table caption={t('access.roles')} columns={columns} rows={query.data} rowKey={(r) => r.metadata.name} onRow={setOpen} empty={<Empty icon={Shield} title={t('access.noRoles')} />} />
+          <Table caption={t('access.roles')} columns={columns} rows={query.data} rowKey={(r) => r.metadata.name} words={words} onRow={setOpen} empty={<Empty icon={Shield} title={t('access.noRoles')} />} />
         )}
       </Panel>
       <Drawer open={open !== null} onClose={() => setOpen(null)} eyebrow={t('access.role')} title={open?.metadata.name ?? ''}>
-        <p className="second">{open?.metadata.annotations?.['drun.io/description']}</p>
+        {open?.metadata.annotations?.['drun.io/description'] && <p className="second">{open.metadata.annotations['drun.io/description']}</p>}
         <p className="muted small">{tn('access.ruleCount', open?.rules?.length ?? 0)}</p>
         <Rules rules={open?.rules ?? []} />
       </Drawer>

@@ -21,10 +21,21 @@ import { InviteUser } from './InviteUser';
 
 function UserState({ user }: { user: User }) {
   const { t } = useI18n();
-  if (user.spec.disabled) return <Badge>{t('state.disabled')}</Badge>;
-  if (user.status?.lockedUntil && Date.parse(user.status.lockedUntil) > Date.now()) return <Badge tone="bad">{t('access.locked')}</Badge>;
-  if (user.status?.passwordSet === false) return <Badge tone="accent">{t('access.invited')}</Badge>;
+  const { expiresAt } = user.spec;
+  if (user.status?.state === 'Disabled') return <Badge>{t('state.disabled')}</Badge>;
+  if (expiresAt && Date.parse(expiresAt) <= Date.now()) return <Badge tone="bad">{t('access.expired')}</Badge>;
+  if (user.status?.state === 'Invited') return <Badge tone="accent">{t('access.invited')}</Badge>;
   return <Badge tone="good">{t('state.active')}</Badge>;
+}
+
+const words = ({ metadata, spec }: User) => [metadata.name, spec.displayName, spec.email, ...(spec.groups ?? [])];
+
+function Clipped({ text }: { text: string | undefined }) {
+  return (
+    <span className="clip text-cell" title={text}>
+      {text || '–'}
+    </span>
+  );
 }
 
 export default function Users() {
@@ -56,15 +67,15 @@ export default function Users() {
       header: t('access.user'),
       sort: (u) => u.metadata.name,
       cell: (u) => (
-        <div>
-          <div className="strong">{u.spec.displayName ?? u.metadata.name}</div>
-          <div className="muted small">{u.metadata.name}</div>
+        <div className="name-cell" title={u.metadata.name}>
+          <div className="strong clip">{u.spec.displayName || u.metadata.name}</div>
+          <div className="muted small clip">{u.metadata.name}</div>
         </div>
       ),
     },
     { id: 'state', header: t('common.state'), cell: (u) => <UserState user={u} /> },
-    { id: 'email', header: t('access.email'), cell: (u) => <span className="break">{u.spec.email ?? '–'}</span>, rank: 3 },
-    { id: 'groups', header: t('access.groups'), cell: (u) => u.spec.groups?.join(', ') ?? '–', rank: 2 },
+    { id: 'email', header: t('access.email'), cell: (u) => <Clipped text={u.spec.email} />, rank: 3 },
+    { id: 'groups', header: t('access.groups'), cell: (u) => <Clipped text={u.spec.groups?.join(', ')} />, rank: 2 },
     { id: 'last', header: t('access.lastSignIn'), sort: (u) => u.status?.lastLogin ?? '', cell: (u) => <Ago at={u.status?.lastLogin} />, rank: 2 },
     { id: 'created', header: t('common.created'), sort: (u) => u.metadata.creationTimestamp ?? '', cell: (u) => <Ago at={u.metadata.creationTimestamp} />, rank: 3 },
     {
@@ -108,7 +119,7 @@ export default function Users() {
         {query.error && !query.data ? (
           <ErrorView error={query.error} onRetry={() => void query.refetch()} />
         ) : (
-          <Table caption={t('access.users')} columns={columns} rows={query.data} rowKey={(u) => u.metadata.name} empty={<Empty icon={UsersIcon} title={t('access.noUsers')} />} />
+          <Table caption={t('access.users')} columns={columns} rows={query.data} rowKey={(u) => u.metadata.name} words={words} empty={<Empty icon={UsersIcon} title={t('access.noUsers')} />} />
         )}
       </Panel>
       {inviting && <InviteUser onClose={() => setInviting(false)} />}

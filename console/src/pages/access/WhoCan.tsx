@@ -13,25 +13,32 @@ import { SelectField } from '../../ui/Field';
 import { Empty, ErrorView, Notice, Skeleton } from '../../ui/Notice';
 import { Panel } from '../../ui/Page';
 import { Badge } from '../../ui/Status';
-import { type Column, Table } from '../../ui/Table';
+import { type Column, Scroller, Table } from '../../ui/Table';
 import { AccessHeader } from './AccessHeader';
 import './access.css';
 import { subjectName } from './Bindings';
 
-function WhoCanPanel({ namespace, setNamespace }: { namespace: string; setNamespace: (next: string) => void }) {
-  const { t, tn } = useI18n();
+/** All roles and bindings that the caller may see. */
+function useGrants() {
   const roles = useList(clusterRoles);
   const everywhere = useList(clusterRoleBindings);
   const local = useList(roleBindings);
   const own = useList(localRoles);
+  const ready = roles.data && everywhere.data && local.data && !own.isPending;
+  return {
+    error: roles.error ?? everywhere.error ?? local.error,
+    grants: ready ? { roles: [...roles.data, ...(own.data ?? [])], bindings: [...everywhere.data, ...local.data] } : undefined,
+  };
+}
+
+function WhoCanPanel({ namespace, setNamespace, error, grants }: { namespace: string; setNamespace: (next: string) => void } & ReturnType<typeof useGrants>) {
+  const { t, tn } = useI18n();
   const spaces = useList(namespaces);
   const [verb, setVerb] = useState('invoke');
   const [resource, setResource] = useState('models');
   const entry = RESOURCES.find((each) => each.resource === resource) ?? { resource, group: '', verbs: VERBS };
   const asked = entry.verbs.includes(verb) ? verb : (entry.verbs[0] ?? 'get');
-  const error = roles.error ?? everywhere.error ?? local.error;
-  const ready = roles.data && everywhere.data && local.data;
-  const found = ready ? whoCan({ verb: asked, resource, group: entry.group, namespace }, [...roles.data, ...(own.data ?? [])], [...everywhere.data, ...local.data]) : undefined;
+  const found = grants && whoCan({ verb: asked, resource, group: entry.group, namespace }, grants.roles, grants.bindings);
   const columns: Column<Grantee>[] = [
     {
       id: 'who',
@@ -58,7 +65,7 @@ function WhoCanPanel({ namespace, setNamespace }: { namespace: string; setNamesp
           {found && tn('access.found', found.length)}
         </p>
       </div>
-      {error && !ready ? (
+      {error && !grants ? (
         <ErrorView error={error} />
       ) : (
         <Table caption={t('access.whoCan')} columns={columns} rows={found} rowKey={(g) => `${g.namespace}/${g.binding}/${subjectName(g.subject)}`} loadingRows={1} empty={<Empty icon={UserX} title={t('access.nobody')} />} />
@@ -75,7 +82,7 @@ export function MyRights({ namespace }: { namespace: string }) {
   const allowed = (resource: string, group: string, verb: string) => query.data.resourceRules.some((rule) => ruleAllows(rule, { verb, resource, group }));
   return (
     <>
-      <div className="table-wrap">
+      <Scroller label={t('access.myRights')}>
         <table className="matrix">
           <caption className="sr-only">{t('access.myRights')}</caption>
           <thead>
@@ -114,7 +121,7 @@ export function MyRights({ namespace }: { namespace: string }) {
             ))}
           </tbody>
         </table>
-      </div>
+      </Scroller>
       {query.data.incomplete && <Notice tone="warn">{t('access.incomplete')}</Notice>}
     </>
   );
@@ -123,13 +130,17 @@ export function MyRights({ namespace }: { namespace: string }) {
 export default function WhoCan() {
   const { t } = useI18n();
   const [namespace, setNamespace] = useState(useNamespace());
+  const { error, grants } = useGrants();
   return (
     <>
       <AccessHeader text={t('access.whoCanText')} />
-      <WhoCanPanel namespace={namespace} setNamespace={setNamespace} />
-      <Panel title={t('access.myRights')} text={t('access.myRightsText', { namespace: namespace || 'default' })} flush>
-        <MyRights namespace={namespace} />
-      </Panel>
+      <WhoCanPanel namespace={namespace} setNamespace={setNamespace} error={error} grants={grants} />
+      {/* Not before what is above it has its size. */}
+      {(grants ?? error) && (
+        <Panel title={t('access.myRights')} text={t('access.myRightsText', { namespace: namespace || 'default' })} flush>
+          <MyRights namespace={namespace} />
+        </Panel>
+      )}
     </>
   );
 }

@@ -124,7 +124,7 @@ export default function Audit() {
           </Button>
         }
       />
-      <section className="panel panel-flush" aria-label={t('nav.audit')}>
+      <div className="panel panel-flush">
         <Filters state={filters} onChange={change} />
         <div className="audit-bar">
           <p className="muted small" role="status">
@@ -146,7 +146,7 @@ export default function Audit() {
             </Button>
           </div>
         )}
-      </section>
+      </div>
       <EntryDrawer index={index} onClose={() => navigate(here('/audit'))} />
     </>
   );

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The inclusion proof, checked in this browser, and every step of the check.
-import { useQuery } from '@tanstack/react-query';
 import { CircleCheck, CircleX, ShieldCheck, ShieldX } from 'lucide-react';
 import type { ReactNode } from 'react';
-import { type AuditEntry, type ProofReport, verifyEntry } from '../../api/audit';
+import type { ProofReport } from '../../api/audit';
 import { useI18n } from '../../i18n';
 import { hex } from '../../lib/bytes';
-import { ErrorNotice, Skeleton } from '../../ui/Notice';
 
 function Hash({ bytes }: { bytes: Uint8Array }) {
   const text = hex(bytes);
@@ -51,12 +49,8 @@ function Walk({ report }: { report: ProofReport }) {
   );
 }
 
-export function Proof({ entry, index }: { entry: AuditEntry; index: number }) {
+export function Proof({ report, size, index }: { report: ProofReport; size: number; index: number }) {
   const { t, tn, f } = useI18n();
-  const query = useQuery({ queryKey: ['proof', index, entry.proof.checkpoint], queryFn: () => verifyEntry(entry, index), staleTime: Infinity, retry: false });
-  if (query.error) return <ErrorNotice error={query.error} />;
-  if (!query.data) return <Skeleton lines={5} />;
-  const report = query.data;
   const { walk, checkpoint } = report;
   const Icon = report.ok ? ShieldCheck : ShieldX;
   return (
@@ -65,7 +59,7 @@ export function Proof({ entry, index }: { entry: AuditEntry; index: number }) {
         <Icon className="icon" aria-hidden="true" />
         <div>
           <h3>{report.ok ? t('proof.verified') : t('proof.failed')}</h3>
-          <p className="small second">{report.ok ? t('proof.verifiedText', { size: entry.proof.treeSize }) : t('proof.failedText')}</p>
+          <p className="small second">{report.ok ? t('proof.verifiedText', { size }) : t('proof.failedText')}</p>
         </div>
       </div>
       <ol>

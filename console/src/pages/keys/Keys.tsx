@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Ban, CircleCheck, Ellipsis, KeyRound, Plus, Trash2 } from 'lucide-react';
-import { useState } from 'react';
+import { useQuery } from '@tanstack/react-query';
+import { useMemo, useState } from 'react';
+import { collectAudit, MODEL_CALL } from '../../api/audit';
 import { useList, useRefresh } from '../../api/hooks';
 import { apiKeys, patch, remove } from '../../api/kube';
 import type { ApiKey } from '../../api/types';
 import { useI18n } from '../../i18n';
-import { DAY_MS } from '../../lib/duration';
+import { agoIso, DAY_MS } from '../../lib/duration';
 import { useNamespace } from '../../lib/namespace';
 import { Button, IconButton } from '../../ui/Button';
 import { Confirm } from '../../ui/Dialog';
@@ -20,11 +22,11 @@ import { CreateKey } from './CreateKey';
 import './keys.css';
 
 const SOON_MS = 7 * DAY_MS;
+const MAX_CALLS = 1000;
 
 function KeyState({ apiKey }: { apiKey: ApiKey }) {
   const { t } = useI18n();
   const left = apiKey.spec.expiresAt ? Date.parse(apiKey.spec.expiresAt) - Date.now() : Infinity;
-  if (apiKey.status?.revokedAt) return <Badge tone="bad">{t('keys.isRevoked')}</Badge>;
   if (left <= 0) return <Badge tone="bad">{t('keys.expired')}</Badge>;
   if (apiKey.spec.disabled) return <Badge>{t('state.disabled')}</Badge>;
   if (left < SOON_MS) return <Badge tone="warn">{t('keys.expiresSoon')}</Badge>;
@@ -47,10 +49,31 @@ function FirstOf({ list, none }: { list: string[] | undefined; none: string }) {
   );
 }
 
+/** When each key last called a model, by its uid: as far as the newest calls of a month tell. */
+function useLastUse(namespace: string) {
+  const { data } = useQuery({
+    queryKey: ['calls', 'keys', namespace],
+    queryFn: ({ signal }) => collectAudit({ event: MODEL_CALL, namespace, since: agoIso(30 * DAY_MS) }, MAX_CALLS, signal),
+    refetchInterval: 30_000,
+  });
+  return useMemo(() => {
+    const last = new Map<string, string>();
+    for (const { time, via, record } of data?.events ?? []) {
+      const key = via === 'apikey' && record['drun.actor.key_id'];
+      if (key && !last.has(key)) last.set(key, time);
+    }
+    return last;
+  }, [data]);
+}
+
+const words = (key: ApiKey) => [key.metadata.name, key.metadata.namespace, ownerOf(key), key.status?.last4];
+
 export default function Keys() {
   const { t } = useI18n();
   const namespace = useNamespace();
   const query = useList(apiKeys, namespace, 30_000);
+  const lastUse = useLastUse(namespace);
+  const usedAt = (key: ApiKey) => lastUse.get(key.metadata.uid ?? '');
   const refresh = useRefresh();
   const [creating, setCreating] = useState(false);
   const [revoking, setRevoking] = useState<ApiKey | null>(null);
@@ -91,7 +114,7 @@ export default function Keys() {
     { id: 'models', header: t('keys.models'), cell: (k) => <FirstOf list={k.spec.scopes?.models} none={t('keys.allModels')} />, rank: 2 },
     { id: 'cidrs', header: t('keys.cidrs'), cell: (k) => <FirstOf list={k.spec.scopes?.cidrs} none={t('keys.anywhere')} />, rank: 3 },
     { id: 'expires', header: t('keys.expires'), sort: (k) => k.spec.expiresAt ?? '9', cell: (k) => (k.spec.expiresAt ? <Ago at={k.spec.expiresAt} /> : <span className="muted">{t('keys.never')}</span>), rank: 2 },
-    { id: 'used', header: t('keys.lastUsed'), sort: (k) => k.status?.lastUsed ?? '', cell: (k) => <Ago at={k.status?.lastUsed} />, rank: 3 },
+    { id: 'used', header: t('keys.lastUsed'), sort: (k) => usedAt(k) ?? '', cell: (k) => <Ago at={usedAt(k)} />, rank: 3 },
     {
       id: 'actions',
       header: t('common.actions'),
@@ -132,6 +155,7 @@ export default function Keys() {
             columns={columns}
             rows={query.data}
             rowKey={(k) => `${k.metadata.namespace}/${k.metadata.name}`}
+            words={words}
             empty={
               <Empty icon={KeyRound} title={t('keys.empty')} action={createButton}>
                 {t('keys.emptyHelp')}

@@ -25,12 +25,27 @@ function Digest({ digest }: { digest?: string }) {
   );
 }
 
+/** With the reason when it cannot be used. */
+function Name({ model }: { model: Model }) {
+  const why = model.status?.phase === 'Failed' ? model.status.conditions?.find((condition) => condition.status === 'False')?.message : undefined;
+  return (
+    <div className="name-cell">
+      <div className="strong clip" title={model.metadata.name}>
+        {model.metadata.name}
+      </div>
+      {why && <div className="second small reason">{why}</div>}
+    </div>
+  );
+}
+
+const words = (model: Model) => [model.metadata.name, model.metadata.namespace, model.spec.displayName, model.status?.digest];
+
 export default function Catalog() {
   const { t, f } = useI18n();
   const namespace = useNamespace();
   const query = useList(models, namespace, 30_000);
   const columns: Column<Model>[] = [
-    { id: 'name', header: t('common.name'), sort: (m) => m.metadata.name, cell: (m) => <span className="strong">{m.metadata.name}</span> },
+    { id: 'name', header: t('common.name'), sort: (m) => m.metadata.name, cell: (m) => <Name model={m} /> },
     { id: 'namespace', header: t('common.namespace'), sort: (m) => m.metadata.namespace ?? '', cell: (m) => m.metadata.namespace, rank: 2 },
     { id: 'state', header: t('common.state'), cell: (m) => <ReadyBadge status={m.status} /> },
     {
@@ -56,6 +71,7 @@ export default function Catalog() {
             columns={columns}
             rows={query.data}
             rowKey={(m) => `${m.metadata.namespace}/${m.metadata.name}`}
+            words={words}
             empty={
               <Empty icon={Package} title={t('models.catalogEmpty')}>
                 {t('models.catalogEmptyHelp')}

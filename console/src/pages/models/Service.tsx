@@ -7,7 +7,7 @@ import { useParams } from 'wouter';
 import { collectAudit, MODEL_CALL } from '../../api/audit';
 import { get, modelServices } from '../../api/kube';
 import type { Condition } from '../../api/types';
-import { bucketise, callFacts, totals } from '../../api/usage';
+import { bucketise, callFacts, ofCallers, totals } from '../../api/usage';
 import { useI18n } from '../../i18n';
 import { agoIso, HOUR_MS, MINUTE_MS } from '../../lib/duration';
 import { LinkButton } from '../../ui/Button';
@@ -18,7 +18,7 @@ import { Facts, PageHeader, Panel } from '../../ui/Page';
 import { ReadyBadge } from '../../ui/Status';
 import { Ago } from '../../ui/Time';
 import './service.css';
-import { modelOf } from './Services';
+import { modelOf, replicasOf } from './Services';
 import { snippets } from './snippets';
 
 const MAX_CALLS = 10_000;
@@ -54,7 +54,7 @@ function Traffic({ namespace, name }: { namespace: string; name: string }) {
     queryKey: ['calls', namespace, name, range],
     queryFn: async ({ signal }) => {
       const { events, more } = await collectAudit({ event: MODEL_CALL, namespace, since: agoIso(ms) }, MAX_CALLS, signal);
-      return { more, now: Date.now(), events: events.filter((event) => callFacts(event).model === `${namespace}/${name}`) };
+      return { more, now: Date.now(), events: ofCallers(events).calls.filter((event) => callFacts(event).model === `${namespace}/${name}`) };
     },
     refetchInterval: 5_000,
     placeholderData: (previous) => previous,
@@ -161,8 +161,8 @@ export default function Service() {
                   { label: t('models.engine'), value: service.spec.engine?.kind ?? t('models.upstream') },
                   service.spec.upstream
                     ? { label: t('models.address'), value: <code className="break">{service.spec.upstream.url}</code> }
-                    : { label: t('models.sandbox'), value: <code>{service.spec.runtimeClassName ?? t('models.defaultSandbox')}</code> },
-                  { label: t('models.replicas'), value: `${f.number(service.status?.replicas ?? 0)}/${f.number(service.spec.replicas ?? 1)}` },
+                    : { label: t('models.sandbox'), value: service.spec.runtimeClassName ? <code>{service.spec.runtimeClassName}</code> : t('models.defaultSandbox') },
+                  { label: t('models.replicas'), value: replicasOf(service, f) },
                   { label: t('limits.requestsPerMinute'), value: limit(service.spec.limits?.requestsPerMinute) },
                   { label: t('limits.tokensPerMinute'), value: limit(service.spec.limits?.tokensPerMinute) },
                   { label: t('limits.contextTokens'), value: limit(service.spec.limits?.contextTokens) },

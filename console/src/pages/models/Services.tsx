@@ -5,6 +5,7 @@ import { useList } from '../../api/hooks';
 import { modelServices } from '../../api/kube';
 import type { ModelService } from '../../api/types';
 import { useI18n } from '../../i18n';
+import type { Format } from '../../i18n/format';
 import { useNamespace } from '../../lib/namespace';
 import { CodeBlock } from '../../ui/Code';
 import { Empty, ErrorView } from '../../ui/Notice';
@@ -35,12 +36,18 @@ export function modelOf({ spec }: ModelService): string {
   return spec.modelRef?.name ?? spec.upstream?.model ?? '';
 }
 
+/** Those that run, of those that are wanted; a service elsewhere has none here. */
+export function replicasOf({ spec, status }: ModelService, f: Format): string {
+  return spec.upstream ? '–' : `${f.number(status?.replicas ?? 0)}/${f.number(spec.replicas ?? 1)}`;
+}
+
+const words = (s: ModelService) => [s.metadata.name, s.metadata.namespace, modelOf(s)];
+
 export default function Services() {
   const { t, f } = useI18n();
   const namespace = useNamespace();
   const [, navigate] = useLocation();
   const query = useList(modelServices, namespace, 10_000);
-  const replicas = (s: ModelService) => `${f.number(s.status?.replicas ?? 0)}/${f.number(s.spec.replicas ?? 1)}`;
   const columns: Column<ModelService>[] = [
     {
       id: 'name',
@@ -57,7 +64,7 @@ export default function Services() {
     { id: 'model', header: t('models.model'), sort: modelOf, cell: (s) => <span className="mono">{modelOf(s) || '–'}</span>, rank: 2 },
     { id: 'engine', header: t('models.engine'), cell: (s) => s.spec.engine?.kind ?? t('models.upstream'), rank: 3 },
     { id: 'runtime', header: t('models.sandbox'), cell: (s) => <span className="mono">{s.spec.runtimeClassName ?? '–'}</span>, rank: 3 },
-    { id: 'replicas', header: t('models.replicas'), cell: replicas, align: 'right', rank: 2 },
+    { id: 'replicas', header: t('models.replicas'), cell: (s) => replicasOf(s, f), align: 'right', rank: 2 },
     { id: 'age', header: t('common.created'), sort: (s) => Date.parse(s.metadata.creationTimestamp ?? ''), cell: (s) => <Ago at={s.metadata.creationTimestamp} />, align: 'right', rank: 3 },
   ];
   return (
@@ -73,6 +80,7 @@ export default function Services() {
             columns={columns}
             rows={query.data}
             rowKey={addressOf}
+            words={words}
             onRow={(s) => navigate(addressOf(s))}
             empty={
               <Empty icon={Boxes} title={t('models.empty')}>

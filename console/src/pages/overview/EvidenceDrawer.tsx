@@ -9,7 +9,7 @@ import { Drawer } from '../../ui/Dialog';
 import { Facts } from '../../ui/Page';
 import { VerdictBadge } from '../../ui/Status';
 import { Ago } from '../../ui/Time';
-import { evidenceLines, isProvable, verdictOf } from './chapters';
+import { chaptersOf, evidenceLines, isProvable, verdictOf } from './chapters';
 import { useControlTitle } from './Overview';
 
 function EvidenceMark({ holds }: { holds?: boolean }) {
@@ -32,6 +32,7 @@ export function EvidenceDrawer({ control, running, onRun, onClose }: { control: 
   const shown = control ?? last.current;
   if (!shown) return null;
   const status = shown.status;
+  const [chapter] = chaptersOf([shown]);
   const lines = evidenceLines(status?.evidence);
   return (
     <Drawer
@@ -57,7 +58,7 @@ export function EvidenceDrawer({ control, running, onRun, onClose }: { control: 
         items={[
           { label: t('overview.checked'), value: status?.checkedAt ? <Ago at={status.checkedAt} /> : t('overview.never') },
           { label: t('overview.took'), value: status?.durationMs === undefined ? '–' : f.ms(status.durationMs) },
-          { label: t('overview.chapter'), value: shown.spec.chapter ?? '–' },
+          { label: t('overview.chapter'), value: chapter?.title ? t(chapter.title) : chapter?.text },
         ]}
       />
       <section className="stack-s">

@@ -7,7 +7,7 @@ import { collectAudit, MODEL_CALL } from '../../api/audit';
 import { useList } from '../../api/hooks';
 import { controls, modelServices, probeControl } from '../../api/kube';
 import type { Control } from '../../api/types';
-import { totals } from '../../api/usage';
+import { ofCallers, totals } from '../../api/usage';
 import { useI18n } from '../../i18n';
 import { agoIso, HOUR_MS } from '../../lib/duration';
 import { useNamespace } from '../../lib/namespace';
@@ -36,7 +36,8 @@ function KeyFacts() {
     queryFn: ({ signal }) => collectAudit({ event: MODEL_CALL, namespace, since: agoIso(HOUR_MS) }, MAX_CALLS, signal),
     refetchInterval: 15_000,
   });
-  const sums = calls.data && totals(calls.data.events);
+  const { calls: made, withoutKey } = useMemo(() => ofCallers(calls.data?.events ?? []), [calls.data]);
+  const sums = calls.data && totals(made);
   const atLeast = calls.data?.more ? '≥ ' : '';
   const ready = services.data?.filter((service) => isReady(service.status?.conditions)).length ?? 0;
   const blank = '–';
@@ -49,7 +50,7 @@ function KeyFacts() {
         value={sums ? atLeast + f.compact(sums.inputTokens + sums.outputTokens) : blank}
         note={sums ? t('overview.inOut', { input: f.compact(sums.inputTokens), output: f.compact(sums.outputTokens) }) : ''}
       />
-      <Stat label={t('overview.denied')} value={sums ? atLeast + f.number(sums.denied) : blank} tone={sums && sums.denied > 0 ? 'bad' : undefined} note={sums && sums.calls > 0 ? t('overview.share', { share: f.percent(sums.denied / sums.calls) }) : ''} />
+      <Stat label={t('overview.denied')} value={sums ? atLeast + f.number(sums.denied) : blank} tone={sums && sums.denied > 0 ? 'bad' : undefined} note={withoutKey > 0 ? t('overview.noKey', { n: withoutKey }) : sums && sums.calls > 0 ? t('overview.share', { share: f.percent(sums.denied / sums.calls) }) : ''} />
     </dl>
   );
 }

@@ -4,6 +4,8 @@ import { useQuery } from '@tanstack/react-query';
 import { ArrowUp, Eraser, MessageSquareText, Square } from 'lucide-react';
 import { type FormEvent, type KeyboardEvent, useEffect, useRef, useState } from 'react';
 import { useSearchParams } from 'wouter';
+import { useList } from '../../api/hooks';
+import { modelServices } from '../../api/kube';
 import { type ChatMessage, type ChatStats, listOpenAiModels, streamChat } from '../../api/chat';
 import { useI18n } from '../../i18n';
 import { Button } from '../../ui/Button';
@@ -22,6 +24,21 @@ interface Settings {
 function clamp(text: string, least: number, most: number, otherwise: number): number {
   const n = Number(text);
   return text.trim() === '' || !Number.isFinite(n) ? otherwise : Math.min(most, Math.max(least, n));
+}
+
+/** The models that are open to the caller, those that answer first; the phase of one that does not, where it may be seen. */
+function useModels() {
+  const { t } = useI18n();
+  const query = useQuery({ queryKey: ['openai-models'], queryFn: ({ signal }) => listOpenAiModels(signal), refetchInterval: 10_000 });
+  const { data: services } = useList(modelServices, '', 10_000);
+  const phases = new Map((services ?? []).map(({ metadata, status }) => [`${metadata.namespace}/${metadata.name}`, status?.phase]));
+  const waits = (id: string) => !['Ready', 'Degraded', undefined].includes(phases.get(id));
+  const ids = [...(query.data ?? [])].sort((a, b) => Number(waits(a)) - Number(waits(b)) || a.localeCompare(b));
+  const labelOf = (id: string) => {
+    const phase = phases.get(id);
+    return phase && waits(id) ? `${id} · ${t(`phase.${phase}`)}` : id;
+  };
+  return { query, ids, labelOf };
 }
 
 /** The conversation, and the one answer that may be under way. */
@@ -44,7 +61,7 @@ function useChat() {
     setTurns((all) => [...all, { question, answer: '', model, state: 'running' }]);
     setBusy(true);
     try {
-      const chat = { model, messages, temperature: clamp(settings.temperature, 0, 2, 0.7), max_tokens: Math.round(clamp(settings.maxTokens, 1, 131_072, 512)) };
+      const chat = { model, messages, temperature: clamp(settings.temperature, 0, 2, 0.7), max_tokens: settings.maxTokens.trim() ? Math.round(clamp(settings.maxTokens, 1, 131_072, 1)) : undefined };
       const stats: ChatStats = await streamChat(chat, (piece) => edit((turn) => ({ ...turn, answer: turn.answer + piece })), controller.signal);
       edit((turn) => ({ ...turn, state: 'done', stats }));
     } catch (error) {
@@ -60,13 +77,13 @@ function useChat() {
 export default function Playground() {
   const { t } = useI18n();
   const [search] = useSearchParams();
-  const models = useQuery({ queryKey: ['openai-models'], queryFn: ({ signal }) => listOpenAiModels(signal) });
+  const { query: models, ids, labelOf } = useModels();
   const [chosen, setChosen] = useState(search.get('model') ?? '');
-  const [settings, setSettings] = useState<Settings>({ system: '', temperature: '0.7', maxTokens: '512' });
+  const [settings, setSettings] = useState<Settings>({ system: '', temperature: '0.7', maxTokens: '' });
   const [draft, setDraft] = useState('');
   const { turns, busy, ask, stop, clear } = useChat();
   const log = useRef<HTMLDivElement>(null);
-  const model = chosen || models.data?.[0] || '';
+  const model = chosen || ids[0] || '';
   const length = turns.reduce((n, turn) => n + turn.answer.length + 1, 0);
 
   useEffect(() => {
@@ -87,7 +104,7 @@ export default function Playground() {
     send();
   };
   const set = (change: Partial<Settings>) => setSettings((old) => ({ ...old, ...change }));
-  const choices = [...new Set([...(chosen ? [chosen] : []), ...(models.data ?? [])])].map((id) => ({ value: id, label: id }));
+  const choices = [...new Set([...(chosen ? [chosen] : []), ...ids])].map((id) => ({ value: id, label: labelOf(id) }));
 
   return (
     <>
@@ -138,7 +155,7 @@ export default function Playground() {
           <SelectField label={t('models.model')} choices={choices.length ? choices : [{ value: '', label: models.isPending ? t('common.loading') : '–' }]} value={model} onChange={(event) => setChosen(event.target.value)} />
           <TextArea label={t('playground.system')} rows={6} value={settings.system} placeholder={t('playground.systemPlaceholder')} onChange={(event) => set({ system: event.target.value })} />
           <TextField label={t('playground.temperature')} type="number" min={0} max={2} step={0.1} value={settings.temperature} hint={t('playground.temperatureHint')} onChange={(event) => set({ temperature: event.target.value })} />
-          <TextField label={t('playground.maxTokens')} type="number" min={1} max={131072} step={1} value={settings.maxTokens} onChange={(event) => set({ maxTokens: event.target.value })} />
+          <TextField label={t('playground.maxTokens')} type="number" min={1} max={131072} step={1} placeholder={t('playground.maxTokensAuto')} value={settings.maxTokens} onChange={(event) => set({ maxTokens: event.target.value })} />
           {models.error && turns.length > 0 && <ErrorNotice error={models.error} />}
         </section>
       </div>

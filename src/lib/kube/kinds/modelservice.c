@@ -293,6 +293,8 @@ static void validate(const json_t *object, const json_t *old UNUSED, struct kube
                    "Required value: an engine needs a model");
 }
 
+static const struct kube_subresource others[] = {{"log", &kube_model_service, KUBE_GET}, {0}};
+
 const struct kube_kind kube_model_service = {
     .group = "drun.io",
     .version = "v1",
@@ -308,5 +310,6 @@ const struct kube_kind kube_model_service = {
     .shape = &shape,
     .columns = columns,
     .selectable = KUBE_NAMES("status.phase", "spec.modelRef.name"),
+    .others = others,
     .validate = validate,
 };

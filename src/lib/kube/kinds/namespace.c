@@ -45,15 +45,32 @@ static const struct kube_column columns[] = {
     {0},
 };
 
+/* Who empties it says so by taking "kubernetes" away, and nobody else: what it held would show up
+ * in the next namespace of that name. */
+static void keep_finalizers(json_t *object, const json_t *old, const struct kube_principal *by)
+{
+    json_t *spec = json_object_get(object, "spec");
+    json_t *before = json_object_get(json_object_get(old, "spec"), "finalizers");
+
+    if (old != NULL && by == NULL)
+        return;
+    if (!json_is_object(spec))
+        json_object_set_new(object, "spec", spec = json_object());
+    if (before != NULL)
+        json_object_set(spec, "finalizers", before);
+    else
+        json_object_set_new(spec, "finalizers", json_pack("[s]", "kubernetes"));
+}
+
 /* Tools select a namespace by name through this label, as on any cluster. */
-static void prepare(json_t *object, const json_t *old UNUSED,
-                    const struct kube_principal *by UNUSED)
+static void prepare(json_t *object, const json_t *old, const struct kube_principal *by)
 {
     json_t *meta = json_object_get(object, "metadata");
     json_t *labels = json_object_get(meta, "labels");
     json_t *status = json_object_get(object, "status");
     bool going = json_object_get(meta, "deletionTimestamp") != NULL;
 
+    keep_finalizers(object, old, by);
     if (labels == NULL) {
         labels = json_object();
         json_object_set_new(meta, "labels", labels);

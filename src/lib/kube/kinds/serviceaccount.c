@@ -30,7 +30,7 @@ static const struct kube_column columns[] = {
     {0},
 };
 
-static const struct kube_subresource others[] = {{"token", &kube_token_request}, {0}};
+static const struct kube_subresource others[] = {{"token", &kube_token_request, KUBE_CREATE}, {0}};
 
 const struct kube_kind kube_service_account = {
     .group = "",

@@ -35,6 +35,8 @@ static const struct kube_shape spec_shape = {
 };
 
 static const struct kube_field status_fields[] = {
+    {"state", KUBE_STRING, "Invited: has not set a password yet. Disabled: is shut out.",
+     .values = KUBE_NAMES("Invited", "Active", "Disabled")},
     {"lastLogin", KUBE_STRING, "When the user last signed in.", .format = KUBE_TIME},
     {"passwordSet", KUBE_BOOL, "Whether there is a password."},
     {"mfaMethods", KUBE_LIST, "Second factors that are set up.", .item = KUBE_STRING},
@@ -69,7 +71,7 @@ static const struct kube_shape shape = {
 static const struct kube_column columns[] = {
     {"Display Name", "string", "The name that people read.", "spec.displayName"},
     {"Email", "string", "Where the user gets mail.", "spec.email"},
-    {"Disabled", "boolean", "Whether the user is shut out.", "spec.disabled"},
+    {"State", "string", "Whether the user can sign in.", "status.state"},
     {"Last Login", "date", "When the user last signed in.", "status.lastLogin", .priority = 1},
     {0},
 };

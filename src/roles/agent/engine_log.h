@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What engines say, for who asks api for it. */
+#ifndef DRUN_AGENT_ENGINE_LOG_H
+#define DRUN_AGENT_ENGINE_LOG_H
+
+#include "agent/agent_internal.h"
+
+struct engine_log;
+
+int engine_log_new(struct agent *agent, struct engine_log **out, struct err *err) MUST_USE;
+void engine_log_free(struct engine_log *logs);
+/* `order`: {"id", "follow", "previous", "tailLines"}; without the last, all that is kept. */
+void engine_log_order(struct engine_log *logs, const char *namespace, const char *name,
+                      const json_t *order);
+
+#endif

@@ -22,7 +22,8 @@ static const char *const windows[] = {[POLICY_MINUTE] = "minute",
                                       [POLICY_DAY] = "day",
                                       [POLICY_MONTH] = "month"};
 
-/* Whose budget it is. Another measure or window is another budget; another limit is not. */
+/* Whose budget it is. Another measure or window is another budget, and so is that of a namespace
+ * made anew; another limit is not, nor a policy made anew. */
 static uint64_t key_of(const struct gw_call *call, const struct policy_namespace *ns,
                        const struct policy_budget *budget)
 {
@@ -32,7 +33,7 @@ static uint64_t key_of(const struct gw_call *call, const struct policy_namespace
                                                             : span_of("", 0);
     const char kind[] = {(char)('a' + budget->measure), (char)('a' + budget->window),
                          (char)('a' + budget->share)};
-    uint64_t key = limit_key(ns->name, budget->policy);
+    uint64_t key = limit_key(ns->uid, budget->policy);
 
     key = limit_key(span_of(&key, sizeof(key)), budget->rule);
     key = limit_key(span_of(&key, sizeof(key)), span_of(kind, sizeof(kind)));

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TRIES = 16, DAY_SEC = 86400 };
+enum { TRIES = 16, NOWHERE = LIMIT_BUDGET_SLOTS };
 
 #define MAGIC "drun budgets 1\n"
 /* No sum of settled amounts goes beyond it; far above any limit, far below overflow. */
@@ -30,10 +30,9 @@ struct count {
 } __attribute__((aligned(16)));
 
 struct slot {
-    _Atomic uint64_t key; /* 0: never used */
-    _Atomic uint64_t was; /* the key before `moving` */
     struct count count;
     _Atomic uint64_t reserved[LIMIT_SEATS];
+    uint64_t zero[2];
 };
 
 _Static_assert(sizeof(struct slot) == 1024, "slots fill cache lines");
@@ -44,8 +43,16 @@ struct header {
     char zero[1000];
 };
 
+struct owner {
+    _Atomic uint64_t key; /* 0: never used */
+    _Atomic uint64_t was; /* the key before `moving` */
+};
+
+/* The owners lie together, apart from the slots of the same numbers: a slot that nobody ever used
+ * takes no memory. */
 struct file {
     struct header header;
+    struct owner owners[LIMIT_BUDGET_SLOTS];
     struct slot slots[LIMIT_BUDGET_SLOTS];
 };
 
@@ -54,43 +61,6 @@ struct limit_budgets {
     unsigned seat;
     struct file *file;
 };
-
-/* ------------------------------------------------------------------ windows */
-
-/* The days before each month of a year that begins with March, so that a leap day is its last. */
-static const uint16_t before_month[] = {0, 31, 61, 92, 122, 153, 184, 214, 245, 275, 306, 337, 367};
-
-/* Day 0 of the year that begins with March 2000 and those behind it; 1970 lies 11,017 days before
- * it, so times count from 400 years, which are 146,097 days, earlier. */
-enum { CYCLE_DAYS = 146097, TO_CYCLE = CYCLE_DAYS - 11017, CENTURY_DAYS = 36524, LEAP_DAYS = 1461 };
-
-/* How many days from this one to the first of the next month. Of the day only the place in its
- * cycle of 400 years matters. */
-static int64_t days_to_next_month(int64_t day)
-{
-    int64_t in_cycle = (day + TO_CYCLE) % CYCLE_DAYS;
-    int64_t century = NUM_MIN(in_cycle / CENTURY_DAYS, 3);
-    int64_t in_century = in_cycle - century * CENTURY_DAYS;
-    int64_t in_four = in_century % LEAP_DAYS;
-    int64_t year = NUM_MIN(in_four / 365, 3);
-    int64_t in_year = in_four - year * 365;
-    bool is_leap = year == 3 && (in_century / LEAP_DAYS < 24 || century == 3);
-    size_t month = (size_t)in_year / 32;
-
-    while (before_month[month + 1] <= in_year)
-        month++;
-    return (month == 11 ? 365 + is_leap : before_month[month + 1]) - in_year;
-}
-
-int64_t limit_window_end(enum limit_window window, int64_t now_sec)
-{
-    static const int64_t lengths[] = {
-        [LIMIT_MINUTE] = 60, [LIMIT_HOUR] = 3600, [LIMIT_DAY] = DAY_SEC};
-
-    if (window != LIMIT_MONTH)
-        return now_sec - now_sec % lengths[window] + lengths[window];
-    return now_sec - now_sec % DAY_SEC + days_to_next_month(now_sec / DAY_SEC) * DAY_SEC;
-}
 
 /* ------------------------------------------------------------------ the count of a slot */
 
@@ -140,17 +110,18 @@ static uint64_t sum(const struct limit_budgets *budgets, const struct slot *slot
     return total;
 }
 
-static struct slot *at(const struct limit_budgets *budgets, uint64_t key, size_t probe)
+/* The number of the slot at a step of the search. */
+static size_t at(uint64_t key, size_t probe)
 {
-    return &budgets->file->slots[(limit_home(key) + probe) % LIMIT_BUDGET_SLOTS];
+    return (limit_home(key) + probe) % LIMIT_BUDGET_SLOTS;
 }
 
-static struct slot *find(const struct limit_budgets *budgets, uint64_t key)
+static size_t find(const struct limit_budgets *budgets, uint64_t key)
 {
     for (size_t i = 0; i < LIMIT_BUDGET_PROBE_MAX; i++)
-        if (atomic_load(&at(budgets, key, i)->key) == key)
-            return at(budgets, key, i);
-    return NULL;
+        if (atomic_load(&budgets->file->owners[at(key, i)].key) == key)
+            return at(key, i);
+    return NOWHERE;
 }
 
 static bool is_busy(const struct limit_budgets *budgets, const struct slot *slot, int64_t now_sec)
@@ -160,19 +131,21 @@ static bool is_busy(const struct limit_budgets *budgets, const struct slot *slot
 
 /* Who reserves counts himself and then looks at the key; we change the key and then add up. Of the
  * two one sees the other. */
-static bool take_over(const struct limit_budgets *budgets, struct slot *slot, uint64_t key,
+static bool take_over(const struct limit_budgets *budgets, size_t number, uint64_t key,
                       int64_t now_sec)
 {
-    uint64_t old = atomic_load(&slot->key);
+    struct owner *owner = &budgets->file->owners[number];
+    struct slot *slot = &budgets->file->slots[number];
+    uint64_t old = atomic_load(&owner->key);
 
-    if (is_busy(budgets, slot, now_sec))
+    if (old != 0 && is_busy(budgets, slot, now_sec))
         return false;
-    atomic_store(&slot->was, old);
-    atomic_store(&slot->key, moving);
+    atomic_store(&owner->was, old);
+    atomic_store(&owner->key, moving);
     bool idle = !is_busy(budgets, slot, now_sec);
     if (idle)
         slot->count = (struct count){0};
-    atomic_store(&slot->key, idle ? key : old);
+    atomic_store(&owner->key, idle ? key : old);
     return idle;
 }
 
@@ -180,38 +153,39 @@ static bool take_over(const struct limit_budgets *budgets, struct slot *slot, ui
 static void put_right(const struct limit_budgets *budgets, uint64_t key)
 {
     for (size_t i = 0; i < LIMIT_BUDGET_PROBE_MAX; i++) {
-        struct slot *slot = at(budgets, key, i);
-        if (atomic_load(&slot->key) == moving)
-            atomic_store(&slot->key, atomic_load(&slot->was));
+        struct owner *owner = &budgets->file->owners[at(key, i)];
+        if (atomic_load(&owner->key) == moving)
+            atomic_store(&owner->key, atomic_load(&owner->was));
     }
 }
 
 /* One process at a time, so that a key never gets two slots. */
-static struct slot *make(const struct limit_budgets *budgets, uint64_t key, int64_t now_sec)
+static size_t make(const struct limit_budgets *budgets, uint64_t key, int64_t now_sec)
 {
     if (!limit_making_lock(budgets->fd))
-        return NULL;
+        return NOWHERE;
     put_right(budgets, key);
-    struct slot *slot = find(budgets, key);
-    for (size_t i = 0; slot == NULL && i < LIMIT_BUDGET_PROBE_MAX; i++)
-        if (take_over(budgets, at(budgets, key, i), key, now_sec))
-            slot = at(budgets, key, i);
+    size_t number = find(budgets, key);
+    for (size_t i = 0; number == NOWHERE && i < LIMIT_BUDGET_PROBE_MAX; i++)
+        if (take_over(budgets, at(key, i), key, now_sec))
+            number = at(key, i);
     limit_making_unlock(budgets->fd);
-    return slot;
+    return number;
 }
 
 /* ------------------------------------------------------------------ reserving and settling */
 
 enum outcome { RESERVED, TOO_MUCH, MOVED };
 
-static enum outcome try_reserve(struct limit_budgets *budgets, struct slot *slot, uint64_t key,
+static enum outcome try_reserve(struct limit_budgets *budgets, size_t number, uint64_t key,
                                 const struct limit_budget_ask *ask,
                                 struct limit_budget_answer *answer)
 {
+    struct slot *slot = &budgets->file->slots[number];
     _Atomic uint64_t *own = &slot->reserved[budgets->seat];
 
     atomic_fetch_add(own, ask->cost);
-    bool same = atomic_load(&slot->key) == key;
+    bool same = atomic_load(&budgets->file->owners[number].key) == key;
     if (same) {
         if (load(&slot->count).ends_sec < (uint64_t)answer->ends_sec)
             add(&slot->count, answer->ends_sec, 0);
@@ -254,19 +228,20 @@ enum limit_verdict limit_budget_reserve(struct limit_budgets *budgets,
     if (ask->cost > ask->limit)
         return LIMIT_NEVER;
     for (int i = 0; i < TRIES; i++) {
-        struct slot *slot = find(budgets, key);
-        if (slot == NULL)
-            slot = make(budgets, key, now_sec);
-        if (slot == NULL)
+        size_t number = find(budgets, key);
+        if (number == NOWHERE)
+            number = make(budgets, key, now_sec);
+        if (number == NOWHERE)
             return LIMIT_FULL;
-        enum outcome outcome = try_reserve(budgets, slot, key, ask, answer);
+        enum outcome outcome = try_reserve(budgets, number, key, ask, answer);
         if (outcome == RESERVED) {
-            out->slot = (uint32_t)(slot - budgets->file->slots) + 1;
+            out->slot = (uint32_t)number + 1;
             out->window = ask->window;
             out->cost = ask->cost;
             return LIMIT_GRANTED;
         }
-        if (outcome == TOO_MUCH && is_refused(budgets, slot, ask, answer) && i > 0)
+        if (outcome == TOO_MUCH &&
+            is_refused(budgets, &budgets->file->slots[number], ask, answer) && i > 0)
             return LIMIT_REFUSED;
     }
     return LIMIT_REFUSED;
@@ -294,7 +269,7 @@ static void clear_seat(void *ctx, unsigned seat)
     if (seat >= atomic_load(&budgets->file->header.seats))
         return;
     for (size_t i = 0; i < LIMIT_BUDGET_SLOTS; i++)
-        if (atomic_load(&budgets->file->slots[i].key) != 0)
+        if (atomic_load(&budgets->file->owners[i].key) != 0)
             atomic_store(&budgets->file->slots[i].reserved[seat], 0);
 }
 

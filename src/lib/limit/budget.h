@@ -34,7 +34,7 @@
 
 #include <stdint.h>
 
-enum { LIMIT_BUDGET_SLOTS = 2048, LIMIT_BUDGET_PROBE_MAX = 32 };
+enum { LIMIT_BUDGET_SLOTS = 1 << 14, LIMIT_BUDGET_PROBE_MAX = 32 };
 
 /* The largest limit: every JSON reader can tell such numbers apart. */
 #define LIMIT_BUDGET_MAX ((UINT64_C(1) << 53) - 1)
@@ -46,8 +46,9 @@ int64_t limit_window_end(enum limit_window window, int64_t now_sec);
 
 struct limit_budgets;
 
-/* Maps the file, 2 MiB, most of it never written; makes it when it is not there, and takes a seat.
- * ERR_CORRUPT: it is no file of budgets, or of another format; ERR_LIMITED: every seat is taken. */
+/* Maps the file, 16 MiB, of which only what is used takes room, a kibibyte a budget; makes it when
+ * it is not there, and takes a seat. ERR_CORRUPT: it is no file of budgets, or of another format;
+ * ERR_LIMITED: every seat is taken. */
 int limit_budgets_open(int dir_fd, const char *name, struct limit_budgets **out,
                        struct err *err) MUST_USE;
 /* Gives back the seat and whatever is still reserved. */

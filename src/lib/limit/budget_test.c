@@ -254,7 +254,7 @@ static void a_slot_that_was_left_half_given_away_still_counts(void **state)
     static const uint64_t moving = 1;
 
     assert_int_equal(reserve(budgets, ask(1, 40, 100), NOW_SEC, &charge), LIMIT_GRANTED);
-    off_t slot = charge.slot * (off_t)1024;
+    off_t slot = 1024 + 16 * (off_t)(charge.slot - 1);
     limit_budget_settle(budgets, &charge, 40, NOW_SEC);
     uint64_t key = 0;
     CLEANUP_FD int fd = openat(fixture->dir_fd, "budgets", O_RDWR | O_CLOEXEC);

@@ -46,11 +46,17 @@ def token(serving):
 
 
 def chat(platform, token, **more):
-    """Tokens that were used, or the refusal."""
+    """Tokens that were used, or the refusal. An engine that starts anew with its platform is waited for."""
+    return platform.wait_until("an answer", lambda: try_chat(platform, token, **more), timeout=120)
+
+
+def try_chat(platform, token, **more):
     try:
         answer = client(platform, token).chat.completions.create(model="demo/gemma", messages=PROMPT, **{"max_tokens": 16, **more})
     except openai.RateLimitError as error:
         return error
+    except (openai.InternalServerError, openai.APIConnectionError):
+        return None
     if not more.get("stream"):
         return answer.usage.total_tokens
     return next(part.usage.total_tokens for part in answer if part.usage)
@@ -79,12 +85,10 @@ def test_what_is_used_up_stays_so(serving, token):
         old = serving.roles()[role]
         serving.kill(role)
         serving.wait_for_role(role, old)
-        serving.wait_until("an answer", lambda: serving.request("GET", "/v1/models", token).status_code == 200)
         assert chat(serving, token).code == "insufficient_quota"
     serving.stop()
     serving.start()
-    serving.wait_until("the model service", lambda: phase(serving, "demo") == "Ready", timeout=120)
-    serving.wait_until("the refusal", lambda: getattr(chat(serving, token), "code", "") == "insufficient_quota")
+    assert chat(serving, token).code == "insufficient_quota"
 
 
 def test_a_higher_limit_counts_at_once_and_keeps_the_count(serving, token):

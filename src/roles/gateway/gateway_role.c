@@ -291,6 +291,7 @@ static int lock_down(struct keeper *keeper, struct err *err)
     struct role_promises promises = {
         .promises = LOCKDOWN_FILES | LOCKDOWN_EXEC | LOCKDOWN_NET_INET | LOCKDOWN_NET_UNIX,
         .network = true,
+        .data_access = LOCKDOWN_PATH_WRITE, /* the budgets */
         .paths = all,
     };
 

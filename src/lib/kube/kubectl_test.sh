@@ -96,7 +96,7 @@ run_all() {
     check "it is merged" '^\{"a":"1","c":"3"\}' k get cm app -n demo -o 'jsonpath={.data}'
     check "apply --dry-run=server" 'server dry run' apply_text "${config2/\"1\"/\"9\"}" --dry-run=server
     check "a dry run changes nothing" '^1$' k get cm app -n demo -o 'jsonpath={.data.a}'
-    check "get table" 'NAME +DISPLAY NAME +EMAIL +DISABLED +AGE.*alice +.*alice@example.com +false' k get users
+    check "get table" 'NAME +DISPLAY NAME +EMAIL +STATE +AGE.*alice +.*alice@example.com' k get users
     check "get wide" 'LAST LOGIN' k get users -o wide
     check "get -o yaml" 'kind: User.*resourceVersion' k get user alice -o yaml
     check "get -o json" '"kind": "User"' k get user alice -o json

@@ -17,6 +17,7 @@ const struct cli_option cli_login_options[] = {
     {"--server", "URL", "the platform (default: the one on this machine)"},
     {"--data", "DIR", "the data directory of a platform on this machine"},
     {"--ca", "FILE", "authority of the server's certificate, PEM; it is remembered"},
+    {"--again", NULL, "prove who you are once more, also when the browser is signed in"},
     {"--no-browser", NULL, "print an address, take the code that it shows"},
     {0}};
 
@@ -25,6 +26,7 @@ enum { CODE_MAX = 4096, CA_MAX = 256 * 1024, TIMEOUT_MS = 20000 };
 struct request {
     struct client_options options;
     bool no_browser;
+    bool again;
 };
 
 /* ------------------------------------------------------------------ which platform */
@@ -190,6 +192,7 @@ static int login(const struct request *request, struct err *err)
     TRY(choose_platform(&request->options, &login, err));
     TRY(discover(&login, &sign_in, &metadata, err));
     TRY(sign_in_begin(&sign_in, err));
+    sign_in.again = request->again;
     if (request->no_browser)
         TRY(by_paste(&sign_in, login.server, err));
     else
@@ -204,7 +207,11 @@ static void take(void *ctx, const struct cli_args *args)
 {
     struct request *request = ctx;
 
-    if (!client_take_option(&request->options, args))
+    if (client_take_option(&request->options, args))
+        return;
+    if (strcmp(args->option, "--again") == 0)
+        request->again = true;
+    else
         request->no_browser = true;
 }
 

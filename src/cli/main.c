@@ -20,6 +20,8 @@ const struct cli_command cli_commands[] = {
     {"secrets", "list|get|set|rm [NAME [KEY | KEY=VALUE...]]", "show, write and remove secrets", cli_secrets_options,
      cli_secrets, false},
     {"keys", "create|list|revoke [NAME]", "make, show and revoke API keys", cli_keys_options, cli_keys, false},
+    {"mfa", "list|add totp|remove FACTOR|recovery-codes|reset", "show and change second factors", cli_mfa_options, cli_mfa, false},
+    {"sessions", "list|revoke ID|all", "show and end sessions", cli_sessions_options, cli_sessions, false},
     {"chat", "[MODEL [PROMPT]]", "talk to a model; - reads the prompt from standard input", cli_chat_options, cli_chat, false},
     {"posture", "[CONTROL]", "show every control and its live proof", cli_posture_options, cli_posture, false},
     {"audit", "tail|list|verify|prove|checkpoint|public-key [DIR | INDEX [DIR]]", "read, verify and prove the audit log",

@@ -63,6 +63,8 @@ char *sign_in_url(const struct sign_in *sign_in)
                                  sign_in->challenge,
                                  "code_challenge_method",
                                  "S256",
+                                 sign_in->again ? "prompt" : NULL,
+                                 "login",
                                  NULL};
 
     buf_printf(&url, "%s%c", sign_in->authorize_url,

@@ -22,6 +22,7 @@ struct sign_in {
     char verifier[44];
     char challenge[44];
     char state[44];
+    bool again; /* the person proves once more who it is */
 };
 
 #define SIGN_IN_INIT                                                                               \

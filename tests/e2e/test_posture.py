@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import signal
 import time
 
@@ -11,7 +12,7 @@ import pytest
 import faults
 import test_models
 
-BUILT = {"en-1", "en-2", "en-3", "id-1", "id-2", "id-4", "ml-1", "ml-2", "ml-3", "mo-5", "pf-3", "pf-5"}
+BUILT = {"en-1", "en-2", "en-3", "id-1", "id-2", "id-3", "id-4", "ml-1", "ml-2", "ml-3", "mo-5", "pf-3", "pf-5"}
 NEED_AN_ENGINE = {"ml-2", "ml-3", "pf-3"}
 
 
@@ -56,6 +57,23 @@ def test_en1_fails_when_the_gateway_takes_tls_1_2(own_platform):
     time.sleep(1)
     status = probe(platform, "en-1")
     assert status["verdict"] == "failed" and "DOES NOT HOLD: a handshake with TLS 1.2" in status["evidence"]
+
+
+def test_id3_fails_when_any_code_passes(own_platform):
+    platform = own_platform.start()
+    status = probe(platform, "id-3", timeout=120)
+    assert status["verdict"] == "proven", status["evidence"]
+    # Nobody is left behind; another proof may just be signing in.
+    platform.wait_until("an empty list of users", lambda: not platform.request("GET", "/apis/drun.io/v1/users", platform.operator_token()).json()["items"])
+    assert (platform.run_dir / "idp" / "setup-link").exists(), "who is made for the proof is no administrator"
+    conf = platform.run_dir / "gateway" / "nginx.conf"
+    text = conf.read_text()
+    place = re.search(r"^\s*location ~ .*oauth2", text, re.M)
+    conf.write_text(text[:place.start()] + "\n location = /session/factor { return 204; }\n" + text[place.start():])
+    os.kill(int((platform.run_dir / "gateway" / "nginx.pid").read_text()), signal.SIGHUP)
+    time.sleep(1)
+    status = probe(platform, "id-3", timeout=120)
+    assert status["verdict"] == "failed" and "DOES NOT HOLD: a code of ten minutes ago is refused" in status["evidence"]
 
 
 def test_id2_fails_when_a_binding_grants_too_much(own_platform):

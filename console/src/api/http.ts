@@ -56,6 +56,11 @@ export function setUnauthorizedHandler(handler: () => void): void {
   onUnauthorized = handler;
 }
 
+/** RFC 9470: the token is good, but this needs a fresh second factor; signing in the same way again would not help. */
+function asksForMore(response: Response): boolean {
+  return (response.headers.get('WWW-Authenticate') ?? '').includes('insufficient_user_authentication');
+}
+
 export interface Call {
   method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   body?: unknown;
@@ -84,7 +89,7 @@ export async function request(path: string, call: Call = {}): Promise<Response> 
     throw new ApiError(0, 'Unreachable', cause instanceof Error ? cause.message : String(cause));
   }
   if (response.ok) return response;
-  if (response.status === 401 && bearer) onUnauthorized();
+  if (response.status === 401 && bearer && !asksForMore(response)) onUnauthorized();
   throw await errorOf(response);
 }
 

@@ -23,10 +23,10 @@ const PROOFS = /^system:(drun:posture$|serviceaccount:drun-posture:)/;
 
 /**
  * The calls that people and applications made. The platform's proofs call models too, so as to be refused; and whoever
- * has no valid key is nobody's application: those are only counted.
+ * has no key that is valid where he is (401, 403) is nobody's application: those are only counted.
  */
 export function ofCallers(events: AuditEvent[]): { calls: AuditEvent[]; withoutKey: number } {
-  const known = events.filter((event) => event.record['http.response.status_code'] !== 401);
+  const known = events.filter((event) => event.record['http.response.status_code'] !== 401 && Boolean(event.actor));
   return { calls: known.filter((event) => !PROOFS.test(event.actor ?? '')), withoutKey: events.length - known.length };
 }
 

@@ -48,6 +48,31 @@ enum auth_source {
 
 const char *auth_source_name(enum auth_source source); /* "api_key" */
 
+/* How well a person has proved who it is, weakest first: the session's `acr` (OpenID Connect Core
+ * section 2), made of its `amr` (RFC 8176). */
+enum auth_level {
+    AUTH_LEVEL_NONE,     /* nobody signed in: a key, a program, the operator's socket */
+    AUTH_LEVEL_PASSWORD, /* urn:drun:password; whoever has no second factor gets no further */
+    AUTH_LEVEL_DEVICE,   /* urn:drun:trusted-device: a password, where a second factor was shown
+                            within the last weeks */
+    AUTH_LEVEL_MFA,      /* urn:drun:mfa: two factors */
+    AUTH_LEVEL_PHISHING_RESISTANT, /* phr (OpenID EAP ACR Values): two, one of them WebAuthn */
+    AUTH_LEVEL_COUNT
+};
+
+const char *auth_level_acr(enum auth_level level); /* "" for none */
+enum auth_level auth_level_by_acr(struct span acr);
+/* Of words with a blank between them, "pwd otp mfa"; NULL is as good as "". */
+enum auth_level auth_level_of_amr(const char *amr);
+
+/* What a request asks of a sign-in (RFC 9470). */
+struct auth_demand {
+    enum auth_level level;
+    uint32_t max_age_sec; /* since the person last proved it; 0: any */
+};
+/* `auth_time` in seconds since 1970. */
+bool auth_satisfies(enum auth_level level, int64_t auth_time, const struct auth_demand *demand);
+
 /* A text in the principal's own room. */
 struct auth_text {
     uint16_t at;
@@ -82,6 +107,8 @@ struct auth_principal {
     uint32_t requests_per_min; /* 0: no limit of its own */
     uint64_t tokens_per_min;
     int64_t expires_at; /* 0: never */
+    int64_t auth_time;  /* when the person signed in; 0: unknown */
+    uint8_t level;      /* how: an enum auth_level */
     uint16_t room_used;
     char room[AUTH_ROOM_LEN];
 };

@@ -109,6 +109,14 @@ static int read_name(const json_t *claims, struct auth_principal *out, struct er
     return 0;
 }
 
+/* What it does not say well, it does not say: only a demand for more asks for it (RFC 9470). */
+static void read_sign_in(const json_t *claims, struct auth_principal *out)
+{
+    out->level = (uint8_t)auth_level_by_acr(span_str(codec_json_text(claims, "acr", "")));
+    if (get_seconds(claims, "auth_time", &out->auth_time) < 0)
+        out->auth_time = 0;
+}
+
 int auth_read_claims(const json_t *claims, struct auth_principal *out,
                      struct auth_token_times *times, struct err *err)
 {
@@ -121,5 +129,6 @@ int auth_read_claims(const json_t *claims, struct auth_principal *out,
     TRY(read_groups(claims, out, err));
     TRY(auth_put_group(out, span_str(AUTH_GROUP_AUTHENTICATED), err));
     out->expires_at = times->expires_at;
+    read_sign_in(claims, out);
     return 0;
 }

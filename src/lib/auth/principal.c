@@ -26,7 +26,8 @@ void auth_principal_init(struct auth_principal *principal, enum auth_source sour
     principal->requests_per_min = 0;
     principal->concurrent = 0;
     principal->tokens_per_min = 0;
-    principal->expires_at = 0;
+    principal->expires_at = principal->auth_time = 0;
+    principal->level = AUTH_LEVEL_NONE;
     principal->room[0] = '\0'; /* what an empty text shows */
     principal->room_used = 1;
 }

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { BLOCK_BYTES = 4096 };
+enum { BLOCK_BYTES = 4096, KEPT_BLOCK_BYTES = 65536 };
 
 struct block {
     struct block *next;
@@ -20,8 +20,10 @@ struct block {
 
 struct arena {
     struct block *blocks; /* the newest first */
+    struct block *spare;  /* kept by a reset */
     size_t max_bytes;
-    size_t total;
+    size_t keep_bytes;
+    size_t total; /* of blocks and spare */
     bool exhausted;
 };
 
@@ -30,6 +32,14 @@ struct arena *arena_new(size_t max_bytes)
     struct arena *arena = mem_new(sizeof(*arena));
 
     arena->max_bytes = max_bytes;
+    return arena;
+}
+
+struct arena *arena_new_keeping(size_t max_bytes, size_t keep_bytes)
+{
+    struct arena *arena = arena_new(max_bytes);
+
+    arena->keep_bytes = keep_bytes;
     return arena;
 }
 
@@ -48,6 +58,7 @@ void arena_free(struct arena *arena)
     if (arena == NULL)
         return;
     free_blocks(arena->blocks);
+    free_blocks(arena->spare);
     free(arena);
 }
 
@@ -56,9 +67,34 @@ void arena_free_ptr(struct arena **arena)
     arena_free(*arena);
 }
 
+/* Moves what may be kept to the spare blocks, frees the rest. */
+static void keep_blocks(struct arena *arena)
+{
+    struct block *block = arena->blocks;
+
+    arena->blocks = NULL;
+    while (block != NULL) {
+        struct block *next = block->next;
+        mem_wipe(block->data, block->used);
+        if (arena->total <= arena->keep_bytes) {
+            block->used = 0;
+            block->next = arena->spare;
+            arena->spare = block;
+        } else {
+            arena->total -= block->size;
+            free(block);
+        }
+        block = next;
+    }
+}
+
 void arena_reset(struct arena *arena)
 {
     arena->exhausted = false;
+    if (arena->keep_bytes > 0) {
+        keep_blocks(arena);
+        return;
+    }
     if (arena->blocks == NULL)
         return;
     free_blocks(arena->blocks->next);
@@ -68,10 +104,29 @@ void arena_reset(struct arena *arena)
     arena->total = arena->blocks->size;
 }
 
+static struct block *take_spare(struct arena *arena, size_t need)
+{
+    for (struct block **at = &arena->spare; *at != NULL; at = &(*at)->next) {
+        struct block *block = *at;
+        if (block->size < need)
+            continue;
+        *at = block->next;
+        block->next = arena->blocks;
+        arena->blocks = block;
+        return block;
+    }
+    return NULL;
+}
+
 static struct block *add_block(struct arena *arena, size_t need)
 {
-    size_t size = NUM_MAX(need, (size_t)BLOCK_BYTES);
+    size_t least = arena->keep_bytes > 0 ? KEPT_BLOCK_BYTES : BLOCK_BYTES;
+    size_t size = NUM_MAX(need, least);
     size_t total;
+    struct block *spare = take_spare(arena, need);
+
+    if (spare != NULL)
+        return spare;
 
     if (!num_add(arena->total, size, &total) || total > arena->max_bytes) {
         size = need;
@@ -79,6 +134,7 @@ static struct block *add_block(struct arena *arena, size_t need)
             return NULL;
     }
     struct block *block = mem_new(sizeof(*block) + size);
+
     block->size = size;
     block->next = arena->blocks;
     arena->blocks = block;

@@ -13,10 +13,13 @@
 struct arena;
 
 struct arena *arena_new(size_t max_bytes) MUST_USE;
+/* As arena_new, but a reset keeps blocks of up to `keep_bytes`, so that work that comes again and
+ * again allocates nothing from the heap. */
+struct arena *arena_new_keeping(size_t max_bytes, size_t keep_bytes) MUST_USE;
 void arena_free(struct arena *arena);
 void arena_free_ptr(struct arena **arena);
-/* Both wipe what was in use: a request may hold a password. Forgets all pieces, keeps the first
- * block. */
+/* Both wipe what was in use: a request may hold a password. Forgets all pieces, keeps one block, or
+ * as many as arena_new_keeping() was told. */
 void arena_reset(struct arena *arena);
 
 /* Zeroed, aligned for any type. */

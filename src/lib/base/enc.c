@@ -53,6 +53,28 @@ static const char alphabets[2][65] = {
     [ENC_BASE64URL] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
 };
 
+static bool is_unreserved(uint8_t c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+}
+
+void enc_percent_put(const char *text, struct buf *out)
+{
+    static const char upper[] = "0123456789ABCDEF";
+
+    for (; *text != '\0'; text++) {
+        uint8_t c = (uint8_t)*text;
+        if (is_unreserved(c)) {
+            buf_put_u8(out, c);
+            continue;
+        }
+        buf_put_u8(out, '%');
+        buf_put_u8(out, (uint8_t)upper[c >> 4]);
+        buf_put_u8(out, (uint8_t)upper[c & 15]);
+    }
+}
+
 void enc_base64_put(enum enc_base64 kind, struct span bytes, struct buf *out)
 {
     const char *alphabet = alphabets[kind];

@@ -20,6 +20,9 @@ void enc_hex_put(struct span bytes, struct buf *out);
 /* The length must be exactly out_len bytes. */
 int enc_unhex(struct span text, uint8_t *out, size_t out_len, struct err *err) MUST_USE;
 
+/* Percent-encoded but for the unreserved characters of RFC 3986 section 2.3. */
+void enc_percent_put(const char *text, struct buf *out);
+
 void enc_base64_put(enum enc_base64 kind, struct span bytes, struct buf *out);
 int enc_unbase64(enum enc_base64 kind, struct span text, struct buf *out, struct err *err) MUST_USE;
 

@@ -45,6 +45,11 @@ void crypto_sha256_parts(const struct span *parts, size_t count, uint8_t out[CRY
     INVARIANT(EVP_DigestFinal_ex(md, out, NULL) == 1);
 }
 
+void crypto_sha1(struct span data, uint8_t out[CRYPTO_SHA1_LEN])
+{
+    INVARIANT(EVP_Digest(data.p, data.len, out, NULL, EVP_sha1(), NULL) == 1);
+}
+
 void crypto_hmac_sha256(struct span key, struct span data, uint8_t out[CRYPTO_HASH_LEN])
 {
     INVARIANT(HMAC(EVP_sha256(), key.p, (int)key.len, data.p, data.len, out, NULL) != NULL);

@@ -21,6 +21,10 @@ enum {
 };
 
 void crypto_sha256(struct span data, uint8_t out[CRYPTO_HASH_LEN]);
+/* Only where a format of others asks for it and a collision does no harm: lists of breached
+ * passwords. */
+enum { CRYPTO_SHA1_LEN = 20 };
+void crypto_sha1(struct span data, uint8_t out[CRYPTO_SHA1_LEN]);
 /* Over several parts as if they were one. */
 void crypto_sha256_parts(const struct span *parts, size_t count, uint8_t out[CRYPTO_HASH_LEN]);
 void crypto_hmac_sha256(struct span key, struct span data, uint8_t out[CRYPTO_HASH_LEN]);

@@ -249,3 +249,18 @@ int sign_verify(const struct sign_key *key, struct span data, struct span sig, s
                        sign_alg_name(key->alg));
     return 0;
 }
+
+int sign_verify_asn1(const struct sign_key *key, struct span data, struct span sig, struct err *err)
+{
+    uint8_t raw[2 * P256_LEN];
+
+    if (key->alg != SIGN_ES256)
+        return sign_verify(key, data, sig, err);
+    /* A second encoding of a signature, or bytes behind it, is none. */
+    if (sig.len == 0 || sig.len > ECDSA_DER_MAX || !ecdsa_to_raw(sig.p, sig.len, raw) ||
+        ecdsa_to_der(span_of(raw, sizeof(raw)), (uint8_t[ECDSA_DER_MAX]){0}) != sig.len) {
+        ERR_clear_error();
+        return err_set(err, ERR_UNAUTHENTICATED, "the bytes are no ES256 signature");
+    }
+    return sign_verify(key, data, span_of(raw, sizeof(raw)), err);
+}

@@ -69,5 +69,9 @@ int sign_data(const struct sign_key *key, struct span data, struct buf *sig,
 /* ERR_UNAUTHENTICATED when the signature is not this key's over this data. */
 int sign_verify(const struct sign_key *key, struct span data, struct span sig,
                 struct err *err) MUST_USE;
+/* The same for signatures as X.509 and WebAuthn have them: that of ES256 is ASN.1 (RFC 3279 section
+ * 2.2.3), the others are alike. */
+int sign_verify_asn1(const struct sign_key *key, struct span data, struct span sig,
+                     struct err *err) MUST_USE;
 
 #endif

@@ -109,6 +109,30 @@ static void keys_and_signatures_of_the_rfcs_are_understood(void **state UNUSED)
     }
 }
 
+static void asn1_signatures_are_verified(void **state UNUSED)
+{
+    /* What openssl made: a P-256 key, its signature over "hello". */
+    static const struct sign_jwk jwk = {.kty = "EC",
+                                        .crv = "P-256",
+                                        .x = "KfQVa6L8n1xci9pz4X2zG7RJMeUO-3YIwornDgKHpgg",
+                                        .y = "VHsnAUO5GiGQyHZ6pXiCQzWXFbFnuMv89IqUY6mqf10"};
+    static const char hex[] =
+        "30450220107de01edc3a13b217fdbdd01c0ffedb3dc5ce5e292df9c5c5d4b17c63a358a3022100edf7cc0b39e899e320eed8a8342968bb99a22de9874084c665817dd5f4a0ddc1";
+    CLEANUP(sign_key_free_ptr) struct sign_key *key = NULL;
+    uint8_t sig[sizeof(hex) / 2 + 1] = {0};
+    struct err err = ERR_INIT;
+    size_t len = (sizeof(hex) - 1) / 2;
+
+    assert_int_equal(sign_key_from_jwk(&jwk, &key, &err), 0);
+    assert_int_equal(enc_unhex(span_str(hex), sig, len, &err), 0);
+    assert_int_equal(sign_verify_asn1(key, span_str("hello"), span_of(sig, len), &err), 0);
+    assert_int_equal(sign_verify_asn1(key, span_str("hellO"), span_of(sig, len), &err), -1);
+    assert_int_equal(err.code, ERR_UNAUTHENTICATED);
+    assert_int_equal(sign_verify_asn1(key, span_str("hello"), span_of(sig, len - 1), &err), -1);
+    assert_int_equal(sign_verify_asn1(key, span_str("hello"), span_of(sig, len + 1), &err), -1);
+    assert_int_equal(sign_verify_asn1(key, span_str("hello"), span_of(sig, 0), &err), -1);
+}
+
 /* RFC 8032 section 7.1, test 2: Ed25519 has one signature for one message. */
 static void ed25519_signs_as_its_rfc(void **state UNUSED)
 {
@@ -252,6 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_and_signatures_of_the_rfcs_are_understood),
+        cmocka_unit_test(asn1_signatures_are_verified),
         cmocka_unit_test(ed25519_signs_as_its_rfc),
         cmocka_unit_test(a_key_is_the_same_in_every_form),
         cmocka_unit_test(a_jwk_that_is_not_exact_is_refused),

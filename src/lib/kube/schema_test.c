@@ -122,7 +122,7 @@ static void objects_are_judged_by_their_table(void **state UNUSED)
     expect(user, "{'spec':{'disabled':'yes'}}", NULL, "spec.disabled", "FieldValueTypeInvalid");
     expect(user, "{'spec':{'groups':'x'}}", NULL, "spec.groups", "FieldValueTypeInvalid");
     expect(user, "{'spec':{'groups':['x','x']}}", NULL, "spec.groups[1]", "FieldValueDuplicate");
-    expect(user, "{'spec':{'mfa':{'methods':['sms']}}}", NULL, "spec.mfa.methods[0]",
+    expect(user, "{'spec':{'mfa':{'methods':['voice']}}}", NULL, "spec.mfa.methods[0]",
            "FieldValueNotSupported");
     expect(user, "{'metadata':{'labels':{'a b':'c'}}}", NULL, "metadata.labels",
            "FieldValueInvalid");

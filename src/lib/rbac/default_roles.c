@@ -92,8 +92,8 @@ static const struct default_role roles[] = {
      {{EVERYTHING, "core", "namespaces serviceaccounts configmaps resourcequotas limitranges"},
       {READ, "core", "pods pods/log pods/status events"},
       {EVERYTHING, "drun.io",
-       "users groups oidcclients apikeys models modelservices modelservices/status modelservices/log "
-       "limitpolicies imagepolicies backuppolicies alertroutes"},
+       "users users/factors users/sessions users/passwordlink groups oidcclients apikeys models modelservices "
+       "modelservices/status modelservices/log limitpolicies imagepolicies backuppolicies alertroutes"},
       {READ, "drun.io", "controls"},
       {EVERYTHING, "node.k8s.io", "runtimeclasses"},
       {EVERYTHING, RBAC_API_GROUP, "roles rolebindings clusterroles clusterrolebindings"},
@@ -106,6 +106,7 @@ static const struct default_role roles[] = {
      {{READ, "core", "namespaces serviceaccounts configmaps pods pods/log pods/status events"},
       {READ, "drun.io", "*"},
       {"update patch delete", "drun.io", "users apikeys"},
+      {"get delete", "drun.io", "users/factors users/sessions"},
       {WRITE, "drun.io", "imagepolicies alertroutes"},
       {EVERYTHING, "networking.k8s.io", "networkpolicies"},
       {"get list watch verify", "audit.drun.io", "*"},

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum settings_step_up { SETTINGS_STEP_UP_ENROLLED, SETTINGS_STEP_UP_ALWAYS };
+enum settings_attestation { SETTINGS_ATTESTATION_NONE, SETTINGS_ATTESTATION_REQUIRED };
 enum settings_audit_failure { SETTINGS_AUDIT_CLOSED, SETTINGS_AUDIT_OPEN };
 
 /* The texts are NULL where the table gives no default. */
@@ -37,6 +39,21 @@ struct settings {
     uint64_t uid_base;
     uint64_t posture_period_ms;
     unsigned audit_failure; /* an enum settings_audit_failure */
+    struct opt_list mfa_groups;
+    uint64_t mfa_grace_ms;
+    unsigned step_up; /* an enum settings_step_up */
+    uint64_t step_up_age_ms;
+    unsigned passkey_attestation; /* an enum settings_attestation */
+    char *passkey_roots;          /* NULL: none */
+    uint64_t password_min_length;
+    char *breached_passwords; /* NULL: none */
+    char *sms_url;            /* NULL: no text messages */
+    char *sms_body;
+    char *sms_authorization_file;
+    char *sms_ca_file;
+    bool sms_private_network;
+    struct opt_list sms_prefixes;
+    uint64_t sms_per_hour;
 };
 
 extern const char *const settings_runtimes[]; /* "auto", "crun", "runc", "runsc", NULL */

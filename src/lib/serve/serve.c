@@ -54,7 +54,8 @@ static void answer_kinds(struct serve_request *request)
     if (request->serve->kube == NULL || request->operator_socket) {
         err_set(&err, ERR_NOT_FOUND, "there is nothing at %s", request->http->path);
         serve_answer_error(request, &err);
-    } else if (serve_authenticate(request) == 0) {
+    } else if (serve_authenticate(request) == 0 &&
+               (!serve_is_dangerous(request) || serve_step_up(request))) {
         serve_by_kube(request);
     }
 }

@@ -109,6 +109,15 @@ struct serve_action {
 /* May the principal? When not, the answer is the 403 already and false comes back. */
 bool serve_authorize(struct serve_request *request, const struct serve_action *action);
 
+/* A dangerous operation by a person needs a second factor that was shown lately (the settings
+ * step-up and step-up-age); when there was none, the answer is the 401 of RFC 9470 already, and
+ * false comes back. Keys, programs and the operator's socket pass. The kinds of SERVE_DANGEROUS
+ * (step_up.c) are asked for by themselves. */
+bool serve_step_up(struct serve_request *request);
+struct auth_demand serve_step_up_demand(const struct serve *serve);
+/* The WWW-Authenticate header alone. */
+void serve_challenge_step_up(struct serve_request *request, const struct auth_demand *demand);
+
 /* For a role that may call api: what to answer `emptied` and `owner_is_gone` with. */
 void serve_tell_emptied(struct role *role, const char *namespace, const char *uid,
                         const struct kube_left *left);

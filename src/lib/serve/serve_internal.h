@@ -40,6 +40,9 @@ struct serve {
 /* What was created; whoever may create need not say the name when he asks for the right. */
 void serve_name_action(struct serve_request *request, const char *name);
 
+/* Is it a write that must not be done with a stolen browser? */
+bool serve_is_dangerous(const struct serve_request *request);
+
 /* Serves the request by the kinds. */
 void serve_by_kube(struct serve_request *request);
 kube_authorize_fn serve_kube_authorize;

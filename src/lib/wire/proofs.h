@@ -19,10 +19,16 @@ enum agent_message {
 };
 
 /* Messages of the idp role. */
+#define IDP_PROBE_USER "drun-posture-probe"
 enum idp_message {
     /* No body. The answer is an access token of five minutes for system:drun:posture in the group
      * drun:posture. */
     IDP_PROBE_TOKEN = 1,
+    /* No body. Makes the user IDP_PROBE_USER anew, without groups, password or second factor. The
+     * answer is JSON {"username", "token"}: the token of its one-time link. */
+    IDP_PROBE_ACCOUNT = 2,
+    /* No body, no answer: removes the user again. */
+    IDP_PROBE_DROP = 3,
 };
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Users, and beside them, in a collection that no API shows, their passwords. */
-#include "idp/idp_internal.h"
+#include "idp/factors.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "codec/json.h"
 #include "log/log.h"
+#include "wire/proofs.h"
 
 #define CREDENTIALS "credentials"
 
@@ -32,7 +33,7 @@ static int check_usable(const struct account *account, struct err *err)
     return 0;
 }
 
-int account_load(struct idp *idp, const char *name, struct account *out, struct err *err)
+int account_load_any(struct idp *idp, const char *name, struct account *out, struct err *err)
 {
     CLEANUP(account_free) struct account account = {0};
 
@@ -49,6 +50,16 @@ int account_load(struct idp *idp, const char *name, struct account *out, struct 
                          ? json_copy(json_object_get(spec, "groups"))
                          : json_array();
     TRY(members_add_groups(idp->members, account.name, account.groups, err));
+    *out = account;
+    account = (struct account){0};
+    return 0;
+}
+
+int account_load(struct idp *idp, const char *name, struct account *out, struct err *err)
+{
+    CLEANUP(account_free) struct account account = {0};
+
+    TRY(account_load_any(idp, name, &account, err));
     TRY(check_usable(&account, err));
     *out = account;
     account = (struct account){0};
@@ -65,9 +76,12 @@ int account_load_same(struct idp *idp, const char *name, const char *uid, struct
     return err_set(err, ERR_NOT_FOUND, "the user %s is another one than it was", name);
 }
 
-static int found_one(void *ctx UNUSED, const json_t *object UNUSED, struct err *err UNUSED)
+/* The one that proofs use is nobody. */
+static int found_one(void *ctx UNUSED, const json_t *object, struct err *err UNUSED)
 {
-    return 1;
+    const char *name = codec_json_text(json_object_get(object, "metadata"), "name", "");
+
+    return strcmp(name, IDP_PROBE_USER) != 0;
 }
 
 int account_none_exists(struct idp *idp, bool *out, struct err *err)
@@ -109,42 +123,6 @@ int account_set_password(struct idp *idp, const char *name, const char *uid, con
     return user_status_has_password(idp, name, err);
 }
 
-/* What the lists of leaked passwords begin with, of those that are long enough; in lower case. */
-static const char *const common[] = {
-    "123456789012",   "1234567890123",  "12345678901234",   "123123123123",     "111111111111",
-    "000000000000",   "1q2w3e4r5t6y",   "qwertyuiop12",     "qwertyuiopas",     "qwertyuiop123",
-    "q1w2e3r4t5y6",   "1qaz2wsx3edc",   "qazwsxedcrfv",     "abcdefghijkl",     "abcd1234abcd",
-    "password1234",   "password12345",  "passwordpassword", "mypassword123",    "welcome12345",
-    "administrator",  "administrator1", "adminadminadmin",  "changeme1234",     "changemechangeme",
-    "letmeinletmein", "iloveyou1234",   "unknownunknown",   "superman1234",     "football1234",
-    "baseball1234",   "sunshine1234",   "princess1234",     "qwerty123456",     "qwertyqwerty",
-    "secretsecret",   "testtesttest",   "test12345678",     "user12345678",     "admin1234567",
-    "admin12345678",  "p@ssw0rd1234",   "passw0rd1234",     "trustno1trustno1",
-};
-
-static bool same_letters(const char *password)
-{
-    return strspn(password, (char[]){password[0], '\0'}) == strlen(password);
-}
-
-int account_check_password(const char *name, const char *password, struct err *err)
-{
-    size_t len = strlen(password);
-
-    if (len < 12)
-        return err_set(err, ERR_INVALID, "a password needs at least 12 characters");
-    if (len > HASHER_PASSWORD_MAX)
-        return err_set(err, ERR_INVALID, "a password has at most %d bytes", HASHER_PASSWORD_MAX);
-    bool guessable = same_letters(password) ||
-                     (strlen(name) >= 3 && strcasestr(password, name) && len < strlen(name) + 8);
-    for (size_t i = 0; i < ARRAY_LEN(common); i++)
-        guessable |= strcasecmp(password, common[i]) == 0;
-    if (guessable)
-        return err_set(err, ERR_INVALID,
-                       "this password is among the first that are guessed; take another one");
-    return 0;
-}
-
 /* ------------------------------------------------------------------ ending */
 
 static int end_session(void *ctx, const char *name, const json_t *value UNUSED, struct err *err)
@@ -162,6 +140,16 @@ int account_sign_out(struct idp *idp, const char *name, struct err *err)
     CLEANUP_FREE char *term = mem_printf("user=%s", name);
 
     TRY(record_each(idp, "sessions", term, end_session, idp, err));
+    TRY(record_each(idp, GRANT_REFRESH, term, end_refresh, idp, err));
+    TRY(device_untrust_all(idp, name, err));
+    return publish_void_user(idp->publish, name, err);
+}
+
+int account_end_weaker(struct idp *idp, const char *name, const char *session, struct err *err)
+{
+    CLEANUP_FREE char *term = mem_printf("user=%s", name);
+
+    TRY(session_end_others(idp, name, session, err));
     TRY(record_each(idp, GRANT_REFRESH, term, end_refresh, idp, err));
     return publish_void_user(idp->publish, name, err);
 }
@@ -206,6 +194,7 @@ static int after_change(struct idp *idp, const struct kube_change *change, struc
 
     if (change->object == NULL) {
         TRY(record_delete(idp, CREDENTIALS, change->name, err));
+        TRY(factors_drop_all(idp, change->name, err));
         return account_sign_out(idp, change->name, err);
     }
     if (change->old == NULL) {

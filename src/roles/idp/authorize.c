@@ -40,8 +40,8 @@ static void send_error(struct idp *idp, struct serve_request *request, const str
 
 /* The console's page, which comes back to the same request; by then the user must have signed in
  * anew where the client wants that. */
-static void ask_to_sign_in(struct idp *idp, struct serve_request *request, const struct form *form,
-                           int64_t auth_after)
+static void ask_to_sign_in(struct idp *idp, struct serve_request *request,
+                           const struct client *client, const struct form *form, int64_t auth_after)
 {
     CLEANUP(buf_free) struct buf again = BUF_INIT(URI_MAX);
     CLEANUP(buf_free) struct buf uri = BUF_INIT(3 * URI_MAX);
@@ -59,6 +59,8 @@ static void ask_to_sign_in(struct idp *idp, struct serve_request *request, const
     }
     buf_printf(&uri, "%s/login", idp->url);
     oauth_put_query(&uri, "return", buf_text(&again));
+    if (client->level > AUTH_LEVEL_PASSWORD)
+        oauth_put_query(&uri, "acr", auth_level_acr(client->level));
     if (buf_check(&again, "the request", &err) < 0 || buf_check(&uri, "the request", &err) < 0)
         reply_err(request, &err);
     else
@@ -119,6 +121,7 @@ static void decide(struct idp *idp, struct serve_request *request, const struct 
                    const struct form *form)
 {
     CLEANUP(session_free) struct session session = {0};
+    const struct auth_demand strength = {.level = client->level};
     struct authorize_wish wish;
     struct err err = ERR_INIT;
 
@@ -129,12 +132,15 @@ static void decide(struct idp *idp, struct serve_request *request, const struct 
     int found = session_find(idp, request, &session, &err);
     if (found < 0 && err.code != ERR_UNAUTHENTICATED)
         send_error(idp, request, form, "temporarily_unavailable", err.msg);
-    else if (found == 0 && !wish.anew && session.auth_time >= wish.since)
+    else if (found == 0 && !wish.anew && session.auth_time >= wish.since &&
+             session_satisfies(&session, &strength))
         give_code(idp, request, client, form, &session);
     else if (wish.silent)
-        send_error(idp, request, form, "login_required", "the user is not signed in");
+        send_error(idp, request, form, found == 0 ? "interaction_required" : "login_required",
+                   found == 0 ? "the user must sign in anew, or better"
+                              : "the user is not signed in");
     else
-        ask_to_sign_in(idp, request, form, wish.since);
+        ask_to_sign_in(idp, request, client, form, wish.since);
 }
 
 void oidc_authorize(struct idp *idp, struct serve_request *request)

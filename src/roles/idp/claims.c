@@ -73,6 +73,9 @@ static void put_who(struct idp *idp, const struct claims *claims, struct buf *ou
     put_texts(out, "groups", claims->groups);
     if (claims->auth_time > 0)
         buf_printf(out, ",\"auth_time\":%lld", (long long)claims->auth_time);
+    /* In access tokens, too: RFC 9470 section 6.1. */
+    put_text(out, "acr", auth_level_acr(auth_level_of_amr(claims->amr)));
+    put_words(out, "amr", claims->amr);
 }
 
 int claims_id(char out[CLAIMS_ID_SIZE], struct err *err)
@@ -134,9 +137,6 @@ int claims_id_token(struct idp *idp, const struct claims *claims, struct span ac
     put_text(&payload, "azp", claims->client);
     put_text(&payload, "nonce", claims->nonce);
     put_text(&payload, "email", claims->email);
-    /* There are no registered names; amr says how it was done. */
-    put_text(&payload, "acr", "urn:drun:password");
-    put_words(&payload, "amr", claims->amr);
     put_at_hash(access_token, &payload);
     buf_put_u8(&payload, '}');
     TRY(buf_check(&payload, "an ID token", err));

@@ -170,6 +170,7 @@ static int read_object(struct idp *idp, const char *id, struct client *client, s
         .open = json_is_true(json_object_get(spec, "public")),
         .disabled = json_is_true(json_object_get(spec, "disabled")),
         .consent = json_is_true(json_object_get(spec, "consentRequired")),
+        .level = auth_level_by_acr(span_str(codec_json_text(spec, "requiredAcr", ""))),
         .method = mem_strdup(codec_json_text(spec, "tokenEndpointAuthMethod", "")),
         .redirects = json_incref(json_object_get(spec, "redirectUris")),
         .logouts = json_incref(json_object_get(spec, "postLogoutRedirectUris")),

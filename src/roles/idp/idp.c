@@ -11,10 +11,11 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "crypto/crypto.h"
-#include "idp/idp_internal.h"
 #include "idp/namespaces.h"
+#include "idp/sms.h"
 #include "idp/table.h"
 #include "role/settings.h"
+#include "webauthn/webauthn.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -67,6 +68,12 @@ static void after_flush(void *ctx)
     publish_follow(idp->publish);
 }
 
+static void on_peer(void *ctx, enum role_id peer)
+{
+    if (peer == ROLE_EXPORTER)
+        sms_reconnected(ctx);
+}
+
 /* The key of the hashes of API keys and client secrets; made at the first start. */
 static int load_pepper(struct idp *idp, struct err *err)
 {
@@ -87,6 +94,15 @@ static int load_pepper(struct idp *idp, struct err *err)
     return store_flush(idp->store, err);
 }
 
+/* What an operator's settings name lies outside of what the role may open later. */
+static int read_files(struct idp *idp, struct err *err)
+{
+    settings_public_url(role_settings(idp->role), idp->url, sizeof(idp->url));
+    TRY(passkeys_start(idp, err));
+    TRY(password_policy_start(idp, err));
+    return sms_start(idp, err);
+}
+
 static int start(struct idp *idp, struct err *err)
 {
     struct serve_config config = {
@@ -105,7 +121,6 @@ static int start(struct idp *idp, struct err *err)
     CLEANUP_FD int run_fd = fd_open_dir(AT_FDCWD, role_own_run_dir(idp->role), err);
 
     TRY(run_fd);
-    settings_public_url(role_settings(idp->role), idp->url, sizeof(idp->url));
     TRY(serve_store_open(idp->role, &idp->store, err));
     TRY(load_pepper(idp, err));
     idp->objects = kube_store_new(idp->store);
@@ -134,6 +149,9 @@ static void release(struct idp *idp)
     clients_free(idp->clients);
     throttle_free(idp->throttle);
     auth_free(idp->auth);
+    sms_free(idp->sms);
+    webauthn_roots_free(idp->passkey_roots);
+    fd_close(&idp->breached_fd);
     kube_store_free(idp->objects);
     store_close(idp->store);
     free(idp->tidy_from);
@@ -144,13 +162,16 @@ static void release(struct idp *idp)
 int idp_main(struct role *role, struct err *err)
 {
     /* Whoever started us operates the platform; afterwards we are somebody else. */
-    struct idp idp = {.role = role, .operator_uid = getuid()};
-    int result = serve_lock_down(role, err);
+    struct idp idp = {.role = role, .operator_uid = getuid(), .breached_fd = -1};
+    int result = read_files(&idp, err);
 
+    if (result == 0)
+        result = serve_lock_down(role, err);
     if (result == 0)
         result = start(&idp, err);
     if (result == 0)
         result = hasher_new(role_loop(role), &idp.hasher, err);
+    role_on_peer(role, on_peer, &idp);
     if (result == 0)
         result = role_serve(role, &idp_table, &idp, err);
     if (result == 0)

@@ -27,6 +27,8 @@ enum {
     IDP_URL_SIZE = 1024,
 };
 
+struct webauthn_roots;
+
 struct idp {
     struct role *role;
     struct store *store;
@@ -46,6 +48,12 @@ struct idp {
     char url[IDP_URL_SIZE]; /* of the platform; the issuer */
     unsigned operator_uid;  /* who runs the platform */
     uint8_t pepper[IDENTITY_PEPPER_LEN];
+    char origin[IDP_URL_SIZE];            /* of the platform, for browsers */
+    char rp_id[256];                      /* its host: WebAuthn's relying party */
+    struct webauthn_roots *passkey_roots; /* NULL: nobody vouches for authenticators */
+    bool attestation_required;
+    struct sms *sms;    /* NULL: no text messages */
+    int breached_fd;    /* -1: no list */
     char shown_key[64]; /* made in admission, shown when the write succeeded */
 };
 
@@ -93,6 +101,8 @@ void reply_json(struct serve_request *request, unsigned status, const json_t *va
 void reply_body(struct serve_request *request, unsigned status);
 void reply_empty(struct serve_request *request, unsigned status);
 void reply_redirect(struct serve_request *request, const char *location);
+/* RFC 9470: 401, the session is not strong or fresh enough. */
+void reply_step_up(struct serve_request *request, const struct auth_demand *demand);
 void reply_retry_after(struct serve_request *request, uint32_t seconds);
 /* Names the event of the request's record and who it is about. */
 void reply_event(struct serve_request *request, const char *event, enum audit_source source,
@@ -109,7 +119,10 @@ struct account {
 void account_free(struct account *account);
 /* ERR_NOT_FOUND; ERR_DENIED when it is disabled or its time is over. */
 int account_load(struct idp *idp, const char *name, struct account *out, struct err *err) MUST_USE;
-/* The same, and it must still be the one with that uid. */
+/* The same, also when it is disabled. */
+int account_load_any(struct idp *idp, const char *name, struct account *out,
+                     struct err *err) MUST_USE;
+/* As account_load(), and it must still be the one with that uid. */
 int account_load_same(struct idp *idp, const char *name, const char *uid, struct account *out,
                       struct err *err) MUST_USE;
 /* True when there is no user at all. */
@@ -119,10 +132,11 @@ int account_password(struct idp *idp, const char *name, const char *uid, char **
                      struct err *err) MUST_USE;
 int account_set_password(struct idp *idp, const char *name, const char *uid, const char *phc,
                          struct err *err) MUST_USE;
-/* ERR_INVALID says what is wrong with it. */
-int account_check_password(const char *name, const char *password, struct err *err) MUST_USE;
 /* Sessions, refresh tokens and access tokens of the user end. */
 int account_sign_out(struct idp *idp, const char *name, struct err *err) MUST_USE;
+/* The first second factor was set up: all that was opened without one ends, but this session. */
+int account_end_weaker(struct idp *idp, const char *name, const char *session,
+                       struct err *err) MUST_USE;
 int account_admit(struct idp *idp, struct kube_change *change, struct err *err) MUST_USE;
 void account_changed(struct idp *idp, const struct kube_change *change);
 
@@ -173,6 +187,16 @@ bool session_is_open(struct idp *idp, const char *id, const char *user);
 int session_end(struct idp *idp, const char *id, struct err *err) MUST_USE;
 void session_drop_cookie(struct serve_request *request);
 bool session_is_over(const json_t *record, int64_t now);
+/* Is it strong and fresh enough? For step-up (RFC 9470). */
+bool session_satisfies(const struct session *session, const struct auth_demand *demand);
+/* The user has proved himself anew in it, by these methods. */
+int session_raise(struct idp *idp, const char *id, const char *user, const char *amr,
+                  struct err *err) MUST_USE;
+int session_end_others(struct idp *idp, const char *user, const char *keep,
+                       struct err *err) MUST_USE;
+/* An array of what a list shows. */
+int sessions_of(struct idp *idp, const struct account *account, const char *current, json_t **out,
+                struct err *err) MUST_USE;
 
 idp_handler_fn session_login, session_show, session_list, session_logout, session_logout_all,
     session_revoke, session_password;
@@ -187,6 +211,9 @@ json_t *session_body(struct idp *idp, struct serve_request *request);
 /* A link for a new password of this user ("" for the first administrator). */
 int link_make(struct idp *idp, const char *user, const char *uid, int64_t ttl_sec,
               char out[IDP_URL_SIZE], struct err *err) MUST_USE;
+/* The same; the older links of the user are void. */
+int link_renew(struct idp *idp, const char *user, const char *uid, int64_t ttl_sec,
+               char out[IDP_URL_SIZE], struct err *err) MUST_USE;
 /* Without any user: leaves a link in RUN/idp/setup-link. */
 int setup_start(struct idp *idp, struct err *err) MUST_USE;
 idp_handler_fn setup_accept;
@@ -269,6 +296,7 @@ struct client {
     bool disabled;
     bool consent;
     bool has_secret;
+    enum auth_level level; /* that its users must have signed in at */
     uint8_t secret[IDENTITY_DIGEST_LEN];
     char *method;
     json_t *redirects, *logouts, *grants, *scopes, *audiences; /* owned; NULL for none */

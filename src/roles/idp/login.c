@@ -3,7 +3,7 @@
  * Passwords: signing in and changing one. A user who is not there, is disabled or has no password
  * yet gets the answer that a wrong password gets, after the same work.
  */
-#include "idp/idp_internal.h"
+#include "idp/signin.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -16,7 +16,10 @@ struct login {
     const char *name;
     const char *uid;          /* NULL: whoever it is, not that */
     const char *new_password; /* of a change */
-    const char *address;
+    const char *amr;          /* of the session in which it is made */
+    struct throttle_try what;
+    struct device device;
+    struct signin signin; /* of a step-up */
 };
 
 static struct login *login_new(struct idp *idp, struct serve_request *request, const char *name)
@@ -26,10 +29,7 @@ static struct login *login_new(struct idp *idp, struct serve_request *request, c
     struct err err = ERR_INIT;
 
     if (login != NULL)
-        *login = (struct login){.idp = idp,
-                                .request = request,
-                                .name = arena_strdup(arena, name),
-                                .address = serve_address(request)};
+        *login = (struct login){.idp = idp, .request = request, .name = arena_strdup(arena, name)};
     if (arena_check(arena, "the request", &err) == 0)
         return login;
     reply_err(request, &err);
@@ -38,17 +38,35 @@ static struct login *login_new(struct idp *idp, struct serve_request *request, c
 
 static void answer(struct login *login)
 {
+    signin_free(&login->signin);
     serve_answered(login->request);
+}
+
+/* A browser that the account knows has tries of its own. */
+static void find_device(struct login *login)
+{
+    CLEANUP(account_free) struct account account = {0};
+    struct err err = ERR_INIT;
+
+    if (account_load(login->idp, login->name, &account, &err) < 0)
+        return;
+    device_find(login->idp, login->request, account.uid, &login->device);
+    if (login->device.id[0] != '\0')
+        login->what.device = login->device.id;
 }
 
 /* False when it was answered. */
 static bool may_try(struct login *login)
 {
     uint64_t now = clock_mono_ns() / 1000000000ULL;
-    uint32_t wait = throttle_wait(login->idp->throttle, login->name, login->address, now);
 
+    login->what = (struct throttle_try){.kind = THROTTLE_PASSWORD,
+                                        .account = login->name,
+                                        .address = serve_address(login->request)};
+    find_device(login);
+    uint32_t wait = throttle_wait(login->idp->throttle, &login->what, now);
     if (wait == 0) {
-        throttle_begin(login->idp->throttle, login->name, login->address, now);
+        throttle_begin(login->idp->throttle, &login->what, now);
         return true;
     }
     login->request->event.outcome = AUDIT_DENIED;
@@ -66,15 +84,18 @@ static void refuse(struct login *login)
 
 /* ------------------------------------------------------------------ signing in */
 
-static int open_session(struct login *login, const char *new_phc, struct err *err)
+/* The password was right: the session, or what is missing to it. */
+static int go_on(struct login *login, const char *new_phc, struct err *err)
 {
     CLEANUP(account_free) struct account account = {0};
+    CLEANUP(signin_free) struct signin signin = {0};
 
     TRY(account_load_same(login->idp, login->name, login->uid, &account, err));
     if (new_phc != NULL)
         TRY(account_set_password(login->idp, login->name, login->uid, new_phc, err));
-    throttle_passed(login->idp->throttle, login->name, login->address);
-    return session_open(login->idp, login->request, &account, "pwd", err);
+    throttle_passed(login->idp->throttle, &login->what);
+    signin_begin(&signin, &account, "pwd");
+    return signin_continue(login->idp, login->request, &signin, NULL, err);
 }
 
 static void on_verified(void *ctx, const char *new_phc, const struct err *failed)
@@ -84,13 +105,11 @@ static void on_verified(void *ctx, const char *new_phc, const struct err *failed
 
     if (failed != NULL || login->uid == NULL) {
         refuse(login);
-    } else if (open_session(login, new_phc, &err) == 0) {
-        reply_event(login->request, AUDIT_LOGIN, AUDIT_SOURCE_PASSWORD, login->name, login->uid);
-        reply_empty(login->request, 204);
-    } else if (err.code == ERR_NOT_FOUND || err.code == ERR_DENIED) {
-        refuse(login);
-    } else {
-        reply_err(login->request, &err);
+    } else if (go_on(login, new_phc, &err) < 0) {
+        if (err.code == ERR_NOT_FOUND || err.code == ERR_DENIED)
+            refuse(login);
+        else
+            reply_err(login->request, &err);
     }
     answer(login);
 }
@@ -138,6 +157,49 @@ void session_login(struct idp *idp, struct serve_request *request)
         verify(login, password, on_verified);
 }
 
+/* ------------------------------------------------------------------ again, for a step-up */
+
+static void on_again(void *ctx, const char *new_phc UNUSED, const struct err *failed)
+{
+    struct login *login = ctx;
+    struct err err = ERR_INIT;
+
+    if (failed != NULL || login->uid == NULL) {
+        login->request->event.outcome = AUDIT_DENIED;
+        reply_problem(login->request, 401, "the password is wrong");
+    } else {
+        throttle_passed(login->idp->throttle, &login->what);
+        signin_prove(&login->signin, "pwd");
+        if (signin_continue(login->idp, login->request, &login->signin, NULL, &err) < 0)
+            reply_err(login->request, &err);
+    }
+    answer(login);
+}
+
+void login_again(struct idp *idp, struct serve_request *request, const struct signin *signin,
+                 const char *password)
+{
+    struct login *login = login_new(idp, request, signin->account.name);
+    struct err err = ERR_INIT;
+
+    if (login == NULL)
+        return;
+    if (strlen(password) > HASHER_PASSWORD_MAX) {
+        reply_problem(request, 401, "the password is wrong");
+        return;
+    }
+    if (!may_try(login))
+        return;
+    /* The caller's copy goes before the password is checked. */
+    if (signin_find(idp, request, &login->signin, &err) < 0) {
+        reply_err(request, &err);
+        return;
+    }
+    verify(login, password, on_again);
+    if (!request->later)
+        signin_free(&login->signin);
+}
+
 /* ------------------------------------------------------------------ changing it */
 
 static int change(struct login *login, const char *phc, struct err *err)
@@ -148,7 +210,7 @@ static int change(struct login *login, const char *phc, struct err *err)
     TRY(account_set_password(login->idp, login->name, login->uid, phc, err));
     /* Who knew the old one has nothing any more; this browser goes on in a new session. */
     TRY(account_sign_out(login->idp, login->name, err));
-    return session_open(login->idp, login->request, &account, "pwd", err);
+    return session_open(login->idp, login->request, &account, login->amr, err);
 }
 
 static void on_hashed(void *ctx, const char *phc, const struct err *failed)
@@ -176,7 +238,7 @@ static void on_current_verified(void *ctx, const char *new_phc UNUSED, const str
         answer(login);
         return;
     }
-    throttle_passed(login->idp->throttle, login->name, login->address);
+    throttle_passed(login->idp->throttle, &login->what);
     if (hasher_hash(login->idp->hasher, span_str(login->new_password), on_hashed, login, &err) <
         0) {
         reply_err(login->request, &err);
@@ -202,7 +264,9 @@ void session_password(struct idp *idp, struct serve_request *request)
     if (login == NULL)
         return;
     login->new_password = arena_strdup(request->http->arena, codec_json_text(body, "new", ""));
-    if (account_check_password(login->name, login->new_password, &err) < 0)
+    login->amr = arena_strdup(request->http->arena, codec_json_text(session.record, "amr", "pwd"));
+    if (arena_check(request->http->arena, "the request", &err) < 0 ||
+        password_check(idp, login->name, login->new_password, &err) < 0)
         reply_err(request, &err);
     else if (may_try(login))
         verify(login, codec_json_text(body, "current", ""), on_current_verified);

@@ -125,18 +125,7 @@ bool oauth_redirect_matches(const char *registered, const char *given)
 
 void oauth_put_encoded(struct buf *out, const char *text)
 {
-    static const char digits[] = "0123456789ABCDEF";
-
-    for (const char *at = text; *at != '\0'; at++) {
-        uint8_t c = (uint8_t)*at;
-        if (is_unreserved(c)) {
-            buf_put_u8(out, c);
-            continue;
-        }
-        buf_put_u8(out, '%');
-        buf_put_u8(out, (uint8_t)digits[c >> 4]);
-        buf_put_u8(out, (uint8_t)digits[c & 15]);
-    }
+    enc_percent_put(text, out);
 }
 
 void oauth_put_query(struct buf *uri, const char *name, const char *value)

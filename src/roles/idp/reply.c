@@ -75,6 +75,16 @@ void reply_problem(struct serve_request *request, unsigned status, const char *f
     serve_answer(request, status, "application/problem+json");
 }
 
+void reply_step_up(struct serve_request *request, const struct auth_demand *demand)
+{
+    serve_challenge_step_up(request, demand);
+    request->event.outcome = AUDIT_DENIED;
+    reply_problem(request, 401,
+                  "this needs a sign-in at the level %s that is at most %u seconds old; prove who "
+                  "you are again (POST /session/step-up)",
+                  auth_level_acr(demand->level), demand->max_age_sec);
+}
+
 static unsigned status_of(enum err_code code)
 {
     switch (code) {

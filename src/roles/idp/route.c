@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which path is answered by what. The kinds come after. */
-#include "idp/idp_internal.h"
+#include "idp/signin.h"
 
 #include "base/mem.h"
 
@@ -32,6 +32,27 @@ static const struct route routes[] = {
     {"POST",   "/session/password",    session_password},
     {"POST",   "/session/setup",       setup_accept},
     {"POST",   "/session/accept",      setup_accept},
+    {"GET",    "/session/sign-in",     signin_show},
+    {"DELETE", "/session/sign-in",     signin_abandon},
+    {"POST",   "/session/sign-in/password", signin_password},
+    {"POST",   "/session/factor",      signin_factor},
+    {"POST",   "/session/factor/options", signin_factor_options},
+    {"POST",   "/session/passkey/options", signin_passkey_options},
+    {"POST",   "/session/step-up",     signin_step_up},
+    {"GET",    "/session/factors",     factors_show},
+    {"POST",   "/session/factors/totp", factors_totp_begin},
+    {"DELETE", "/session/factors/totp", factors_totp_remove},
+    {"POST",   "/session/factors/totp/confirm", factors_totp_confirm},
+    {"POST",   "/session/factors/recovery", factors_recovery_new},
+    {"POST",   "/session/factors/sms", factors_sms_begin},
+    {"DELETE", "/session/factors/sms", factors_sms_remove},
+    {"POST",   "/session/factors/sms/confirm", factors_sms_confirm},
+    {"POST",   "/session/factors/passkeys/options", factors_passkey_options},
+    {"POST",   "/session/factors/passkeys", factors_passkey_add},
+    {"POST",   "/session/factors/passkeys/", factors_passkey_rename},
+    {"DELETE", "/session/factors/passkeys/", factors_passkey_remove},
+    {"GET",    "/session/devices",     device_list},
+    {"DELETE", "/session/devices/",    device_revoke},
     {"DELETE", "/session/",            session_revoke},
 };
 
@@ -86,7 +107,8 @@ bool idp_route(void *ctx, struct serve_request *request)
 
     if (request->operator_socket)
         return run(idp, request, operator_routes, ARRAY_LEN(operator_routes));
-    if (run(idp, request, routes, ARRAY_LEN(routes)) || service_account_route(idp, request))
+    if (run(idp, request, routes, ARRAY_LEN(routes)) || service_account_route(idp, request) ||
+        users_route(idp, request))
         return true;
     if (!is_ours(request->http->path))
         return false;

@@ -3,7 +3,7 @@
  * A browser's session: a random cookie whose hash is the record's name. The id that others see, in
  * tokens and lists, is part of that hash, so that it opens nothing.
  */
-#include "idp/idp_internal.h"
+#include "idp/factors.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -36,18 +36,9 @@ static int put(struct idp *idp, const char *id, const json_t *record, struct err
     return record_put(idp, SESSIONS, id, record, term, err);
 }
 
-static void put_cookie(struct serve_request *request, const char *value, long long seconds)
-{
-    CLEANUP_FREE char *cookie = mem_printf(
-        COOKIE "=%s; Path=/; Max-Age=%lld; HttpOnly; Secure; SameSite=Lax", value, seconds);
-
-    http_answer_header(request->answer, "Set-Cookie", cookie);
-    mem_wipe(cookie, strlen(cookie));
-}
-
 void session_drop_cookie(struct serve_request *request)
 {
-    put_cookie(request, "", 0);
+    cookie_drop(request, COOKIE);
 }
 
 /* Only what shows well in a list. */
@@ -76,7 +67,7 @@ int session_open(struct idp *idp, struct serve_request *request, const struct ac
         "userAgent", short_text(http_request_header(request->http, "User-Agent")));
     TRY(put(idp, id, record, err));
     TRY(user_status_signed_in(idp, account->name, err));
-    put_cookie(request, secret, IDP_SESSION_MAX_SEC);
+    cookie_put(request, COOKIE, secret, IDP_SESSION_MAX_SEC);
     mem_wipe(secret, sizeof(secret));
     request->event.actor.session_id = serve_keep(request, id);
     return 0;
@@ -99,15 +90,12 @@ static int not_signed_in(struct err *err)
 int session_find(struct idp *idp, const struct serve_request *request, struct session *out,
                  struct err *err)
 {
-    const char *header = http_request_header(request->http, "Cookie");
-    struct span cookie = oauth_cookie_find(span_str(header == NULL ? "" : header), COOKIE);
     CLEANUP(session_free) struct session session = {0};
     char secret[IDP_SECRET_SIZE];
     int64_t now = clock_wall_sec();
 
-    if (cookie.len != IDP_SECRET_SIZE - 1)
+    if (!cookie_get(request, COOKIE, secret))
         return not_signed_in(err);
-    snprintf(secret, sizeof(secret), "%.*s", SPAN_ARG(cookie));
     idp_id_of(secret, session.id);
     mem_wipe(secret, sizeof(secret));
     if (record_get(idp, SESSIONS, session.id, &session.record, err) < 0)
@@ -140,6 +128,48 @@ int session_end(struct idp *idp, const char *id, struct err *err)
 {
     TRY(record_delete(idp, SESSIONS, id, err));
     return publish_revoke_session(idp->publish, id, err);
+}
+
+bool session_satisfies(const struct session *session, const struct auth_demand *demand)
+{
+    return auth_satisfies(auth_level_of_amr(codec_json_text(session->record, "amr", "")),
+                          session->auth_time, demand);
+}
+
+int session_raise(struct idp *idp, const char *id, const char *user, const char *more,
+                  struct err *err)
+{
+    CLEANUP_JSON json_t *record = NULL;
+    char amr[AMR_SIZE];
+
+    if (!session_is_open(idp, id, user))
+        return not_signed_in(err);
+    TRY(record_get(idp, SESSIONS, id, &record, err));
+    snprintf(amr, sizeof(amr), "%s", codec_json_text(record, "amr", ""));
+    amr_add(amr, more);
+    json_object_set_new(record, "amr", json_string(amr));
+    json_object_set_new(record, "authTime", json_integer(clock_wall_sec()));
+    return put(idp, id, record, err);
+}
+
+struct others {
+    struct idp *idp;
+    const char *keep;
+};
+
+static int end_other(void *ctx, const char *id, const json_t *record UNUSED, struct err *err)
+{
+    const struct others *others = ctx;
+
+    return strcmp(id, others->keep) == 0 ? 0 : session_end(others->idp, id, err);
+}
+
+int session_end_others(struct idp *idp, const char *user, const char *keep, struct err *err)
+{
+    CLEANUP_FREE char *term = mem_printf("user=%s", user);
+    struct others others = {.idp = idp, .keep = keep};
+
+    return record_each(idp, SESSIONS, term, end_other, &others, err);
 }
 
 /* ------------------------------------------------------------------ requests */

@@ -3,7 +3,7 @@
  * One-time links: for the first administrator, and for everyone who is invited. The link holds a
  * random text after '#', which browsers send to nobody; the store holds its hash.
  */
-#include "idp/idp_internal.h"
+#include "idp/signin.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -52,6 +52,13 @@ static int drop_links(struct idp *idp, const char *user, struct err *err)
     CLEANUP_FREE char *term = mem_printf("user=%s", user);
 
     return record_each(idp, LINKS, term, drop_link, idp, err);
+}
+
+int link_renew(struct idp *idp, const char *user, const char *uid, int64_t ttl_sec,
+               char out[IDP_URL_SIZE], struct err *err)
+{
+    TRY(drop_links(idp, user, err));
+    return link_make(idp, user, uid, ttl_sec, out, err);
 }
 
 /* ------------------------------------------------------------------ the first administrator */
@@ -155,9 +162,19 @@ static int make_administrator(const struct acceptance *acceptance, struct err *e
     return kube_object_put(kube, &kube_user, user, err);
 }
 
+/* With a new password, what the old one opened ends. */
+static int end_what_was(struct idp *idp, const struct account *account, struct err *err)
+{
+    CLEANUP_FREE char *phc = NULL;
+
+    TRY(account_password(idp, account->name, account->uid, &phc, err));
+    return phc == NULL ? 0 : account_sign_out(idp, account->name, err);
+}
+
 static int accept(const struct acceptance *acceptance, const char *phc, struct err *err)
 {
     struct idp *idp = acceptance->idp;
+    CLEANUP(signin_free) struct signin signin = {0};
     CLEANUP(account_free) struct account account = {0};
     CLEANUP_JSON json_t *link = NULL;
 
@@ -171,11 +188,13 @@ static int accept(const struct acceptance *acceptance, const char *phc, struct e
                               err));
     }
     TRY(drop_links(idp, codec_json_text(link, "user", ""), err));
+    TRY(end_what_was(idp, &account, err));
     TRY(account_set_password(idp, account.name, account.uid, phc, err));
-    TRY(session_open(idp, acceptance->request, &account, "pwd", err));
-    reply_event(acceptance->request, "drun.auth.setup", AUDIT_SOURCE_PASSWORD, account.name,
-                account.uid);
     publish_touch(idp->publish, &kube_user, "", account.name);
+    /* Who lost the password has still the second factor. */
+    signin_begin(&signin, &account, "pwd");
+    TRY(signin_continue(idp, acceptance->request, &signin, NULL, err));
+    acceptance->request->event.event = span_str("drun.auth.setup");
     return 0;
 }
 
@@ -191,7 +210,6 @@ static void on_hashed(void *ctx, const char *phc, const struct err *failed)
     } else {
         if (acceptance->first)
             remove_link_file(acceptance->idp);
-        reply_empty(acceptance->request, 204);
     }
     serve_answered(acceptance->request);
 }
@@ -218,7 +236,8 @@ static int read_acceptance(struct acceptance *acceptance, const json_t *body, st
         return err_set(err, ERR_INVALID, "the user name: %s", fault);
     if (!acceptance->first && wanted[0] != '\0' && strcmp(wanted, user) != 0)
         return err_set(err, ERR_INVALID, "this link is for another user name");
-    return account_check_password(acceptance->user, codec_json_text(body, "password", ""), err);
+    return password_check(acceptance->idp, acceptance->user, codec_json_text(body, "password", ""),
+                          err);
 }
 
 void setup_accept(struct idp *idp, struct serve_request *request)

@@ -2,7 +2,7 @@
 #include "idp/table.h"
 
 #include "codec/json.h"
-#include "idp/idp_internal.h"
+#include "idp/signin.h"
 #include "role/role.h"
 #include "wire/proofs.h"
 
@@ -27,8 +27,23 @@ static int handle_probe_token(void *ctx, struct ipc_request *request UNUSED, str
     return IPC_ANSWER;
 }
 
+static int handle_probe_account(void *ctx, struct ipc_request *request UNUSED, struct buf *reply,
+                                struct err *err)
+{
+    return probe_account_make(ctx, reply, err) < 0 ? -1 : IPC_ANSWER;
+}
+
+static int handle_probe_drop(void *ctx, struct ipc_request *request UNUSED,
+                             struct buf *reply UNUSED, struct err *err)
+{
+    return probe_account_drop(ctx, err) < 0 ? -1 : IPC_ANSWER;
+}
+
 static const struct ipc_message messages[] = {
     {IDP_PROBE_TOKEN, "probe_token", IPC_FROM(ROLE_POSTURE), 0, IPC_EMPTY, handle_probe_token},
+    {IDP_PROBE_ACCOUNT, "probe_account", IPC_FROM(ROLE_POSTURE), 0, IPC_EMPTY,
+     handle_probe_account},
+    {IDP_PROBE_DROP, "probe_drop", IPC_FROM(ROLE_POSTURE), 0, IPC_EMPTY, handle_probe_drop},
     {0},
 };
 

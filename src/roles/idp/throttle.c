@@ -17,15 +17,26 @@ enum {
     FORGET_SEC = 3600, /* a place that was quiet so long starts anew */
 };
 
-enum place { PLACE_BOTH, PLACE_NETWORK, PLACE_ACCOUNT, PLACE_COUNT };
+enum place { PLACE_BOTH, PLACE_NETWORK, PLACE_ACCOUNT, PLACE_DEVICE, PLACE_COUNT };
 
 static const struct rule {
     uint32_t free;    /* tries without a wait */
     uint32_t max_sec; /* the longest wait */
-} rules[PLACE_COUNT] = {
-    [PLACE_BOTH] = {5, 900},
-    [PLACE_NETWORK] = {50, 60},
-    [PLACE_ACCOUNT] = {30, 10},
+} rules[THROTTLE_KIND_COUNT][PLACE_COUNT] = {
+    [THROTTLE_PASSWORD] =
+        {
+            [PLACE_BOTH] = {5, 900},
+            [PLACE_NETWORK] = {50, 60},
+            [PLACE_ACCOUNT] = {30, 10},
+            [PLACE_DEVICE] = {10, 900},
+        },
+    [THROTTLE_FACTOR] =
+        {
+            [PLACE_BOTH] = {5, 900},
+            [PLACE_NETWORK] = {50, 60},
+            [PLACE_ACCOUNT] = {10, 900},
+            [PLACE_DEVICE] = {10, 900},
+        },
 };
 
 struct slot {
@@ -68,18 +79,28 @@ static size_t put_network(const char *address, uint8_t out[16])
     return 0;
 }
 
-static void key_of(const struct throttle *throttle, enum place place, const char *account,
-                   const char *address, uint8_t out[CRYPTO_HASH_LEN])
+static void key_of(const struct throttle *throttle, enum place place,
+                   const struct throttle_try *what, uint8_t out[CRYPTO_HASH_LEN])
 {
     CLEANUP(buf_free) struct buf text = BUF_INIT(4096);
     uint8_t network[16];
-    size_t len = place == PLACE_ACCOUNT ? 0 : put_network(address, network);
+    bool by_network = place == PLACE_BOTH || place == PLACE_NETWORK;
+    size_t len = by_network ? put_network(what->address, network) : 0;
 
+    buf_put_u8(&text, (uint8_t)what->kind);
     buf_put_u8(&text, (uint8_t)place);
     buf_put_block(&text, span_of(network, len));
     if (place != PLACE_NETWORK)
-        buf_put_str(&text, account);
+        buf_put_block(&text, span_str(what->account));
+    if (place == PLACE_DEVICE)
+        buf_put_block(&text, span_str(what->device));
     crypto_hmac_sha256(span_of(throttle->secret, sizeof(throttle->secret)), buf_span(&text), out);
+}
+
+/* A known device has its own place, whoever is not known has the others. */
+static bool counts(enum place place, const struct throttle_try *what)
+{
+    return (place == PLACE_DEVICE) == (what->device != NULL);
 }
 
 static size_t set_of(const uint8_t key[CRYPTO_HASH_LEN])
@@ -106,15 +127,17 @@ static uint32_t wait_of(const struct slot *slot, const struct rule *rule, uint64
     return ready > now ? (uint32_t)(ready - now) : 0;
 }
 
-uint32_t throttle_wait(const struct throttle *throttle, const char *account, const char *address,
+uint32_t throttle_wait(const struct throttle *throttle, const struct throttle_try *what,
                        uint64_t now)
 {
     uint32_t longest = 0;
 
     for (enum place place = 0; place < PLACE_COUNT; place++) {
         uint8_t key[CRYPTO_HASH_LEN];
-        key_of(throttle, place, account, address, key);
-        uint32_t wait = wait_of(find(throttle, key), &rules[place], now);
+        if (!counts(place, what))
+            continue;
+        key_of(throttle, place, what, key);
+        uint32_t wait = wait_of(find(throttle, key), &rules[what->kind][place], now);
         longest = NUM_MAX(longest, wait);
     }
     return longest;
@@ -133,12 +156,13 @@ static struct slot *make(struct throttle *throttle, const uint8_t key[CRYPTO_HAS
     return oldest;
 }
 
-void throttle_begin(struct throttle *throttle, const char *account, const char *address,
-                    uint64_t now)
+void throttle_begin(struct throttle *throttle, const struct throttle_try *what, uint64_t now)
 {
     for (enum place place = 0; place < PLACE_COUNT; place++) {
         uint8_t key[CRYPTO_HASH_LEN];
-        key_of(throttle, place, account, address, key);
+        if (!counts(place, what))
+            continue;
+        key_of(throttle, place, what, key);
         struct slot *slot = find(throttle, key);
         if (slot == NULL)
             slot = make(throttle, key);
@@ -149,15 +173,18 @@ void throttle_begin(struct throttle *throttle, const char *account, const char *
     }
 }
 
-/* The owner was here: this network is trusted again for the account. For the other two places the
- * one try is taken back and no more, or an attacker with an account of his own could reset them. */
-void throttle_passed(struct throttle *throttle, const char *account, const char *address)
+/* The owner was here: this network, or this device, is trusted again for the account. For the other
+ * two places the one try is taken back and no more, or an attacker with an account of his own could
+ * reset them. */
+void throttle_passed(struct throttle *throttle, const struct throttle_try *what)
 {
     for (enum place place = 0; place < PLACE_COUNT; place++) {
         uint8_t key[CRYPTO_HASH_LEN];
-        key_of(throttle, place, account, address, key);
+        if (!counts(place, what))
+            continue;
+        key_of(throttle, place, what, key);
         struct slot *slot = find(throttle, key);
         if (slot != NULL)
-            slot->failures = place == PLACE_BOTH ? 0 : slot->failures - 1;
+            slot->failures = place == PLACE_BOTH || place == PLACE_DEVICE ? 0 : slot->failures - 1;
     }
 }

@@ -38,7 +38,9 @@ static void on_tidy(void *ctx)
         const char *collection;
         bool (*is_over)(const json_t *record, int64_t now);
     } swept[] = {
-        {GRANT_CODES, until_is_over},      {GRANT_REFRESH, until_is_over}, {"links", until_is_over},
+        {GRANT_CODES, until_is_over},      {GRANT_REFRESH, until_is_over},
+        {"links", until_is_over},          {"signins", until_is_over},
+        {"challenges", until_is_over},     {"devices", until_is_over},
         {NAMESPACE_TOKENS, until_is_over}, {"sessions", session_is_over},
     };
     struct idp *idp = ctx;

@@ -16,7 +16,7 @@
 const struct control controls[] = {
     {"ID-1", "OAuth 2.0 and OIDC single sign-on", "OAuth2.0 与 OIDC 单点登录", IDENTITY, prove_id1},
     {"ID-2", "Role-based access control", "基于角色的访问控制", IDENTITY, prove_id2},
-    {"ID-3", "Multi-factor authentication", "多因素认证", IDENTITY, NULL},
+    {"ID-3", "Multi-factor authentication", "多因素认证", IDENTITY, prove_id3},
     {"ID-4", "API access keys", "API 访问密钥管理", IDENTITY, prove_id4},
     {"EN-1", "TLS 1.3 on every API", "传输加密：TLS 1.3", DATA, prove_en1},
     {"EN-2", "AES-256 on everything stored", "存储加密：AES-256", DATA, prove_en2},

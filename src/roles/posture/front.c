@@ -92,12 +92,13 @@ static int own_token(struct front *front, struct err *err)
 }
 
 static int send(struct front *front, struct fetch_request *request, const char *type,
-                const char *credential, unsigned *status, json_t **out, struct err *err)
+                const char *credential, const char *more, unsigned *status, json_t **out,
+                struct err *err)
 {
     CLEANUP_FREE char *auth = NULL;
     CLEANUP_FREE char *content = mem_printf("Content-Type: %s", type);
     CLEANUP_FREE char *url = mem_printf("%s%s", front->url, request->url);
-    const char *headers[] = {content, NULL, NULL};
+    const char *headers[] = {content, NULL, NULL, NULL};
     struct err ignored = ERR_INIT;
 
     TRY(connect(front, err));
@@ -108,6 +109,8 @@ static int send(struct front *front, struct fetch_request *request, const char *
                           credential != NULL ? credential : buf_text(&front->token));
         headers[1] = auth;
     }
+    if (more != NULL)
+        headers[auth == NULL ? 1 : 2] = more;
     request->url = url;
     request->headers = headers;
     int done = fetch_run(front->fetch, request, &front->answer, err);
@@ -131,7 +134,24 @@ int front_call(struct front *front, const char *method, const char *path, const 
     if (body != NULL)
         codec_json_put(body, &text);
     request.body = buf_span(&text);
-    return send(front, &request, "application/json", credential, status, out, err);
+    return send(front, &request, "application/json", credential, NULL, status, out, err);
+}
+
+int front_visit(struct front *front, const char *method, const char *path, const char *header,
+                const json_t *body, unsigned *status, json_t **out, struct err *err)
+{
+    CLEANUP(buf_free_wiped) struct buf text = BUF_INIT(64 * 1024);
+    struct fetch_request request = {.method = method, .url = path};
+
+    if (body != NULL)
+        codec_json_put(body, &text);
+    request.body = buf_span(&text);
+    return send(front, &request, "application/json", "", header, status, out, err);
+}
+
+const char *front_headers(const struct front *front)
+{
+    return buf_text(&front->answer.headers);
 }
 
 int front_form(struct front *front, const char *path, const char *form, unsigned *status,
@@ -139,7 +159,7 @@ int front_form(struct front *front, const char *path, const char *form, unsigned
 {
     struct fetch_request request = {.method = "POST", .url = path, .body = span_str(form)};
 
-    return send(front, &request, "application/x-www-form-urlencoded", "", status, out, err);
+    return send(front, &request, "application/x-www-form-urlencoded", "", NULL, status, out, err);
 }
 
 char *front_header(struct front *front, const char *name)

@@ -148,6 +148,7 @@ void prove_id1(struct proof *proof)
     prove_discovery(proof);
     prove_authorization(proof);
     prove_tokens(proof);
+    prove_sign_in(proof);
 }
 
 /* ------------------------------------------------------------------ ID-2 */

@@ -35,6 +35,7 @@ extern const struct kube_kind kube_token_request;
 
 /* Shapes and columns that several kinds share. */
 extern const struct kube_shape kube_shape_condition;
+extern const struct kube_shape kube_shape_mfa;
 extern const struct kube_shape kube_shape_local_reference;
 extern const struct kube_shape kube_shape_object_reference;
 json_t *kube_cell_count(const json_t *list_or_map);

@@ -30,6 +30,8 @@ static const struct kube_field spec_fields[] = {
     {"refreshTokenTtlSeconds", KUBE_INT32, "How long a refresh token holds.", .min = 60,
      .max = 31536000},
     {"consentRequired", KUBE_BOOL, "Ask the user before the first token."},
+    {"requiredAcr", KUBE_STRING, "How well users must have signed in for this client, at least.",
+     .values = KUBE_NAMES("urn:drun:password", "urn:drun:trusted-device", "urn:drun:mfa", "phr")},
     {"disabled", KUBE_BOOL, "A disabled client gets nothing.", .fallback = "false"},
     {0},
 };

@@ -2,15 +2,20 @@
 #include "kube/kinds/kinds.h"
 
 static const struct kube_field mfa_fields[] = {
-    {"required", KUBE_BOOL, "The user cannot sign in without a second factor."},
+    {"required", KUBE_BOOL, "Nobody whom this is about signs in without a second factor."},
+    {"level", KUBE_STRING, "Whether any second factor will do, or only a passkey.",
+     .values = KUBE_NAMES("mfa", "phishing-resistant")},
+    {"graceSeconds", KUBE_INT32,
+     "How long one may still sign in without it, from the first sign-in on; then it must be set up.",
+     .min = 0, .max = 31536000},
     {"methods", KUBE_LIST, "Second factors that may be used; empty means all.", .item = KUBE_STRING,
-     .values = KUBE_NAMES("totp", "webauthn", "recovery"), .list = KUBE_SET},
+     .values = KUBE_NAMES("totp", "webauthn", "sms", "recovery"), .list = KUBE_SET},
     {0},
 };
 
-static const struct kube_shape mfa_shape = {
-    "io.drun.v1.UserMfa",
-    "What a user needs beside the password.",
+const struct kube_shape kube_shape_mfa = {
+    "io.drun.v1.Mfa",
+    "What is needed beside the password.",
     mfa_fields,
 };
 
@@ -21,7 +26,7 @@ static const struct kube_field spec_fields[] = {
      .item = KUBE_STRING, .format = KUBE_PATH_SEGMENT, .list = KUBE_SET, .max = 256},
     {"disabled", KUBE_BOOL, "A disabled user cannot sign in, and its keys and tokens are refused.",
      .fallback = "false"},
-    {"mfa", KUBE_OBJECT, "What the user needs beside the password.", .shape = &mfa_shape},
+    {"mfa", KUBE_OBJECT, "What the user needs beside the password.", .shape = &kube_shape_mfa},
     {"passwordChangeRequired", KUBE_BOOL, "The next sign-in must set a new password."},
     {"expiresAt", KUBE_STRING, "After this time the user is as good as disabled.",
      .format = KUBE_TIME},

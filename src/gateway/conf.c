@@ -322,6 +322,8 @@ static void put_http(const struct gateway_conf *conf, struct buf *out)
     put_tls(conf, out);
     buf_printf(out, "    drun_run_dir \"%s\";\n    drun_state_dir \"%s\";\n", conf->snapshot_dir,
                conf->run_dir);
+    if (conf->data_dir != NULL)
+        buf_printf(out, "    drun_data_dir \"%s\";\n", conf->data_dir);
     if (conf->ring_count > 0) {
         buf_put_str(out, "    drun_audit_rings");
         for (unsigned i = 0; i < conf->ring_count; i++)

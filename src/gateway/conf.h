@@ -5,8 +5,8 @@
  *
  * nginx runs in the foreground as the user that starts it, which must not be root. Listening
  * sockets may be inherited: when the environment has NGINX="5;6;", descriptors 5 and 6 are taken
- * for the `listen` lines with the same address. All its files are below run_dir, which is a tmpfs;
- * gateway_conf_dirs() names the folders that must be there.
+ * for the `listen` lines with the same address. All its files are below run_dir, which is a tmpfs,
+ * but those in data_dir; gateway_conf_dirs() names the folders that must be there.
  *
  *     struct gateway_conf conf = GATEWAY_CONF_DEFAULTS;
  *     conf.run_dir = "/run/drun/gateway";
@@ -42,6 +42,7 @@ struct gateway_conf {
     const char *listen_mtls; /* the same platform, but clients are asked for a certificate; NULL */
     const char *module;      /* path of ngx_http_drun_module.so */
     const char *run_dir;
+    const char *data_dir;     /* kept over restarts, for the budgets; NULL: run_dir */
     const char *snapshot_dir; /* idp/identity.snap and api/policy.snap are published there */
     const char *certificate;  /* PEM, with its chain */
     const char *certificate_key;

@@ -105,6 +105,8 @@ int gateway_check(const struct gateway_conf *conf, struct err *err)
     TRY(gateway_check_path(conf->snapshot_dir, "the directory of the snapshots", err));
     TRY(gateway_check_path(conf->certificate, "the certificate", err));
     TRY(gateway_check_path(conf->certificate_key, "the certificate's key", err));
+    if (conf->data_dir != NULL)
+        TRY(gateway_check_path(conf->data_dir, "the data directory", err));
     if (conf->console_root != NULL)
         TRY(gateway_check_path(conf->console_root, "the console's directory", err));
     for (size_t i = 0; i < GATEWAY_OWNER_COUNT; i++)

@@ -83,6 +83,9 @@ static void a_value_cannot_end_a_directive(void **state UNUSED)
         conf.run_dir = bad[i];
         refused(&conf, "the run directory");
         conf = good();
+        conf.data_dir = bad[i];
+        refused(&conf, "the data directory");
+        conf = good();
         conf.console_root = bad[i];
         refused(&conf, "the console's directory");
         conf = good();

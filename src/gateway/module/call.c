@@ -29,7 +29,9 @@ static void give_back(void *data)
 {
     struct gw_call *call = data;
 
-    gw_limits_leave(call); /* a request that never came to its log phase */
+    /* A request that never came to its log phase. */
+    gw_limits_leave(call);
+    gw_budgets_settle(call);
     if (spare_count == SPARE_MAX) {
         free(call);
         return;

@@ -3,9 +3,13 @@
  * the engine. */
 #include "gateway/module/module.h"
 
+#include "base/num.h"
 #include "rbac/rbac.h"
 
 #include <stdio.h>
+
+/* What an engine's template may put before the first message. */
+enum { TEMPLATE_TOKENS = 64 };
 
 /* ------------------------------------------------------------------ the body */
 
@@ -67,6 +71,15 @@ static ngx_int_t put_body(ngx_http_request_t *r, struct gw_call *call,
     return NGX_OK;
 }
 
+/* For an answer that the request does not limit; 0: none. A budget holds only when there is one. */
+static uint64_t answer_limit(const struct gw_loc_conf *conf, const struct gw_call *call,
+                             const struct policy_route *route)
+{
+    if (route->max_tokens > 0)
+        return route->max_tokens;
+    return call->tokens_budgeted && route->context_tokens == 0 ? conf->default_tokens : 0;
+}
+
 static ngx_int_t edit_body(ngx_http_request_t *r, struct gw_call *call,
                            const struct policy_route *route)
 {
@@ -83,8 +96,9 @@ static ngx_int_t edit_body(ngx_http_request_t *r, struct gw_call *call,
     openai_edits_set_model(edits, &call->request, span_of(quoted, route->engine_model.len + 2));
     if (call->request.stream && conf->api != OPENAI_EMBEDDINGS)
         openai_edits_force_usage(edits, &call->request);
-    if (!call->request.max_tokens_given && route->max_tokens > 0 && conf->api != OPENAI_EMBEDDINGS)
-        openai_edits_set_max_tokens(edits, &call->request, route->max_tokens);
+    uint64_t answer = answer_limit(conf, call, route);
+    if (!call->request.max_tokens_given && answer > 0 && conf->api != OPENAI_EMBEDDINGS)
+        openai_edits_set_max_tokens(edits, &call->request, answer);
     return put_body(r, call, edits);
 }
 
@@ -212,17 +226,47 @@ static ngx_int_t check_route(ngx_http_request_t *r, struct gw_call *call,
     return NGX_DECLINED;
 }
 
+/* Of one answer, if it goes as the request or the route says. */
+static uint64_t answer_tokens(const struct gw_loc_conf *conf, const struct gw_call *call,
+                              const struct policy_route *route)
+{
+    return call->request.max_tokens_given ? call->request.max_tokens
+           : route->max_tokens > 0        ? route->max_tokens
+                                          : conf->default_tokens;
+}
+
 static uint64_t estimate(ngx_http_request_t *r, const struct gw_call *call,
                          const struct policy_route *route)
 {
     const struct gw_loc_conf *conf = ngx_http_get_module_loc_conf(r, ngx_http_drun_module);
     const struct openai_request *request = &call->request;
     uint64_t prompt = openai_estimate_prompt(request->prompt_bytes, request->prompt_ids);
-    uint64_t answer = request->max_tokens_given ? request->max_tokens
-                      : route->max_tokens > 0   ? route->max_tokens
-                                                : conf->default_tokens;
 
-    return conf->api == OPENAI_EMBEDDINGS ? prompt : prompt + answer * request->n;
+    return conf->api == OPENAI_EMBEDDINGS ? prompt
+                                          : prompt + answer_tokens(conf, call, route) * request->n;
+}
+
+/*
+ * What the call can take at most. No token is shorter than a byte of the body, whose JSON also
+ * makes up for what the engine's template puts around each message; and nothing is longer than the
+ * context, where it is known. An answer that nobody limits is limited by edit_body(), or else may
+ * fill the context.
+ */
+static uint64_t most_tokens(ngx_http_request_t *r, const struct gw_call *call,
+                            const struct policy_route *route)
+{
+    const struct gw_loc_conf *conf = ngx_http_get_module_loc_conf(r, ngx_http_drun_module);
+    const struct openai_request *request = &call->request;
+    uint64_t whole = (uint64_t)route->context_tokens * request->n;
+    uint64_t answer = NUM_MIN(answer_tokens(conf, call, route), LIMIT_BUDGET_MAX) * request->n;
+    uint64_t most = request->body.len + TEMPLATE_TOKENS;
+
+    if (conf->api != OPENAI_EMBEDDINGS)
+        most += answer;
+    if (whole == 0)
+        return most;
+    bool is_open = !request->max_tokens_given && route->max_tokens == 0;
+    return is_open && conf->api != OPENAI_EMBEDDINGS ? whole : NUM_MIN(most, whole);
 }
 
 static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
@@ -259,6 +303,9 @@ static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
     if (rc != NGX_DECLINED)
         return rc;
     rc = gw_limits_reserve(r, call, estimate(r, call, &route), &ns, &route);
+    if (rc != NGX_DECLINED)
+        return rc;
+    rc = gw_budgets_reserve(r, call, policy, most_tokens(r, call, &route), &ns, &route);
     if (rc != NGX_DECLINED)
         return rc;
     if (edit_body(r, call, &route) != NGX_OK)

@@ -40,7 +40,7 @@ static struct span name_of(const struct policy_route *route, struct route_name *
     return span_of(room->text, ns_len + 1 + name_len);
 }
 
-static struct span caller_of(const struct gw_call *call)
+struct span gw_caller(const struct gw_call *call)
 {
     const struct auth_principal *who = &call->principal;
 
@@ -51,7 +51,7 @@ static void fill_asks(struct gw_call *call, uint64_t tokens, const struct policy
                       const struct policy_route *route)
 {
     const struct auth_principal *who = &call->principal;
-    struct span key = caller_of(call);
+    struct span key = gw_caller(call);
     UNINITIALIZED struct route_name room;
     struct span service = name_of(route, &room);
     struct limit_ask *asks = call->asks;
@@ -119,7 +119,7 @@ ngx_int_t gw_limits_enter(ngx_http_request_t *r, struct gw_call *call,
         const char *what;
         uint32_t limit;
     } asks[GW_PLACES] = {
-        {"API key", caller_of(call), "kc", call->principal.concurrent},
+        {"API key", gw_caller(call), "kc", call->principal.concurrent},
         {"namespace", ns->name, "nc", ns->limits.concurrent},
         {"model", name_of(route, &room), "rc", route->limits.concurrent},
     };
@@ -250,5 +250,7 @@ ngx_int_t gw_limits_put(ngx_http_request_t *r, const struct gw_call *call)
 {
     if (!call->answer_limits)
         return NGX_OK;
-    return put_kind(r, call, false) == NGX_OK ? put_kind(r, call, true) : NGX_ERROR;
+    if (put_kind(r, call, false) != NGX_OK || put_kind(r, call, true) != NGX_OK)
+        return NGX_ERROR;
+    return gw_fields_put(r, call);
 }

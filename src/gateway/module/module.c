@@ -16,6 +16,8 @@ static char *main_conf_check(ngx_conf_t *cf, void *conf)
     struct gw_main_conf *main = conf;
 
     ngx_conf_init_uint_value(main->audit_full, GW_AUDIT_REFUSE);
+    if (main->data_dir.len == 0)
+        main->data_dir = main->state_dir;
     if ((main->run_dir.len == 0) == (main->state_dir.len == 0))
         return NGX_CONF_OK;
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "drun_run_dir needs drun_state_dir, and it that");
@@ -114,6 +116,9 @@ static ngx_command_t commands[] = {
      NGX_HTTP_MAIN_CONF_OFFSET, offsetof(struct gw_main_conf, run_dir), NULL},
     {ngx_string("drun_state_dir"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_conf_set_str_slot,
      NGX_HTTP_MAIN_CONF_OFFSET, offsetof(struct gw_main_conf, state_dir), NULL},
+    /* drun_data_dir PATH; kept over restarts */
+    {ngx_string("drun_data_dir"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_conf_set_str_slot,
+     NGX_HTTP_MAIN_CONF_OFFSET, offsetof(struct gw_main_conf, data_dir), NULL},
     {ngx_string("drun_audit_rings"), NGX_HTTP_MAIN_CONF | NGX_CONF_1MORE, set_rings,
      NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL},
     {ngx_string("drun_audit_full"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_conf_set_enum_slot,

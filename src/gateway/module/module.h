@@ -21,6 +21,7 @@
 
 #include "auth/auth.h"
 #include "base/span.h"
+#include "limit/budget.h"
 #include "limit/limit.h"
 #include "limit/places.h"
 #include "openai/meter.h"
@@ -44,6 +45,7 @@ enum gw_audit_full { GW_AUDIT_REFUSE, GW_AUDIT_DROP };
 struct gw_main_conf {
     ngx_str_t run_dir;     /* where the snapshots are published */
     ngx_str_t state_dir;   /* where the workers share their limits */
+    ngx_str_t data_dir;    /* the same, what outlives a boot: their budgets */
     ngx_array_t *rings;    /* struct gw_ring, one for each worker; NULL: no audit */
     ngx_uint_t audit_full; /* an enum gw_audit_full */
 };
@@ -69,6 +71,7 @@ int gw_worker_authenticate(ngx_http_request_t *r, struct auth_principal *out, st
 const struct snapshot *gw_worker_policy(ngx_http_request_t *r);
 struct limit_table *gw_worker_limits(void);
 struct limit_places *gw_worker_places(void);
+struct limit_budgets *gw_worker_budgets(void);
 struct audit_event;
 /* Room for a record of at most `bytes`, kept until gw_worker_record() gets the same number. False
  * when the ring has none left and calls are refused then; 0 bytes are kept where they are not. */
@@ -101,6 +104,16 @@ enum gw_stage {
     GW_REFUSED, /* answered here */
 };
 
+/* A budget that a call has to fit into; budgets.c. */
+struct gw_budget {
+    struct limit_charge charge;
+    struct limit_budget_answer answer;
+    uint64_t limit;
+    enum policy_measure measure;
+    enum policy_window window;
+    ngx_str_t name; /* "policy/rule" */
+};
+
 /* Everything about one model call; lives as long as the request's pool. */
 struct gw_call {
     struct gw_call *next; /* among those that ended */
@@ -124,7 +137,10 @@ struct gw_call {
     bool reserved;
     size_t record_room;                   /* kept in the audit ring for the record of this call */
     struct limit_place places[GW_PLACES]; /* of the key, the namespace, the route */
-    bool answer_limits;                   /* there are limits to tell the client about */
+    struct gw_budget *budgets;            /* in the request's pool */
+    size_t budget_count;
+    bool tokens_budgeted; /* one of them is of tokens */
+    bool answer_limits;   /* there are limits to tell the client about */
     /* The answer. */
     bool metering;
     bool cut; /* the engine died in the middle */
@@ -160,7 +176,17 @@ ngx_int_t gw_limits_reserve(ngx_http_request_t *r, struct gw_call *call, uint64_
                             const struct policy_namespace *ns,
                             const struct policy_route *route); /* limits.c */
 void gw_limits_settle(struct gw_call *call);
+/* The credential that calls, or who calls without one. */
+struct span gw_caller(const struct gw_call *call);
 ngx_int_t gw_limits_put(ngx_http_request_t *r, const struct gw_call *call);
+/* NGX_DECLINED: the call fits into all of them. `most` is what it can take at most; budgets.c. */
+ngx_int_t gw_budgets_reserve(ngx_http_request_t *r, struct gw_call *call,
+                             const struct snapshot *policy, uint64_t most,
+                             const struct policy_namespace *ns, const struct policy_route *route);
+void gw_budgets_settle(struct gw_call *call);
+/* RateLimit and RateLimit-Policy, of limits and budgets (draft-ietf-httpapi-ratelimit-headers);
+ * fields.c. */
+ngx_int_t gw_fields_put(ngx_http_request_t *r, const struct gw_call *call);
 ngx_int_t gw_models(ngx_http_request_t *r); /* models.c */
 ngx_int_t gw_log(ngx_http_request_t *r);    /* record.c */
 /* Before a call is let through: false when its record would find no room. */

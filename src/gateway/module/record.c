@@ -109,6 +109,7 @@ ngx_int_t gw_log(ngx_http_request_t *r)
     count_usage(call);
     gw_limits_settle(call);
     gw_limits_leave(call);
+    gw_budgets_settle(call);
     /* Listing models is no call of one. */
     if (conf->model_api || call->stage != GW_NEW)
         put_event(r, call);

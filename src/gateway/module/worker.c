@@ -16,6 +16,7 @@ struct gw_worker {
     struct snapshot_reader *policy;
     struct limit_table *limits;
     struct limit_places *places;
+    struct limit_budgets *budgets;
     struct audit_ring_writer ring;
     bool has_ring;
     bool drop_when_full;
@@ -71,11 +72,13 @@ static int start(struct gw_worker *new, const struct gw_main_conf *conf, struct 
     CLEANUP_FD int for_auth = open_dir(conf->run_dir, "idp", err);
     CLEANUP_FD int for_policy = for_auth < 0 ? -1 : open_dir(conf->run_dir, "api", err);
     CLEANUP_FD int for_limits = for_policy < 0 ? -1 : open_dir(conf->state_dir, "", err);
+    CLEANUP_FD int for_budgets = for_limits < 0 ? -1 : open_dir(conf->data_dir, "", err);
 
-    if (for_limits < 0)
+    if (for_budgets < 0)
         return -1;
     TRY(limit_open(for_limits, "limits", &new->limits, err));
     TRY(limit_places_open(for_limits, "places", &new->places, err));
+    TRY(limit_budgets_open(for_budgets, "budgets", &new->budgets, err));
     TRY(open_ring(new, conf, err));
     new->auth = auth_new(&for_auth, TOKEN_CACHE);
     auth_share_proofs(new->auth, remember_proof, new);
@@ -104,6 +107,7 @@ void gw_worker_stop(ngx_cycle_t *cycle UNUSED)
     snapshot_reader_free(worker->policy);
     limit_close(worker->limits);
     limit_places_close(worker->places);
+    limit_budgets_close(worker->budgets);
     if (worker->has_ring)
         audit_ring_writer_close(&worker->ring);
     free(worker);
@@ -187,6 +191,11 @@ const struct snapshot *gw_worker_policy(ngx_http_request_t *r)
 struct limit_table *gw_worker_limits(void)
 {
     return worker->limits;
+}
+
+struct limit_budgets *gw_worker_budgets(void)
+{
+    return worker == NULL ? NULL : worker->budgets;
 }
 
 struct limit_places *gw_worker_places(void)

@@ -5,7 +5,6 @@
 #include "base/mem.h"
 #include "limit/limit_internal.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -14,9 +13,6 @@
 #include <unistd.h>
 
 enum { PROBE_MAX = 32, TRIES = 8, COUNT_MAX = UINT16_MAX };
-
-/* The bytes of the file that are locked: one a seat, behind them the one of making. */
-enum { LOCK_MAKING = LIMIT_SEATS };
 
 /* In the place of a key while a slot goes over from one to another. */
 static const uint64_t moving = 1;
@@ -40,41 +36,14 @@ struct limit_places {
 
 /* ------------------------------------------------------------------ seats */
 
-static bool lock(const struct limit_places *places, unsigned byte, short type, bool wait)
+/* What the seat's last owner left is given back. */
+static void clear_seat(void *ctx, unsigned seat)
 {
-    struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
-    int done;
+    const struct limit_places *places = ctx;
 
-    do
-        done = fcntl(places->fd, wait ? F_OFD_SETLKW : F_OFD_SETLK, &range);
-    while (done < 0 && errno == EINTR);
-    return done == 0;
-}
-
-static void clear_seat(const struct limit_places *places, unsigned seat)
-{
     for (size_t i = 0; i < LIMIT_PLACE_SLOTS; i++)
         if (atomic_load(&places->file->slots[i].in_use[seat]) != 0)
             atomic_store(&places->file->slots[i].in_use[seat], 0);
-}
-
-/* Every seat that can be locked is nobody's: what its last owner left is given back. */
-static int take_seat(struct limit_places *places, struct err *err)
-{
-    bool found = false;
-
-    for (unsigned seat = 0; seat < LIMIT_SEATS; seat++) {
-        if (!lock(places, seat, F_WRLCK, false))
-            continue;
-        clear_seat(places, seat);
-        if (found)
-            (void)lock(places, seat, F_UNLCK, false);
-        else
-            places->seat = seat;
-        found = true;
-    }
-    return found ? 0
-                 : err_set(err, ERR_LIMITED, "%d processes share the limits already", LIMIT_SEATS);
 }
 
 static int map(struct limit_places *places, int dir_fd, const char *name, struct err *err)
@@ -101,7 +70,7 @@ int limit_places_open(int dir_fd, const char *name, struct limit_places **out, s
 
     *places = (struct limit_places){.fd = -1, .seat = LIMIT_SEATS};
     TRY(map(places, dir_fd, name, err));
-    TRY(take_seat(places, err));
+    TRY(limit_seat_take(places->fd, clear_seat, places, &places->seat, err));
     *out = places;
     places = NULL;
     return 0;
@@ -167,13 +136,13 @@ static bool take_over(struct slot *slot, uint64_t key)
 /* One process at a time, so that a key never gets two slots. */
 static struct slot *make(const struct limit_places *places, uint64_t key)
 {
-    if (!lock(places, LOCK_MAKING, F_WRLCK, true))
+    if (!limit_making_lock(places->fd))
         return NULL;
     struct slot *slot = find(places, key);
     for (size_t i = 0; slot == NULL && i < PROBE_MAX; i++)
         if (take_over(at(places, key, i), key))
             slot = at(places, key, i);
-    (void)lock(places, LOCK_MAKING, F_UNLCK, false);
+    limit_making_unlock(places->fd);
     return slot;
 }
 

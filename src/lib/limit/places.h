@@ -2,10 +2,9 @@
 /*
  * How many calls of one key run at the same time, over all processes that share one mapped file.
  *
- * Each process holds a seat: a lock on one byte of the file, which the kernel takes back when the
- * process dies however it dies. A slot of a key has one counter for each seat, and only the seat's
- * owner changes it; in use is their sum. So what a process that died had taken is known, and the
- * next process that opens the file gives it back.
+ * Each process holds a seat (limit/seats.h). A slot of a key has one counter for each seat, and
+ * only the seat's owner changes it; in use is their sum. So what a process that died had taken is
+ * known, and the next process that opens the file gives it back.
  *
  * To enter, a process counts itself first and adds up then: two that enter at once may both be
  * refused for an instant and try again, but never both pass the last place. A slot whose counters
@@ -16,11 +15,12 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "limit/seats.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { LIMIT_SEATS = 124, LIMIT_PLACE_SLOTS = 2048 };
+enum { LIMIT_PLACE_SLOTS = 2048 };
 
 struct limit_places;
 

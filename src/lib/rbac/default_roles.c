@@ -64,7 +64,8 @@ static const struct default_role roles[] = {
        "pods/log pods/status resourcequotas resourcequotas/status serviceaccounts services"},
       {READ, "batch", "cronjobs cronjobs/status jobs jobs/status"},
       {READ, "networking.k8s.io", "networkpolicies"},
-      {READ, "drun.io", "models modelservices modelservices/status modelservices/log"}}},
+      {READ, "drun.io",
+       "models modelservices modelservices/status modelservices/log limitpolicies"}}},
     {"system:discovery",
      NULL,
      NULL,
@@ -91,9 +92,9 @@ static const struct default_role roles[] = {
      {{EVERYTHING, "core", "namespaces serviceaccounts configmaps resourcequotas limitranges"},
       {READ, "core", "pods pods/log pods/status events"},
       {EVERYTHING, "drun.io",
-       "users users/factors users/sessions users/passwordlink groups oidcclients apikeys trustedissuers models modelservices modelservices/status modelservices/log "
-       "imagepolicies "
-       "backuppolicies alertroutes"},
+       "users users/factors users/sessions users/passwordlink groups oidcclients apikeys trustedissuers "
+       "models modelservices "
+       "modelservices/status modelservices/log limitpolicies imagepolicies backuppolicies alertroutes"},
       {READ, "drun.io", "controls"},
       {EVERYTHING, "node.k8s.io", "runtimeclasses"},
       {EVERYTHING, RBAC_API_GROUP, "roles rolebindings clusterroles clusterrolebindings"},
@@ -127,7 +128,7 @@ static const struct default_role roles[] = {
     {"drun:developer",
      NULL,
      NULL,
-     {{READ, "drun.io", "models modelservices modelservices/status"},
+     {{READ, "drun.io", "models modelservices modelservices/status limitpolicies"},
       {"invoke", "drun.io", "models"},
       {"create get list watch delete", "drun.io", "apikeys/self"}}},
     {"drun:viewer", NULL, "view", {{0}}},

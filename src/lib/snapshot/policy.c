@@ -6,7 +6,8 @@
 #include <stddef.h>
 
 /* The format on file; docs/PROTOCOL.snapshot. */
-static_assert(sizeof(struct policy_namespace_record) == 40, "as documented");
+static_assert(sizeof(struct policy_namespace_record) == 48, "as documented");
+static_assert(sizeof(struct policy_budget_record) == 48, "as documented");
 static_assert(sizeof(struct policy_route_record) == 80, "as documented");
 static_assert(sizeof(struct policy_rule) == 72, "as documented");
 static_assert(sizeof(struct policy_role) == 20, "as documented");
@@ -16,7 +17,15 @@ static_assert(sizeof(struct policy_subject) == 20, "as documented");
 
 static const struct snapshot_field namespace_fields[] = {
     SNAPSHOT_TEXT(policy_namespace_record, name), SNAPSHOT_TEXT(policy_namespace_record, uid),
+    SNAPSHOT_LIST(policy_namespace_record, budgets, POLICY_BUDGETS),
     SNAPSHOT_UPTO(policy_namespace_record, phase, POLICY_TERMINATING)};
+static const struct snapshot_field budget_fields[] = {
+    SNAPSHOT_TEXT(policy_budget_record, policy),
+    SNAPSHOT_TEXT(policy_budget_record, rule),
+    SNAPSHOT_TEXT(policy_budget_record, service),
+    SNAPSHOT_UPTO(policy_budget_record, measure, POLICY_TOKENS),
+    SNAPSHOT_UPTO(policy_budget_record, window, POLICY_MONTH),
+    SNAPSHOT_UPTO(policy_budget_record, share, POLICY_EACH_KEY)};
 static const struct snapshot_field route_fields[] = {
     SNAPSHOT_TEXT(policy_route_record, namespace),    SNAPSHOT_TEXT(policy_route_record, name),
     SNAPSHOT_TEXT(policy_route_record, engine_model), SNAPSHOT_TEXT(policy_route_record, socket),
@@ -97,13 +106,15 @@ static const struct snapshot_section_type sections[POLICY_SECTION_COUNT] = {
     [POLICY_SUBJECTS] = {"subjects", sizeof(struct policy_subject),
                          SNAPSHOT_FIELDS(subject_fields)},
     [POLICY_SUBJECT_TABLE] = {"subject table", TABLE(POLICY_SUBJECTS, hash_subject)},
+    [POLICY_BUDGETS] = {"budgets", sizeof(struct policy_budget_record),
+                        SNAPSHOT_FIELDS(budget_fields)},
 };
 
 const struct snapshot_type policy_snapshot = {
     .file = "policy.snap",
     .generation = "policy.gen",
     .number = 2,
-    .format = 1,
+    .format = 2,
     .sections = sections,
     .section_count = POLICY_SECTION_COUNT,
 };
@@ -154,6 +165,26 @@ void policy_namespace_at(const struct snapshot *snapshot, size_t at, struct poli
         .uid = snapshot_text(snapshot, record->uid),
         .phase = (enum policy_phase)record->phase,
         .limits = record->limits,
+        .first_budget = record->budgets.at,
+        .budget_count = record->budgets.count,
+    };
+}
+
+void policy_budget_at(const struct snapshot *snapshot, const struct policy_namespace *ns, size_t at,
+                      struct policy_budget *out)
+{
+    const struct policy_budget_record *record = snapshot_records(snapshot, POLICY_BUDGETS);
+
+    INVARIANT(at < ns->budget_count);
+    record += ns->first_budget + at;
+    *out = (struct policy_budget){
+        .policy = snapshot_text(snapshot, record->policy),
+        .rule = snapshot_text(snapshot, record->rule),
+        .service = snapshot_text(snapshot, record->service),
+        .measure = (enum policy_measure)record->measure,
+        .window = (enum policy_window)record->window,
+        .share = (enum policy_share)record->share,
+        .limit = record->limit,
     };
 }
 

@@ -21,15 +21,33 @@ struct policy_limits {
     uint32_t concurrent; /* requests at the same time */
 };
 
+/* A budget of a namespace: so much in a window of the calendar (UTC). */
+enum policy_measure { POLICY_REQUESTS, POLICY_TOKENS };
+enum policy_window { POLICY_MINUTE, POLICY_HOUR, POLICY_DAY, POLICY_MONTH };
+/* Whose calls share it: everybody's, or each user or credential has one of its own. */
+enum policy_share { POLICY_SHARED, POLICY_EACH_USER, POLICY_EACH_KEY };
+
 enum policy_phase { POLICY_ACTIVE = 0, POLICY_TERMINATING = 1 };
 
 /* ---------------------------------------------------------------- building (api) */
+
+struct policy_budget_in {
+    const char *policy;  /* the LimitPolicy */
+    const char *rule;    /* its rule */
+    const char *service; /* the one that it is for, or "" for all of the namespace */
+    enum policy_measure measure;
+    enum policy_window window;
+    enum policy_share share;
+    uint64_t limit; /* at least 1 */
+};
 
 struct policy_namespace_in {
     const char *name;
     const char *uid;
     enum policy_phase phase;
     struct policy_limits limits;
+    const struct policy_budget_in *budgets;
+    size_t budget_count;
 };
 
 struct policy_route_in {
@@ -69,6 +87,18 @@ struct policy_namespace {
     struct span uid;
     enum policy_phase phase;
     struct policy_limits limits;
+    uint32_t first_budget;
+    uint32_t budget_count;
+};
+
+struct policy_budget {
+    struct span policy;
+    struct span rule;
+    struct span service;
+    enum policy_measure measure;
+    enum policy_window window;
+    enum policy_share share;
+    uint64_t limit;
 };
 
 struct policy_route {
@@ -96,5 +126,8 @@ size_t policy_route_count(const struct snapshot *snapshot);
 void policy_route_at(const struct snapshot *snapshot, size_t at, struct policy_route *out);
 size_t policy_namespace_count(const struct snapshot *snapshot);
 void policy_namespace_at(const struct snapshot *snapshot, size_t at, struct policy_namespace *out);
+/* at < ns->budget_count. */
+void policy_budget_at(const struct snapshot *snapshot, const struct policy_namespace *ns, size_t at,
+                      struct policy_budget *out);
 
 #endif

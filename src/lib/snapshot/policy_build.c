@@ -34,6 +34,25 @@ struct snapshot_writer *policy_builder_writer(struct policy_builder *builder)
     return builder->writer;
 }
 
+static int add_budgets(struct snapshot_writer *writer, const struct policy_namespace_in *ns,
+                       struct snapshot_ref *out, struct err *err)
+{
+    for (size_t i = 0; i < ns->budget_count; i++) {
+        const struct policy_budget_in *in = &ns->budgets[i];
+        struct policy_budget_record record = {
+            .limit = in->limit, .measure = in->measure, .window = in->window, .share = in->share};
+        TRY(snapshot_writer_text(writer, span_str(in->policy), "limit policy", &record.policy,
+                                 err));
+        TRY(snapshot_writer_text(writer, span_str(in->rule), "rule", &record.rule, err));
+        TRY(snapshot_writer_text(writer, span_str(in->service), "model", &record.service, err));
+        uint32_t index = snapshot_writer_add(writer, POLICY_BUDGETS, &record);
+        if (i == 0)
+            out->at = index;
+        out->count++;
+    }
+    return 0;
+}
+
 int policy_builder_add_namespace(struct policy_builder *builder,
                                  const struct policy_namespace_in *ns, struct err *err)
 {
@@ -45,6 +64,7 @@ int policy_builder_add_namespace(struct policy_builder *builder,
         return err_set(err, ERR_EXISTS, "the namespace %s is there already", ns->name);
     TRY(snapshot_writer_text(writer, span_str(ns->name), "namespace", &record.name, err));
     TRY(snapshot_writer_text(writer, span_str(ns->uid), "uid", &record.uid, err));
+    TRY(add_budgets(writer, ns, &record.budgets, err));
     snapshot_writer_add(writer, POLICY_NAMESPACES, &record);
     return 0;
 }

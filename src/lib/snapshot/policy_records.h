@@ -29,6 +29,7 @@ enum policy_section {
     POLICY_GRANTS,
     POLICY_SUBJECTS,
     POLICY_SUBJECT_TABLE,
+    POLICY_BUDGETS,
     POLICY_SECTION_COUNT
 };
 
@@ -36,7 +37,19 @@ struct policy_namespace_record {
     struct snapshot_ref name;
     struct snapshot_ref uid;
     struct policy_limits limits;
+    struct snapshot_ref budgets;
     uint32_t phase;
+    uint32_t zero;
+};
+
+struct policy_budget_record {
+    struct snapshot_ref policy;
+    struct snapshot_ref rule;
+    struct snapshot_ref service;
+    uint64_t limit;
+    uint32_t measure;
+    uint32_t window;
+    uint32_t share;
     uint32_t zero;
 };
 

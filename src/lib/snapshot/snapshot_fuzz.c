@@ -40,6 +40,7 @@ static void use_policy(const struct snapshot *view)
 {
     struct policy_namespace ns;
     struct policy_route route;
+    struct policy_budget budget;
 
     for (size_t i = 0; i < policy_route_count(view); i++) {
         policy_route_at(view, i, &route);
@@ -49,6 +50,17 @@ static void use_policy(const struct snapshot *view)
     }
     if (policy_find_namespace(view, span_str("team-a"), &ns))
         touch(ns.uid);
+    for (size_t i = 0; i < policy_namespace_count(view); i++) {
+        policy_namespace_at(view, i, &ns);
+        touch(ns.name);
+        for (size_t j = 0; j < ns.budget_count; j++) {
+            policy_budget_at(view, &ns, j, &budget);
+            touch(budget.policy);
+            touch(budget.rule);
+            touch(budget.service);
+            sink += budget.limit + budget.measure + budget.window + budget.share;
+        }
+    }
     const struct policy_subject *subject =
         policy_find_subject(view, POLICY_GROUP, span_str("system:authenticated"));
     if (subject == NULL)

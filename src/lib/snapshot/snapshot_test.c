@@ -154,9 +154,20 @@ static void a_key_that_a_principal_cannot_hold_is_refused(void **state UNUSED)
 static void put_policy(struct buf *file, unsigned routes)
 {
     CLEANUP(policy_builder_free_ptr) struct policy_builder *builder = policy_builder_new();
-    struct policy_namespace_in ns = {.name = "team-a", .uid = "n-1", .limits.requests_per_min = 60};
+    static const struct policy_budget_in budgets[] = {
+        {"tenant", "month", "", POLICY_TOKENS, POLICY_MONTH, POLICY_SHARED, UINT64_C(1) << 40},
+        {"tenant", "users", "model-1", POLICY_REQUESTS, POLICY_DAY, POLICY_EACH_USER, 7},
+    };
+    struct policy_namespace_in first = {
+        .name = "team-0", .uid = "n-0", .budgets = budgets, .budget_count = 1};
+    struct policy_namespace_in ns = {.name = "team-a",
+                                     .uid = "n-1",
+                                     .limits.requests_per_min = 60,
+                                     .budgets = budgets,
+                                     .budget_count = 2};
     struct err err = ERR_INIT;
 
+    assert_int_equal(policy_builder_add_namespace(builder, &first, &err), 0);
     assert_int_equal(policy_builder_add_namespace(builder, &ns, &err), 0);
     assert_int_equal(policy_builder_add_namespace(builder, &ns, &err), -1);
     assert_int_equal(err.code, ERR_EXISTS);
@@ -190,6 +201,30 @@ static void routes_are_found_by_namespace_and_name(void **state UNUSED)
     assert_string_equal((const char *)route.socket.p, "/run/e.sock");
     assert_false(policy_find_route(view, span_str("team-am"), span_str("odel-41"), &route));
     assert_int_equal(policy_route_count(view), 50);
+}
+
+static void a_namespace_has_its_own_budgets(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf file = BUF_INIT(SNAPSHOT_FILE_MAX);
+    struct policy_namespace ns;
+    struct policy_budget budget;
+
+    put_policy(&file, 1);
+    CLEANUP(snapshot_free_ptr) struct snapshot *view = loaded(&policy_snapshot, &file);
+    assert_true(policy_find_namespace(view, span_str("team-0"), &ns));
+    assert_int_equal(ns.budget_count, 1);
+    assert_true(policy_find_namespace(view, span_str("team-a"), &ns));
+    assert_int_equal(ns.budget_count, 2);
+    policy_budget_at(view, &ns, 0, &budget);
+    assert_true(budget.limit == UINT64_C(1) << 40);
+    assert_int_equal(budget.measure, POLICY_TOKENS);
+    assert_int_equal(budget.window, POLICY_MONTH);
+    policy_budget_at(view, &ns, 1, &budget);
+    assert_string_equal((const char *)budget.policy.p, "tenant");
+    assert_string_equal((const char *)budget.rule.p, "users");
+    assert_string_equal((const char *)budget.service.p, "model-1");
+    assert_int_equal(budget.share, POLICY_EACH_USER);
+    assert_int_equal(budget.limit, 7);
 }
 
 static void every_flipped_bit_is_noticed(void **state UNUSED)
@@ -299,6 +334,7 @@ int main(void)
         cmocka_unit_test(identities_are_found_again),
         cmocka_unit_test(a_key_that_a_principal_cannot_hold_is_refused),
         cmocka_unit_test(routes_are_found_by_namespace_and_name),
+        cmocka_unit_test(a_namespace_has_its_own_budgets),
         cmocka_unit_test(every_flipped_bit_is_noticed),
         cmocka_unit_test(references_out_of_range_are_refused_though_the_checksum_is_right),
         cmocka_unit_test(references_whose_end_overflows_are_refused),

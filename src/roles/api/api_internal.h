@@ -39,6 +39,18 @@ void policy_touch(struct policy *policy, const struct kube_kind *kind, const cha
 void policy_follow(struct policy *policy);
 struct rbac_model *policy_rbac(struct policy *policy);
 
+/* ------------------------------------------------------------------ budgets.c: LimitPolicies, for
+ * policy.c */
+
+struct budgets;
+
+/* All there are. To be freed whatever is returned. */
+int budgets_read(struct kube_server *kube, struct budgets **out, struct err *err) MUST_USE;
+void budgets_free_ptr(struct budgets **budgets);
+/* Those of a namespace, for the caller to free; the texts in them live as long as `budgets`. */
+struct policy_budget_in *budgets_of(const struct budgets *budgets, const char *namespace,
+                                    size_t *out_count);
+
 /* ------------------------------------------------------------------ orders.c: what agent and
  * exporter are to do */
 

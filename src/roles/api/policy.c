@@ -83,8 +83,15 @@ static uint64_t annotated(const json_t *object, const char *name)
     return value;
 }
 
+struct compiling {
+    struct policy *policy;
+    struct policy_builder *builder;
+    struct budgets *budgets;
+};
+
 static int add_namespace(void *ctx, const json_t *object, struct err *err)
 {
+    struct compiling *compiling = ctx;
     const json_t *metadata = json_object_get(object, "metadata");
     const char *phase = json_string_value(codec_json_at(object, "status", "phase", NULL));
     bool going = json_object_get(metadata, "deletionTimestamp") != NULL ||
@@ -98,7 +105,10 @@ static int add_namespace(void *ctx, const json_t *object, struct err *err)
                    .concurrent = (uint32_t)annotated(object, "drun.io/concurrent-requests")},
     };
 
-    return policy_builder_add_namespace(ctx, &in, err);
+    CLEANUP_FREE struct policy_budget_in *budgets =
+        budgets_of(compiling->budgets, in.name, &in.budget_count);
+    in.budgets = budgets;
+    return policy_builder_add_namespace(compiling->builder, &in, err);
 }
 
 static bool is_ready(const json_t *status)
@@ -107,11 +117,6 @@ static bool is_ready(const json_t *status)
 
     return strcmp(phase, "Ready") == 0 || strcmp(phase, "Degraded") == 0;
 }
-
-struct compiling {
-    struct policy *policy;
-    struct policy_builder *builder;
-};
 
 static int add_route(void *ctx, const json_t *object, struct err *err)
 {
@@ -150,9 +155,11 @@ static int compile(struct policy *policy, struct buf *file, struct err *err)
 {
     struct kube_server *kube = serve_kube(policy->api->serve);
     CLEANUP(policy_builder_free_ptr) struct policy_builder *builder = policy_builder_new();
-    struct compiling compiling = {.policy = policy, .builder = builder};
+    CLEANUP(budgets_free_ptr) struct budgets *budgets = NULL;
 
-    TRY(kube_object_each(kube, &kube_namespace, NULL, add_namespace, builder, err));
+    TRY(budgets_read(kube, &budgets, err));
+    struct compiling compiling = {.policy = policy, .builder = builder, .budgets = budgets};
+    TRY(kube_object_each(kube, &kube_namespace, NULL, add_namespace, &compiling, err));
     TRY(kube_object_each(kube, &kube_model_service, NULL, add_route, &compiling, err));
     TRY(rbac_model_compile(policy->rbac, builder, err));
     return policy_builder_finish(builder, file, err);
@@ -192,7 +199,8 @@ static void on_later(void *ctx)
 void policy_touch(struct policy *policy, const struct kube_kind *kind, const char *namespace,
                   const char *name)
 {
-    if (!is_rbac(kind) && kind != &kube_namespace && kind != &kube_model_service)
+    if (!is_rbac(kind) && kind != &kube_namespace && kind != &kube_model_service &&
+        kind != &kube_limit_policy)
         return;
     if (policy->count == policy->room) {
         policy->room = policy->room == 0 ? 16 : 2 * policy->room;

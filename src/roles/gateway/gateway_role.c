@@ -125,6 +125,7 @@ static int write_conf(struct keeper *keeper, struct err *err)
     conf.listen_mtls = settings->listen_mtls.port == 0 ? NULL : mtls;
     conf.module = module;
     conf.run_dir = own;
+    conf.data_dir = role_data_dir(keeper->role);
     conf.snapshot_dir = run;
     conf.certificate = certificate;
     conf.certificate_key = key;
@@ -298,6 +299,7 @@ static int lock_down(struct keeper *keeper, struct err *err)
     struct role_promises promises = {
         .promises = LOCKDOWN_FILES | LOCKDOWN_EXEC | LOCKDOWN_NET_INET | LOCKDOWN_NET_UNIX,
         .network = true,
+        .data_access = LOCKDOWN_PATH_WRITE, /* the budgets */
         .paths = all,
     };
 

@@ -115,17 +115,52 @@ static struct policy_limits limits_of(const json_t *object)
                                   .requests_per_min = (uint32_t)number(object, "requests_per_min")};
 }
 
+static unsigned place(const char *name, const char *const *names)
+{
+    unsigned i = 0;
+
+    while (names[i + 1] != NULL && strcmp(names[i], name) != 0)
+        i++;
+    return i;
+}
+
+static int add_namespace(struct policy_builder *builder, const json_t *ns, struct err *err)
+{
+    static const char *const measures[] = {"requests", "tokens", NULL};
+    static const char *const windows[] = {"minute", "hour", "day", "month", NULL};
+    static const char *const shares[] = {"namespace", "user", "key", NULL};
+    const json_t *from = json_object_get(ns, "budgets");
+    struct policy_budget_in budgets[32] = {0};
+    size_t count = json_array_size(from);
+
+    INVARIANT(count <= ARRAY_LEN(budgets));
+    for (size_t i = 0; i < count; i++) {
+        const json_t *budget = json_array_get(from, i);
+        budgets[i] = (struct policy_budget_in){
+            .policy = text(budget, "policy", ""),
+            .rule = text(budget, "rule", ""),
+            .service = text(budget, "service", ""),
+            .measure = (enum policy_measure)place(text(budget, "measure", ""), measures),
+            .window = (enum policy_window)place(text(budget, "window", ""), windows),
+            .share = (enum policy_share)place(text(budget, "per", "namespace"), shares),
+            .limit = (uint64_t)number(budget, "limit"),
+        };
+    }
+    struct policy_namespace_in in = {.name = text(ns, "name", ""),
+                                     .uid = text(ns, "name", ""),
+                                     .limits = limits_of(ns),
+                                     .budgets = budgets,
+                                     .budget_count = count};
+    return policy_builder_add_namespace(builder, &in, err);
+}
+
 static int add_places(struct policy_builder *builder, const json_t *spec, struct err *err)
 {
     const json_t *namespaces = json_object_get(spec, "namespaces");
     const json_t *routes = json_object_get(spec, "routes");
 
-    for (size_t i = 0; i < json_array_size(namespaces); i++) {
-        const json_t *ns = json_array_get(namespaces, i);
-        struct policy_namespace_in in = {
-            .name = text(ns, "name", ""), .uid = text(ns, "name", ""), .limits = limits_of(ns)};
-        TRY(policy_builder_add_namespace(builder, &in, err));
-    }
+    for (size_t i = 0; i < json_array_size(namespaces); i++)
+        TRY(add_namespace(builder, json_array_get(namespaces, i), err));
     for (size_t i = 0; i < json_array_size(routes); i++) {
         const json_t *route = json_array_get(routes, i);
         struct policy_route_in in = {
@@ -137,6 +172,7 @@ static int add_places(struct policy_builder *builder, const json_t *spec, struct
             .ready = !json_is_false(json_object_get(route, "ready")),
             .max_body = (uint32_t)number(route, "max_body"),
             .max_tokens = (uint32_t)number(route, "max_tokens"),
+            .context_tokens = (uint32_t)number(route, "context_tokens"),
             .created_at = 1700000000,
             .limits = limits_of(route),
         };
@@ -184,6 +220,7 @@ static void read_conf(const json_t *spec, struct gateway_conf *conf)
     conf->listen[0] = text(in, "listen", NULL);
     conf->module = text(in, "module", NULL);
     conf->run_dir = text(in, "run_dir", NULL);
+    conf->data_dir = text(in, "data_dir", NULL);
     conf->snapshot_dir = text(in, "snapshot_dir", NULL);
     conf->certificate = text(in, "certificate", NULL);
     conf->certificate_key = text(in, "certificate_key", NULL);

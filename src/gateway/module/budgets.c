@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The budgets of a namespace's LimitPolicies: the most that a call can take is reserved before it,
+ * what it did take is settled behind it. */
+#include "gateway/module/module.h"
+
+#include "base/clock.h"
+#include "base/num.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+enum { MOMENT_MS = 1000 };
+
+static_assert((int)LIMIT_MINUTE == (int)POLICY_MINUTE && (int)LIMIT_HOUR == (int)POLICY_HOUR &&
+                  (int)LIMIT_DAY == (int)POLICY_DAY && (int)LIMIT_MONTH == (int)POLICY_MONTH,
+              "a window of the policy is one of the limits");
+
+static const char *const measures[] = {[POLICY_REQUESTS] = "requests", [POLICY_TOKENS] = "tokens"};
+static const char *const windows[] = {[POLICY_MINUTE] = "minute",
+                                      [POLICY_HOUR] = "hour",
+                                      [POLICY_DAY] = "day",
+                                      [POLICY_MONTH] = "month"};
+
+/* Whose budget it is. Another measure or window is another budget, and so is that of a namespace
+ * made anew; another limit is not, nor a policy made anew. */
+static uint64_t key_of(const struct gw_call *call, const struct policy_namespace *ns,
+                       const struct policy_budget *budget)
+{
+    const struct auth_principal *who = &call->principal;
+    struct span owner = budget->share == POLICY_EACH_KEY    ? gw_caller(call)
+                        : budget->share == POLICY_EACH_USER ? auth_text(who, who->name)
+                                                            : span_of("", 0);
+    const char kind[] = {(char)('a' + budget->measure), (char)('a' + budget->window),
+                         (char)('a' + budget->share)};
+    uint64_t key = limit_key(ns->uid, budget->policy);
+
+    key = limit_key(span_of(&key, sizeof(key)), budget->rule);
+    key = limit_key(span_of(&key, sizeof(key)), span_of(kind, sizeof(kind)));
+    return limit_key(span_of(&key, sizeof(key)), owner);
+}
+
+/* ------------------------------------------------------------------ refusing */
+
+static ngx_int_t refuse(ngx_http_request_t *r, struct gw_call *call, const struct gw_budget *budget,
+                        const struct limit_budget_ask *ask, enum limit_verdict verdict)
+{
+    const char *what = measures[budget->measure];
+    const char *window = windows[budget->window];
+    const char *name = (const char *)budget->name.data;
+    bool used_up = verdict == LIMIT_REFUSED && !budget->answer.by_others;
+    bool is_long = budget->window == POLICY_DAY || budget->window == POLICY_MONTH;
+    struct gw_refusal refusal = {.status = NGX_HTTP_TOO_MANY_REQUESTS,
+                                 .type = what,
+                                 .code = used_up && is_long ? "insufficient_quota"
+                                                            : "rate_limit_exceeded",
+                                 .retry_after_ms = MOMENT_MS};
+    char message[448];
+    char at[CLOCK_TEXT_SIZE];
+
+    clock_format_sec(budget->answer.ends_sec, at);
+    if (verdict == LIMIT_NEVER) {
+        refusal.retry_after_ms = 0;
+        snprintf(message, sizeof(message),
+                 "The request may take %" PRIu64 " %s, more than the budget \"%s\" of %" PRIu64
+                 " a %s; shorten it or lower max_tokens",
+                 ask->cost, what, name, ask->limit, window);
+    } else if (verdict == LIMIT_FULL) {
+        snprintf(message, sizeof(message),
+                 "There are too many budgets at once for another one of \"%s\"; try again later",
+                 name);
+    } else if (used_up) {
+        int64_t wait = budget->answer.ends_sec - ngx_time();
+        refusal.retry_after_ms = (uint64_t)NUM_MAX(wait, 1) * 1000;
+        snprintf(message, sizeof(message),
+                 "The budget \"%s\" of %" PRIu64 " %s a %s is used up: %" PRIu64
+                 " are used, this request may take %" PRIu64 "; it begins anew at %s",
+                 name, ask->limit, what, window, budget->answer.settled, ask->cost, at);
+    } else {
+        snprintf(message, sizeof(message),
+                 "The budget \"%s\" of %" PRIu64 " %s a %s has %" PRIu64
+                 " left while other requests run, this one may take %" PRIu64
+                 "; try again in a moment",
+                 name, ask->limit, what, window, budget->answer.left, ask->cost);
+    }
+    return gw_refuse(r, call, &refusal, message);
+}
+
+/* ------------------------------------------------------------------ reserving */
+
+static ngx_int_t put_name(ngx_http_request_t *r, const struct policy_budget *from, ngx_str_t *out)
+{
+    out->len = from->policy.len + 1 + from->rule.len;
+    out->data = ngx_pnalloc(r->pool, out->len + 1);
+    if (out->data == NULL)
+        return NGX_ERROR;
+    u_char *p = ngx_cpymem(out->data, from->policy.p, from->policy.len);
+    *p++ = '/';
+    p = ngx_cpymem(p, from->rule.p, from->rule.len);
+    *p = '\0';
+    return NGX_OK;
+}
+
+static ngx_int_t reserve_one(ngx_http_request_t *r, struct gw_call *call, uint64_t most,
+                             const struct policy_namespace *ns, const struct policy_budget *from)
+{
+    struct gw_budget *budget = &call->budgets[call->budget_count];
+    struct limit_budget_ask ask = {.key = key_of(call, ns, from),
+                                   .cost = from->measure == POLICY_TOKENS ? most : 1,
+                                   .limit = NUM_MIN(from->limit, LIMIT_BUDGET_MAX),
+                                   .window = (enum limit_window)from->window};
+
+    budget->limit = ask.limit;
+    budget->measure = from->measure;
+    budget->window = from->window;
+    if (put_name(r, from, &budget->name) != NGX_OK)
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    call->budget_count++;
+    enum limit_verdict verdict = limit_budget_reserve(gw_worker_budgets(), &ask, ngx_time(),
+                                                      &budget->charge, &budget->answer);
+    return verdict == LIMIT_GRANTED ? NGX_DECLINED : refuse(r, call, budget, &ask, verdict);
+}
+
+ngx_int_t gw_budgets_reserve(ngx_http_request_t *r, struct gw_call *call,
+                             const struct snapshot *policy, uint64_t most,
+                             const struct policy_namespace *ns, const struct policy_route *route)
+{
+    struct policy_budget from;
+
+    if (ns->budget_count == 0)
+        return NGX_DECLINED;
+    call->budgets = ngx_pcalloc(r->pool, ns->budget_count * sizeof(*call->budgets));
+    if (call->budgets == NULL)
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    for (size_t i = 0; i < ns->budget_count; i++) {
+        policy_budget_at(policy, ns, i, &from);
+        if (from.service.len > 0 && !span_eq(from.service, route->name))
+            continue;
+        ngx_int_t rc = reserve_one(r, call, most, ns, &from);
+        if (rc != NGX_DECLINED)
+            return rc;
+        call->tokens_budgeted |= from.measure == POLICY_TOKENS;
+    }
+    return NGX_DECLINED;
+}
+
+/* A call that was refused here or elsewhere took nothing. */
+void gw_budgets_settle(struct gw_call *call)
+{
+    uint64_t tokens = call->usage.prompt_tokens + call->usage.completion_tokens;
+
+    if (gw_worker_budgets() == NULL)
+        return;
+    for (size_t i = 0; i < call->budget_count; i++) {
+        struct gw_budget *budget = &call->budgets[i];
+        uint64_t used = call->stage != GW_DECIDED            ? 0
+                        : budget->measure == POLICY_REQUESTS ? 1
+                                                             : tokens;
+        limit_budget_settle(gw_worker_budgets(), &budget->charge, used, ngx_time());
+    }
+    call->budget_count = 0;
+}

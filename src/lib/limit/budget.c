@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "limit/budget.h"
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "limit/limit_internal.h"
+#include "limit/seats.h"
+
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { TRIES = 16, NOWHERE = LIMIT_BUDGET_SLOTS };
+
+#define MAGIC "drun budgets 1\n"
+/* No sum of settled amounts goes beyond it; far above any limit, far below overflow. */
+#define SETTLED_MAX (UINT64_C(1) << 60)
+
+/* In the place of a key while a slot goes over from one to another. */
+static const uint64_t moving = 1;
+
+/* Changed as a whole. */
+struct count {
+    uint64_t ends_sec; /* the window that it counts for; 0: none yet */
+    uint64_t settled;
+} __attribute__((aligned(16)));
+
+struct slot {
+    struct count count;
+    _Atomic uint64_t reserved[LIMIT_SEATS];
+    uint64_t zero[2];
+};
+
+_Static_assert(sizeof(struct slot) == 1024, "slots fill cache lines");
+
+struct header {
+    char magic[16];
+    _Atomic uint64_t seats; /* those from here on were never taken */
+    char zero[1000];
+};
+
+struct owner {
+    _Atomic uint64_t key; /* 0: never used */
+    _Atomic uint64_t was; /* the key before `moving` */
+};
+
+/* The owners lie together, apart from the slots of the same numbers: a slot that nobody ever used
+ * takes no memory. */
+struct file {
+    struct header header;
+    struct owner owners[LIMIT_BUDGET_SLOTS];
+    struct slot slots[LIMIT_BUDGET_SLOTS];
+};
+
+struct limit_budgets {
+    int fd;
+    unsigned seat;
+    struct file *file;
+};
+
+/* ------------------------------------------------------------------ the count of a slot */
+
+typedef unsigned __int128 pair __attribute__((may_alias));
+
+static pair pack(struct count count)
+{
+    return (pair)count.settled << 64 | count.ends_sec;
+}
+
+/* The two halves may belong to different moments, unless a swap with them succeeds. */
+static struct count load(const struct count *count)
+{
+    return (struct count){.ends_sec = __atomic_load_n(&count->ends_sec, __ATOMIC_SEQ_CST),
+                          .settled = __atomic_load_n(&count->settled, __ATOMIC_SEQ_CST)};
+}
+
+static bool swap(struct count *count, struct count old, struct count new)
+{
+    return __sync_bool_compare_and_swap((pair *)count, pack(old), pack(new));
+}
+
+/* Adds to the window that ends then, or to a later one that began already. */
+static void add(struct count *count, int64_t ends_sec, uint64_t amount)
+{
+    for (;;) {
+        struct count old = load(count);
+        struct count new = old;
+        if (old.ends_sec < (uint64_t)ends_sec)
+            new = (struct count){.ends_sec = (uint64_t)ends_sec};
+        new.settled = NUM_MIN(new.settled + NUM_MIN(amount, SETTLED_MAX), SETTLED_MAX);
+        if (swap(count, old, new))
+            return;
+    }
+}
+
+/* ------------------------------------------------------------------ slots */
+
+/* A seat that was never taken has reserved nothing. */
+static uint64_t sum(const struct limit_budgets *budgets, const struct slot *slot)
+{
+    uint64_t seats = atomic_load(&budgets->file->header.seats);
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < seats; i++)
+        total += atomic_load(&slot->reserved[i]);
+    return total;
+}
+
+/* The number of the slot at a step of the search. */
+static size_t at(uint64_t key, size_t probe)
+{
+    return (limit_home(key) + probe) % LIMIT_BUDGET_SLOTS;
+}
+
+static size_t find(const struct limit_budgets *budgets, uint64_t key)
+{
+    for (size_t i = 0; i < LIMIT_BUDGET_PROBE_MAX; i++)
+        if (atomic_load(&budgets->file->owners[at(key, i)].key) == key)
+            return at(key, i);
+    return NOWHERE;
+}
+
+static bool is_busy(const struct limit_budgets *budgets, const struct slot *slot, int64_t now_sec)
+{
+    return sum(budgets, slot) != 0 || load(&slot->count).ends_sec > (uint64_t)now_sec;
+}
+
+/* Who reserves counts himself and then looks at the key; we change the key and then add up. Of the
+ * two one sees the other. */
+static bool take_over(const struct limit_budgets *budgets, size_t number, uint64_t key,
+                      int64_t now_sec)
+{
+    struct owner *owner = &budgets->file->owners[number];
+    struct slot *slot = &budgets->file->slots[number];
+    uint64_t old = atomic_load(&owner->key);
+
+    if (old != 0 && is_busy(budgets, slot, now_sec))
+        return false;
+    atomic_store(&owner->was, old);
+    atomic_store(&owner->key, moving);
+    bool idle = !is_busy(budgets, slot, now_sec);
+    if (idle)
+        slot->count = (struct count){0};
+    atomic_store(&owner->key, idle ? key : old);
+    return idle;
+}
+
+/* A process that died in take_over() left a key behind that may still count. */
+static void put_right(const struct limit_budgets *budgets, uint64_t key)
+{
+    for (size_t i = 0; i < LIMIT_BUDGET_PROBE_MAX; i++) {
+        struct owner *owner = &budgets->file->owners[at(key, i)];
+        if (atomic_load(&owner->key) == moving)
+            atomic_store(&owner->key, atomic_load(&owner->was));
+    }
+}
+
+/* One process at a time, so that a key never gets two slots. */
+static size_t make(const struct limit_budgets *budgets, uint64_t key, int64_t now_sec)
+{
+    if (!limit_making_lock(budgets->fd))
+        return NOWHERE;
+    put_right(budgets, key);
+    size_t number = find(budgets, key);
+    for (size_t i = 0; number == NOWHERE && i < LIMIT_BUDGET_PROBE_MAX; i++)
+        if (take_over(budgets, at(key, i), key, now_sec))
+            number = at(key, i);
+    limit_making_unlock(budgets->fd);
+    return number;
+}
+
+/* ------------------------------------------------------------------ reserving and settling */
+
+enum outcome { RESERVED, TOO_MUCH, MOVED };
+
+static enum outcome try_reserve(struct limit_budgets *budgets, size_t number, uint64_t key,
+                                const struct limit_budget_ask *ask,
+                                struct limit_budget_answer *answer)
+{
+    struct slot *slot = &budgets->file->slots[number];
+    _Atomic uint64_t *own = &slot->reserved[budgets->seat];
+
+    atomic_fetch_add(own, ask->cost);
+    bool same = atomic_load(&budgets->file->owners[number].key) == key;
+    if (same) {
+        if (load(&slot->count).ends_sec < (uint64_t)answer->ends_sec)
+            add(&slot->count, answer->ends_sec, 0);
+        /* Who settles adds to the count before he takes from what is reserved: seen in this order,
+         * an amount may be seen twice, but never not at all. */
+        uint64_t reserved = sum(budgets, slot);
+        struct count count = load(&slot->count);
+        answer->settled = count.settled;
+        answer->ends_sec = (int64_t)count.ends_sec;
+        if (reserved + count.settled <= ask->limit) {
+            answer->left = ask->limit - reserved - count.settled;
+            return RESERVED;
+        }
+    }
+    atomic_fetch_sub(own, ask->cost);
+    return same ? TOO_MUCH : MOVED;
+}
+
+/* True when it is too much for certain, not by others that were about to give way like us. */
+static bool is_refused(const struct limit_budgets *budgets, const struct slot *slot,
+                       const struct limit_budget_ask *ask, struct limit_budget_answer *answer)
+{
+    uint64_t used = sum(budgets, slot) + answer->settled;
+
+    answer->left = used < ask->limit ? ask->limit - used : 0;
+    answer->by_others = answer->settled + ask->cost <= ask->limit;
+    return used + ask->cost > ask->limit;
+}
+
+enum limit_verdict limit_budget_reserve(struct limit_budgets *budgets,
+                                        const struct limit_budget_ask *ask, int64_t now_sec,
+                                        struct limit_charge *out,
+                                        struct limit_budget_answer *answer)
+{
+    uint64_t key = ask->key | 2; /* neither 0 nor `moving` */
+
+    INVARIANT(ask->cost > 0 && ask->limit <= LIMIT_BUDGET_MAX);
+    *out = (struct limit_charge){0};
+    *answer = (struct limit_budget_answer){.ends_sec = limit_window_end(ask->window, now_sec)};
+    if (ask->cost > ask->limit)
+        return LIMIT_NEVER;
+    for (int i = 0; i < TRIES; i++) {
+        size_t number = find(budgets, key);
+        if (number == NOWHERE)
+            number = make(budgets, key, now_sec);
+        if (number == NOWHERE)
+            return LIMIT_FULL;
+        enum outcome outcome = try_reserve(budgets, number, key, ask, answer);
+        if (outcome == RESERVED) {
+            out->slot = (uint32_t)number + 1;
+            out->window = ask->window;
+            out->cost = ask->cost;
+            return LIMIT_GRANTED;
+        }
+        if (outcome == TOO_MUCH &&
+            is_refused(budgets, &budgets->file->slots[number], ask, answer) && i > 0)
+            return LIMIT_REFUSED;
+    }
+    return LIMIT_REFUSED;
+}
+
+void limit_budget_settle(struct limit_budgets *budgets, struct limit_charge *charge,
+                         uint64_t actual, int64_t now_sec)
+{
+    if (charge->slot == 0)
+        return;
+    struct slot *slot = &budgets->file->slots[charge->slot - 1];
+    if (actual > 0)
+        add(&slot->count, limit_window_end(charge->window, now_sec), actual);
+    atomic_fetch_sub(&slot->reserved[budgets->seat], charge->cost);
+    charge->slot = 0;
+}
+
+/* ------------------------------------------------------------------ the file */
+
+/* What the seat's last owner left is given back. */
+static void clear_seat(void *ctx, unsigned seat)
+{
+    const struct limit_budgets *budgets = ctx;
+
+    if (seat >= atomic_load(&budgets->file->header.seats))
+        return;
+    for (size_t i = 0; i < LIMIT_BUDGET_SLOTS; i++)
+        if (atomic_load(&budgets->file->owners[i].key) != 0)
+            atomic_store(&budgets->file->slots[i].reserved[seat], 0);
+}
+
+static int check_magic(struct file *file, const char *name, struct err *err)
+{
+    static const char none[sizeof(file->header.magic)];
+
+    if (memcmp(file->header.magic, none, sizeof(none)) == 0)
+        memcpy(file->header.magic, MAGIC, sizeof(MAGIC));
+    if (memcmp(file->header.magic, MAGIC, sizeof(MAGIC)) == 0 &&
+        atomic_load(&file->header.seats) <= LIMIT_SEATS)
+        return 0;
+    return err_set(
+        err, ERR_CORRUPT,
+        "%s is no file of budgets that this version reads; move it away, and all budgets "
+        "begin anew",
+        name);
+}
+
+static int map(struct limit_budgets *budgets, int dir_fd, const char *name, struct err *err)
+{
+    struct stat st;
+
+    budgets->fd = openat(dir_fd, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (budgets->fd < 0)
+        return err_sys(err, "cannot open %s", name);
+    if (fstat(budgets->fd, &st) < 0)
+        return err_sys(err, "cannot look at %s", name);
+    if (st.st_size != 0 && st.st_size != (off_t)sizeof(struct file))
+        return err_set(err, ERR_CORRUPT, "%s has not the size of a file of budgets; move it away",
+                       name);
+    if (ftruncate(budgets->fd, sizeof(struct file)) < 0)
+        return err_sys(err, "cannot size %s", name);
+    void *memory =
+        mmap(NULL, sizeof(struct file), PROT_READ | PROT_WRITE, MAP_SHARED, budgets->fd, 0);
+    if (memory == MAP_FAILED)
+        return err_sys(err, "cannot map %s", name);
+    budgets->file = memory;
+    return 0;
+}
+
+/* Nobody adds up without us from here on. */
+static void show_seat(const struct limit_budgets *budgets)
+{
+    _Atomic uint64_t *seats = &budgets->file->header.seats;
+    uint64_t seen = atomic_load(seats);
+
+    while (seen <= budgets->seat &&
+           !atomic_compare_exchange_weak(seats, &seen, (uint64_t)budgets->seat + 1))
+        ;
+}
+
+static int open_locked(struct limit_budgets *budgets, const char *name, struct err *err)
+{
+    TRY(check_magic(budgets->file, name, err));
+    TRY(limit_seat_take(budgets->fd, clear_seat, budgets, &budgets->seat, err));
+    show_seat(budgets);
+    return 0;
+}
+
+int limit_budgets_open(int dir_fd, const char *name, struct limit_budgets **out, struct err *err)
+{
+    CLEANUP(limit_budgets_close_ptr) struct limit_budgets *budgets = mem_new(sizeof(*budgets));
+
+    *budgets = (struct limit_budgets){.fd = -1, .seat = LIMIT_SEATS};
+    TRY(map(budgets, dir_fd, name, err));
+    if (!limit_making_lock(budgets->fd))
+        return err_sys(err, "cannot lock %s", name);
+    int result = open_locked(budgets, name, err);
+    limit_making_unlock(budgets->fd);
+    TRY(result);
+    *out = budgets;
+    budgets = NULL;
+    return 0;
+}
+
+void limit_budgets_close(struct limit_budgets *budgets)
+{
+    if (budgets == NULL)
+        return;
+    if (budgets->file != NULL) {
+        if (budgets->seat < LIMIT_SEATS)
+            clear_seat(budgets, budgets->seat);
+        munmap(budgets->file, sizeof(struct file));
+    }
+    fd_close(&budgets->fd);
+    free(budgets);
+}
+
+void limit_budgets_close_ptr(struct limit_budgets **budgets)
+{
+    limit_budgets_close(*budgets);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Budgets: so much in a minute, hour, day or month of the calendar (UTC), over all processes that
+ * share one mapped file, without a lock on the way. What is counted is the caller's: requests,
+ * tokens, or anything else in whole units.
+ *
+ * A call reserves the most that it can cost and settles what it did cost. At every instant, and for
+ * each budget,
+ *
+ *     settled in this window + reserved by calls that run  <=  limit
+ *
+ * as long as no call settles more than it reserved; so any number of calls at once overshoot by
+ * nothing. What a call settles beyond its reservation is counted all the same. A call counts in the
+ * window in which it ends.
+ *
+ * Each process holds a seat (limit/seats.h), and reserves in a counter that only it changes. So
+ * what a dead process had reserved is known: the next one to open the file gives it back. To
+ * reserve, a process counts itself first and adds up then; two at once may both see too much, give
+ * way and try again, but never both pass.
+ *
+ * The file outlives processes and boots. Windows are by the wall clock: one that is set back does
+ * not empty a budget; the later window goes on until the clock has come to its end. A slot goes
+ * over to another key only when its window is over and nothing is reserved in it, so that no flood
+ * of keys can empty a budget: while all LIMIT_BUDGET_PROBE_MAX slots of a new key are in use, that
+ * key is refused (LIMIT_FULL). After a failure of the machine's power the counters are those that
+ * the kernel had written, which is within half a minute by default.
+ */
+#ifndef DRUN_LIMIT_BUDGET_H
+#define DRUN_LIMIT_BUDGET_H
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "limit/limit.h"
+
+#include <stdint.h>
+
+enum { LIMIT_BUDGET_SLOTS = 1 << 14, LIMIT_BUDGET_PROBE_MAX = 32 };
+
+/* The largest limit: every JSON reader can tell such numbers apart. */
+#define LIMIT_BUDGET_MAX ((UINT64_C(1) << 53) - 1)
+
+enum limit_window { LIMIT_MINUTE, LIMIT_HOUR, LIMIT_DAY, LIMIT_MONTH };
+
+/* When the window that holds now_sec ends, seconds since 1970. */
+int64_t limit_window_end(enum limit_window window, int64_t now_sec);
+
+struct limit_budgets;
+
+/* Maps the file, 16 MiB, of which only what is used takes room, a kibibyte a budget; makes it when
+ * it is not there, and takes a seat. ERR_CORRUPT: it is no file of budgets, or of another format;
+ * ERR_LIMITED: every seat is taken. */
+int limit_budgets_open(int dir_fd, const char *name, struct limit_budgets **out,
+                       struct err *err) MUST_USE;
+/* Gives back the seat and whatever is still reserved. */
+void limit_budgets_close(struct limit_budgets *budgets);
+void limit_budgets_close_ptr(struct limit_budgets **budgets);
+
+struct limit_budget_ask {
+    uint64_t key;   /* limit_key() */
+    uint64_t cost;  /* at least 1 */
+    uint64_t limit; /* at most LIMIT_BUDGET_MAX */
+    enum limit_window window;
+};
+
+/* What was reserved; zeroed when nothing is held. */
+struct limit_charge {
+    uint32_t slot; /* its number from 1 */
+    enum limit_window window;
+    uint64_t cost;
+};
+
+struct limit_budget_answer {
+    uint64_t settled; /* in this window */
+    uint64_t left;    /* neither settled nor reserved */
+    int64_t ends_sec; /* the window */
+    bool by_others;   /* refused only because of what calls that run have reserved */
+};
+
+/* LIMIT_NEVER: the cost alone is larger than the limit. */
+enum limit_verdict limit_budget_reserve(struct limit_budgets *budgets,
+                                        const struct limit_budget_ask *ask, int64_t now_sec,
+                                        struct limit_charge *out,
+                                        struct limit_budget_answer *answer) MUST_USE;
+/* Does nothing the second time. 0 gives all of it back. */
+void limit_budget_settle(struct limit_budgets *budgets, struct limit_charge *charge,
+                         uint64_t actual, int64_t now_sec);
+
+#endif

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Budgets as an administrator says them, with a real engine: they hold to the last token, over roles that are killed
+and platforms that start anew. The gateway alone is tested in gateway/test_budgets.py."""
+import concurrent.futures
+import re
+
+import openai
+import pytest
+
+from platform_process import Platform
+from test_models import ENGINE, MODEL, PROMPT, apply, client, get, key, model, phase, service, tenant
+
+pytestmark = pytest.mark.skipif(not (MODEL.exists() and ENGINE.exists()),
+                                reason="the small model or its engine could not be downloaded (tools/fetch-model)")
+
+LIMIT = 3000
+
+
+def policy(*rules, name="tenant", ns="demo", **spec):
+    return {"apiVersion": "drun.io/v1", "kind": "LimitPolicy", "metadata": {"name": name, "namespace": ns},
+            "spec": {"rules": list(rules), **spec}}
+
+
+def rule(name, limit, measure="tokens", window="month", **more):
+    return {"name": name, "limit": limit, "measure": measure, "window": window, **more}
+
+
+def policies(name=""):
+    return f"/apis/drun.io/v1/namespaces/demo/limitpolicies{'/' + name if name else ''}"
+
+
+@pytest.fixture(scope="module")
+def serving():
+    running = Platform(model_dirs=str(MODEL.parent), engine_dirs=str(ENGINE.parent))
+    running.start()
+    apply(running, *tenant("demo"), model("demo"), service("demo"))
+    running.wait_until("the model service", lambda: phase(running, "demo") == "Ready", timeout=120)
+    yield running
+    running.stop()
+    running.remove()
+
+
+@pytest.fixture(scope="module")
+def token(serving):
+    return key(serving, "demo", "tenant")
+
+
+def chat(platform, token, **more):
+    """Tokens that were used, or the refusal. An engine that starts anew with its platform is waited for."""
+    return platform.wait_until("an answer", lambda: try_chat(platform, token, **more), timeout=120)
+
+
+def try_chat(platform, token, **more):
+    try:
+        answer = client(platform, token).chat.completions.create(model="demo/gemma", messages=PROMPT, **{"max_tokens": 16, **more})
+    except openai.RateLimitError as error:
+        return error
+    except (openai.InternalServerError, openai.APIConnectionError):
+        return None
+    if not more.get("stream"):
+        return answer.usage.total_tokens
+    return next(part.usage.total_tokens for part in answer if part.usage)
+
+
+def test_a_month_is_spent_to_the_last_token_and_no_further(serving, token):
+    apply(serving, policy(rule("month", LIMIT)))
+
+    def counted():
+        """What the first call took that met the budget."""
+        answer = serving.request("POST", "/v1/chat/completions", token, json={"model": "demo/gemma", "messages": PROMPT, "max_tokens": 1})
+        return "tenant/month" in answer.headers.get("ratelimit", "") and answer.json()["usage"]["total_tokens"]
+
+    first = serving.wait_until("the budget", counted)
+    streamed = {"stream": True, "stream_options": {"include_usage": True}}
+
+    def call(i):
+        return chat(serving, token, **(streamed if i % 2 else {}))
+
+    with concurrent.futures.ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(call, range(60)))
+    used = first + sum(a for a in answers if isinstance(a, int))
+    while isinstance(last := chat(serving, token), int):
+        used += last
+    assert last.code == "insufficient_quota" and int(last.response.headers["retry-after"]) >= 1
+    told, most = map(int, re.search(r"(\d+) are used, this request may take (\d+)", last.message).groups())
+    assert told == used and LIMIT - most < used <= LIMIT
+
+
+def test_what_is_used_up_stays_so(serving, token):
+    """Builds on the test above: whoever dies, and when everything starts anew."""
+    for role in ("gateway", "api"):
+        old = serving.roles()[role]
+        serving.kill(role)
+        serving.wait_for_role(role, old)
+        assert chat(serving, token).code == "insufficient_quota"
+    serving.stop()
+    serving.start()
+    assert chat(serving, token).code == "insufficient_quota"
+
+
+def wait_for_answer(platform, token):
+    """A changed policy is in force within a moment."""
+    platform.wait_until("a call that goes through", lambda: isinstance(chat(platform, token), int))
+
+
+def wait_for_refusal(platform, token):
+    return platform.wait_until("a refusal", lambda: getattr(chat(platform, token), "code", "") == "insufficient_quota", timeout=60)
+
+
+def test_another_limit_keeps_the_count(serving, token):
+    apply(serving, policy(rule("month", LIMIT + 500)))
+    wait_for_answer(serving, token)
+    while isinstance(last := chat(serving, token), int):
+        pass
+    assert int(re.search(r"(\d+) are used", last.message)[1]) > LIMIT
+    serving.request("DELETE", policies("tenant"), serving.operator_token())
+    wait_for_answer(serving, token)
+
+
+def test_only_the_named_model_is_limited(serving, token):
+    apply(serving, policy(rule("calls", 1, "requests", per="key"), modelService="another"))
+    for _ in range(3):
+        assert isinstance(chat(serving, token), int)
+    apply(serving, policy(rule("calls", 1, "requests", per="key"), modelService="gemma"))
+    wait_for_refusal(serving, token)
+    assert isinstance(chat(serving, key(serving, "demo", "another")), int)
+    serving.request("DELETE", policies("tenant"), serving.operator_token())
+    wait_for_answer(serving, token)
+
+
+def test_tenants_cannot_change_their_own_budget(serving):
+    operator = serving.operator_token()
+    apply(serving, policy(rule("month", LIMIT, per="user")))
+    assert get(serving, "demo", "limitpolicies", "tenant")["spec"]["rules"][0]["per"] == "user"
+    apply(serving, {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "more", "namespace": "demo"},
+                    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin"},
+                    "subjects": [{"kind": "ServiceAccount", "name": "app", "namespace": "demo"}]})
+    for verb, expected in (("get", True), ("update", False), ("create", False), ("delete", False)):
+        review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {
+            "user": "system:serviceaccount:demo:app", "groups": ["system:serviceaccounts"],
+            "resourceAttributes": {"namespace": "demo", "verb": verb, "group": "drun.io", "resource": "limitpolicies"}}}
+        answer = serving.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", operator, json=review).json()
+        assert answer["status"]["allowed"] is expected, verb
+    serving.request("DELETE", "/apis/rbac.authorization.k8s.io/v1/namespaces/demo/rolebindings/more", operator)
+    serving.request("DELETE", policies("tenant"), operator)
+
+
+@pytest.mark.parametrize("spec, field", [
+    ({"rules": [{"name": "x", "measure": "tokens", "window": "week", "limit": 1}]}, "spec.rules[0].window"),
+    ({"rules": [{"name": "x", "measure": "tokens", "window": "day", "limit": 0}]}, "spec.rules[0].limit"),
+    ({"rules": [{"name": "x", "measure": "tokens", "window": "day", "limit": 1 << 53}]}, "spec.rules[0].limit"),
+    ({"rules": [{"name": "x/y", "measure": "tokens", "window": "day", "limit": 1}]}, "spec.rules[0].name"),
+    ({"rules": [{"name": "x", "measure": "money", "window": "day", "limit": 1}]}, "spec.rules[0].measure"),
+    ({"rules": []}, "spec.rules"),
+])
+def test_what_is_no_policy_is_refused(serving, spec, field):
+    answer = serving.request("POST", policies(), serving.operator_token(), json={**policy(name="bad"), "spec": spec})
+    assert answer.status_code == 422, answer.text
+    assert field in [cause["field"] for cause in answer.json()["details"]["causes"]], answer.text

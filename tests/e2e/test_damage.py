@@ -563,14 +563,18 @@ def test_a_clock_that_jumps_while_it_runs(own_platform, monkeypatch):
     logged = [event["drun.action.name"] for event in events(platform, drun__action__resource="configmaps")
               if event.get("drun.action.verb") == "create" and event.get("drun.action.name") in names]
     assert logged in (names, names[::-1]), "the log keeps the order of what happened"
-    started = platform.request("POST", "/apis/drun.io/v1/controls/all/probe", platform.operator_token())
-    assert started.status_code == 202
+    probed = 0
 
     def proved():
+        nonlocal probed
+        # A proof under way while the clock was put right saw two clocks: it is asked once more.
+        if time.monotonic() > probed + 20:
+            probed = time.monotonic()
+            assert platform.request("POST", "/apis/drun.io/v1/controls/all/probe", platform.operator_token()).status_code == 202
         controls = platform.request("GET", "/apis/drun.io/v1/controls", platform.operator_token()).json()["items"]
         return all(c["status"]["verdict"] in ("proven", "degraded", "absent") for c in controls) and \
             any(c["spec"]["id"] == "PF-5" and c["status"]["verdict"] == "proven" for c in controls)
-    platform.wait_until("every proof by the right clock", proved, timeout=90)
+    platform.wait_until("every proof by the right clock", proved, timeout=120)
     assert platform.stop() == 0
     done = verify(platform, log_key)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -52,8 +52,7 @@ def start_bare(folder, gateway, engine):
     """The gateway's own configuration without anything of ours."""
     port = free_port()
     text = (folder / "run/nginx.conf").read_text()
-    text = re.sub(r"(?m)^\s*(load_module .*?;|drun_(run_dir|state_dir|audit_rings|model_api|default_tokens|refuse_unknown|"
-                  r"models_list|error)\b[^;]*;)", "", text)
+    text = re.sub(r"(?m)^\s*(load_module .*?;|drun_(?!engine\b)\w+\b[^;]*;)", "", text)
     text = text.replace("drun_engine;", f'server "unix:{engine}";').replace(f":{gateway.port} ", f":{port} ")
     text = text.replace("/run/", "/bare/").replace("location @drun_error {", "location @drun_error { return 500;")
     conf = folder / "bare.conf"

@@ -7,133 +7,129 @@
 
 static_assert(VAR_COUNT <= UINT8_MAX && (int)WAF_OP_COUNT <= UINT8_MAX, "checked as bytes");
 
-#define LIST(type, field, to)                                                                      \
-    {                                                                                              \
-        SNAPSHOT_FIELD_LIST, to, offsetof(struct type, field)                                      \
-    }
-#define MAYBE(type, field, to)                                                                     \
-    {                                                                                              \
-        SNAPSHOT_FIELD_MAYBE, to, offsetof(struct type, field)                                     \
-    }
-#define INDEX(type, field, to)                                                                     \
-    {                                                                                              \
-        SNAPSHOT_FIELD_INDEX, to, offsetof(struct type, field)                                     \
-    }
-#define UPTO(type, field, to)                                                                      \
-    {                                                                                              \
-        SNAPSHOT_FIELD_UPTO, to, offsetof(struct type, field)                                      \
-    }
-#define TEXT(type, field)                                                                          \
-    {                                                                                              \
-        SNAPSHOT_FIELD_TEXT, 0, offsetof(struct type, field)                                       \
-    }
-#define FIELDS(array) .fields = (array), .field_count = ARRAY_LEN(array)
-
 static const struct snapshot_field head_fields[] = {
-    UPTO(image_head, engine, ENGINE_DETECT),
-    UPTO(image_head, request_body_access, 1),
-    UPTO(image_head, response_body_access, 1),
-    UPTO(image_head, argument_separator, 255),
-    LIST(image_head, phases[0], IMAGE_RULES),
-    LIST(image_head, phases[1], IMAGE_RULES),
-    LIST(image_head, phases[2], IMAGE_RULES),
-    LIST(image_head, phases[3], IMAGE_RULES),
-    LIST(image_head, phases[4], IMAGE_RULES),
-    LIST(image_head, unicode_map, IMAGE_BYTES),
-    TEXT(image_head, geo_database),
-    TEXT(image_head, web_app_id),
-    LIST(image_head, types, IMAGE_TYPES),
+    SNAPSHOT_UPTO(image_head, engine, ENGINE_DETECT),
+    SNAPSHOT_UPTO(image_head, request_body_access, 1),
+    SNAPSHOT_UPTO(image_head, response_body_access, 1),
+    SNAPSHOT_UPTO(image_head, argument_separator, 255),
+    SNAPSHOT_LIST(image_head, phases[0], IMAGE_RULES),
+    SNAPSHOT_LIST(image_head, phases[1], IMAGE_RULES),
+    SNAPSHOT_LIST(image_head, phases[2], IMAGE_RULES),
+    SNAPSHOT_LIST(image_head, phases[3], IMAGE_RULES),
+    SNAPSHOT_LIST(image_head, phases[4], IMAGE_RULES),
+    SNAPSHOT_LIST(image_head, unicode_map, IMAGE_BYTES),
+    SNAPSHOT_TEXT(image_head, geo_database),
+    SNAPSHOT_TEXT(image_head, web_app_id),
+    SNAPSHOT_LIST(image_head, types, IMAGE_TYPES),
 };
 static const struct snapshot_field rule_fields[] = {
-    UPTO(image_rule, phase, PHASES),
-    UPTO(image_rule, op, WAF_OP_COUNT - 1),
-    INDEX(image_rule, chain, IMAGE_CHAINS),
-    MAYBE(image_rule, next, IMAGE_RULES),
-    MAYBE(image_rule, pattern, IMAGE_PATTERNS),
-    MAYBE(image_rule, partition, IMAGE_PARTITIONS),
-    UPTO(image_rule, disruptive, IMAGE_DO_REDIRECT),
-    LIST(image_rule, targets, IMAGE_TARGETS),
-    LIST(image_rule, excludes, IMAGE_TARGETS),
-    LIST(image_rule, argument, IMAGE_PARTS),
-    LIST(image_rule, blob, IMAGE_BYTES),
-    LIST(image_rule, on_match, IMAGE_ACTIONS),
-    LIST(image_rule, on_chain, IMAGE_ACTIONS),
-    LIST(image_rule, msg, IMAGE_PARTS),
-    LIST(image_rule, logdata, IMAGE_PARTS),
-    LIST(image_rule, redirect, IMAGE_PARTS),
-    LIST(image_rule, tags, IMAGE_TAGS),
-    LIST(image_rule, ver, IMAGE_BYTES),
-    LIST(image_rule, rev, IMAGE_BYTES),
-    LIST(image_rule, file, IMAGE_BYTES),
-    LIST(image_rule, text, IMAGE_BYTES),
+    SNAPSHOT_UPTO(image_rule, phase, PHASES),
+    SNAPSHOT_UPTO(image_rule, op, WAF_OP_COUNT - 1),
+    SNAPSHOT_INDEX(image_rule, chain, IMAGE_CHAINS),
+    SNAPSHOT_MAYBE(image_rule, next, IMAGE_RULES),
+    SNAPSHOT_MAYBE(image_rule, pattern, IMAGE_PATTERNS),
+    SNAPSHOT_MAYBE(image_rule, partition, IMAGE_PARTITIONS),
+    SNAPSHOT_UPTO(image_rule, disruptive, IMAGE_DO_REDIRECT),
+    SNAPSHOT_LIST(image_rule, targets, IMAGE_TARGETS),
+    SNAPSHOT_LIST(image_rule, excludes, IMAGE_TARGETS),
+    SNAPSHOT_LIST(image_rule, argument, IMAGE_PARTS),
+    SNAPSHOT_LIST(image_rule, blob, IMAGE_BYTES),
+    SNAPSHOT_LIST(image_rule, on_match, IMAGE_ACTIONS),
+    SNAPSHOT_LIST(image_rule, on_chain, IMAGE_ACTIONS),
+    SNAPSHOT_LIST(image_rule, msg, IMAGE_PARTS),
+    SNAPSHOT_LIST(image_rule, logdata, IMAGE_PARTS),
+    SNAPSHOT_LIST(image_rule, redirect, IMAGE_PARTS),
+    SNAPSHOT_LIST(image_rule, tags, IMAGE_TAGS),
+    SNAPSHOT_LIST(image_rule, ver, IMAGE_BYTES),
+    SNAPSHOT_LIST(image_rule, rev, IMAGE_BYTES),
+    SNAPSHOT_LIST(image_rule, file, IMAGE_BYTES),
+    SNAPSHOT_LIST(image_rule, text, IMAGE_BYTES),
 };
 static const struct snapshot_field target_fields[] = {
-    UPTO(image_target, var, VAR_COUNT - 1), MAYBE(image_target, pattern, IMAGE_PATTERNS),
-    MAYBE(image_target, slot, IMAGE_SLOTS), MAYBE(image_target, xpath, IMAGE_XPATHS),
-    LIST(image_target, key, IMAGE_BYTES),
+    SNAPSHOT_UPTO(image_target, var, VAR_COUNT - 1),
+    SNAPSHOT_MAYBE(image_target, pattern, IMAGE_PATTERNS),
+    SNAPSHOT_MAYBE(image_target, slot, IMAGE_SLOTS),
+    SNAPSHOT_MAYBE(image_target, xpath, IMAGE_XPATHS),
+    SNAPSHOT_LIST(image_target, key, IMAGE_BYTES),
 };
 static const struct snapshot_field part_fields[] = {
-    UPTO(image_part, var, IMAGE_LITERAL),
-    MAYBE(image_part, slot, IMAGE_SLOTS),
-    LIST(image_part, text, IMAGE_BYTES),
+    SNAPSHOT_UPTO(image_part, var, IMAGE_LITERAL),
+    SNAPSHOT_MAYBE(image_part, slot, IMAGE_SLOTS),
+    SNAPSHOT_LIST(image_part, text, IMAGE_BYTES),
 };
 static const struct snapshot_field action_fields[] = {
-    UPTO(image_action, kind, IMAGE_ACTION_KIND_COUNT - 1),
-    UPTO(image_action, var, VAR_COUNT - 1),
-    MAYBE(image_action, slot, IMAGE_SLOTS),
-    MAYBE(image_action, target, IMAGE_TARGETS),
-    LIST(image_action, name, IMAGE_PARTS),
-    LIST(image_action, value, IMAGE_PARTS),
-    LIST(image_action, indexes, IMAGE_INDEXES),
+    SNAPSHOT_UPTO(image_action, kind, IMAGE_ACTION_KIND_COUNT - 1),
+    SNAPSHOT_UPTO(image_action, var, VAR_COUNT - 1),
+    SNAPSHOT_MAYBE(image_action, slot, IMAGE_SLOTS),
+    SNAPSHOT_MAYBE(image_action, target, IMAGE_TARGETS),
+    SNAPSHOT_LIST(image_action, name, IMAGE_PARTS),
+    SNAPSHOT_LIST(image_action, value, IMAGE_PARTS),
+    SNAPSHOT_LIST(image_action, indexes, IMAGE_INDEXES),
 };
-static const struct snapshot_field tag_fields[] = {LIST(image_tag, parts, IMAGE_PARTS)};
-static const struct snapshot_field chain_fields[] = {INDEX(image_chain, parent, IMAGE_CHAINS),
-                                                     UPTO(image_chain, step, WAF_T_COUNT - 1)};
-static const struct snapshot_field slot_fields[] = {LIST(image_slot, name, IMAGE_BYTES)};
+static const struct snapshot_field tag_fields[] = {SNAPSHOT_LIST(image_tag, parts, IMAGE_PARTS)};
+static const struct snapshot_field chain_fields[] = {
+    SNAPSHOT_INDEX(image_chain, parent, IMAGE_CHAINS),
+    SNAPSHOT_UPTO(image_chain, step, WAF_T_COUNT - 1)};
+static const struct snapshot_field slot_fields[] = {SNAPSHOT_LIST(image_slot, name, IMAGE_BYTES)};
 static const struct snapshot_field pattern_fields[] = {
-    UPTO(image_pattern, kind, IMAGE_PHRASES), UPTO(image_pattern, multi, 1),
-    INDEX(image_pattern, chain, IMAGE_CHAINS), LIST(image_pattern, bytes, IMAGE_BYTES)};
+    SNAPSHOT_UPTO(image_pattern, kind, IMAGE_PHRASES), SNAPSHOT_UPTO(image_pattern, multi, 1),
+    SNAPSHOT_INDEX(image_pattern, chain, IMAGE_CHAINS),
+    SNAPSHOT_LIST(image_pattern, bytes, IMAGE_BYTES)};
 static const struct snapshot_field partition_fields[] = {
-    UPTO(image_partition, phase, PHASES),         LIST(image_partition, database, IMAGE_BYTES),
-    LIST(image_partition, vars, IMAGE_INDEXES),   LIST(image_partition, chains, IMAGE_INDEXES),
-    LIST(image_partition, xpaths, IMAGE_INDEXES),
+    SNAPSHOT_UPTO(image_partition, phase, PHASES),
+    SNAPSHOT_LIST(image_partition, database, IMAGE_BYTES),
+    SNAPSHOT_LIST(image_partition, vars, IMAGE_INDEXES),
+    SNAPSHOT_LIST(image_partition, chains, IMAGE_INDEXES),
+    SNAPSHOT_LIST(image_partition, xpaths, IMAGE_INDEXES),
 };
 static const struct snapshot_field xpath_fields[] = {
-    TEXT(image_xpath, text), LIST(image_xpath, namespaces, IMAGE_NAMESPACES)};
-static const struct snapshot_field namespace_fields[] = {TEXT(image_namespace, prefix),
-                                                         TEXT(image_namespace, href)};
-static const struct snapshot_field type_fields[] = {LIST(image_type, text, IMAGE_BYTES)};
+    SNAPSHOT_TEXT(image_xpath, text), SNAPSHOT_LIST(image_xpath, namespaces, IMAGE_NAMESPACES)};
+static const struct snapshot_field namespace_fields[] = {SNAPSHOT_TEXT(image_namespace, prefix),
+                                                         SNAPSHOT_TEXT(image_namespace, href)};
+static const struct snapshot_field type_fields[] = {SNAPSHOT_LIST(image_type, text, IMAGE_BYTES)};
 
 static const struct snapshot_section_type sections[IMAGE_SECTION_COUNT] = {
     [IMAGE_TEXT] = {.name = "texts", .size = 1},
     [IMAGE_HEAD] = {.name = "head",
                     .size = sizeof(struct image_head),
                     .single = true,
-                    FIELDS(head_fields)},
+                    SNAPSHOT_FIELDS(head_fields)},
     [IMAGE_BYTES] = {.name = "bytes", .size = 1},
-    [IMAGE_RULES] = {.name = "rules", .size = sizeof(struct image_rule), FIELDS(rule_fields)},
+    [IMAGE_RULES] = {.name = "rules",
+                     .size = sizeof(struct image_rule),
+                     SNAPSHOT_FIELDS(rule_fields)},
     [IMAGE_TARGETS] = {.name = "targets",
                        .size = sizeof(struct image_target),
-                       FIELDS(target_fields)},
-    [IMAGE_PARTS] = {.name = "parts", .size = sizeof(struct image_part), FIELDS(part_fields)},
+                       SNAPSHOT_FIELDS(target_fields)},
+    [IMAGE_PARTS] = {.name = "parts",
+                     .size = sizeof(struct image_part),
+                     SNAPSHOT_FIELDS(part_fields)},
     [IMAGE_ACTIONS] = {.name = "actions",
                        .size = sizeof(struct image_action),
-                       FIELDS(action_fields)},
-    [IMAGE_TAGS] = {.name = "tags", .size = sizeof(struct image_tag), FIELDS(tag_fields)},
+                       SNAPSHOT_FIELDS(action_fields)},
+    [IMAGE_TAGS] = {.name = "tags", .size = sizeof(struct image_tag), SNAPSHOT_FIELDS(tag_fields)},
     [IMAGE_INDEXES] = {.name = "indexes", .size = sizeof(uint32_t)},
-    [IMAGE_CHAINS] = {.name = "chains", .size = sizeof(struct image_chain), FIELDS(chain_fields)},
-    [IMAGE_SLOTS] = {.name = "slots", .size = sizeof(struct image_slot), FIELDS(slot_fields)},
+    [IMAGE_CHAINS] = {.name = "chains",
+                      .size = sizeof(struct image_chain),
+                      SNAPSHOT_FIELDS(chain_fields)},
+    [IMAGE_SLOTS] = {.name = "slots",
+                     .size = sizeof(struct image_slot),
+                     SNAPSHOT_FIELDS(slot_fields)},
     [IMAGE_PATTERNS] = {.name = "patterns",
                         .size = sizeof(struct image_pattern),
-                        FIELDS(pattern_fields)},
+                        SNAPSHOT_FIELDS(pattern_fields)},
     [IMAGE_PARTITIONS] = {.name = "partitions",
                           .size = sizeof(struct image_partition),
-                          FIELDS(partition_fields)},
-    [IMAGE_XPATHS] = {.name = "xpaths", .size = sizeof(struct image_xpath), FIELDS(xpath_fields)},
+                          SNAPSHOT_FIELDS(partition_fields)},
+    [IMAGE_XPATHS] = {.name = "xpaths",
+                      .size = sizeof(struct image_xpath),
+                      SNAPSHOT_FIELDS(xpath_fields)},
     [IMAGE_NAMESPACES] = {.name = "namespaces",
                           .size = sizeof(struct image_namespace),
-                          FIELDS(namespace_fields)},
-    [IMAGE_TYPES] = {.name = "types", .size = sizeof(struct image_type), FIELDS(type_fields)},
+                          SNAPSHOT_FIELDS(namespace_fields)},
+    [IMAGE_TYPES] = {.name = "types",
+                     .size = sizeof(struct image_type),
+                     SNAPSHOT_FIELDS(type_fields)},
 };
 
 const struct snapshot_type waf_snapshot = {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "limit/budget.h"
+#include "limit/fixture.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
@@ -23,35 +24,6 @@
 
 /* 2026-11-22 15:00:30 UTC */
 enum { NOW_SEC = 1795359630 };
-
-struct fixture {
-    char dir[64];
-    int dir_fd;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *fixture = mem_new(sizeof(*fixture));
-    struct err err = ERR_INIT;
-
-    snprintf(fixture->dir, sizeof(fixture->dir), "/tmp/drun-budget-XXXXXX");
-    assert_non_null(mkdtemp(fixture->dir));
-    fixture->dir_fd = fd_open_dir(AT_FDCWD, fixture->dir, &err);
-    assert_true(fixture->dir_fd >= 0);
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    struct err err = ERR_INIT;
-
-    fd_close(&fixture->dir_fd);
-    assert_int_equal(fd_remove_tree(fixture->dir, &err), 0);
-    free(fixture);
-    return 0;
-}
 
 static struct limit_budgets *open_budgets(const struct fixture *fixture)
 {

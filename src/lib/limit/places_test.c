@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "limit/fixture.h"
 #include "limit/places.h"
 
 #include "base/fd.h"
@@ -16,35 +17,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-struct fixture {
-    char dir[64];
-    int dir_fd;
-};
-
-static int set_up(void **state)
-{
-    struct fixture *fixture = mem_new(sizeof(*fixture));
-    struct err err = ERR_INIT;
-
-    snprintf(fixture->dir, sizeof(fixture->dir), "/tmp/drun-places-XXXXXX");
-    assert_non_null(mkdtemp(fixture->dir));
-    fixture->dir_fd = fd_open_dir(AT_FDCWD, fixture->dir, &err);
-    assert_true(fixture->dir_fd >= 0);
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct fixture *fixture = *state;
-    struct err err = ERR_INIT;
-
-    fd_close(&fixture->dir_fd);
-    assert_int_equal(fd_remove_tree(fixture->dir, &err), 0);
-    free(fixture);
-    return 0;
-}
 
 static struct limit_places *open_places(const struct fixture *fixture)
 {

@@ -19,7 +19,7 @@ const struct cli_command cli_commands[] = {
     {"logs", "MODELSERVICE", "show what an engine says", cli_logs_options, cli_logs, false},
     {"secrets", "list|get|set|rm [NAME [KEY | KEY=VALUE...]]", "show, write and remove secrets", cli_secrets_options,
      cli_secrets, false},
-    {"keys", "create|list|revoke [NAME]", "make, show and revoke API keys", cli_keys_options, cli_keys, false},
+    {"keys", "create|list|rotate|revoke|check [NAME]", "make, show, rotate and revoke API keys; find them in a text", cli_keys_options, cli_keys, false},
     {"mfa", "list|add totp|remove FACTOR|recovery-codes|reset", "show and change second factors", cli_mfa_options, cli_mfa, false},
     {"sessions", "list|revoke ID|all", "show and end sessions", cli_sessions_options, cli_sessions, false},
     {"chat", "[MODEL [PROMPT]]", "talk to a model; - reads the prompt from standard input", cli_chat_options, cli_chat, false},

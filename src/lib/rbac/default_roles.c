@@ -55,7 +55,7 @@ static const struct default_role roles[] = {
       {WRITE, "networking.k8s.io", "networkpolicies"},
       {WRITE, "drun.io", "modelservices"},
       {"invoke", "drun.io", "models"},
-      {"create get list watch delete", "drun.io", "apikeys/self"}}},
+      {EVERYTHING, "drun.io", "apikeys/self"}}},
     {"system:aggregate-to-view",
      "view",
      NULL,
@@ -130,7 +130,7 @@ static const struct default_role roles[] = {
      NULL,
      {{READ, "drun.io", "models modelservices modelservices/status limitpolicies"},
       {"invoke", "drun.io", "models"},
-      {"create get list watch delete", "drun.io", "apikeys/self"}}},
+      {EVERYTHING, "drun.io", "apikeys/self"}}},
     {"drun:viewer", NULL, "view", {{0}}},
     /* The posture role comes to the front door as a client: it may see which models there are and
      * call them, and do as it likes in a namespace of its own. */

@@ -84,11 +84,23 @@ int serve_authenticate(struct serve_request *request)
         return refuse(request, &err);
     if (address[0] != '\0' && auth_parse_address(address, source, &err) == 0)
         input.source = source;
-    if (auth_check(request->serve->auth, &input, principal, &err) < 0)
+    int result = auth_check(request->serve->auth, &input, principal, &err);
+    record_actor(request, principal);
+    if (result < 0)
         return refuse(request, &err);
     request->principal = principal;
-    record_actor(request, principal);
     return 0;
+}
+
+/* Reviews of oneself lie in no namespace, and tell nothing that the caller could not try. */
+static bool is_in_scope(const struct auth_principal *principal, const struct rbac_request *request)
+{
+    bool is_review = span_eq_str(request->api_group, "authorization.k8s.io") ||
+                     span_eq_str(request->api_group, "authentication.k8s.io");
+
+    return auth_scope_allows_verb(principal, request->verb) &&
+           (request->path.len > 0 || (is_review && request->namespace.len == 0) ||
+            auth_scope_allows_namespace(principal, request->namespace));
 }
 
 /* The decision: what RBAC grants, narrowed by the credential's own scope. */
@@ -101,7 +113,7 @@ static bool decide(struct serve *serve, const struct auth_principal *principal,
     request->user = (struct rbac_user){.name = auth_text(principal, principal->name),
                                        .groups = groups,
                                        .group_count = auth_groups(principal, groups)};
-    return policy != NULL && auth_scope_allows_verb(principal, request->verb) &&
+    return policy != NULL && is_in_scope(principal, request) &&
            rbac_decide(policy, request, reason);
 }
 
@@ -205,7 +217,7 @@ bool serve_kube_authorize(void *ctx, const struct kube_attributes *ask, char rea
     bool caller = is_caller(serve, ask->principal);
     if (caller)
         record_action(serve->current, ask);
-    bool in_scope = !caller || auth_scope_allows_verb(serve->current->principal, request.verb);
+    bool in_scope = !caller || is_in_scope(serve->current->principal, &request);
     bool allowed = policy != NULL && in_scope && rbac_decide(policy, &request, &because);
     bool narrowed = !allowed && in_scope && caller && serve->config.narrow != NULL &&
                     serve->config.narrow(serve->config.ctx, serve->current, ask);

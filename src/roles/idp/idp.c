@@ -151,6 +151,7 @@ static int start(struct idp *idp, struct err *err)
     TRY(publish_load(idp->publish, err));
     TRY(setup_start(idp, err));
     TRY(namespaces_start(idp, err));
+    TRY(apikey_use_start(idp, err));
     return tidy_start(idp, err);
 }
 
@@ -161,6 +162,7 @@ static void release(struct idp *idp)
     egress_free(idp->egress);
     remote_keys_free(idp->remote_keys);
     logout_free(idp->logout);
+    apikey_use_stop(idp);
     publish_free(idp->publish);
     signer_free(idp->signer);
     members_free(idp->members);

@@ -170,6 +170,17 @@ bool idp_may_self(struct idp *idp, const struct kube_principal *caller, const ch
     return decide(idp, caller, &request);
 }
 
+void idp_caller_of(const struct auth_principal *principal, struct idp_caller *out)
+{
+    for (size_t i = 0; i < principal->group_count; i++)
+        out->groups[i] = (const char *)auth_text(principal, principal->groups[i]).p;
+    out->groups[principal->group_count] = NULL;
+    out->who =
+        (struct kube_principal){.name = (const char *)auth_text(principal, principal->name).p,
+                                .uid = (const char *)auth_text(principal, principal->uid).p,
+                                .groups = out->groups};
+}
+
 /* Does being in the group alone give rights in the whole cluster? In a namespace of his own who
  * manages it says that; this is what nobody may help himself to. */
 static bool has_cluster_rights(struct idp *idp, const char *group)

@@ -115,6 +115,29 @@ static bool run(struct idp *idp, struct serve_request *request, const struct rou
     return found;
 }
 
+bool route_subresource(const struct serve_request *request, const char *prefix, const char *middle,
+                       const char *suffix, struct serve_action *out)
+{
+    const char *path = request->http->path;
+    struct arena *arena = request->http->arena;
+    size_t len = strlen(path);
+
+    if (strncmp(path, prefix, strlen(prefix)) != 0 || len < strlen(prefix) + strlen(suffix) ||
+        strcmp(path + len - strlen(suffix), suffix) != 0)
+        return false;
+    path += strlen(prefix);
+    len -= strlen(prefix) + strlen(suffix);
+    const char *found = strstr(path, middle);
+    if (found == NULL || found + strlen(middle) > path + len)
+        return false;
+    const char *rest = found + strlen(middle);
+    out->namespace = arena_copy(arena, span_of(path, (size_t)(found - path)));
+    out->name = arena_copy(arena, span_of(rest, (size_t)(path + len - rest)));
+    return out->namespace != NULL && out->name != NULL &&
+           kube_format_check(KUBE_DNS_LABEL, out->namespace) == NULL &&
+           kube_format_check(KUBE_DNS_SUBDOMAIN, out->name) == NULL;
+}
+
 bool idp_route(void *ctx, struct serve_request *request)
 {
     struct idp *idp = ctx;
@@ -122,7 +145,7 @@ bool idp_route(void *ctx, struct serve_request *request)
     if (request->operator_socket)
         return run(idp, request, operator_routes, ARRAY_LEN(operator_routes));
     if (run(idp, request, routes, ARRAY_LEN(routes)) || service_account_route(idp, request) ||
-        users_route(idp, request))
+        apikey_rotate_route(idp, request) || users_route(idp, request))
         return true;
     if (!is_ours(request->http->path))
         return false;

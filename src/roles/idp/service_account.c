@@ -11,34 +11,7 @@
 #include "jose/jose.h"
 #include "snapshot/policy.h"
 
-#define PREFIX "/api/v1/namespaces/"
-#define MIDDLE "/serviceaccounts/"
-#define SUFFIX "/token"
-
 enum { TTL_MAX_SEC = 86400 };
-
-/* Takes "NS" and "NAME" out of the path; false when it is another one. */
-static bool parse_path(const char *path, struct arena *arena, const char **namespace,
-                       const char **name)
-{
-    size_t len = strlen(path);
-    const char *middle;
-
-    if (strncmp(path, PREFIX, strlen(PREFIX)) != 0 || len < strlen(SUFFIX) ||
-        strcmp(path + len - strlen(SUFFIX), SUFFIX) != 0)
-        return false;
-    path += strlen(PREFIX);
-    len -= strlen(PREFIX) + strlen(SUFFIX);
-    middle = strstr(path, MIDDLE);
-    if (middle == NULL || middle + strlen(MIDDLE) > path + len)
-        return false;
-    const char *rest = middle + strlen(MIDDLE);
-    *namespace = arena_copy(arena, span_of(path, (size_t)(middle - path)));
-    *name = arena_copy(arena, span_of(rest, (size_t)(path + len - rest)));
-    return *namespace != NULL && *name != NULL &&
-           kube_format_check(KUBE_DNS_LABEL, *namespace) == NULL &&
-           kube_format_check(KUBE_DNS_SUBDOMAIN, *name) == NULL;
-}
 
 static bool namespace_is_active(struct idp *idp, const char *namespace)
 {
@@ -126,7 +99,7 @@ bool service_account_route(struct idp *idp, struct serve_request *request)
         .verb = "create", .group = "", .resource = "serviceaccounts", .subresource = "token"};
 
     if (strcmp(request->http->method, "POST") != 0 ||
-        !parse_path(request->http->path, request->http->arena, &action.namespace, &action.name))
+        !route_subresource(request, "/api/v1/namespaces/", "/serviceaccounts/", "/token", &action))
         return false;
     if (serve_authenticate(request) == 0 && serve_authorize(request, &action))
         answer(idp, request, action.namespace, action.name);

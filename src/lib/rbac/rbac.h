@@ -101,10 +101,21 @@ int rbac_model_compile(struct rbac_model *model, struct policy_builder *builder,
 /* May the user write this object (create, or update to it)? ERR_DENIED with the reason when it
  * would give permissions that the user does not have: for a role, its rules must be covered by the
  * user's own unless the user has `escalate`; for a binding, those of its role unless the user has
- * `bind` on it. ERR_INVALID when a binding that is there would change its roleRef. Ordinary
- * permission to create or update is decided before, by rbac_decide(). */
+ * `bind` on it and is not among its subjects, as a user or in a group. That last is a departure
+ * from Kubernetes, where `bind` is a right to help oneself, too. ERR_INVALID when a binding that is
+ * there would change its roleRef. Ordinary permission to create or update is decided before, by
+ * rbac_decide(). */
 int rbac_model_may_write(struct rbac_model *model, const struct rbac_user *user,
                          const json_t *object, struct err *err) MUST_USE;
+
+/* May the user change or delete this object as it is? ERR_DENIED for the built-in roles and
+ * bindings of those who stand above others, unless the user has `escalate` on the role. */
+int rbac_model_may_touch(struct rbac_model *model, const struct rbac_user *user,
+                         const json_t *object, struct err *err) MUST_USE;
+/* The rules of `wanted` that those of `have` do not cover, as a new array; both are ClusterRoles.
+ */
+int rbac_missing_rules(const json_t *have, const json_t *wanted, json_t **out,
+                       struct err *err) MUST_USE;
 
 /* Who can? The request's user is not looked at. An array of {"kind", "name", "binding",
  * "bindingKind", "bindingNamespace", "role", "roleKind"}, one for each subject and binding. */

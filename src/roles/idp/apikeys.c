@@ -115,6 +115,25 @@ static void note_revoked(struct kube_change *change)
     json_object_set_new(status_of(change->object), "revokedAt", json_string(now));
 }
 
+/* The end of a key's time; one without an end lives longest. */
+static int64_t end_of(const json_t *object)
+{
+    const char *text = json_string_value(codec_json_at(object, "spec", "expiresAt", NULL));
+    struct err err = ERR_INIT;
+    int64_t sec;
+
+    return text != NULL && clock_parse(span_str(text), &sec, &err) == 0 ? sec : INT64_MAX;
+}
+
+/* What widens a key is as good as making one. */
+static bool is_wider(const struct kube_change *change)
+{
+    return !json_equal(codec_json_at(change->old, "spec", "scopes", NULL),
+                       codec_json_at(change->object, "spec", "scopes", NULL)) ||
+           (is_disabled(change->old) && !is_disabled(change->object)) ||
+           end_of(change->object) > end_of(change->old);
+}
+
 int apikey_admit(struct idp *idp, struct kube_change *change, struct err *err)
 {
     mem_wipe(idp->shown_key, sizeof(idp->shown_key));
@@ -125,10 +144,7 @@ int apikey_admit(struct idp *idp, struct kube_change *change, struct err *err)
         TRY(check_owner(idp, change, err));
         return make_key(idp, change, err);
     }
-    /* What widens a key is as good as making one. */
-    if (!json_equal(codec_json_at(change->old, "spec", "scopes", NULL),
-                    codec_json_at(change->object, "spec", "scopes", NULL)) ||
-        (is_disabled(change->old) && !is_disabled(change->object)))
+    if (is_wider(change))
         TRY(check_owner(idp, change, err));
     if (is_disabled(change->object) && !is_disabled(change->old))
         note_revoked(change);

@@ -41,7 +41,7 @@ int idp_admit(void *ctx, struct kube_change *change, struct kube_causes *causes 
     if (change->kind == &kube_oidc_client)
         return client_admit(idp, change, err);
     if (change->kind == &kube_trusted_issuer)
-        return trusted_admit(change, err);
+        return trusted_admit(idp, change, err);
     return apikey_admit(idp, change, err);
 }
 

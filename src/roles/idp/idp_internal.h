@@ -177,6 +177,12 @@ int members_add_groups(struct members *members, const char *user, json_t *groups
  * `after` and not in `before` (arrays of texts)? */
 int members_may_add(struct idp *idp, const struct kube_principal *caller, const json_t *before,
                     const json_t *after, struct err *err) MUST_USE;
+/* May the caller make, or hand out the way into, what goes by this name? ERR_DENIED when bindings
+ * give it rights in the whole cluster. */
+int members_may_become_user(struct idp *idp, const struct kube_principal *caller, const char *name,
+                            struct err *err) MUST_USE;
+int members_may_become_account(struct idp *idp, const struct kube_principal *caller,
+                               const char *namespace, const char *name, struct err *err) MUST_USE;
 int group_admit(struct idp *idp, struct kube_change *change, struct err *err) MUST_USE;
 void group_changed(struct idp *idp, const struct kube_change *change);
 

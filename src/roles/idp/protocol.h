@@ -266,7 +266,7 @@ void device_exchange(struct idp *idp, struct serve_request *request, const struc
 void token_exchange(struct idp *idp, struct serve_request *request, const struct client *client,
                     const struct form *form, const struct binding *binding);
 /* The keys of a TrustedIssuer can be read. */
-int trusted_admit(const struct kube_change *change, struct err *err) MUST_USE;
+int trusted_admit(struct idp *idp, const struct kube_change *change, struct err *err) MUST_USE;
 /* What came of an API key is void: the key was changed. */
 int exchange_end_key(struct idp *idp, const char *id, struct err *err) MUST_USE;
 /* The family's record; ERR_NOT_FOUND. A token that was just replaced is good for a moment more, so

@@ -260,15 +260,16 @@ static int check_revocations(const struct snapshot *view, const struct auth_prin
 }
 
 static int verify_token(struct auth *auth, const struct snapshot *view, struct span text,
-                        int64_t now, struct auth_principal *out, struct auth_token_times *times,
-                        struct err *err)
+                        const struct auth_input *input, struct auth_principal *out,
+                        struct auth_token_times *times, struct err *err)
 {
     const struct identity_info *info = snapshot_records(view, IDENTITY_INFO);
     struct jose_expect expect = {
         .typ = "at+jwt",
         .issuer = (const char *)snapshot_text(view, info->issuer).p,
-        .audience = (const char *)snapshot_text(view, info->audience).p,
-        .now = now,
+        .audience = input->audience != NULL ? input->audience
+                                            : (const char *)snapshot_text(view, info->audience).p,
+        .now = input->now,
         .skew_sec = AUTH_SKEW_SEC,
     };
     CLEANUP_JSON json_t *claims = NULL;
@@ -286,12 +287,14 @@ static int check_token(struct auth *auth, const struct snapshot *view, struct sp
     if (text.len > AUTH_TOKEN_MAX)
         return refuse(err, "the token is refused: it is too long");
     crypto_sha256(text, key);
-    if (!auth_cache_find(auth->cache, key, out, &times)) {
-        if (verify_token(auth, view, text, input->now, out, &times, err) < 0) {
+    /* What is remembered is for the platform. */
+    if (input->audience != NULL || !auth_cache_find(auth->cache, key, out, &times)) {
+        if (verify_token(auth, view, text, input, out, &times, err) < 0) {
             auth_principal_init(out, AUTH_NOBODY);
             return -1;
         }
-        auth_cache_put(auth->cache, key, out, &times);
+        if (input->audience == NULL)
+            auth_cache_put(auth->cache, key, out, &times);
     }
     TRY(check_revocations(view, out, &times, input->now, err));
     return check_origin(out, input->source, err);

@@ -165,7 +165,8 @@ struct auth_input {
     const char *method; /* "GET", and the path, decoded and without its query, that the proof */
     const char *path;   /* must be for */
     struct span
-        certificate;   /* the caller's TLS certificate: PEM, percent-encoded as nginx does it */
+        certificate;      /* the caller's TLS certificate: PEM, percent-encoded as nginx does it */
+    const char *audience; /* the token must be for; NULL: the platform */
     bool only_looking; /* the caller asks what the token is, and does not come with it as its own */
 };
 

@@ -177,6 +177,7 @@ static void release(struct idp *idp)
     store_close(idp->store);
     free(idp->tidy_from);
     free(idp->tokens_from);
+    free(idp->bound_from);
     mem_wipe(idp->pepper, sizeof(idp->pepper));
 }
 

@@ -52,6 +52,7 @@ struct idp {
     size_t tidy_turn; /* the collection that is swept next, and from where */
     char *tidy_from;
     char *tokens_from;           /* the account that is looked up next */
+    char *bound_from;            /* and the bound token */
     char url[IDP_URL_SIZE];      /* of the platform; the issuer */
     char mtls_url[IDP_URL_SIZE]; /* where clients are asked for a certificate; "" for nowhere */
     struct auth_replay *replay;

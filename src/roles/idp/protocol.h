@@ -49,6 +49,7 @@ struct claims {
     const json_t *wanted;
     const json_t *userinfo; /* what userinfo tells besides the scope's; NULL for nothing */
     const json_t *key;      /* an API key's limits, of what came of one */
+    const json_t *cluster;  /* of a service account: the claim kubernetes.io */
     const json_t *actor;    /* who acts for the subject (RFC 8693 section 4.1) */
     bool pairwise;          /* the subject is; nothing else may name the user */
     int64_t auth_time;

@@ -15,6 +15,7 @@ static const struct route routes[] = {
     {"GET",    "/.well-known/openid-configuration",       discovery_openid},
     {"GET",    "/.well-known/oauth-authorization-server", discovery_oauth},
     {"GET",    "/oauth2/jwks",         discovery_jwks},
+    {"GET",    "/openid/v1/jwks",      discovery_jwks}, /* where Kubernetes has it */
     {"GET",    "/oauth2/authorize",    oidc_authorize},
     {"POST",   "/oauth2/authorize",    oidc_authorize},
     {"POST",   "/oauth2/par",          oidc_par},
@@ -88,8 +89,9 @@ static bool path_fits(const struct route *route, const char *path)
 
 static bool is_ours(const char *path)
 {
-    return strncmp(path, "/oauth2/", 8) == 0 || strncmp(path, "/.well-known/", 13) == 0 ||
-           strcmp(path, "/session") == 0 || strncmp(path, "/session/", 9) == 0;
+    return strncmp(path, "/oauth2/", 8) == 0 || strncmp(path, "/openid/", 8) == 0 ||
+           strncmp(path, "/.well-known/", 13) == 0 || strcmp(path, "/session") == 0 ||
+           strncmp(path, "/session/", 9) == 0;
 }
 
 static bool run(struct idp *idp, struct serve_request *request, const struct route *table,

@@ -41,8 +41,9 @@ static int read_body(struct serve_request *request, json_t **out, struct err *er
     kube_schema_validate(shape, *out, NULL, &causes);
     CLEANUP_JSON json_t *list = causes.list;
     if (json_array_size(list) > 0)
-        return err_set(err, ERR_INVALID, "%s",
-                       codec_json_text(json_array_get(list, 0), "message", "the TokenRequest"));
+        return err_set(err, ERR_INVALID, "%s: %s",
+                       codec_json_text(json_array_get(list, 0), "field", "the TokenRequest"),
+                       codec_json_text(json_array_get(list, 0), "message", "is no good"));
     return 0;
 }
 
@@ -55,8 +56,12 @@ static int issue(struct idp *idp, const char *namespace, const char *name, json_
     const json_t *spec = json_object_get(body, "spec");
     int64_t ttl = NUM_MIN(record_number(spec, "expirationSeconds"), (int64_t)TTL_MAX_SEC);
     const json_t *audiences = json_object_get(spec, "audiences");
+    const json_t *ref = json_object_get(spec, "boundObjectRef");
+    CLEANUP_JSON json_t *cluster = NULL;
+    char sid[BOUND_SID_SIZE] = "";
     struct claims claims = {.subject = subject,
                             .audiences = json_array_size(audiences) > 0 ? audiences : NULL,
+                            .sid = sid,
                             .ttl_sec = (uint32_t)ttl};
     char jti[CLAIMS_ID_SIZE];
     char ends[CLOCK_TEXT_SIZE];
@@ -64,6 +69,11 @@ static int issue(struct idp *idp, const char *namespace, const char *name, json_
     TRY(serve_ask_uid(idp->role, &kube_service_account, namespace, name, &uid, err));
     if (uid.len == 0)
         return err_set(err, ERR_NOT_FOUND, "serviceaccounts \"%s\" not found", name);
+    /* As Kubernetes has it, so that others can decide by namespace and account. */
+    claims.cluster = cluster = json_pack("{s:s, s:{s:s, s:s}}", "namespace", namespace,
+                                         "serviceaccount", "name", name, "uid", buf_text(&uid));
+    if (ref != NULL)
+        TRY(bound_token_note(idp, namespace, ref, clock_wall_sec() + ttl, cluster, sid, err));
     TRY(namespace_note_token(idp, namespace, subject, buf_text(&uid), clock_wall_sec() + ttl, err));
     TRY(claims_access_token(idp, &claims, &token, jti, err));
     clock_format_sec(clock_wall_sec() + ttl, ends);

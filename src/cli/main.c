@@ -16,6 +16,8 @@ const struct cli_command cli_commands[] = {
     {"delete", "KIND NAME", "remove an object", cli_delete_options, cli_delete, false},
     {"can-i", "VERB KIND [NAME]", "ask whether you may", cli_can_i_options, cli_can_i, false},
     {"who-can", "VERB KIND [NAME]", "show who may, and by which binding", cli_who_can_options, cli_who_can, false},
+    {"access-review", "", "show who can do what, who was last seen when, and what is stale", cli_access_review_options,
+     cli_access_review, false},
     {"logs", "MODELSERVICE", "show what an engine says", cli_logs_options, cli_logs, false},
     {"secrets", "list|get|set|rm [NAME [KEY | KEY=VALUE...]]", "show, write and remove secrets", cli_secrets_options,
      cli_secrets, false},

@@ -121,6 +121,13 @@ int rbac_missing_rules(const json_t *have, const json_t *wanted, json_t **out,
  * "bindingKind", "bindingNamespace", "role", "roleKind"}, one for each subject and binding. */
 json_t *rbac_model_who_can(struct rbac_model *model, const struct rbac_request *request) MUST_USE;
 
+/* Every grant and role, as {"grants": [{"kind" (User, Group), "name", "namespace", "bindingKind",
+ * "binding", "roleKind", "role", "roleMissing"}], "roles": [{"kind", "namespace", "name", "rules",
+ * "bindings" (how many name it), "builtIn"}], "complete"}. `namespace` empty: of all; without
+ * with_cluster what is cluster-wide is left out, but for ClusterRoles that are bound there. */
+json_t *rbac_model_report(struct rbac_model *model, struct span namespace,
+                          bool with_cluster) MUST_USE;
+
 /* The built-in roles and bindings, as a new array of objects: Kubernetes' cluster-admin, admin,
  * edit, view, system:discovery, system:basic-user, and drun's own. */
 json_t *rbac_default_objects(void) MUST_USE;

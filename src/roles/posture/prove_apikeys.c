@@ -1,33 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ID-4: API keys. */
-#include "base/clock.h"
 #include "base/mem.h"
 #include "codec/json.h"
-#include "front.h"
+#include "probe.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #define OWN  "/api/v1/namespaces/" FRONT_NAMESPACE
 #define KEYS "/apis/drun.io/v1/namespaces/" FRONT_NAMESPACE "/apikeys"
-
-enum { REVOKED_WITHIN_MS = 100, POLL_US = 2000, POLL_MAX = 1000 };
-
-/* Milliseconds until the key is refused; -1 when it never is. */
-static int64_t time_to_refusal(struct proof *proof, const char *key)
-{
-    uint64_t began = clock_mono_ns();
-    unsigned status;
-
-    for (int i = 0; i < POLL_MAX; i++) {
-        if (!front_ask(proof, "GET", "/v1/models", key, NULL, &status, NULL))
-            return -1;
-        if (status == 401)
-            return (int64_t)((clock_mono_ns() - began) / 1000000);
-        nanosleep(&(struct timespec){.tv_nsec = POLL_US * 1000L}, NULL);
-    }
-    return -1;
-}
 
 /* A key with this spec; NULL when there was none, which is in the evidence then. */
 static char *make_key(struct proof *proof, const char *name, json_t *take_spec)
@@ -173,14 +153,7 @@ static void prove_revocation(struct proof *proof, const char *key)
         proof_broken(proof, &err);
         return;
     }
-    int64_t ms = time_to_refusal(proof, key);
-    if (ms < 0)
-        proof_expect(proof, false, "a revoked key is refused (%d calls later it was not)",
-                     POLL_MAX);
-    else
-        proof_expect(proof, ms <= REVOKED_WITHIN_MS,
-                     "a revoked key is refused by the gateway after %lld ms (at most %d)",
-                     (long long)ms, REVOKED_WITHIN_MS);
+    probe_expect_refusal(proof, key, "a revoked key");
 }
 
 void prove_id4(struct proof *proof)

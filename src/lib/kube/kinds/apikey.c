@@ -151,6 +151,8 @@ static void validate(const json_t *object, const json_t *old UNUSED, struct kube
                    "Forbidden: a key belongs to a user or to a service account, not to both");
 }
 
+static const struct kube_subresource others[] = {{"rotate", &kube_api_key, KUBE_CREATE}, {0}};
+
 const struct kube_kind kube_api_key = {
     .group = "drun.io",
     .version = "v1",
@@ -161,6 +163,7 @@ const struct kube_kind kube_api_key = {
     .categories = KUBE_NAMES("drun"),
     .namespaced = true,
     .has_status = true,
+    .others = others,
     .verbs = KUBE_ALL_VERBS,
     .name_format = KUBE_DNS_SUBDOMAIN,
     .shape = &shape,

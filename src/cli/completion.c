@@ -45,7 +45,7 @@ static const char *second_words(const struct cli_command *command)
         {"KIND", "$(drun complete objects \"${COMP_WORDS[2]}\" 2>/dev/null)"},
         {"VERB KIND", "$(drun complete kinds 2>/dev/null)"},
         {"list|get|set|rm", "$(drun complete objects secrets 2>/dev/null)"},
-        {"create|list|revoke", "$(drun complete objects apikeys 2>/dev/null)"},
+        {"create|list|rotate|revoke|check", "$(drun complete objects apikeys 2>/dev/null)"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(known); i++)

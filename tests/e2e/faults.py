@@ -15,6 +15,7 @@ from platform_process import DRUN
 
 # x86-64. Functions begin with endbr64, four bytes that do nothing where IBT is off.
 RETURN_TRUE = bytes.fromhex("b801000000c3")  # mov eax, 1; ret
+RETURN_ZERO = bytes.fromhex("31c0c3")  # xor eax, eax; ret
 SECOND_ARGUMENT_NULL = bytes.fromhex("31f66690")  # xor esi, esi; two bytes of nothing
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can reach into the processes of others")

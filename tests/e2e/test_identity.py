@@ -2,6 +2,7 @@
 """Signing in: the one-time link, passwords, sessions, and OIDC through a client that we did not write."""
 import re
 import secrets
+import subprocess
 import urllib.parse
 
 import pytest
@@ -9,7 +10,7 @@ import requests
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.jose import JsonWebKey, jwt
 
-from platform_process import Platform
+from platform_process import DRUN, Platform
 
 PASSWORD = "correct horse battery staple"
 
@@ -62,6 +63,39 @@ def test_the_setup_link_works_once(signed_up):
         "token": signed_up.setup_token, "username": "mallory", "displayName": "M", "password": PASSWORD})
     assert again.status_code in (401, 403, 404, 409, 410), again.text
     assert not (signed_up.run_dir / "idp" / "setup-link").exists()
+
+
+def test_only_an_administrator_who_can_sign_in_ends_the_setup_link(own_platform):
+    own_platform.start()
+    file = own_platform.run_dir / "idp" / "setup-link"
+    users = "/apis/drun.io/v1/users"
+
+    def accept(link, username):
+        return own_platform.request("POST", "/session/setup", json={
+            "token": link.split("token=")[1], "username": username, "displayName": username, "password": PASSWORD})
+
+    def setup_link():
+        return subprocess.run([DRUN, "setup-link", "--data", own_platform.data], capture_output=True, text=True, timeout=60)
+
+    # Made by the operator: a guest, and an administrator who has not come yet.
+    for name, groups in (("guest", []), ("chief", ["drun:operators"])):
+        made = own_platform.request("POST", users, own_platform.operator_token(), json={
+            "apiVersion": "drun.io/v1", "kind": "User", "metadata": {"name": name}, "spec": {"groups": groups}})
+        assert made.status_code == 201, made.text
+    own_platform.stop()
+    own_platform.start()
+    link = file.read_text().strip()
+    taken = accept(link, "chief")
+    assert taken.status_code == 409 and "another name" in taken.text, "the link is no way into another's account"
+    assert accept(link, "alice").status_code == 204 and not file.exists()
+    assert setup_link().returncode != 0
+    # Without her nobody could help himself any more.
+    off = own_platform.request("PATCH", f"{users}/alice", own_platform.operator_token(), data='{"spec": {"disabled": true}}',
+                               headers={"Content-Type": "application/merge-patch+json"})
+    assert off.status_code == 200, off.text
+    again = setup_link()
+    assert again.returncode == 0 and accept(again.stdout.strip(), "bob").status_code == 204
+    assert setup_link().returncode != 0
 
 
 def test_a_password_signs_in_and_a_wrong_one_does_not(signed_up):

@@ -252,3 +252,26 @@ def test_a_model_outside_the_allowed_folders_is_refused(serving, path):
     apply(serving, model("other", "escape", path=path))
     serving.wait_until("the refusal", lambda: phase(serving, "other", "models", "escape") == "Failed", timeout=30)
     serving.request("DELETE", "/apis/drun.io/v1/namespaces/other/models/escape", serving.operator_token())
+
+
+def test_what_narrows_a_key_holds_at_the_gateway(serving):
+    """Namespaces, and the turn of the secret; and a call is a use of the key."""
+    def ask(token):
+        return client(serving, token).chat.completions.create(model="demo/gemma", messages=PROMPT, max_tokens=2).usage.completion_tokens
+
+    elsewhere = key(serving, "demo", "elsewhere", "--only-namespace", "other")
+    with pytest.raises(openai.NotFoundError):
+        ask(elsewhere)
+    assert [m.id for m in client(serving, elsewhere).models.list()] == []
+    old = key(serving, "demo", "turned", "--only-namespace", "demo")
+    assert ask(old) == 2
+    turn = [DRUN, "keys", "rotate", "turned", "-n", "demo", "--data", serving.data, "--quiet"]
+    new = subprocess.run([*turn, "--overlap", "1h"], capture_output=True, text=True, check=True).stdout.strip()
+    assert ask(old) == ask(new) == 2
+    last = subprocess.run(turn, capture_output=True, text=True, check=True).stdout.strip()
+    for ended in (old, new):
+        with pytest.raises(openai.AuthenticationError):
+            ask(ended)
+    assert ask(last) == 2
+    used = serving.wait_until("the use", lambda: get(serving, "demo", "apikeys", "turned")["status"].get("lastUsed"), timeout=30)
+    assert used["address"] == "127.0.0.1" and used["time"].endswith("Z")

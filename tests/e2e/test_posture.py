@@ -213,6 +213,26 @@ def test_id4_fails_when_revocations_do_not_reach_the_gateway(own_platform):
 
 @faults.needs_root
 @faults.needs_x86
+@pytest.mark.parametrize("role, function, code, line", [
+    ("api", "cidr_holds", faults.RETURN_TRUE, "a key for another network is refused by the roles, too"),
+    ("idp", "clock_parse", faults.RETURN_TRUE, "a key whose time is over is refused"),
+    ("api", "auth_scope_allows_namespace", faults.RETURN_TRUE, "a key for one namespace sees nothing outside of it"),
+    ("api", "auth_scope_allows_verb", faults.RETURN_TRUE, "a key that may look cannot write"),
+    ("idp", "apikey_put_secret", faults.RETURN_ZERO, "the secret before is refused"),
+])
+def test_id4_fails_when_a_limit_of_keys_is_taken_away(own_platform, role, function, code, line):
+    """The function that holds it is patched in the memory of the role, to say yes to all. idp then reads no end of a key's
+    time, or keeps no new secret."""
+    platform = own_platform.start()
+    assert probe(platform, "id-4")["verdict"] == "proven", control(platform, "id-4")["evidence"]
+    before = faults.patch(platform.roles()[role], function, code)
+    goes_red(platform, "id-4", line)
+    faults.patch(platform.roles()[role], function, before)
+    platform.wait_until("the proof to hold again", lambda: probe(platform, "id-4")["verdict"] == "proven", 60)
+
+
+@faults.needs_root
+@faults.needs_x86
 def test_ml1_fails_when_the_agent_takes_any_file(own_platform):
     """The digest that a file must have is taken away from the agent's import, in its memory."""
     platform = own_platform.start()

@@ -165,7 +165,9 @@ def test_nor_binds_a_role_that_holds_more(cluster, officer, ns):
 def test_the_verbs_bind_and_escalate_are_what_allows_it(cluster, ns):
     cluster.create("rbac/roles", ns, role("strong", rule("", "secrets", "get")))
     binder, user = cluster.account(ns, "binder", rule(RBAC, "rolebindings", "create"), rule(RBAC, "roles", "bind", names=["strong"]))
-    until(201, lambda: binder.call("POST", path_of("rbac/rolebindings", ns), json=binding(unique("b"), "strong", user)), "bind")
+    until(201, lambda: binder.call("POST", path_of("rbac/rolebindings", ns), json=binding(unique("b"), "strong", "alice")), "bind")
+    for bad in (binding(unique("b"), "strong", user), binding(unique("b"), "strong", "alice", user)):
+        forbidden(binder.call("POST", path_of("rbac/rolebindings", ns), json=bad), "not currently held")
     smith, _ = cluster.account(ns, "smith", rule(RBAC, "roles", "create", "escalate"))
     until(201, lambda: smith.call("POST", path_of("rbac/roles", ns), json=role(unique("r"), rule("", "secrets", "get"))), "escalate")
 

@@ -33,6 +33,7 @@
 #define AUDIT_TOKEN_REVOKED    "drun.auth.revoke"
 #define AUDIT_KEY_CREATED      "drun.auth.apikey.create"
 #define AUDIT_KEY_REVOKED      "drun.auth.apikey.revoke"
+#define AUDIT_KEY_ROTATED      "drun.auth.apikey.rotate"
 #define AUDIT_MODEL_CALL       "drun.model.call"
 #define AUDIT_SECRET_READ      "drun.secret.read"
 #define AUDIT_PROCESS_START    "drun.process.start"
@@ -148,6 +149,7 @@ enum audit_message {
     AUDIT_MSG_ANCHOR = 2,
     AUDIT_MSG_CHECKPOINT = 3,
     AUDIT_MSG_RING = 4,
+    AUDIT_MSG_KEY_USES = 5,
 };
 
 /* Sends the events and returns when all of them are durable. On failure none, some or all of them
@@ -172,6 +174,17 @@ int audit_send_wait(struct ipc_client *audit, struct audit_pending *pending,
 int audit_ask_anchor(struct ipc_client *audit, uint64_t *out_revision, struct err *err) MUST_USE;
 /* The newest checkpoint, a signed note. */
 int audit_ask_checkpoint(struct ipc_client *audit, struct buf *out_note, struct err *err) MUST_USE;
+/* What the audit role has seen of API keys since it was asked last, the last use of each that was
+ * not refused; at most so many keys, the others with their next use. Handed out once. */
+enum { AUDIT_KEY_USES_MAX = 4096, AUDIT_KEY_ID_SIZE = 64, AUDIT_ADDRESS_SIZE = 48 };
+struct audit_key_use {
+    char key_id[AUDIT_KEY_ID_SIZE];
+    char address[AUDIT_ADDRESS_SIZE];
+    uint64_t time_ns;
+};
+typedef void audit_key_use_fn(void *ctx, const struct audit_key_use *use);
+int audit_take_key_uses(struct ipc_client *audit, audit_key_use_fn *fn, void *ctx,
+                        struct err *err) MUST_USE;
 /* Gives the audit role a ring (ring.h) and the eventfd of its doorbell; both stay the caller's.
  * The gateway's keeper sends them again after the audit role was restarted. */
 int audit_give_ring(struct ipc_client *audit, int ring_fd, int bell_fd, struct err *err) MUST_USE;

@@ -122,3 +122,40 @@ int audit_give_ring(struct ipc_client *audit, int ring_fd, int bell_fd, struct e
 
     return ipc_call_fds(audit, AUDIT_MSG_RING, span_of("", 0), &fds, NULL, NULL, err);
 }
+
+/* ------------------------------------------------------------------ uses of keys */
+
+static void copy_text(struct span text, char *out, size_t size)
+{
+    snprintf(out, size, "%.*s", SPAN_ARG(text));
+}
+
+/* -1, or how many there were. */
+static int read_uses(struct span body, audit_key_use_fn *fn, void *ctx, struct err *err)
+{
+    struct cursor cursor = cursor_of(body);
+    uint16_t count = cursor_u16(&cursor);
+
+    for (uint16_t i = 0; i < count && !cursor.failed; i++) {
+        struct audit_key_use use;
+        copy_text(cursor_block(&cursor), use.key_id, sizeof(use.key_id));
+        copy_text(cursor_block(&cursor), use.address, sizeof(use.address));
+        use.time_ns = cursor_u64(&cursor);
+        if (!cursor.failed)
+            fn(ctx, &use);
+    }
+    TRY(cursor_done(&cursor, "the answer about uses of keys", err));
+    return count;
+}
+
+int audit_take_key_uses(struct ipc_client *audit, audit_key_use_fn *fn, void *ctx, struct err *err)
+{
+    int count;
+
+    do {
+        CLEANUP(buf_free) struct buf reply = BUF_INIT(IPC_BODY_MAX);
+        TRY(ipc_call(audit, AUDIT_MSG_KEY_USES, span_of("", 0), &reply, NULL, err));
+        count = read_uses(buf_span(&reply), fn, ctx, err);
+    } while (count > 0);
+    return count;
+}

@@ -181,6 +181,7 @@ static int put_key(const struct snapshot *view, const struct identity_key_record
     TRY(auth_put_group(out, span_str(AUTH_GROUP_AUTHENTICATED), err));
     TRY(put_patterns(view, key->models, out, out->models, &out->model_count, err));
     TRY(put_patterns(view, key->verbs, out, out->verbs, &out->verb_count, err));
+    TRY(put_patterns(view, key->namespaces, out, out->namespaces, &out->namespace_count, err));
     out->requests_per_min = key->requests_per_min;
     out->concurrent = key->concurrent;
     out->tokens_per_min = key->tokens_per_min;
@@ -203,6 +204,7 @@ static int check_api_key(struct auth *auth, const struct snapshot *view, struct 
     }
     if (key == NULL)
         return refuse(err, "the API key is not known; it may have been deleted");
+    TRY(put_key(view, key, out, err));
     if (key->disabled != 0)
         return refuse(err, "the API key is disabled");
     if (key->expires_at != 0 && input->now >= key->expires_at)
@@ -211,10 +213,29 @@ static int check_api_key(struct auth *auth, const struct snapshot *view, struct 
         return refuse(err, "the user of the API key is disabled");
     if (!may_come_from(view, key, input->source))
         return err_set(err, ERR_DENIED, "the API key may not be used from this address");
-    return put_key(view, key, out, err);
+    return 0;
 }
 
 /* ---------------------------------------------------------------- access tokens */
+
+/* What the key could be used from, the token that came of it can. */
+static int check_origin(const struct auth_principal *principal, const uint8_t *source,
+                        struct err *err)
+{
+    uint8_t range[CIDR_ADDRESS_LEN];
+    uint32_t bits;
+
+    for (size_t i = 0; i < principal->cidr_count; i++) {
+        struct err bad = ERR_INIT;
+        const char *text = (const char *)auth_text(principal, principal->cidrs[i]).p;
+        if (source != NULL && cidr_parse(text, range, &bits, &bad) == 0 &&
+            cidr_holds(range, bits, source))
+            return 0;
+    }
+    return principal->cidr_count == 0
+               ? 0
+               : err_set(err, ERR_DENIED, "the token may not be used from this address");
+}
 
 static int check_revocations(const struct snapshot *view, const struct auth_principal *principal,
                              const struct auth_token_times *times, int64_t now, struct err *err)
@@ -239,15 +260,16 @@ static int check_revocations(const struct snapshot *view, const struct auth_prin
 }
 
 static int verify_token(struct auth *auth, const struct snapshot *view, struct span text,
-                        int64_t now, struct auth_principal *out, struct auth_token_times *times,
-                        struct err *err)
+                        const struct auth_input *input, struct auth_principal *out,
+                        struct auth_token_times *times, struct err *err)
 {
     const struct identity_info *info = snapshot_records(view, IDENTITY_INFO);
     struct jose_expect expect = {
         .typ = "at+jwt",
         .issuer = (const char *)snapshot_text(view, info->issuer).p,
-        .audience = (const char *)snapshot_text(view, info->audience).p,
-        .now = now,
+        .audience = input->audience != NULL ? input->audience
+                                            : (const char *)snapshot_text(view, info->audience).p,
+        .now = input->now,
         .skew_sec = AUTH_SKEW_SEC,
     };
     CLEANUP_JSON json_t *claims = NULL;
@@ -257,7 +279,7 @@ static int verify_token(struct auth *auth, const struct snapshot *view, struct s
 }
 
 static int check_token(struct auth *auth, const struct snapshot *view, struct span text,
-                       int64_t now, struct auth_principal *out, struct err *err)
+                       const struct auth_input *input, struct auth_principal *out, struct err *err)
 {
     struct auth_token_times times;
     uint8_t key[AUTH_CACHE_KEY_LEN];
@@ -265,11 +287,17 @@ static int check_token(struct auth *auth, const struct snapshot *view, struct sp
     if (text.len > AUTH_TOKEN_MAX)
         return refuse(err, "the token is refused: it is too long");
     crypto_sha256(text, key);
-    if (!auth_cache_find(auth->cache, key, out, &times)) {
-        TRY(verify_token(auth, view, text, now, out, &times, err));
-        auth_cache_put(auth->cache, key, out, &times);
+    /* What is remembered is for the platform. */
+    if (input->audience != NULL || !auth_cache_find(auth->cache, key, out, &times)) {
+        if (verify_token(auth, view, text, input, out, &times, err) < 0) {
+            auth_principal_init(out, AUTH_NOBODY);
+            return -1;
+        }
+        if (input->audience == NULL)
+            auth_cache_put(auth->cache, key, out, &times);
     }
-    return check_revocations(view, out, &times, now, err);
+    TRY(check_revocations(view, out, &times, input->now, err));
+    return check_origin(out, input->source, err);
 }
 
 /* ---------------------------------------------------------------- */
@@ -284,7 +312,7 @@ static int check_credential(struct auth *auth, struct span text, const struct au
     if (span_has_prefix(text, AUTH_KEY_PREFIX))
         return check_api_key(auth, view, text, input, out, err);
     if (span_has_prefix(text, "eyJ"))
-        return check_token(auth, view, text, input->now, out, err);
+        return check_token(auth, view, text, input, out, err);
     return refuse(err, "the bearer token is neither an API key (sk-drun-...) nor an access token");
 }
 
@@ -332,6 +360,7 @@ int auth_check(struct auth *auth, const struct auth_input *input, struct auth_pr
     bool from_cookie = input->authorization.len == 0;
     bool with_proof = false;
 
+    auth_principal_init(out, AUTH_NOBODY);
     follow(auth);
     if (from_cookie && credential.len == 0)
         return be_anonymous(out, err);

@@ -96,6 +96,8 @@ struct auth_principal {
     uint8_t group_count;
     uint8_t model_count;
     uint8_t verb_count;
+    uint8_t namespace_count;
+    uint8_t cidr_count;
     struct auth_text name;
     struct auth_text uid;
     struct auth_text namespace; /* of an API key or a service account; or empty */
@@ -109,6 +111,8 @@ struct auth_principal {
     struct auth_text groups[AUTH_GROUPS_MAX];
     struct auth_text models[AUTH_PATTERNS_MAX]; /* empty: no restriction */
     struct auth_text verbs[AUTH_PATTERNS_MAX];
+    struct auth_text namespaces[AUTH_PATTERNS_MAX];
+    struct auth_text cidrs[AUTH_PATTERNS_MAX]; /* of a token that came of a key with such */
     uint32_t concurrent;       /* requests at the same time; 0: no limit of its own */
     uint32_t requests_per_min; /* 0: no limit of its own */
     uint64_t tokens_per_min;
@@ -127,6 +131,9 @@ size_t auth_groups(const struct auth_principal *principal, struct span out[AUTH_
  * Patterns: "namespace/name", or "name" alone for the key's own namespace (for any, when the key
  * has none); '*' stands for any run of characters. */
 bool auth_scope_allows_verb(const struct auth_principal *principal, struct span verb);
+/* "" for what lies in no namespace: only a credential that names no namespaces may. */
+bool auth_scope_allows_namespace(const struct auth_principal *principal, struct span namespace);
+/* Both the namespace and the model. */
 bool auth_scope_allows_model(const struct auth_principal *principal, struct span namespace,
                              struct span name);
 
@@ -158,13 +165,15 @@ struct auth_input {
     const char *method; /* "GET", and the path, decoded and without its query, that the proof */
     const char *path;   /* must be for */
     struct span
-        certificate;   /* the caller's TLS certificate: PEM, percent-encoded as nginx does it */
+        certificate;      /* the caller's TLS certificate: PEM, percent-encoded as nginx does it */
+    const char *audience; /* the token must be for; NULL: the platform */
     bool only_looking; /* the caller asks what the token is, and does not come with it as its own */
 };
 
 /* ERR_UNAUTHENTICATED: not a valid credential. ERR_DENIED: valid, but not from this address.
- * ERR_UNAVAILABLE: no identities are published yet. `out` is filled in only on success. Follows
- * identity.snap by itself. */
+ * ERR_UNAVAILABLE: no identities are published yet. After a failure `out` gives no right; it says
+ * whose the credential is, for the record, when it is a true one that has ended or came from the
+ * wrong place, and has an empty name otherwise. Follows identity.snap by itself. */
 int auth_check(struct auth *auth, const struct auth_input *input, struct auth_principal *out,
                struct err *err) MUST_USE;
 /* Why the newest identity.snap was refused, once each; 0 when it was not. For the log. */

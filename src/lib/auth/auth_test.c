@@ -152,7 +152,52 @@ static void a_key_is_bound_to_its_addresses(void **state)
     assert_int_equal(check_from(world, world->key, "2001:db8::1", &principal, &err), 0);
     assert_int_equal(check_from(world, world->key, "11.1.2.3", &principal, &err), -1);
     assert_int_equal(err.code, ERR_DENIED);
+    assert_text(&principal, principal.name, "alice"); /* for the record */
+    assert_text(&principal, principal.credential, "ak-1");
     assert_int_equal(check_from(world, world->key, NULL, &principal, &err), -1);
+    assert_int_equal(check_from(world, "sk-drun-unknown", "10.1.2.3", &principal, &err), -1);
+    assert_text(&principal, principal.name, "");
+}
+
+static void a_key_can_have_two_secrets_for_a_while(void **state)
+{
+    struct world *world = *state;
+    struct identity_builder *builder = new_builder(world, world->pair);
+    struct identity_api_key key = plain_key(world);
+    struct auth_principal principal;
+    char other[AUTH_KEY_SIZE];
+    struct err err = ERR_INIT;
+
+    assert_int_equal(auth_key_generate(other, &err), 0);
+    key.expires_at = NOW + 1;
+    assert_int_equal(identity_builder_add_api_key(builder, &key, &err), 0);
+    identity_key_digest(pepper, span_str(other), key.digest);
+    key.expires_at = 0;
+    assert_int_equal(identity_builder_add_api_key(builder, &key, &err), 0);
+    publish(world, builder);
+    assert_int_equal(check(world, world->key, &principal, &err), 0);
+    assert_text(&principal, principal.credential, "ak-1");
+    assert_int_equal(check(world, other, &principal, &err), 0);
+    assert_text(&principal, principal.credential, "ak-1");
+}
+
+static void a_scope_narrows_namespaces(void **state)
+{
+    static const char *const namespaces[] = {"team-a", "lab-*"};
+    struct world *world = *state;
+    struct identity_api_key key = plain_key(world);
+    struct auth_principal principal;
+    struct err err = ERR_INIT;
+
+    key.namespaces = (struct identity_list){namespaces, 2};
+    publish_key(world, &key);
+    assert_int_equal(check(world, world->key, &principal, &err), 0);
+    assert_true(auth_scope_allows_namespace(&principal, span_str("team-a")));
+    assert_true(auth_scope_allows_namespace(&principal, span_str("lab-7")));
+    assert_false(auth_scope_allows_namespace(&principal, span_str("team-b")));
+    assert_false(auth_scope_allows_namespace(&principal, span_str("")));
+    assert_true(auth_scope_allows_model(&principal, span_str("lab-7"), span_str("m")));
+    assert_false(auth_scope_allows_model(&principal, span_str("team-b"), span_str("m")));
 }
 
 static bool allows(const struct auth_principal *principal, const char *namespace, const char *name)
@@ -224,6 +269,8 @@ int main(void)
         WITH_WORLD(a_key_that_is_disabled_or_expired_is_refused),
         WITH_WORLD(a_key_is_bound_to_its_addresses),
         WITH_WORLD(a_scope_narrows_models_and_verbs),
+        WITH_WORLD(a_scope_narrows_namespaces),
+        WITH_WORLD(a_key_can_have_two_secrets_for_a_while),
         WITH_WORLD(a_damaged_snapshot_is_told_once_and_the_old_one_holds),
     };
 

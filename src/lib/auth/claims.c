@@ -119,7 +119,7 @@ static int read_patterns(const json_t *list, struct auth_principal *out,
     if (!json_is_array(list) || json_array_size(list) > AUTH_PATTERNS_MAX)
         return refuse(err, "its drun_key is no good");
     json_array_foreach (list, i, item) {
-        if (!json_is_string(item))
+        if (json_string_length(item) == 0)
             return refuse(err, "its drun_key is no good");
         TRY(auth_put_text(out, span_of(json_string_value(item), json_string_length(item)),
                           &patterns[i], err));
@@ -128,7 +128,23 @@ static int read_patterns(const json_t *list, struct auth_principal *out,
     return 0;
 }
 
-/* A token that came of an API key (RFC 8693) may what the key may, and counts as the key. */
+static int read_limits(const json_t *key, struct auth_principal *out, struct err *err)
+{
+    json_int_t requests = json_integer_value(json_object_get(key, "rpm"));
+    json_int_t concurrent = json_integer_value(json_object_get(key, "concurrent"));
+    json_int_t tokens = json_integer_value(json_object_get(key, "tpm"));
+
+    if (requests < 0 || requests > UINT32_MAX || concurrent < 0 || concurrent > UINT32_MAX ||
+        tokens < 0)
+        return refuse(err, "its drun_key is no good");
+    out->requests_per_min = (uint32_t)requests;
+    out->concurrent = (uint32_t)concurrent;
+    out->tokens_per_min = (uint64_t)tokens;
+    return 0;
+}
+
+/* A token that came of an API key (RFC 8693) may what the key may, from where the key may be used,
+ * and counts as the key. */
 static int read_key(const json_t *claims, struct auth_principal *out, struct err *err)
 {
     const json_t *key = json_object_get(claims, "drun_key");
@@ -140,13 +156,10 @@ static int read_key(const json_t *claims, struct auth_principal *out, struct err
     TRY(put_claim(out, key, "namespace", false, &out->namespace, err));
     TRY(read_patterns(json_object_get(key, "models"), out, out->models, &out->model_count, err));
     TRY(read_patterns(json_object_get(key, "verbs"), out, out->verbs, &out->verb_count, err));
-    json_int_t requests = json_integer_value(json_object_get(key, "rpm"));
-    json_int_t tokens = json_integer_value(json_object_get(key, "tpm"));
-    if (requests < 0 || requests > UINT32_MAX || tokens < 0)
-        return refuse(err, "its drun_key is no good");
-    out->requests_per_min = (uint32_t)requests;
-    out->tokens_per_min = (uint64_t)tokens;
-    return 0;
+    TRY(read_patterns(json_object_get(key, "namespaces"), out, out->namespaces,
+                      &out->namespace_count, err));
+    TRY(read_patterns(json_object_get(key, "cidrs"), out, out->cidrs, &out->cidr_count, err));
+    return read_limits(key, out, err);
 }
 
 /* A binding that is not understood must not be lost. */

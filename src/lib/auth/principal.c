@@ -21,6 +21,7 @@ void auth_principal_init(struct auth_principal *principal, enum auth_source sour
     principal->source = source;
     principal->from_cookie = false;
     principal->group_count = principal->model_count = principal->verb_count = 0;
+    principal->namespace_count = principal->cidr_count = 0;
     principal->name = principal->uid = principal->namespace = none;
     principal->credential = principal->session = principal->client = none;
     principal->jkt = principal->x5t = principal->token = none;
@@ -132,9 +133,19 @@ static bool model_matches(const struct auth_principal *principal, struct span pa
            glob_matches(span_of(slash + 1, pattern.len - before - 1), name);
 }
 
+bool auth_scope_allows_namespace(const struct auth_principal *principal, struct span namespace)
+{
+    for (size_t i = 0; namespace.len > 0 && i < principal->namespace_count; i++)
+        if (glob_matches(auth_text(principal, principal->namespaces[i]), namespace))
+            return true;
+    return principal->namespace_count == 0;
+}
+
 bool auth_scope_allows_model(const struct auth_principal *principal, struct span namespace,
                              struct span name)
 {
+    if (!auth_scope_allows_namespace(principal, namespace))
+        return false;
     for (size_t i = 0; i < principal->model_count; i++)
         if (model_matches(principal, auth_text(principal, principal->models[i]), namespace, name))
             return true;

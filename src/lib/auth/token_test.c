@@ -215,6 +215,40 @@ static void a_key_that_is_withdrawn_voids_its_tokens(void **state)
     refused(world, token, "signature");
 }
 
+static void a_token_that_came_of_a_key_is_as_narrow_as_the_key(void **state)
+{
+    struct world *world = *state;
+    CLEANUP_JSON json_t *claims = some_claims();
+    json_t *key =
+        json_pack("{s:s, s:s, s:[], s:[s], s:[s], s:[s, s], s:i, s:i, s:i}", "id", "ak-1",
+                  "namespace", "team-a", "models", "verbs", "get", "namespaces", "team-a", "cidrs",
+                  "10.0.0.0/8", "2001:db8::/32", "rpm", 5, "concurrent", 2, "tpm", 7);
+    struct auth_principal principal;
+    struct err err = ERR_INIT;
+
+    json_object_set_new(claims, "drun_key", key);
+    publish(world, new_builder(world, world->pair));
+    CLEANUP_FREE char *token = token_of(world->pair, claims, "at+jwt");
+    for (int i = 0; i < 2; i++) { /* verified, then remembered */
+        assert_int_equal(check_from(world, token, "10.9.8.7", &principal, &err), 0);
+        assert_int_equal(principal.source, AUTH_API_KEY);
+        assert_text(&principal, principal.credential, "ak-1");
+        assert_int_equal(principal.requests_per_min, 5);
+        assert_int_equal(principal.concurrent, 2);
+        assert_int_equal(principal.tokens_per_min, 7);
+        assert_false(auth_scope_allows_verb(&principal, span_str("invoke")));
+        assert_false(auth_scope_allows_namespace(&principal, span_str("team-b")));
+        assert_int_equal(check_from(world, token, "11.0.0.1", &principal, &err), -1);
+        assert_int_equal(err.code, ERR_DENIED);
+        assert_text(&principal, principal.name, "bob");
+        assert_int_equal(check_from(world, token, NULL, &principal, &err), -1);
+    }
+    json_object_del(key, "cidrs");
+    CLEANUP_FREE char *incomplete = token_of(world->pair, claims, "at+jwt");
+    assert_int_equal(check_from(world, incomplete, "10.9.8.7", &principal, &err), -1);
+    assert_text(&principal, principal.name, "");
+}
+
 static void the_cache_forgets_the_oldest(void **state UNUSED)
 {
     struct auth_cache *cache = auth_cache_new(4);
@@ -250,6 +284,7 @@ int main(void)
         WITH_WORLD(revocations_reach_tokens_that_are_remembered),
         WITH_WORLD(a_remembered_token_still_expires),
         WITH_WORLD(a_key_that_is_withdrawn_voids_its_tokens),
+        WITH_WORLD(a_token_that_came_of_a_key_is_as_narrow_as_the_key),
         cmocka_unit_test(the_cache_forgets_the_oldest),
     };
 

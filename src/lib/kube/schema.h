@@ -146,7 +146,7 @@ struct kube_kind {
 struct kube_subresource {
     const char *name;
     const struct kube_kind *body;
-    unsigned verbs; /* KUBE_CREATE is answered here, others by the role's own route */
+    unsigned verbs; /* for discovery; the role's own route answers what lib/kube does not */
 };
 
 /* The three names that every object begins with. */

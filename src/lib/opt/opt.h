@@ -88,6 +88,8 @@ int opt_load_text(const struct opt_group *groups, struct span text, const char *
                   opt_warn_fn *warn, void *ctx, struct err *err) MUST_USE;
 /* "name=value", from the command line. */
 int opt_set(const struct opt_group *groups, const char *assignment, struct err *err) MUST_USE;
+/* "250ms", "15m", "1h30m", "7d", in milliseconds. */
+int opt_parse_duration(const char *text, uint64_t *out, struct err *err) MUST_USE;
 /* Frees what the settings hold and zeroes the fields. */
 void opt_free(const struct opt_group *groups);
 

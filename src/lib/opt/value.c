@@ -63,7 +63,7 @@ static bool take_quantity(const char **text, const struct unit *units, size_t co
     return false;
 }
 
-static int parse_duration(const char *text, uint64_t *out, struct err *err)
+int opt_parse_duration(const char *text, uint64_t *out, struct err *err)
 {
     const char *rest = text;
     uint64_t sum = 0;
@@ -94,7 +94,7 @@ static int parse_number(const struct opt *opt, const char *text, uint64_t *out, 
     uint64_t value = 0;
 
     if (opt->type == OPT_DURATION)
-        TRY(parse_duration(text, &value, err));
+        TRY(opt_parse_duration(text, &value, err));
     else if (opt->type == OPT_SIZE)
         TRY(parse_size(text, &value, err));
     else

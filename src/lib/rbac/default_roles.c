@@ -22,7 +22,7 @@ struct default_rule {
     const char *urls;
 };
 
-enum { RULES_MAX = 12 };
+enum { RULES_MAX = 16 };
 
 struct default_role {
     const char *name;
@@ -41,7 +41,8 @@ static const struct default_role roles[] = {
      NULL,
      {{EVERYTHING, RBAC_API_GROUP, "roles rolebindings"},
       {"create", "authorization.k8s.io", "localsubjectaccessreviews"},
-      {EVERYTHING, "drun.io", "apikeys"}}},
+      {EVERYTHING, "drun.io", "apikeys"},
+      {"create", "drun.io", "apikeys/rotate"}}},
     {"system:aggregate-to-edit",
      "edit",
      NULL,
@@ -55,7 +56,7 @@ static const struct default_role roles[] = {
       {WRITE, "networking.k8s.io", "networkpolicies"},
       {WRITE, "drun.io", "modelservices"},
       {"invoke", "drun.io", "models"},
-      {"create get list watch delete", "drun.io", "apikeys/self"}}},
+      {EVERYTHING, "drun.io", "apikeys/self"}}},
     {"system:aggregate-to-view",
      "view",
      NULL,
@@ -92,10 +93,11 @@ static const struct default_role roles[] = {
      {{EVERYTHING, "core", "namespaces serviceaccounts configmaps resourcequotas limitranges"},
       {READ, "core", "pods pods/log pods/status events"},
       {EVERYTHING, "drun.io",
-       "users users/factors users/sessions users/passwordlink groups oidcclients apikeys trustedissuers "
-       "models modelservices "
-       "modelservices/status modelservices/log limitpolicies imagepolicies backuppolicies alertroutes"},
-      {READ, "drun.io", "controls"},
+       "users groups oidcclients trustedissuers apikeys models modelservices limitpolicies "
+       "imagepolicies backuppolicies alertroutes"},
+      {"get delete", "drun.io", "users/factors users/sessions"},
+      {"create", "drun.io", "users/passwordlink"},
+      {READ, "drun.io", "modelservices/status modelservices/log controls"},
       {EVERYTHING, "node.k8s.io", "runtimeclasses"},
       {EVERYTHING, RBAC_API_GROUP, "roles rolebindings clusterroles clusterrolebindings"},
       {"bind", RBAC_API_GROUP, "clusterroles",
@@ -106,7 +108,9 @@ static const struct default_role roles[] = {
      NULL,
      {{READ, "core", "namespaces serviceaccounts configmaps pods pods/log pods/status events"},
       {READ, "drun.io", "*"},
-      {"update patch delete", "drun.io", "users apikeys"},
+      {"update patch delete", "drun.io", "users"},
+      {"update patch delete deletecollection", "drun.io", "apikeys"},
+      {"delete", "drun.io", "oidcclients trustedissuers"},
       {"get delete", "drun.io", "users/factors users/sessions"},
       {WRITE, "drun.io", "imagepolicies alertroutes"},
       {EVERYTHING, "networking.k8s.io", "networkpolicies"},
@@ -130,7 +134,7 @@ static const struct default_role roles[] = {
      NULL,
      {{READ, "drun.io", "models modelservices modelservices/status limitpolicies"},
       {"invoke", "drun.io", "models"},
-      {"create get list watch delete", "drun.io", "apikeys/self"}}},
+      {EVERYTHING, "drun.io", "apikeys/self"}}},
     {"drun:viewer", NULL, "view", {{0}}},
     /* The posture role comes to the front door as a client: it may see which models there are and
      * call them, and do as it likes in a namespace of its own. */

@@ -100,7 +100,9 @@ static int may_write_role(struct rbac_model *model, const struct rbac_user *user
 static int may_write_binding(struct rbac_model *model, const struct rbac_user *user,
                              const struct rbac_object *binding, struct err *err)
 {
-    if (may(model, user, "bind", binding->role_kind, binding->namespace, binding->role))
+    /* `bind` is for giving to others. */
+    if (may(model, user, "bind", binding->role_kind, binding->namespace, binding->role) &&
+        rbac_binding_subject(binding, user) == NULL)
         return 0;
     rbac_model_aggregate(model);
     const struct rbac_entry *role = rbac_model_role_of(model, binding);
@@ -136,4 +138,52 @@ int rbac_model_may_write(struct rbac_model *model, const struct rbac_user *user,
         return may_write_binding(model, user, object, err);
     }
     return may_write_role(model, user, object, err);
+}
+
+/* Who is looked after must not be able to send those away who do it, or who stand above him. */
+static const char *watcher_of(const struct rbac_object *object)
+{
+    static const char *const roles[] = {"cluster-admin", "drun:auditor", "drun:security-officer"};
+    static const char *const bindings[] = {"cluster-admin", "drun:auditors",
+                                           "drun:security-officers"};
+
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++)
+        if ((object->kind == RBAC_CLUSTER_ROLE && span_eq_str(object->name, roles[i])) ||
+            (object->kind == RBAC_CLUSTER_ROLE_BINDING && span_eq_str(object->name, bindings[i])))
+            return roles[i];
+    return NULL;
+}
+
+int rbac_model_may_touch(struct rbac_model *model, const struct rbac_user *user, const json_t *json,
+                         struct err *err)
+{
+    CLEANUP(rbac_object_free_ptr) struct rbac_object *object = NULL;
+
+    TRY(rbac_object_read(json, &object, err));
+    const char *role = watcher_of(object);
+    if (role == NULL ||
+        may(model, user, "escalate", RBAC_CLUSTER_ROLE, span_str(""), span_str(role)))
+        return 0;
+    return err_set(
+        err, ERR_DENIED,
+        "%s \"%.*s\" is of those who stand above others: only who may escalate %s changes "
+        "or deletes it",
+        rbac_kind_name(object->kind), SPAN_ARG(object->name), role);
+}
+
+int rbac_missing_rules(const json_t *have, const json_t *wanted, json_t **out, struct err *err)
+{
+    CLEANUP(rbac_object_free_ptr) struct rbac_object *owner = NULL;
+    CLEANUP(rbac_object_free_ptr) struct rbac_object *servant = NULL;
+    struct rbac_tuple missing;
+
+    TRY(rbac_object_read(have, &owner, err));
+    TRY(rbac_object_read(wanted, &servant, err));
+    *out = json_array();
+    for (size_t i = 0; i < servant->rules.count; i++) {
+        struct rbac_rules one = {&servant->rules.items[i], 1};
+        if (!rbac_rules_cover(&owner->rules, &one, &missing))
+            json_array_append(*out, json_array_get(json_object_get(wanted, "rules"), i));
+    }
+    return 0;
 }

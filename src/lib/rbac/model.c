@@ -218,6 +218,22 @@ static void set_list(json_t *rule, const char *name, const struct rbac_list *lis
         json_object_set_new(rule, name, list_json(list));
 }
 
+json_t *rbac_rules_json(const struct rbac_rules *rules)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < rules->count; i++) {
+        json_t *rule = json_object();
+        set_list(rule, "verbs", &rules->items[i].verbs);
+        set_list(rule, "apiGroups", &rules->items[i].groups);
+        set_list(rule, "resources", &rules->items[i].resources);
+        set_list(rule, "resourceNames", &rules->items[i].names);
+        set_list(rule, "nonResourceURLs", &rules->items[i].urls);
+        json_array_append_new(array, rule);
+    }
+    return array;
+}
+
 json_t *rbac_model_aggregated_rules(struct rbac_model *model, const char *name)
 {
     struct rbac_entry *entry =
@@ -226,15 +242,6 @@ json_t *rbac_model_aggregated_rules(struct rbac_model *model, const char *name)
     if (entry == NULL || entry->object->selectors == NULL)
         return NULL;
     rbac_model_aggregate(model);
-    json_t *rules = json_array();
-    for (size_t i = 0; i < entry->gathered_count; i++) {
-        json_t *rule = json_object();
-        set_list(rule, "verbs", &entry->gathered[i].verbs);
-        set_list(rule, "apiGroups", &entry->gathered[i].groups);
-        set_list(rule, "resources", &entry->gathered[i].resources);
-        set_list(rule, "resourceNames", &entry->gathered[i].names);
-        set_list(rule, "nonResourceURLs", &entry->gathered[i].urls);
-        json_array_append_new(rules, rule);
-    }
-    return rules;
+    struct rbac_rules rules = rbac_entry_rules(entry);
+    return rbac_rules_json(&rules);
 }

@@ -28,6 +28,8 @@ struct rbac_model {
 void rbac_model_aggregate(struct rbac_model *model);
 /* The rules that a role gives now. */
 struct rbac_rules rbac_entry_rules(const struct rbac_entry *entry);
+/* As in a role's JSON: a new array. */
+json_t *rbac_rules_json(const struct rbac_rules *rules) MUST_USE;
 /* NULL when there is none. */
 struct rbac_entry *rbac_model_find(const struct rbac_model *model, enum rbac_kind kind,
                                    struct span namespace, struct span name);

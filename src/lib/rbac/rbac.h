@@ -101,14 +101,32 @@ int rbac_model_compile(struct rbac_model *model, struct policy_builder *builder,
 /* May the user write this object (create, or update to it)? ERR_DENIED with the reason when it
  * would give permissions that the user does not have: for a role, its rules must be covered by the
  * user's own unless the user has `escalate`; for a binding, those of its role unless the user has
- * `bind` on it. ERR_INVALID when a binding that is there would change its roleRef. Ordinary
- * permission to create or update is decided before, by rbac_decide(). */
+ * `bind` on it and is not among its subjects, as a user or in a group. That last is a departure
+ * from Kubernetes, where `bind` is a right to help oneself, too. ERR_INVALID when a binding that is
+ * there would change its roleRef. Ordinary permission to create or update is decided before, by
+ * rbac_decide(). */
 int rbac_model_may_write(struct rbac_model *model, const struct rbac_user *user,
                          const json_t *object, struct err *err) MUST_USE;
+
+/* May the user change or delete this object as it is? ERR_DENIED for the built-in roles and
+ * bindings of those who stand above others, unless the user has `escalate` on the role. */
+int rbac_model_may_touch(struct rbac_model *model, const struct rbac_user *user,
+                         const json_t *object, struct err *err) MUST_USE;
+/* The rules of `wanted` that those of `have` do not cover, as a new array; both are ClusterRoles.
+ */
+int rbac_missing_rules(const json_t *have, const json_t *wanted, json_t **out,
+                       struct err *err) MUST_USE;
 
 /* Who can? The request's user is not looked at. An array of {"kind", "name", "binding",
  * "bindingKind", "bindingNamespace", "role", "roleKind"}, one for each subject and binding. */
 json_t *rbac_model_who_can(struct rbac_model *model, const struct rbac_request *request) MUST_USE;
+
+/* Every grant and role, as {"grants": [{"kind" (User, Group), "name", "namespace", "bindingKind",
+ * "binding", "roleKind", "role", "roleMissing"}], "roles": [{"kind", "namespace", "name", "rules",
+ * "bindings" (how many name it), "builtIn"}], "complete"}. `namespace` empty: of all; without
+ * with_cluster what is cluster-wide is left out, but for ClusterRoles that are bound there. */
+json_t *rbac_model_report(struct rbac_model *model, struct span namespace,
+                          bool with_cluster) MUST_USE;
 
 /* The built-in roles and bindings, as a new array of objects: Kubernetes' cluster-admin, admin,
  * edit, view, system:discovery, system:basic-user, and drun's own. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who asks, and may they. */
 #include "base/clock.h"
+#include "base/num.h"
 #include "rbac/rbac.h"
 #include "serve/serve_internal.h"
 
@@ -84,11 +85,23 @@ int serve_authenticate(struct serve_request *request)
         return refuse(request, &err);
     if (address[0] != '\0' && auth_parse_address(address, source, &err) == 0)
         input.source = source;
-    if (auth_check(request->serve->auth, &input, principal, &err) < 0)
+    int result = auth_check(request->serve->auth, &input, principal, &err);
+    record_actor(request, principal);
+    if (result < 0)
         return refuse(request, &err);
     request->principal = principal;
-    record_actor(request, principal);
     return 0;
+}
+
+/* Reviews of oneself lie in no namespace, and tell nothing that the caller could not try. */
+static bool is_in_scope(const struct auth_principal *principal, const struct rbac_request *request)
+{
+    bool is_review = span_eq_str(request->api_group, "authorization.k8s.io") ||
+                     span_eq_str(request->api_group, "authentication.k8s.io");
+
+    return auth_scope_allows_verb(principal, request->verb) &&
+           (request->path.len > 0 || (is_review && request->namespace.len == 0) ||
+            auth_scope_allows_namespace(principal, request->namespace));
 }
 
 /* The decision: what RBAC grants, narrowed by the credential's own scope. */
@@ -101,7 +114,7 @@ static bool decide(struct serve *serve, const struct auth_principal *principal,
     request->user = (struct rbac_user){.name = auth_text(principal, principal->name),
                                        .groups = groups,
                                        .group_count = auth_groups(principal, groups)};
-    return policy != NULL && auth_scope_allows_verb(principal, request->verb) &&
+    return policy != NULL && is_in_scope(principal, request) &&
            rbac_decide(policy, request, reason);
 }
 
@@ -205,7 +218,7 @@ bool serve_kube_authorize(void *ctx, const struct kube_attributes *ask, char rea
     bool caller = is_caller(serve, ask->principal);
     if (caller)
         record_action(serve->current, ask);
-    bool in_scope = !caller || auth_scope_allows_verb(serve->current->principal, request.verb);
+    bool in_scope = !caller || is_in_scope(serve->current->principal, &request);
     bool allowed = policy != NULL && in_scope && rbac_decide(policy, &request, &because);
     bool narrowed = !allowed && in_scope && caller && serve->config.narrow != NULL &&
                     serve->config.narrow(serve->config.ctx, serve->current, ask);
@@ -264,25 +277,33 @@ static json_t *user_of(const struct auth_principal *principal)
         json_object_set_new(user, "uid", json_stringn((const char *)uid.p, uid.len));
     for (size_t i = 0; i < count; i++)
         json_array_append_new(list, json_stringn((const char *)groups[i].p, groups[i].len));
-    if (principal->source == AUTH_API_KEY) {
-        struct span id = auth_text(principal, principal->credential);
+    if (principal->credential.len > 0) {
+        bool is_key = principal->source == AUTH_API_KEY;
+        json_t *id = json_sprintf("%s%s", is_key ? "" : "JTI=",
+                                  (const char *)auth_text(principal, principal->credential).p);
         json_object_set_new(user, "extra",
-                            json_pack("{s:[s%]}", "authentication.kubernetes.io/credential-id",
-                                      (const char *)id.p, id.len));
+                            json_pack("{s:[o]}", "authentication.kubernetes.io/credential-id", id));
     }
     return user;
 }
 
-static bool is_for_us(const json_t *audiences)
+/* The token is good for this audience. `why` says why not. */
+static int review_for(struct serve *serve, struct span header, const char *audience,
+                      struct auth_principal *principal, struct err *why)
 {
-    if (json_array_size(audiences) == 0)
-        return true;
-    for (size_t i = 0; i < json_array_size(audiences); i++) {
-        const char *text = json_string_value(json_array_get(audiences, i));
-        if (text != NULL && strcmp(text, AUTH_AUDIENCE) == 0)
-            return true;
-    }
-    return false;
+    struct auth_principal found;
+    struct auth_input input = {
+        .authorization = header,
+        .now = clock_wall_sec(),
+        .audience = strcmp(audience, AUTH_AUDIENCE) == 0 ? NULL : audience,
+    };
+
+    err_clear(why);
+    TRY(auth_check(serve->auth, &input, &found, why));
+    if (input.audience != NULL && found.source == AUTH_API_KEY)
+        return err_set(why, ERR_UNAUTHENTICATED, "API keys are for the audience " AUTH_AUDIENCE);
+    *principal = found;
+    return 0;
 }
 
 /* Where the token came from is not known here: a key that may be used from some networks only is
@@ -292,23 +313,29 @@ int serve_kube_review_token(void *ctx, const char *token, const json_t *audience
 {
     struct serve *serve = ctx;
     CLEANUP(buf_free_wiped) struct buf header = BUF_INIT(AUTH_TOKEN_MAX + 16);
+    json_t *accepted = json_array();
     struct auth_principal principal;
-    struct auth_input input = {.now = clock_wall_sec()};
+    struct err why = ERR_INIT;
 
     buf_printf(&header, "Bearer %s", token);
-    input.authorization = buf_span(&header);
-    if (buf_check(&header, "the token", err) == 0 &&
-        auth_check(serve->auth, &input, &principal, err) == 0) {
-        if (!is_for_us(audiences))
-            return json_object_set_new(status, "error",
-                                       json_string("the token is for the audience " AUTH_AUDIENCE));
-        json_object_set_new(status, "authenticated", json_true());
-        json_object_set_new(status, "user", user_of(&principal));
-        return json_object_set_new(status, "audiences", json_pack("[s]", AUTH_AUDIENCE));
+    int result = buf_check(&header, "the token", &why);
+    for (size_t i = 0; result == 0 && i < NUM_MAX(json_array_size(audiences), (size_t)1); i++) {
+        const json_t *one = json_array_get(audiences, i);
+        const char *audience = one == NULL ? AUTH_AUDIENCE : json_string_value(one);
+        if (review_for(serve, buf_span(&header), audience, &principal, &why) == 0)
+            json_array_append_new(accepted, json_string(audience));
+        else if (why.code == ERR_UNAVAILABLE)
+            result = -1;
     }
-    if (err->code == ERR_UNAVAILABLE)
-        return -1;
-    json_object_set_new(status, "error", json_string(err->msg));
-    err_clear(err);
-    return 0;
+    if (result < 0 || json_array_size(accepted) == 0) {
+        json_decref(accepted);
+        if (why.code == ERR_UNAVAILABLE) {
+            *err = why;
+            return -1;
+        }
+        return json_object_set_new(status, "error", json_string(why.msg));
+    }
+    json_object_set_new(status, "authenticated", json_true());
+    json_object_set_new(status, "user", user_of(&principal));
+    return json_object_set_new(status, "audiences", accepted);
 }

@@ -10,7 +10,7 @@
 /* The format on file; docs/PROTOCOL.snapshot. */
 static_assert(sizeof(struct identity_cidr) == 20, "as documented");
 static_assert(sizeof(struct identity_info) == 48, "as documented");
-static_assert(sizeof(struct identity_key_record) == 136, "as documented");
+static_assert(sizeof(struct identity_key_record) == 144, "as documented");
 static_assert(sizeof(struct identity_token_key) == 16, "as documented");
 static_assert(sizeof(struct identity_user) == 24, "as documented");
 
@@ -28,6 +28,7 @@ static const struct snapshot_field key_fields[] = {
     SNAPSHOT_LIST(identity_key_record, models, IDENTITY_TEXTS),
     SNAPSHOT_LIST(identity_key_record, verbs, IDENTITY_TEXTS),
     SNAPSHOT_LIST(identity_key_record, cidrs, IDENTITY_CIDRS),
+    SNAPSHOT_LIST(identity_key_record, namespaces, IDENTITY_TEXTS),
     SNAPSHOT_UPTO(identity_key_record, disabled, 1),
 };
 static const struct snapshot_field token_key_fields[] = {
@@ -93,7 +94,7 @@ const struct snapshot_type identity_snapshot = {
     .file = "identity.snap",
     .generation = "identity.gen",
     .number = 1,
-    .format = 2,
+    .format = 3,
     .sections = sections,
     .section_count = IDENTITY_SECTION_COUNT,
 };

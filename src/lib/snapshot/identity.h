@@ -21,7 +21,7 @@
 enum {
     IDENTITY_PEPPER_LEN = 32,
     IDENTITY_DIGEST_LEN = 32,
-    IDENTITY_LIST_MAX = 64, /* groups, models, verbs, CIDRs of one key */
+    IDENTITY_LIST_MAX = 64, /* groups, models, verbs, CIDRs, namespaces of one key */
 };
 
 extern const struct snapshot_type identity_snapshot;
@@ -30,12 +30,13 @@ extern const struct snapshot_type identity_snapshot;
 
 struct identity_list {
     const char *const *items;
-    size_t count; /* an empty list of models, verbs or CIDRs does not restrict */
+    size_t count; /* an empty list of models, verbs, CIDRs or namespaces does not restrict */
 };
 
 struct identity_api_key {
     uint8_t digest[IDENTITY_DIGEST_LEN]; /* identity_key_digest() of the key's text */
-    const char *id;                      /* names the key in logs and audit records; unique */
+    const char *id;                      /* names the key in logs and audit records; that of two
+                                            digests while one takes over from the other */
     const char *name;                    /* of the ApiKey object */
     const char *namespace;               /* "" when it belongs to none */
     const char *user;                    /* the principal that it acts as */
@@ -46,7 +47,8 @@ struct identity_api_key {
     struct identity_list
         models; /* patterns "name", "ns/name", with '*' for any run of characters */
     struct identity_list verbs;
-    struct identity_list cidrs; /* "10.0.0.0/8", "2001:db8::/32", or one address */
+    struct identity_list cidrs;      /* "10.0.0.0/8", "2001:db8::/32", or one address */
+    struct identity_list namespaces; /* patterns, with '*' for any run of characters */
     uint32_t requests_per_min;
     uint32_t concurrent; /* requests at the same time */
     uint64_t tokens_per_min;

@@ -104,7 +104,8 @@ static size_t list_size(const struct identity_list *list)
 static int check_size(const struct identity_api_key *key, struct err *err)
 {
     size_t size = strlen(key->id) + strlen(key->user) + strlen(key->uid) + strlen(key->namespace) +
-                  list_size(&key->groups) + list_size(&key->models) + list_size(&key->verbs);
+                  list_size(&key->groups) + list_size(&key->models) + list_size(&key->verbs) +
+                  list_size(&key->namespaces);
 
     if (size > KEY_TEXT_MAX)
         return err_set(err, ERR_INVALID,
@@ -139,6 +140,7 @@ int identity_builder_add_api_key(struct identity_builder *builder,
     TRY(put_list(builder, &key->models, "model", &record.models, err));
     TRY(put_list(builder, &key->verbs, "verb", &record.verbs, err));
     TRY(put_cidrs(builder, &key->cidrs, &record.cidrs, err));
+    TRY(put_list(builder, &key->namespaces, "namespace", &record.namespaces, err));
     snapshot_writer_add(writer, IDENTITY_API_KEYS, &record);
     return 0;
 }

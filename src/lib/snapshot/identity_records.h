@@ -51,6 +51,7 @@ struct identity_key_record {
     struct snapshot_ref models;
     struct snapshot_ref verbs;
     struct snapshot_ref cidrs;
+    struct snapshot_ref namespaces;
     int64_t expires_at;
     uint64_t tokens_per_min;
     uint32_t requests_per_min;

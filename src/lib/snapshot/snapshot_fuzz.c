@@ -20,6 +20,7 @@ static void use_identity(const struct snapshot *view)
 {
     const struct identity_key_record *keys = snapshot_records(view, IDENTITY_API_KEYS);
     const struct identity_name *texts = snapshot_records(view, IDENTITY_TEXTS);
+    const struct identity_cidr *ranges = snapshot_records(view, IDENTITY_CIDRS);
     const struct identity_info *info = snapshot_records(view, IDENTITY_INFO);
 
     touch(snapshot_text(view, info->issuer));
@@ -28,8 +29,13 @@ static void use_identity(const struct snapshot *view)
         if (found == NULL)
             continue;
         touch(snapshot_text(view, found->user));
-        for (uint32_t g = 0; g < found->groups.count; g++)
-            touch(snapshot_text(view, texts[found->groups.at + g].text));
+        const struct snapshot_ref lists[] = {found->groups, found->models, found->verbs,
+                                             found->namespaces};
+        for (size_t l = 0; l < ARRAY_LEN(lists); l++)
+            for (uint32_t t = 0; t < lists[l].count; t++)
+                touch(snapshot_text(view, texts[lists[l].at + t].text));
+        for (uint32_t c = 0; c < found->cidrs.count; c++)
+            sink += ranges[found->cidrs.at + c].bits;
     }
     (void)identity_find_user(view, span_str("alice"));
     (void)identity_is_revoked(view, IDENTITY_SESSION_TABLE, span_str("sid"));

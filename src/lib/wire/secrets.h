@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the exporter asks of secrets: the keys of outside engines, and only those. A Secret is one
- * when its type is SECRETS_KEY_TYPE; every other one is ERR_DENIED, whoever refers to it. Texts are
- * blocks without NUL.
+ * What is asked of secrets. By the exporter: the keys of outside engines, and only those. A Secret
+ * is one when its type is SECRETS_KEY_TYPE; every other one is ERR_DENIED, whoever refers to it.
+ * Texts are blocks without NUL.
  */
 #ifndef DRUN_WIRE_SECRETS_H
 #define DRUN_WIRE_SECRETS_H
@@ -20,6 +20,9 @@ enum secrets_message {
      * behind this place: u64 epoch, u64 place, text namespace, text name; empty ones when more
      * changed than is remembered: anything may have. */
     SECRETS_CHANGED = 2,
+    /* By idp, about tokens that end with a Secret. Body: text namespace, text name. Answer: the uid
+     * of the Secret, nothing when there is none. */
+    SECRETS_UID = 3,
 };
 
 #endif

@@ -24,6 +24,10 @@ static int admit_rbac(struct api *api, struct kube_change *change, struct err *e
         .group_count = groups_of(change->principal, groups, ARRAY_LEN(groups)),
     };
 
+    if (change->old != NULL)
+        TRY(rbac_model_may_touch(policy_rbac(api->policy), &user, change->old, err));
+    if (change->object == NULL)
+        return 0;
     TRY(rbac_object_check(change->object, err));
     TRY(rbac_model_may_write(policy_rbac(api->policy), &user, change->object, err));
     return aggregate_admit(api, change->object, err);
@@ -60,10 +64,10 @@ static int admit_deletion(const struct kube_change *change, struct err *err)
 int api_admit(void *ctx, struct kube_change *change, struct kube_causes *causes UNUSED,
               struct err *err)
 {
-    if (change->object == NULL)
-        return admit_deletion(change, err);
     if (rbac_is_kind(change->kind->kind))
         return admit_rbac(ctx, change, err);
+    if (change->object == NULL)
+        return admit_deletion(change, err);
     if (change->kind == &kube_model_service)
         return admit_service(change, err);
     return 0;

@@ -66,6 +66,11 @@ static void after_discard(void *ctx)
     orders_follow(api->outside_orders);
 }
 
+static bool route(void *ctx, struct serve_request *request)
+{
+    return logs_route(ctx, request) || access_route(ctx, request);
+}
+
 static void release(struct api *api)
 {
     if (api->logs != NULL)
@@ -84,7 +89,7 @@ static int start(struct api *api, struct err *err)
 {
     struct serve_config config = {
         .role = api->role,
-        .route = logs_route,
+        .route = route,
         .kinds = kinds,
         .admit = api_admit,
         .changed = on_changed,

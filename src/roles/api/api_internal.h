@@ -89,6 +89,10 @@ bool logs_put_order(struct logs *logs, struct buf *out);
 void logs_agent_is_new(struct logs *logs);
 ipc_handler_fn logs_handle_piece;
 
+/* ------------------------------------------------------------------ access.c: who has what */
+
+serve_route_fn access_route;
+
 /* ------------------------------------------------------------------ aggregate.c */
 
 /* Gives a ClusterRole with an aggregationRule the rules that it gathers. */

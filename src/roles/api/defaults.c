@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every installation has: namespaces, roles, bindings. Made when missing; an operator's
- * changes to roles and bindings stay. */
+/* What every installation has: namespaces, roles, bindings. Made when missing. As in Kubernetes, a
+ * start adds to a built-in role or binding what it lacks, and takes nothing away, unless its
+ * annotation rbac.authorization.kubernetes.io/autoupdate is "false". */
 #include "api/api_internal.h"
 
 #include "codec/json.h"
@@ -19,6 +20,60 @@ static const struct kube_kind *kind_of(const json_t *object)
     return &kube_role_binding;
 }
 
+static bool has_item(const json_t *list, const json_t *item)
+{
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (json_equal(json_array_get(list, i), item))
+            return true;
+    return false;
+}
+
+/* Subjects of a binding. */
+static void add_subjects(json_t *found, const json_t *wanted, bool *changed)
+{
+    const json_t *subject;
+    size_t i;
+
+    if (json_object_get(found, "subjects") == NULL)
+        json_object_set_new(found, "subjects", json_array());
+    json_array_foreach (json_object_get(wanted, "subjects"), i, subject) {
+        if (has_item(json_object_get(found, "subjects"), subject))
+            continue;
+        json_array_append(json_object_get(found, "subjects"), (json_t *)(uintptr_t)subject);
+        *changed = true;
+    }
+}
+
+static int add_rules(json_t *found, const json_t *wanted, bool *changed, struct err *err)
+{
+    CLEANUP_JSON json_t *missing = NULL;
+
+    TRY(rbac_missing_rules(found, wanted, &missing, err));
+    *changed = json_array_size(missing) > 0;
+    if (json_object_get(found, "rules") == NULL)
+        json_object_set_new(found, "rules", json_array());
+    json_array_extend(json_object_get(found, "rules"), missing);
+    return 0;
+}
+
+static int reconcile(struct api *api, const struct kube_kind *kind, json_t *found,
+                     const json_t *wanted, struct err *err)
+{
+    const char *autoupdate = json_string_value(codec_json_at(
+        found, "metadata", "annotations", "rbac.authorization.kubernetes.io/autoupdate", NULL));
+    bool changed = false;
+
+    if (autoupdate == NULL || strcmp(autoupdate, "true") != 0)
+        return 0;
+    json_object_set_new(found, "apiVersion", json_string(kube_kind_api_version(kind)));
+    json_object_set_new(found, "kind", json_string(kind->kind));
+    if (kind == &kube_cluster_role_binding || kind == &kube_role_binding)
+        add_subjects(found, wanted, &changed);
+    else if (json_object_get(found, "aggregationRule") == NULL)
+        TRY(add_rules(found, wanted, &changed, err));
+    return changed ? kube_object_put(serve_kube(api->serve), kind, found, err) : 0;
+}
+
 static int make(struct api *api, const struct kube_kind *kind, json_t *object, struct err *err)
 {
     CLEANUP_JSON json_t *found = NULL;
@@ -27,7 +82,7 @@ static int make(struct api *api, const struct kube_kind *kind, json_t *object, s
 
     if (kube_object_get(kube, kind, codec_json_text(metadata, "namespace", ""),
                         codec_json_text(metadata, "name", ""), &found, err) == 0)
-        return 0;
+        return rbac_is_kind(kind->kind) ? reconcile(api, kind, found, object, err) : 0;
     if (err->code != ERR_NOT_FOUND)
         return -1;
     err_clear(err);

@@ -38,6 +38,7 @@ int audit_service_new(const struct audit_service_config *config, struct audit_se
 
     service->config = *config;
     service->dir = mem_strdup(config->dir);
+    service->uses = key_uses_new();
     if (open_log(service, &why) < 0) {
         if (why.code != ERR_UNAVAILABLE) {
             *err = why;
@@ -67,6 +68,7 @@ void audit_service_free(struct audit_service *service)
         free(service->pending[i].body);
     free(service->pending);
     free(service->events);
+    key_uses_free(service->uses);
     audit_log_close(service->log);
     free(service->dir);
     free(service);
@@ -196,9 +198,16 @@ void service_flush(void *ctx)
     service_finish_rings(service, done == 0);
     answer_pending(service, first, done < 0 ? &err : NULL);
     bool appended = done == 0 && service->event_count > 0;
+    for (size_t i = 0; appended && i < service->event_count; i++)
+        key_uses_note(service->uses, &service->events[i]);
     service->event_count = 0;
     if (appended && service->config.appended != NULL)
         service->config.appended(service->config.appended_ctx);
+}
+
+void audit_service_take_key_uses(struct audit_service *service, struct buf *reply)
+{
+    key_uses_take(service->uses, IPC_BODY_MAX, reply);
 }
 
 int audit_service_record(struct audit_service *service, const struct audit_event *events,

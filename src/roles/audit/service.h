@@ -54,6 +54,8 @@ void audit_service_tick(struct audit_service *service);
 /* For the message table. */
 int audit_service_append(struct audit_service *service, struct ipc_request *request,
                          struct err *err) MUST_USE;
+/* Which keys were used since it was asked last. */
+void audit_service_take_key_uses(struct audit_service *service, struct buf *reply);
 int audit_service_add_ring(struct audit_service *service, struct ipc_request *request,
                            struct err *err) MUST_USE;
 

@@ -3,6 +3,7 @@
 #define DRUN_ROLES_AUDIT_SERVICE_INTERNAL_H
 
 #include "audit/ring.h"
+#include "key_uses.h"
 #include "keys/keys.h"
 #include "service.h"
 
@@ -41,6 +42,7 @@ struct audit_service {
     size_t pending_count;
     struct service_ring ring[SERVICE_RINGS_MAX];
     size_t ring_count;
+    struct key_uses *uses;
 };
 
 void service_flush(void *ctx); /* a loop_fn */

@@ -51,11 +51,19 @@ static int handle_ring(void *ctx, struct ipc_request *request, struct buf *reply
     return audit_service_add_ring(ctx, request, err);
 }
 
+static int handle_key_uses(void *ctx, struct ipc_request *request UNUSED, struct buf *reply,
+                           struct err *err UNUSED)
+{
+    audit_service_take_key_uses(ctx, reply);
+    return IPC_ANSWER;
+}
+
 static const struct ipc_message messages[] = {
     {AUDIT_MSG_APPEND, "append", ALL, IPC_BODY_MAX, 0, handle_append},
     {AUDIT_MSG_ANCHOR, "anchor", API | IDP | SECRETS | AGENT, 0, IPC_EMPTY, handle_anchor},
     {AUDIT_MSG_CHECKPOINT, "checkpoint", SUPER | POSTURE, 0, IPC_EMPTY, handle_checkpoint},
     {AUDIT_MSG_RING, "ring", GATEWAY, 0, IPC_EMPTY | IPC_FDS, handle_ring},
+    {AUDIT_MSG_KEY_USES, "key uses", IDP, 0, IPC_EMPTY, handle_key_uses},
     {0},
 };
 

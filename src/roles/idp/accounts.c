@@ -76,17 +76,44 @@ int account_load_same(struct idp *idp, const char *name, const char *uid, struct
     return err_set(err, ERR_NOT_FOUND, "the user %s is another one than it was", name);
 }
 
-/* The one that proofs use is nobody. */
-static int found_one(void *ctx UNUSED, const json_t *object, struct err *err UNUSED)
+static bool is_in(const json_t *groups, const char *group)
 {
-    const char *name = codec_json_text(json_object_get(object, "metadata"), "name", "");
-
-    return strcmp(name, IDP_PROBE_USER) != 0;
+    for (size_t i = 0; i < json_array_size(groups); i++)
+        if (strcmp(json_string_value(json_array_get(groups, i)), group) == 0)
+            return true;
+    return false;
 }
 
-int account_none_exists(struct idp *idp, bool *out, struct err *err)
+/* 1: has a password, or came in without one. */
+static int has_signed_up(struct idp *idp, const struct account *account, struct err *err)
 {
-    int found = kube_object_each(serve_kube(idp->serve), &kube_user, NULL, found_one, NULL, err);
+    CLEANUP_FREE char *phc = NULL;
+
+    TRY(account_password(idp, account->name, account->uid, &phc, err));
+    return phc != NULL || codec_json_at(account->object, "status", "lastLogin", NULL) != NULL;
+}
+
+/* 1: this one operates the platform and can sign in. The one that proofs use is nobody. */
+static int is_administrator(void *ctx, const json_t *object, struct err *err)
+{
+    CLEANUP(account_free) struct account account = {0};
+    const char *name = codec_json_text(json_object_get(object, "metadata"), "name", "");
+
+    if (strcmp(name, IDP_PROBE_USER) == 0)
+        return 0;
+    if (account_load(ctx, name, &account, err) < 0) {
+        if (err->code != ERR_DENIED && err->code != ERR_NOT_FOUND)
+            return -1;
+        err_clear(err);
+        return 0;
+    }
+    return is_in(account.groups, AUTH_GROUP_OPERATORS) ? has_signed_up(ctx, &account, err) : 0;
+}
+
+int account_no_administrator(struct idp *idp, bool *out, struct err *err)
+{
+    int found =
+        kube_object_each(serve_kube(idp->serve), &kube_user, NULL, is_administrator, idp, err);
 
     TRY(found);
     *out = found == 0;
@@ -165,6 +192,8 @@ int account_admit(struct idp *idp, struct kube_change *change, struct err *err)
 {
     if (change->object == NULL)
         return 0;
+    if (change->old == NULL)
+        TRY(members_may_become_user(idp, change->principal, change->name, err));
     user_status_admit(change);
     return members_may_add(idp, change->principal, groups_of(change->old),
                            groups_of(change->object), err);

@@ -16,6 +16,14 @@ static char *record_name(const char *namespace, const char *name)
     return mem_printf("%s/%s", namespace, name);
 }
 
+int apikey_put_secret(struct idp *idp, const char *namespace, const char *name,
+                      const json_t *record, struct err *err)
+{
+    CLEANUP_FREE char *key = record_name(namespace, name);
+
+    return record_put(idp, KEYS, key, record, NULL, err);
+}
+
 int apikey_secret(struct idp *idp, const char *namespace, const char *name, json_t **out,
                   struct err *err)
 {
@@ -27,16 +35,16 @@ int apikey_secret(struct idp *idp, const char *namespace, const char *name, json
 /* ------------------------------------------------------------------ admission */
 
 /* A key acts as its owner: for oneself, or with the right to act as that other one. */
-static int check_owner(struct idp *idp, const struct kube_change *change, struct err *err)
+int apikey_check_owner(struct idp *idp, const struct kube_principal *caller, const char *namespace,
+                       const json_t *object, struct err *err)
 {
     CLEANUP(account_free) struct account account = {0};
-    const struct kube_principal *caller = change->principal;
-    const json_t *spec = json_object_get(change->object, "spec");
+    const json_t *spec = json_object_get(object, "spec");
     const char *service_account = codec_json_text(spec, "serviceAccountName", NULL);
     const char *user = codec_json_text(spec, "user", "");
 
     if (service_account != NULL) {
-        if (idp_may_impersonate(idp, caller, "serviceaccounts", change->namespace, service_account))
+        if (idp_may_impersonate(idp, caller, "serviceaccounts", namespace, service_account))
             return 0;
         return err_set(err, ERR_DENIED, "%s has no right to impersonate the service account %s",
                        caller->name, service_account);
@@ -56,13 +64,16 @@ static int check_owner(struct idp *idp, const struct kube_change *change, struct
 }
 
 /* A key must not make keys: what it may not do itself it could give to the next one. */
-static int check_credential(const struct idp *idp, struct err *err)
+int apikey_check_credential(const struct serve_request *request, struct err *err)
 {
-    const struct serve_request *request = serve_current(idp->serve);
-
     if (request == NULL || request->principal == NULL || request->principal->source != AUTH_API_KEY)
         return 0;
     return err_set(err, ERR_DENIED, "an API key may not make or change API keys; sign in");
+}
+
+static int check_owner(struct idp *idp, const struct kube_change *change, struct err *err)
+{
+    return apikey_check_owner(idp, change->principal, change->namespace, change->object, err);
 }
 
 static json_t *status_of(json_t *object)
@@ -74,14 +85,18 @@ static json_t *status_of(json_t *object)
     return status;
 }
 
+void apikey_describe(json_t *status, const char *key)
+{
+    json_object_set_new(status, "prefix", json_stringn(key, strlen(AUTH_KEY_PREFIX) + 4));
+    json_object_set_new(status, "last4", json_string(key + AUTH_KEY_LEN - 4));
+}
+
 static int make_key(struct idp *idp, struct kube_change *change, struct err *err)
 {
-    json_t *status = status_of(change->object);
     char key[AUTH_KEY_SIZE];
 
     TRY(auth_key_generate(key, err));
-    json_object_set_new(status, "prefix", json_stringn(key, strlen(AUTH_KEY_PREFIX) + 4));
-    json_object_set_new(status, "last4", json_string(key + AUTH_KEY_LEN - 4));
+    apikey_describe(status_of(change->object), key);
     snprintf(idp->shown_key, sizeof(idp->shown_key), "%s", key);
     mem_wipe(key, sizeof(key));
     return 0;
@@ -100,20 +115,36 @@ static void note_revoked(struct kube_change *change)
     json_object_set_new(status_of(change->object), "revokedAt", json_string(now));
 }
 
+/* The end of a key's time; one without an end lives longest. */
+static int64_t end_of(const json_t *object)
+{
+    const char *text = json_string_value(codec_json_at(object, "spec", "expiresAt", NULL));
+    struct err err = ERR_INIT;
+    int64_t sec;
+
+    return text != NULL && clock_parse(span_str(text), &sec, &err) == 0 ? sec : INT64_MAX;
+}
+
+/* What widens a key is as good as making one. */
+static bool is_wider(const struct kube_change *change)
+{
+    return !json_equal(codec_json_at(change->old, "spec", "scopes", NULL),
+                       codec_json_at(change->object, "spec", "scopes", NULL)) ||
+           (is_disabled(change->old) && !is_disabled(change->object)) ||
+           end_of(change->object) > end_of(change->old);
+}
+
 int apikey_admit(struct idp *idp, struct kube_change *change, struct err *err)
 {
     mem_wipe(idp->shown_key, sizeof(idp->shown_key));
     if (change->object == NULL)
         return 0;
-    TRY(check_credential(idp, err));
+    TRY(apikey_check_credential(serve_current(idp->serve), err));
     if (change->old == NULL) {
         TRY(check_owner(idp, change, err));
         return make_key(idp, change, err);
     }
-    /* What widens a key is as good as making one. */
-    if (!json_equal(codec_json_at(change->old, "spec", "scopes", NULL),
-                    codec_json_at(change->object, "spec", "scopes", NULL)) ||
-        (is_disabled(change->old) && !is_disabled(change->object)))
+    if (is_wider(change))
         TRY(check_owner(idp, change, err));
     if (is_disabled(change->object) && !is_disabled(change->old))
         note_revoked(change);
@@ -176,6 +207,23 @@ static int keep_digest(struct idp *idp, const struct kube_change *change, const 
     return 0;
 }
 
+/* The record of the request; of many that end at once each has one of its own, besides. */
+static void record_end(struct serve_request *request, const struct kube_change *change)
+{
+    struct audit_event event = request->event;
+
+    if (!span_eq_str(event.action.verb, "deletecollection")) {
+        request->event.event = span_str(AUDIT_KEY_REVOKED);
+        return;
+    }
+    event.event = span_str(AUDIT_KEY_REVOKED);
+    event.action.verb = span_str("delete");
+    event.action.namespace = span_str(change->namespace);
+    event.action.name = span_str(change->name);
+    event.address = span_str(serve_address(request));
+    serve_record(request->serve, &event);
+}
+
 static int after_change(struct idp *idp, const struct kube_change *change, struct err *err)
 {
     CLEANUP_FREE char *name = record_name(change->namespace, change->name);
@@ -185,7 +233,7 @@ static int after_change(struct idp *idp, const struct kube_change *change, struc
         request->event.event = span_str(AUDIT_KEY_CREATED);
     if (change->object == NULL) {
         if (request != NULL)
-            request->event.event = span_str(AUDIT_KEY_REVOKED);
+            record_end(request, change);
         return record_delete(idp, KEYS, name, err);
     }
     if (request != NULL && is_disabled(change->object) && !is_disabled(change->old))

@@ -122,6 +122,7 @@ int claims_put_access(struct idp *idp, const struct claims *claims, struct buf *
     put_json(payload, "act", claims->actor);
     put_json(payload, "userinfo", claims->userinfo);
     put_json(payload, "drun_key", claims->key);
+    put_json(payload, "kubernetes.io", claims->cluster);
     if (json_array_size(claims->audiences) > 0)
         put_audiences(payload, claims->audiences);
     else

@@ -48,6 +48,23 @@ static json_t *groups_of(const struct auth_principal *principal)
     return out;
 }
 
+/* All that narrows the key, also where it may be used from: else a token would be a way around it.
+ */
+static json_t *key_claim(struct idp *idp, const struct auth_principal *who, const char *id)
+{
+    const json_t *cidrs =
+        codec_json_at(publish_key_object(idp->publish, id), "spec", "scopes", "cidrs", NULL);
+
+    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:I}", "id", id, "namespace",
+                     (const char *)auth_text(who, who->namespace).p, "models",
+                     texts_of(who, who->models, who->model_count), "verbs",
+                     texts_of(who, who->verbs, who->verb_count), "namespaces",
+                     texts_of(who, who->namespaces, who->namespace_count), "cidrs",
+                     cidrs == NULL ? json_array() : json_deep_copy(cidrs), "rpm",
+                     (json_int_t)who->requests_per_min, "concurrent", (json_int_t)who->concurrent,
+                     "tpm", (json_int_t)who->tokens_per_min);
+}
+
 /* The session of all that came of a key, until the key is changed. */
 static int key_sid(struct idp *idp, const char *id, char out[64], json_int_t *epoch,
                    struct err *err)
@@ -101,11 +118,7 @@ int exchange_read_key(struct idp *idp, struct serve_request *request, const char
     out->sid = (const char *)serve_keep(request, sid).p;
     out->groups = groups_of(who);
     out->ends_at = who->expires_at;
-    out->key = json_pack("{s:s, s:s, s:o, s:o, s:I, s:I}", "id", id, "namespace",
-                         (const char *)auth_text(who, who->namespace).p, "models",
-                         texts_of(who, who->models, who->model_count), "verbs",
-                         texts_of(who, who->verbs, who->verb_count), "rpm",
-                         (json_int_t)who->requests_per_min, "tpm", (json_int_t)who->tokens_per_min);
+    out->key = key_claim(idp, who, id);
     return 0;
 }
 

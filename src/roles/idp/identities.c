@@ -96,6 +96,21 @@ static int own_as_user(struct publish *publish, struct publish_key *key, const c
     return 0;
 }
 
+/* The secret and, while it is still good, the one before. */
+static int read_digests(struct publish_key *key, const json_t *secret, struct err *err)
+{
+    const json_t *old = json_object_get(secret, "previous");
+    int64_t until = record_number(old, "until");
+
+    TRY(enc_unhex(span_str(codec_json_text(secret, "digest", "")), key->digest, sizeof(key->digest),
+                  err));
+    if (until <= clock_wall_sec())
+        return 0;
+    key->old_until = until;
+    return enc_unhex(span_str(codec_json_text(old, "digest", "")), key->old_digest,
+                     sizeof(key->old_digest), err);
+}
+
 static int read_key(struct publish *publish, json_t *object, struct publish_key *key,
                     struct err *err)
 {
@@ -111,8 +126,7 @@ static int read_key(struct publish *publish, json_t *object, struct publish_key 
                     json_object_get(metadata, "deletionTimestamp") != NULL;
     key->expires_at = time_of(spec, "expiresAt");
     TRY(apikey_secret(publish->idp, key->namespace, key->name, &secret, err));
-    TRY(enc_unhex(span_str(codec_json_text(secret, "digest", "")), key->digest, sizeof(key->digest),
-                  err));
+    TRY(read_digests(key, secret, err));
     if (account != NULL) {
         own_as_service_account(key, account);
         key->uid = mem_strdup("");

@@ -41,7 +41,7 @@ int idp_admit(void *ctx, struct kube_change *change, struct kube_causes *causes 
     if (change->kind == &kube_oidc_client)
         return client_admit(idp, change, err);
     if (change->kind == &kube_trusted_issuer)
-        return trusted_admit(change, err);
+        return trusted_admit(idp, change, err);
     return apikey_admit(idp, change, err);
 }
 
@@ -151,6 +151,7 @@ static int start(struct idp *idp, struct err *err)
     TRY(publish_load(idp->publish, err));
     TRY(setup_start(idp, err));
     TRY(namespaces_start(idp, err));
+    TRY(apikey_use_start(idp, err));
     return tidy_start(idp, err);
 }
 
@@ -161,6 +162,7 @@ static void release(struct idp *idp)
     egress_free(idp->egress);
     remote_keys_free(idp->remote_keys);
     logout_free(idp->logout);
+    apikey_use_stop(idp);
     publish_free(idp->publish);
     signer_free(idp->signer);
     members_free(idp->members);
@@ -175,6 +177,7 @@ static void release(struct idp *idp)
     store_close(idp->store);
     free(idp->tidy_from);
     free(idp->tokens_from);
+    free(idp->bound_from);
     mem_wipe(idp->pepper, sizeof(idp->pepper));
 }
 

@@ -44,6 +44,7 @@ struct idp {
     struct clients *clients;
     struct members *members;
     struct publish *publish;
+    struct apikey_uses *uses;
     struct egress *egress;
     struct remote_keys *remote_keys;
     struct logout *logout;
@@ -51,6 +52,7 @@ struct idp {
     size_t tidy_turn; /* the collection that is swept next, and from where */
     char *tidy_from;
     char *tokens_from;           /* the account that is looked up next */
+    char *bound_from;            /* and the bound token */
     char url[IDP_URL_SIZE];      /* of the platform; the issuer */
     char mtls_url[IDP_URL_SIZE]; /* where clients are asked for a certificate; "" for nowhere */
     struct auth_replay *replay;
@@ -71,6 +73,9 @@ typedef void idp_handler_fn(struct idp *idp, struct serve_request *request);
 /* ------------------------------------------------------------------ route.c */
 
 serve_route_fn idp_route;
+/* Takes namespace and name out of a path "PREFIX ns MIDDLE name SUFFIX"; false for another one. */
+bool route_subresource(const struct serve_request *request, const char *prefix, const char *middle,
+                       const char *suffix, struct serve_action *out);
 
 /* ------------------------------------------------------------------ record.c: JSON in the store */
 
@@ -137,8 +142,8 @@ int account_load_any(struct idp *idp, const char *name, struct account *out,
 /* As account_load(), and it must still be the one with that uid. */
 int account_load_same(struct idp *idp, const char *name, const char *uid, struct account *out,
                       struct err *err) MUST_USE;
-/* True when there is no user at all. */
-int account_none_exists(struct idp *idp, bool *out, struct err *err) MUST_USE;
+/* True when nobody can sign in who operates the platform (in the group drun:operators). */
+int account_no_administrator(struct idp *idp, bool *out, struct err *err) MUST_USE;
 /* NULL when there is none yet. In the arena. */
 int account_password(struct idp *idp, const char *name, const char *uid, char **phc,
                      struct err *err) MUST_USE;
@@ -173,6 +178,12 @@ int members_add_groups(struct members *members, const char *user, json_t *groups
  * `after` and not in `before` (arrays of texts)? */
 int members_may_add(struct idp *idp, const struct kube_principal *caller, const json_t *before,
                     const json_t *after, struct err *err) MUST_USE;
+/* May the caller make, or hand out the way into, what goes by this name? ERR_DENIED when bindings
+ * give it rights in the whole cluster. */
+int members_may_become_user(struct idp *idp, const struct kube_principal *caller, const char *name,
+                            struct err *err) MUST_USE;
+int members_may_become_account(struct idp *idp, const struct kube_principal *caller,
+                               const char *namespace, const char *name, struct err *err) MUST_USE;
 int group_admit(struct idp *idp, struct kube_change *change, struct err *err) MUST_USE;
 void group_changed(struct idp *idp, const struct kube_change *change);
 
@@ -226,10 +237,10 @@ int link_make(struct idp *idp, const char *user, const char *uid, int64_t ttl_se
 /* The same; the older links of the user are void. */
 int link_renew(struct idp *idp, const char *user, const char *uid, int64_t ttl_sec,
                char out[IDP_URL_SIZE], struct err *err) MUST_USE;
-/* Without any user: leaves a link in RUN/idp/setup-link. */
+/* Without an administrator: leaves a link in RUN/idp/setup-link. */
 int setup_start(struct idp *idp, struct err *err) MUST_USE;
 idp_handler_fn setup_accept;
-/* A fresh link while there is no user. */
+/* A fresh link while there is no administrator. */
 idp_handler_fn setup_link;
 
 /* ------------------------------------------------------------------ publish.c: identity.snap */
@@ -245,6 +256,10 @@ void publish_touch(struct publish *publish, const struct kube_kind *kind, const 
 void publish_touch_signers(struct publish *publish);
 /* The batch is durable. */
 void publish_follow(struct publish *publish);
+/* The ApiKey of this uid as it was read last, its status left aside; NULL when there is none. */
+const json_t *publish_key_object(const struct publish *publish, const char *id);
+typedef void publish_key_fn(void *ctx, const json_t *object);
+void publish_each_key(const struct publish *publish, publish_key_fn *fn, void *ctx);
 /* Forgets what no token can be alive for any more, notices users whose time is over. */
 void publish_tidy(struct publish *publish);
 int publish_revoke_session(struct publish *publish, const char *sid, struct err *err) MUST_USE;
@@ -288,14 +303,29 @@ int apikey_admit(struct idp *idp, struct kube_change *change, struct err *err) M
 /* The resource apikeys/self: one's own keys. */
 serve_narrow_fn apikey_narrow;
 void apikey_changed(struct idp *idp, const struct kube_change *change);
-/* The record beside the object: {"digest", "uid" of the owner}. */
+/* The record beside the object: {"digest", "uid" of the owner, "previous": {"digest", "until"}};
+ * the last is the secret before the current one, while both are good. */
 int apikey_secret(struct idp *idp, const char *namespace, const char *name, json_t **out,
                   struct err *err) MUST_USE;
+int apikey_put_secret(struct idp *idp, const char *namespace, const char *name,
+                      const json_t *record, struct err *err) MUST_USE;
+/* May the caller have a key that acts as this one's owner? ERR_DENIED says why not. */
+int apikey_check_owner(struct idp *idp, const struct kube_principal *caller, const char *namespace,
+                       const json_t *object, struct err *err) MUST_USE;
+/* What a status shows of a secret. */
+void apikey_describe(json_t *status, const char *key);
+/* ERR_DENIED when the caller came with an API key, or with what was made of one. */
+int apikey_check_credential(const struct serve_request *request, struct err *err) MUST_USE;
 
 /* ------------------------------------------------------------------ the rest */
 
 idp_handler_fn operator_token, operator_setup_link;
 bool service_account_route(struct idp *idp, struct serve_request *request);
+bool apikey_rotate_route(struct idp *idp, struct serve_request *request);
+/* Takes from the audit role, every few seconds, which keys were used, and notes it in their status:
+ * a key at most once a minute. */
+int apikey_use_start(struct idp *idp, struct err *err) MUST_USE;
+void apikey_use_stop(struct idp *idp);
 kube_admit_fn idp_admit;
 kube_changed_fn idp_changed;
 /* May the caller act as somebody else: "users", "groups", "serviceaccounts" of the core group? */
@@ -304,6 +334,12 @@ bool idp_may_impersonate(struct idp *idp, const struct kube_principal *caller, c
 /* Has the caller a right to his own part of a resource: RESOURCE/self? */
 bool idp_may_self(struct idp *idp, const struct kube_principal *caller, const char *verb,
                   const char *group, const char *resource, const char *namespace);
+/* Who asks, as the functions above want it. */
+struct idp_caller {
+    struct kube_principal who;
+    const char *groups[AUTH_GROUPS_MAX + 1];
+};
+void idp_caller_of(const struct auth_principal *principal, struct idp_caller *out);
 bool idp_in_group(const struct kube_principal *caller, const char *group);
 /* Removes what is over, a slice at a time. */
 int tidy_start(struct idp *idp, struct err *err) MUST_USE;

@@ -170,19 +170,68 @@ bool idp_may_self(struct idp *idp, const struct kube_principal *caller, const ch
     return decide(idp, caller, &request);
 }
 
-/* Does being in the group alone give rights in the whole cluster? In a namespace of his own who
- * manages it says that; this is what nobody may help himself to. */
-static bool has_cluster_rights(struct idp *idp, const char *group)
+void idp_caller_of(const struct auth_principal *principal, struct idp_caller *out)
+{
+    for (size_t i = 0; i < principal->group_count; i++)
+        out->groups[i] = (const char *)auth_text(principal, principal->groups[i]).p;
+    out->groups[principal->group_count] = NULL;
+    out->who =
+        (struct kube_principal){.name = (const char *)auth_text(principal, principal->name).p,
+                                .uid = (const char *)auth_text(principal, principal->uid).p,
+                                .groups = out->groups};
+}
+
+/* Does being the user, or in the groups, alone give rights in the whole cluster? In a namespace of
+ * his own who manages it says that; this is what nobody may help himself to. */
+static bool has_cluster_rights(struct idp *idp, const struct rbac_user *user)
 {
     const struct snapshot *policy = serve_policy(idp->serve);
+
+    if (policy == NULL)
+        return true;
+    CLEANUP_JSON json_t *rules = rbac_rules_review(policy, user, span_str(""));
+    return json_array_size(json_object_get(rules, "resourceRules")) > 0 ||
+           json_array_size(json_object_get(rules, "nonResourceRules")) > 0;
+}
+
+static bool is_above_all(struct idp *idp, const char *group)
+{
     struct span name = span_str(group);
     struct rbac_user user = {.name = span_str(""), .groups = &name, .group_count = 1};
 
-    if (policy == NULL || strncmp(group, "drun:", 5) == 0)
-        return true;
-    CLEANUP_JSON json_t *rules = rbac_rules_review(policy, &user, span_str(""));
-    return json_array_size(json_object_get(rules, "resourceRules")) > 0 ||
-           json_array_size(json_object_get(rules, "nonResourceRules")) > 0;
+    return strncmp(group, "drun:", 5) == 0 || has_cluster_rights(idp, &user);
+}
+
+int members_may_become_user(struct idp *idp, const struct kube_principal *caller, const char *name,
+                            struct err *err)
+{
+    struct rbac_user user = {.name = span_str(name)};
+
+    if (strcmp(caller->name, name) == 0 || !has_cluster_rights(idp, &user) ||
+        idp_may_impersonate(idp, caller, "users", "", name))
+        return 0;
+    return err_set(err, ERR_DENIED,
+                   "the name %s has rights in the whole cluster, and %s has no right to "
+                   "impersonate it",
+                   name, caller->name);
+}
+
+int members_may_become_account(struct idp *idp, const struct kube_principal *caller,
+                               const char *namespace, const char *name, struct err *err)
+{
+    CLEANUP_FREE char *subject = mem_printf("system:serviceaccount:%s:%s", namespace, name);
+    CLEANUP_FREE char *all = mem_printf("system:serviceaccounts:%s", namespace);
+    struct span groups[] = {span_str("system:serviceaccounts"), span_str(all)};
+    struct rbac_user user = {
+        .name = span_str(subject), .groups = groups, .group_count = ARRAY_LEN(groups)};
+
+    if (!has_cluster_rights(idp, &user) ||
+        idp_may_impersonate(idp, caller, "serviceaccounts", namespace, name))
+        return 0;
+    return err_set(err, ERR_DENIED,
+                   "the service account %s/%s has rights in the whole cluster, and %s has no right "
+                   "to impersonate it",
+                   namespace, name, caller->name);
 }
 
 int members_may_add(struct idp *idp, const struct kube_principal *caller, const json_t *before,
@@ -197,7 +246,7 @@ int members_may_add(struct idp *idp, const struct kube_principal *caller, const 
             continue;
         if (strncmp(group, "system:", 7) == 0)
             return err_set(err, ERR_DENIED, "nobody can be put into the group %s", group);
-        if (!idp_in_group(caller, group) && has_cluster_rights(idp, group) &&
+        if (!idp_in_group(caller, group) && is_above_all(idp, group) &&
             !idp_may_impersonate(idp, caller, "groups", "", group))
             return err_set(err, ERR_DENIED,
                            "%s is not in the group %s and has no right to impersonate it, so may "

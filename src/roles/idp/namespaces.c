@@ -63,6 +63,10 @@ static void on_check(void *ctx)
 
     if (record_slice(idp, NAMESPACE_TOKENS, &idp->tokens_from, SLICE, check_one, idp, &err) < 0)
         log_error("idp.accounts", &err);
+    err_clear(&err);
+    if (bound_tokens_check(idp, &err) < 0)
+        log_error("idp.bound", &err);
+    publish_follow(idp->publish);
 }
 
 int namespaces_start(struct idp *idp, struct err *err)

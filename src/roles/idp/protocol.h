@@ -49,6 +49,7 @@ struct claims {
     const json_t *wanted;
     const json_t *userinfo; /* what userinfo tells besides the scope's; NULL for nothing */
     const json_t *key;      /* an API key's limits, of what came of one */
+    const json_t *cluster;  /* of a service account: the claim kubernetes.io */
     const json_t *actor;    /* who acts for the subject (RFC 8693 section 4.1) */
     bool pairwise;          /* the subject is; nothing else may name the user */
     int64_t auth_time;
@@ -266,7 +267,7 @@ void device_exchange(struct idp *idp, struct serve_request *request, const struc
 void token_exchange(struct idp *idp, struct serve_request *request, const struct client *client,
                     const struct form *form, const struct binding *binding);
 /* The keys of a TrustedIssuer can be read. */
-int trusted_admit(const struct kube_change *change, struct err *err) MUST_USE;
+int trusted_admit(struct idp *idp, const struct kube_change *change, struct err *err) MUST_USE;
 /* What came of an API key is void: the key was changed. */
 int exchange_end_key(struct idp *idp, const char *id, struct err *err) MUST_USE;
 /* The family's record; ERR_NOT_FOUND. A token that was just replaced is good for a moment more, so

@@ -22,7 +22,7 @@ enum { LATER_MS = 40, QUICK_NS = 5 * 1000 * 1000, RETRY_MS = 1000, NEVER_MS = 1 
 /* ------------------------------------------------------------------ compiling */
 
 struct lists {
-    const char *items[4][IDENTITY_LIST_MAX];
+    const char *items[5][IDENTITY_LIST_MAX];
 };
 
 static struct identity_list list_of(const json_t *array, const char *room[IDENTITY_LIST_MAX])
@@ -60,6 +60,7 @@ static int add_key(const struct publish_key *key, struct identity_builder *build
         .models = list_of(json_object_get(scopes, "models"), lists.items[1]),
         .verbs = list_of(json_object_get(scopes, "verbs"), lists.items[2]),
         .cidrs = list_of(json_object_get(scopes, "cidrs"), lists.items[3]),
+        .namespaces = list_of(json_object_get(scopes, "namespaces"), lists.items[4]),
         .concurrent = (uint32_t)limit(limits, "concurrentRequests"),
         .requests_per_min = (uint32_t)limit(limits, "requestsPerMinute"),
         .tokens_per_min = limit(limits, "tokensPerMinute"),
@@ -68,6 +69,11 @@ static int add_key(const struct publish_key *key, struct identity_builder *build
     if (in.verbs.count == 0)
         in.verbs = (struct identity_list){.items = invoke, .count = 1};
     memcpy(in.digest, key->digest, sizeof(in.digest));
+    TRY(identity_builder_add_api_key(builder, &in, err));
+    if (key->old_until == 0)
+        return 0;
+    memcpy(in.digest, key->old_digest, sizeof(in.digest));
+    in.expires_at = in.expires_at == 0 ? key->old_until : NUM_MIN(in.expires_at, key->old_until);
     return identity_builder_add_api_key(builder, &in, err);
 }
 
@@ -158,6 +164,22 @@ void publish_follow(struct publish *publish)
         on_later(publish);
     else
         wait(publish, LATER_MS);
+}
+
+const json_t *publish_key_object(const struct publish *publish, const char *id)
+{
+    for (size_t i = 0; i < publish->key_count; i++) {
+        const json_t *object = publish->keys[i].object;
+        if (strcmp(codec_json_text(json_object_get(object, "metadata"), "uid", ""), id) == 0)
+            return object;
+    }
+    return NULL;
+}
+
+void publish_each_key(const struct publish *publish, publish_key_fn *fn, void *ctx)
+{
+    for (size_t i = 0; i < publish->key_count; i++)
+        fn(ctx, publish->keys[i].object);
 }
 
 void publish_touch_signers(struct publish *publish)

@@ -11,6 +11,8 @@ struct publish_key {
     char *user, *uid;
     json_t *groups;
     uint8_t digest[IDENTITY_DIGEST_LEN];
+    uint8_t old_digest[IDENTITY_DIGEST_LEN]; /* of the secret before, until old_until */
+    int64_t old_until;                       /* 0: there is none */
     int64_t expires_at;
     bool disabled;
 };

@@ -15,6 +15,7 @@ static const struct route routes[] = {
     {"GET",    "/.well-known/openid-configuration",       discovery_openid},
     {"GET",    "/.well-known/oauth-authorization-server", discovery_oauth},
     {"GET",    "/oauth2/jwks",         discovery_jwks},
+    {"GET",    "/openid/v1/jwks",      discovery_jwks}, /* where Kubernetes has it */
     {"GET",    "/oauth2/authorize",    oidc_authorize},
     {"POST",   "/oauth2/authorize",    oidc_authorize},
     {"POST",   "/oauth2/par",          oidc_par},
@@ -88,8 +89,9 @@ static bool path_fits(const struct route *route, const char *path)
 
 static bool is_ours(const char *path)
 {
-    return strncmp(path, "/oauth2/", 8) == 0 || strncmp(path, "/.well-known/", 13) == 0 ||
-           strcmp(path, "/session") == 0 || strncmp(path, "/session/", 9) == 0;
+    return strncmp(path, "/oauth2/", 8) == 0 || strncmp(path, "/openid/", 8) == 0 ||
+           strncmp(path, "/.well-known/", 13) == 0 || strcmp(path, "/session") == 0 ||
+           strncmp(path, "/session/", 9) == 0;
 }
 
 static bool run(struct idp *idp, struct serve_request *request, const struct route *table,
@@ -115,6 +117,29 @@ static bool run(struct idp *idp, struct serve_request *request, const struct rou
     return found;
 }
 
+bool route_subresource(const struct serve_request *request, const char *prefix, const char *middle,
+                       const char *suffix, struct serve_action *out)
+{
+    const char *path = request->http->path;
+    struct arena *arena = request->http->arena;
+    size_t len = strlen(path);
+
+    if (strncmp(path, prefix, strlen(prefix)) != 0 || len < strlen(prefix) + strlen(suffix) ||
+        strcmp(path + len - strlen(suffix), suffix) != 0)
+        return false;
+    path += strlen(prefix);
+    len -= strlen(prefix) + strlen(suffix);
+    const char *found = strstr(path, middle);
+    if (found == NULL || found + strlen(middle) > path + len)
+        return false;
+    const char *rest = found + strlen(middle);
+    out->namespace = arena_copy(arena, span_of(path, (size_t)(found - path)));
+    out->name = arena_copy(arena, span_of(rest, (size_t)(path + len - rest)));
+    return out->namespace != NULL && out->name != NULL &&
+           kube_format_check(KUBE_DNS_LABEL, out->namespace) == NULL &&
+           kube_format_check(KUBE_DNS_SUBDOMAIN, out->name) == NULL;
+}
+
 bool idp_route(void *ctx, struct serve_request *request)
 {
     struct idp *idp = ctx;
@@ -122,7 +147,7 @@ bool idp_route(void *ctx, struct serve_request *request)
     if (request->operator_socket)
         return run(idp, request, operator_routes, ARRAY_LEN(operator_routes));
     if (run(idp, request, routes, ARRAY_LEN(routes)) || service_account_route(idp, request) ||
-        users_route(idp, request))
+        apikey_rotate_route(idp, request) || users_route(idp, request))
         return true;
     if (!is_ours(request->http->path))
         return false;

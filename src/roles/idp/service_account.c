@@ -11,34 +11,7 @@
 #include "jose/jose.h"
 #include "snapshot/policy.h"
 
-#define PREFIX "/api/v1/namespaces/"
-#define MIDDLE "/serviceaccounts/"
-#define SUFFIX "/token"
-
 enum { TTL_MAX_SEC = 86400 };
-
-/* Takes "NS" and "NAME" out of the path; false when it is another one. */
-static bool parse_path(const char *path, struct arena *arena, const char **namespace,
-                       const char **name)
-{
-    size_t len = strlen(path);
-    const char *middle;
-
-    if (strncmp(path, PREFIX, strlen(PREFIX)) != 0 || len < strlen(SUFFIX) ||
-        strcmp(path + len - strlen(SUFFIX), SUFFIX) != 0)
-        return false;
-    path += strlen(PREFIX);
-    len -= strlen(PREFIX) + strlen(SUFFIX);
-    middle = strstr(path, MIDDLE);
-    if (middle == NULL || middle + strlen(MIDDLE) > path + len)
-        return false;
-    const char *rest = middle + strlen(MIDDLE);
-    *namespace = arena_copy(arena, span_of(path, (size_t)(middle - path)));
-    *name = arena_copy(arena, span_of(rest, (size_t)(path + len - rest)));
-    return *namespace != NULL && *name != NULL &&
-           kube_format_check(KUBE_DNS_LABEL, *namespace) == NULL &&
-           kube_format_check(KUBE_DNS_SUBDOMAIN, *name) == NULL;
-}
 
 static bool namespace_is_active(struct idp *idp, const char *namespace)
 {
@@ -68,8 +41,9 @@ static int read_body(struct serve_request *request, json_t **out, struct err *er
     kube_schema_validate(shape, *out, NULL, &causes);
     CLEANUP_JSON json_t *list = causes.list;
     if (json_array_size(list) > 0)
-        return err_set(err, ERR_INVALID, "%s",
-                       codec_json_text(json_array_get(list, 0), "message", "the TokenRequest"));
+        return err_set(err, ERR_INVALID, "%s: %s",
+                       codec_json_text(json_array_get(list, 0), "field", "the TokenRequest"),
+                       codec_json_text(json_array_get(list, 0), "message", "is no good"));
     return 0;
 }
 
@@ -82,8 +56,12 @@ static int issue(struct idp *idp, const char *namespace, const char *name, json_
     const json_t *spec = json_object_get(body, "spec");
     int64_t ttl = NUM_MIN(record_number(spec, "expirationSeconds"), (int64_t)TTL_MAX_SEC);
     const json_t *audiences = json_object_get(spec, "audiences");
+    const json_t *ref = json_object_get(spec, "boundObjectRef");
+    CLEANUP_JSON json_t *cluster = NULL;
+    char sid[BOUND_SID_SIZE] = "";
     struct claims claims = {.subject = subject,
                             .audiences = json_array_size(audiences) > 0 ? audiences : NULL,
+                            .sid = sid,
                             .ttl_sec = (uint32_t)ttl};
     char jti[CLAIMS_ID_SIZE];
     char ends[CLOCK_TEXT_SIZE];
@@ -91,6 +69,11 @@ static int issue(struct idp *idp, const char *namespace, const char *name, json_
     TRY(serve_ask_uid(idp->role, &kube_service_account, namespace, name, &uid, err));
     if (uid.len == 0)
         return err_set(err, ERR_NOT_FOUND, "serviceaccounts \"%s\" not found", name);
+    /* As Kubernetes has it, so that others can decide by namespace and account. */
+    claims.cluster = cluster = json_pack("{s:s, s:{s:s, s:s}}", "namespace", namespace,
+                                         "serviceaccount", "name", name, "uid", buf_text(&uid));
+    if (ref != NULL)
+        TRY(bound_token_note(idp, namespace, ref, clock_wall_sec() + ttl, cluster, sid, err));
     TRY(namespace_note_token(idp, namespace, subject, buf_text(&uid), clock_wall_sec() + ttl, err));
     TRY(claims_access_token(idp, &claims, &token, jti, err));
     clock_format_sec(clock_wall_sec() + ttl, ends);
@@ -126,7 +109,7 @@ bool service_account_route(struct idp *idp, struct serve_request *request)
         .verb = "create", .group = "", .resource = "serviceaccounts", .subresource = "token"};
 
     if (strcmp(request->http->method, "POST") != 0 ||
-        !parse_path(request->http->path, request->http->arena, &action.namespace, &action.name))
+        !route_subresource(request, "/api/v1/namespaces/", "/serviceaccounts/", "/token", &action))
         return false;
     if (serve_authenticate(request) == 0 && serve_authorize(request, &action))
         answer(idp, request, action.namespace, action.name);

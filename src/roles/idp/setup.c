@@ -91,7 +91,7 @@ int setup_start(struct idp *idp, struct err *err)
     char url[IDP_URL_SIZE];
     bool none = false;
 
-    TRY(account_none_exists(idp, &none, err));
+    TRY(account_no_administrator(idp, &none, err));
     if (!none) {
         remove_link_file(idp);
         return 0;
@@ -107,7 +107,7 @@ void setup_link(struct idp *idp, struct serve_request *request)
     struct err err = ERR_INIT;
     bool none = false;
 
-    if (account_none_exists(idp, &none, &err) < 0 ||
+    if (account_no_administrator(idp, &none, &err) < 0 ||
         (none && make_first_link(idp, url, &err) < 0)) {
         reply_err(request, &err);
         return;
@@ -147,14 +147,30 @@ static int load_link(struct idp *idp, const char *id, json_t **out, struct err *
     return 0;
 }
 
+/* The link makes somebody new; it is no way into the account of somebody who is there. */
+static int check_name_is_free(const struct acceptance *acceptance, struct err *err)
+{
+    CLEANUP_JSON json_t *found = NULL;
+
+    if (kube_object_get(serve_kube(acceptance->idp->serve), &kube_user, "", acceptance->user,
+                        &found, err) == 0)
+        return err_set(err, ERR_EXISTS, "there is a user %s already; take another name",
+                       acceptance->user);
+    if (err->code != ERR_NOT_FOUND)
+        return -1;
+    err_clear(err);
+    return 0;
+}
+
 static int make_administrator(const struct acceptance *acceptance, struct err *err)
 {
     struct kube_server *kube = serve_kube(acceptance->idp->serve);
     bool none = false;
 
-    TRY(account_none_exists(acceptance->idp, &none, err));
+    TRY(account_no_administrator(acceptance->idp, &none, err));
     if (!none)
         return err_set(err, ERR_GONE, "there is an administrator already");
+    TRY(check_name_is_free(acceptance, err));
     CLEANUP_JSON json_t *user =
         json_pack("{s:s, s:s, s:{s:s}, s:{s:s, s:[s]}}", "apiVersion", "drun.io/v1", "kind", "User",
                   "metadata", "name", acceptance->user, "spec", "displayName", acceptance->display,

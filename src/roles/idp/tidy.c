@@ -44,7 +44,7 @@ static void on_tidy(void *ctx)
         {GRANT_USERCODES, until_is_over}, {"links", until_is_over},
         {"signins", until_is_over},       {"challenges", until_is_over},
         {"devices", until_is_over},       {NAMESPACE_TOKENS, until_is_over},
-        {"sessions", session_is_over},
+        {BOUND_TOKENS, until_is_over},    {"sessions", session_is_over},
     };
     struct idp *idp = ctx;
     struct err err = ERR_INIT;

@@ -82,12 +82,32 @@ const json_t *trusted_match(const json_t *rules, const json_t *claims)
 
 /* ------------------------------------------------------------------ the issuer */
 
-int trusted_admit(const struct kube_change *change, struct err *err)
+/* Whoever names an account here hands out its tokens. */
+static int check_rules(struct idp *idp, const struct kube_change *change, struct err *err)
+{
+    const json_t *rule;
+    size_t i;
+
+    json_array_foreach (codec_json_at(change->object, "spec", "rules", NULL), i, rule) {
+        const json_t *account = json_object_get(rule, "serviceAccount");
+        if (members_may_become_account(idp, change->principal,
+                                       codec_json_text(account, "namespace", ""),
+                                       codec_json_text(account, "name", ""), err) < 0)
+            return err_wrap(err, "spec.rules[%zu].serviceAccount", i);
+    }
+    return 0;
+}
+
+int trusted_admit(struct idp *idp, const struct kube_change *change, struct err *err)
 {
     CLEANUP(jose_keys_free_ptr) struct jose_keys *keys = NULL;
     const json_t *spec = json_object_get(change->object, "spec");
 
-    if (change->object == NULL || json_object_get(spec, "jwks") == NULL)
+    if (change->object == NULL)
+        return 0;
+    if (!json_equal(json_object_get(change->old, "spec"), spec))
+        TRY(check_rules(idp, change, err));
+    if (json_object_get(spec, "jwks") == NULL)
         return 0;
     if (jose_keys_from_jwks(json_object_get(spec, "jwks"), &keys, err) == 0)
         return 0;

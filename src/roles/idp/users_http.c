@@ -119,18 +119,14 @@ static const struct row {
 
 static int check_rank(struct task *task, struct err *err)
 {
-    const struct auth_principal *who = task->request->principal;
-    const char *groups[AUTH_GROUPS_MAX + 1] = {NULL};
-    struct kube_principal caller = {.name = (const char *)auth_text(who, who->name).p,
-                                    .uid = (const char *)auth_text(who, who->uid).p,
-                                    .groups = groups};
+    struct idp_caller caller;
 
-    for (size_t i = 0; i < who->group_count; i++)
-        groups[i] = (const char *)auth_text(who, who->groups[i]).p;
-    if (idp_may_impersonate(task->idp, &caller, "users", "", task->account.name))
+    idp_caller_of(task->request->principal, &caller);
+    if (idp_may_impersonate(task->idp, &caller.who, "users", "", task->account.name))
         return 0;
-    if (members_may_add(task->idp, &caller, NULL, task->account.groups, err) < 0)
-        return err_wrap(err, "%s may not be changed by %s", task->account.name, caller.name);
+    if (members_may_become_user(task->idp, &caller.who, task->account.name, err) < 0 ||
+        members_may_add(task->idp, &caller.who, NULL, task->account.groups, err) < 0)
+        return err_wrap(err, "%s may not be changed by %s", task->account.name, caller.who.name);
     return 0;
 }
 

@@ -210,15 +210,15 @@ int front_prepare(struct front *front, struct err *err)
     return status == 200 ? 0 : refused("the namespace " FRONT_NAMESPACE, status, answer, err);
 }
 
-int front_make_key(struct front *front, const char *name, const json_t *scopes, char **key,
+int front_make_key(struct front *front, const char *name, const json_t *spec, char **key,
                    struct err *err)
 {
     CLEANUP_JSON json_t *made = NULL;
     CLEANUP_JSON json_t *object = json_pack("{s:s, s:s, s:{s:s}, s:{}}", "apiVersion", "drun.io/v1",
                                             "kind", "ApiKey", "metadata", "name", name, "spec");
 
-    if (scopes != NULL)
-        json_object_set(json_object_get(object, "spec"), "scopes", (json_t *)(uintptr_t)scopes);
+    if (spec != NULL)
+        json_object_set(object, "spec", (json_t *)(uintptr_t)spec);
     TRY(front_drop_key(front, name, err));
     TRY(make(front, "/apis/drun.io/v1/namespaces/" FRONT_NAMESPACE "/apikeys", object, &made, err));
     const char *text = json_string_value(codec_json_at(made, "status", "key", NULL));
@@ -237,4 +237,24 @@ int front_drop_key(struct front *front, const char *name, struct err *err)
 
     TRY(front_call(front, "DELETE", path, NULL, NULL, &status, &answer, err));
     return status == 200 || status == 404 ? 0 : refused(path, status, answer, err);
+}
+
+bool front_ask(struct proof *proof, const char *method, const char *path, const char *credential,
+               const json_t *body, unsigned *status, json_t **out)
+{
+    struct err err = ERR_INIT;
+
+    if (front_call(proof->front, method, path, credential, body, status, out, &err) == 0)
+        return true;
+    proof_broken(proof, &err);
+    return false;
+}
+
+void front_expect(struct proof *proof, const char *method, const char *path, const char *credential,
+                  unsigned wanted, const char *what)
+{
+    unsigned status;
+
+    if (front_ask(proof, method, path, credential, NULL, &status, NULL))
+        proof_expect(proof, status == wanted, "%s (%s %s: %u)", what, method, path, status);
 }

@@ -17,6 +17,13 @@ void front_free(struct front *front);
  * caller owns *out, which is NULL when the body is no JSON. `out` may be NULL. */
 int front_call(struct front *front, const char *method, const char *path, const char *credential,
                const json_t *body, unsigned *status, json_t **out, struct err *err) MUST_USE;
+/* The same for a proof: false when the request could not be made at all, which is in the evidence
+ * then. */
+bool front_ask(struct proof *proof, const char *method, const char *path, const char *credential,
+               const json_t *body, unsigned *status, json_t **out) MUST_USE;
+/* A request without a body, of which this status is expected. */
+void front_expect(struct proof *proof, const char *method, const char *path, const char *credential,
+                  unsigned wanted, const char *what);
 /* The same with a form, for OAuth. */
 int front_form(struct front *front, const char *path, const char *form, unsigned *status,
                json_t **out, struct err *err) MUST_USE;
@@ -33,9 +40,9 @@ int front_prepare(struct front *front, struct err *err) MUST_USE;
 struct span front_body(const struct front *front);
 /* The posture's own token; valid until the next call. */
 int front_own_token(struct front *front, const char **token, struct err *err) MUST_USE;
-/* An API key for the posture's own user, with its secret; `scopes` narrows it, NULL: not. The
+/* An API key for the posture's own user, of this spec (NULL: an empty one), with its secret. The
  * caller wipes and frees *key. */
-int front_make_key(struct front *front, const char *name, const json_t *scopes, char **key,
+int front_make_key(struct front *front, const char *name, const json_t *spec, char **key,
                    struct err *err) MUST_USE;
 int front_drop_key(struct front *front, const char *name, struct err *err) MUST_USE;
 const char *front_url(const struct front *front);

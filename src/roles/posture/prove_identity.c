@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ID-1: single sign-on; ID-2: RBAC; ID-4: API keys. */
+/* ID-1: single sign-on; ID-2: RBAC. */
 #include "base/enc.h"
 #include "base/mem.h"
 #include "codec/json.h"
@@ -9,27 +9,6 @@
 #include "role/settings.h"
 
 #include <stdlib.h>
-
-/* False when the request could not be made at all; that is in the evidence then. */
-static bool call(struct proof *proof, const char *method, const char *path, const char *credential,
-                 const json_t *body, unsigned *status, json_t **out)
-{
-    struct err err = ERR_INIT;
-
-    if (front_call(proof->front, method, path, credential, body, status, out, &err) == 0)
-        return true;
-    proof_broken(proof, &err);
-    return false;
-}
-
-static void expect_status(struct proof *proof, const char *method, const char *path,
-                          const char *credential, unsigned wanted, const char *what)
-{
-    unsigned status;
-
-    if (call(proof, method, path, credential, NULL, &status, NULL))
-        proof_expect(proof, status == wanted, "%s (%s %s: %u)", what, method, path, status);
-}
 
 /* ------------------------------------------------------------------ ID-1 */
 
@@ -46,7 +25,7 @@ static void prove_authorization(struct proof *proof)
     char public_url[256];
     unsigned status;
 
-    if (!call(proof, "GET", astray, "", NULL, &status, NULL))
+    if (!front_ask(proof, "GET", astray, "", NULL, &status, NULL))
         return;
     CLEANUP_FREE char *location = front_header(proof->front, "Location");
     proof_expect(proof, status >= 400 && location == NULL,
@@ -54,7 +33,7 @@ static void prove_authorization(struct proof *proof)
                  status, location == NULL ? "" : ", sent to ", location == NULL ? "" : location);
     settings_public_url(role_settings(proof->role), public_url, sizeof(public_url));
     CLEANUP_FREE char *bare = mem_printf(AUTHORIZE "&redirect_uri=%s/callback", public_url);
-    if (!call(proof, "GET", bare, "", NULL, &status, NULL))
+    if (!front_ask(proof, "GET", bare, "", NULL, &status, NULL))
         return;
     CLEANUP_FREE char *back = front_header(proof->front, "Location");
     bool told = back != NULL && strstr(back, "error=invalid_request") != NULL;
@@ -91,10 +70,10 @@ static void forge_signature(struct proof *proof, const char *token)
     if (at == NULL || at[1] == '\0')
         return;
     at[1] = at[1] == 'A' ? 'B' : 'A';
-    expect_status(proof, "GET", "/api/v1/namespaces", token, 200,
-                  "a token that idp gave is accepted");
-    expect_status(proof, "GET", "/api/v1/namespaces", forged, 401,
-                  "the same token with another signature is refused");
+    front_expect(proof, "GET", "/api/v1/namespaces", token, 200,
+                 "a token that idp gave is accepted");
+    front_expect(proof, "GET", "/api/v1/namespaces", forged, 401,
+                 "the same token with another signature is refused");
     mem_wipe(forged, strlen(forged));
 }
 
@@ -131,8 +110,8 @@ static void confuse_algorithms(struct proof *proof, const char *token, const jso
     crypto_hmac_sha256(buf_span(&spki), buf_span(&forged), mac);
     buf_put_u8(&forged, '.');
     enc_base64_put(ENC_BASE64URL, span_of(mac, sizeof(mac)), &forged);
-    expect_status(proof, "GET", "/api/v1/namespaces", buf_text(&forged), 401,
-                  "the same token with the public key as key of an HS256 is refused");
+    front_expect(proof, "GET", "/api/v1/namespaces", buf_text(&forged), 401,
+                 "the same token with the public key as key of an HS256 is refused");
 }
 
 /* The token that the posture itself was given: made by a key that is published, and worth nothing
@@ -164,8 +143,8 @@ static void prove_discovery(struct proof *proof)
     CLEANUP_JSON json_t *keys = NULL;
     unsigned status;
 
-    if (!call(proof, "GET", "/.well-known/openid-configuration", "", NULL, &status, &found) ||
-        !call(proof, "GET", "/oauth2/jwks", "", NULL, &status, &keys))
+    if (!front_ask(proof, "GET", "/.well-known/openid-configuration", "", NULL, &status, &found) ||
+        !front_ask(proof, "GET", "/oauth2/jwks", "", NULL, &status, &keys))
         return;
     const char *issuer = codec_json_text(found, "issuer", "");
     const char *token = codec_json_text(found, "token_endpoint", "");
@@ -187,8 +166,8 @@ static void prove_tokens(struct proof *proof)
     struct err err = ERR_INIT;
     unsigned status;
 
-    expect_status(proof, "GET", "/api/v1/namespaces", none, 401,
-                  "a token with alg \"none\" is refused");
+    front_expect(proof, "GET", "/api/v1/namespaces", none, 401,
+                 "a token with alg \"none\" is refused");
     if (front_form(proof->front, "/oauth2/token",
                    "grant_type=authorization_code&client_id=drun-console&code=AAAA&"
                    "code_verifier=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa&redirect_uri=x",
@@ -222,83 +201,15 @@ void prove_id2(struct proof *proof)
                   "name", "system:drun:posture", "apiGroup", "rbac.authorization.k8s.io");
     unsigned status;
 
-    expect_status(proof, "GET", "/api/v1/namespaces/default/configmaps", "", 403,
-                  "who is nobody may nothing");
-    expect_status(proof, "GET", "/api/v1/namespaces/" FRONT_NAMESPACE "/configmaps", NULL, 200,
-                  "what a binding grants is allowed");
-    expect_status(proof, "GET", "/api/v1/namespaces/default/configmaps", NULL, 403,
-                  "what no binding grants is refused");
-    expect_status(proof, "GET", "/api/v1/namespaces/default/secrets", NULL, 403,
-                  "another owner of objects decides the same");
-    if (call(proof, "POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", NULL, binding,
-             &status, NULL))
+    front_expect(proof, "GET", "/api/v1/namespaces/default/configmaps", "", 403,
+                 "who is nobody may nothing");
+    front_expect(proof, "GET", "/api/v1/namespaces/" FRONT_NAMESPACE "/configmaps", NULL, 200,
+                 "what a binding grants is allowed");
+    front_expect(proof, "GET", "/api/v1/namespaces/default/configmaps", NULL, 403,
+                 "what no binding grants is refused");
+    front_expect(proof, "GET", "/api/v1/namespaces/default/secrets", NULL, 403,
+                 "another owner of objects decides the same");
+    if (front_ask(proof, "POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", NULL,
+                  binding, &status, NULL))
         proof_expect(proof, status == 403, "nobody can give himself cluster-admin (%u)", status);
-}
-
-/* ------------------------------------------------------------------ ID-4 */
-
-/* A key that holds only for calls from a network that nobody is in. */
-static void prove_scope(struct proof *proof)
-{
-    CLEANUP_JSON json_t *scopes = json_pack("{s:[s]}", "cidrs", "192.0.2.0/24");
-    CLEANUP_FREE char *key = NULL;
-    struct err err = ERR_INIT;
-
-    if (front_make_key(proof->front, "probe-id4-narrow", scopes, &key, &err) < 0) {
-        proof_broken(proof, &err);
-        return;
-    }
-    expect_status(proof, "GET", "/v1/models", key, 403,
-                  "a key for another network is refused from this one");
-    mem_wipe(key, strlen(key));
-    if (front_drop_key(proof->front, "probe-id4-narrow", &err) < 0)
-        proof_broken(proof, &err);
-}
-
-/* Shown once: neither the object nor the disk has it. */
-static void prove_kept_nowhere(struct proof *proof, const char *key)
-{
-    static const char path[] = "/apis/drun.io/v1/namespaces/" FRONT_NAMESPACE "/apikeys/probe-id4";
-    unsigned status;
-
-    if (!call(proof, "GET", path, NULL, NULL, &status, NULL))
-        return;
-    CLEANUP_FREE char *body =
-        mem_strndup((const char *)front_body(proof->front).p, front_body(proof->front).len);
-    proof_expect(proof, status == 200 && strstr(body, key) == NULL,
-                 "the key's text is not shown a second time (%u)", status);
-    proof_search_disk(proof, key, "the key's text");
-}
-
-static void prove_revocation(struct proof *proof, const char *key)
-{
-    struct err err = ERR_INIT;
-
-    if (front_drop_key(proof->front, "probe-id4", &err) < 0) {
-        proof_broken(proof, &err);
-        return;
-    }
-    probe_expect_refusal(proof, key, "a revoked key");
-}
-
-void prove_id4(struct proof *proof)
-{
-    CLEANUP_FREE char *key = NULL;
-    struct err err = ERR_INIT;
-
-    if (front_prepare(proof->front, &err) < 0 ||
-        front_make_key(proof->front, "probe-id4", NULL, &key, &err) < 0) {
-        proof_broken(proof, &err);
-        return;
-    }
-    expect_status(proof, "GET", "/v1/models", key, 200, "a new API key is accepted");
-    char last = key[strlen(key) - 1];
-    key[strlen(key) - 1] = last == 'A' ? 'B' : 'A';
-    expect_status(proof, "GET", "/v1/models", key, 401,
-                  "a key with one other character is refused");
-    key[strlen(key) - 1] = last;
-    prove_kept_nowhere(proof, key);
-    prove_scope(proof);
-    prove_revocation(proof, key);
-    mem_wipe(key, strlen(key));
 }

@@ -260,12 +260,12 @@ static unsigned call_as(struct proof *proof, const char *token, const char *mode
 /* A key of somebody who may call the model, narrowed to another one. */
 static void prove_narrow_key(struct proof *proof, const char *model, unsigned unknown)
 {
-    CLEANUP_JSON json_t *scopes = json_pack("{s:[s]}", "models", "no-such-tenant/*");
+    CLEANUP_JSON json_t *spec = json_pack("{s:{s:[s]}}", "scopes", "models", "no-such-tenant/*");
     CLEANUP_FREE char *key = NULL;
     CLEANUP_FREE char *code = NULL;
     struct err err = ERR_INIT;
 
-    if (front_make_key(proof->front, "probe-ml2", scopes, &key, &err) < 0) {
+    if (front_make_key(proof->front, "probe-ml2", spec, &key, &err) < 0) {
         proof_broken(proof, &err);
         return;
     }

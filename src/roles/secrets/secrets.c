@@ -2,8 +2,8 @@
 /*
  * Who runs me: the supervisor. What I hold: the collection of Secrets and its data key. Who may
  * speak to me: clients over HTTP on my socket, behind the gateway, with their own credentials; the
- * exporter by messages, for keys of outside engines alone. I tell api when my part of a namespace
- * is empty.
+ * exporter by messages, for keys of outside engines alone, and idp for uids. I tell api when my
+ * part of a namespace is empty.
  */
 #include "secrets/secrets.h"
 

@@ -166,9 +166,30 @@ static int handle_key(void *ctx, struct ipc_request *request, struct buf *reply,
     return IPC_ANSWER;
 }
 
+/* No more than whether it is there, and still the same. */
+static int handle_uid(void *ctx, struct ipc_request *request, struct buf *reply, struct err *err)
+{
+    const struct upstream_keys *keys = ctx;
+    CLEANUP_JSON json_t *object = NULL;
+    struct cursor cursor = cursor_of(request->body);
+    char namespace[NAME_SIZE], name[NAME_SIZE];
+
+    cursor_text(&cursor, namespace, sizeof(namespace));
+    cursor_text(&cursor, name, sizeof(name));
+    TRY(cursor_done(&cursor, "a question about a Secret", err));
+    if (kube_object_get(serve_kube(keys->serve), &kube_secret, namespace, name, &object, err) < 0) {
+        if (err->code != ERR_NOT_FOUND)
+            return -1;
+        err_clear(err);
+    }
+    buf_put_str(reply, codec_json_text(json_object_get(object, "metadata"), "uid", ""));
+    return IPC_ANSWER;
+}
+
 static const struct ipc_message messages[] = {
     {SECRETS_UPSTREAM_KEY, "upstream_key", IPC_FROM(ROLE_EXPORTER), 1024, 0, handle_key},
     {SECRETS_CHANGED, "changed", IPC_FROM(ROLE_EXPORTER), 16, 0, handle_changed},
+    {SECRETS_UID, "uid", IPC_FROM(ROLE_IDP), 1024, 0, handle_uid},
     {0},
 };
 

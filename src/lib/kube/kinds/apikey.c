@@ -4,9 +4,12 @@
 
 static const struct kube_field scope_fields[] = {
     {"models", KUBE_LIST, "Models that may be called: demo/gemma, demo/* or *; empty means all.",
-     .item = KUBE_STRING, .format = KUBE_MODEL_PATTERN, .list = KUBE_SET, .max = 256},
+     .item = KUBE_STRING, .format = KUBE_MODEL_PATTERN, .list = KUBE_SET, .max = 64},
     {"verbs", KUBE_LIST, "Verbs that may be used; empty means invoke alone.", .item = KUBE_STRING,
      .list = KUBE_SET, .max = 32},
+    {"namespaces", KUBE_LIST,
+     "Namespaces that may be worked in, and nothing outside of namespaces; empty means all.",
+     .item = KUBE_STRING, .format = KUBE_DNS_LABEL, .list = KUBE_SET, .max = 64},
     {"cidrs", KUBE_LIST, "Networks that calls may come from; empty means all.", .item = KUBE_STRING,
      .format = KUBE_CIDR, .list = KUBE_SET, .max = 64},
     {0},
@@ -51,11 +54,38 @@ static const struct kube_shape spec_shape = {
     spec_fields,
 };
 
+static const struct kube_field use_fields[] = {
+    {"time", KUBE_STRING, "When.", .format = KUBE_TIME},
+    {"address", KUBE_STRING, "From where."},
+    {0},
+};
+
+static const struct kube_shape use_shape = {
+    "io.drun.v1.ApiKeyUse",
+    "A use of a key.",
+    use_fields,
+};
+
+static const struct kube_field previous_fields[] = {
+    {"last4", KUBE_STRING, "Its last four characters."},
+    {"endsAt", KUBE_STRING, "When it ends.", .format = KUBE_TIME},
+    {0},
+};
+
+static const struct kube_shape previous_shape = {
+    "io.drun.v1.ApiKeyPrevious",
+    "A secret that another one takes over from.",
+    previous_fields,
+};
+
 static const struct kube_field status_fields[] = {
     {"prefix", KUBE_STRING, "The first characters of the key, by which people tell keys apart."},
     {"last4", KUBE_STRING, "Its last four characters."},
-    {"lastUsed", KUBE_STRING, "When the key was last used; exact to some minutes.",
+    {"lastUsed", KUBE_OBJECT,
+     "The last request with it that was not refused; a minute late at most.", .shape = &use_shape},
+    {"rotatedAt", KUBE_STRING, "When the key got its present secret, unless it is the first.",
      .format = KUBE_TIME},
+    {"previous", KUBE_OBJECT, "The secret before, while it is good.", .shape = &previous_shape},
     {"revokedAt", KUBE_STRING, "When the key was revoked.", .format = KUBE_TIME},
     {"key", KUBE_STRING, "The key itself: in the answer to its creation and never again."},
     KUBE_CONDITIONS_FIELD,
@@ -97,7 +127,7 @@ static const struct kube_column columns[] = {
     {"Prefix", "string", "The first characters of the key.", "status.prefix"},
     {"Disabled", "boolean", "Whether the key is refused.", "spec.disabled"},
     {"Expires", "string", "When the key ends.", "spec.expiresAt"},
-    {"Last Used", "date", "When the key was last used.", "status.lastUsed", .priority = 1},
+    {"Last Used", "date", "When the key was last used.", "status.lastUsed.time", .priority = 1},
     {0},
 };
 
@@ -121,6 +151,8 @@ static void validate(const json_t *object, const json_t *old UNUSED, struct kube
                    "Forbidden: a key belongs to a user or to a service account, not to both");
 }
 
+static const struct kube_subresource others[] = {{"rotate", &kube_api_key, KUBE_CREATE}, {0}};
+
 const struct kube_kind kube_api_key = {
     .group = "drun.io",
     .version = "v1",
@@ -131,6 +163,7 @@ const struct kube_kind kube_api_key = {
     .categories = KUBE_NAMES("drun"),
     .namespaced = true,
     .has_status = true,
+    .others = others,
     .verbs = KUBE_ALL_VERBS,
     .name_format = KUBE_DNS_SUBDOMAIN,
     .shape = &shape,

@@ -203,11 +203,27 @@ static const struct kube_shape check_shape = {
     check_fields,
 };
 
+static const struct kube_field bound_fields[] = {
+    {"kind", KUBE_STRING, "Secret or ModelService.", .wire = 1},
+    {"apiVersion", KUBE_STRING, "Of the kind: v1 or drun.io/v1.", .wire = 2},
+    {"name", KUBE_STRING, "In the namespace of the service account.", .format = KUBE_DNS_SUBDOMAIN,
+     .wire = 3},
+    {"uid", KUBE_STRING, "When it is given, the object must have it.", .wire = 4},
+    {0},
+};
+
+static const struct kube_shape bound_shape = {
+    "io.k8s.api.authentication.v1.BoundObjectReference",
+    "The object with which a token ends.",
+    bound_fields,
+};
+
 static const struct kube_field token_spec_fields[] = {
     {"audiences", KUBE_LIST, "Who shall accept the token.", .item = KUBE_STRING, .wire = 1},
     {"expirationSeconds", KUBE_INT64, "How long it shall hold.", .fallback = "3600", .min = 600,
      .max = 1LL << 32, .wire = 4},
-    {"boundObjectRef", KUBE_ANY, "The object with which the token ends."},
+    {"boundObjectRef", KUBE_OBJECT, "The object with which the token ends.", .shape = &bound_shape,
+     .wire = 3},
     {0},
 };
 

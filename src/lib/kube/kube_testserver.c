@@ -24,6 +24,7 @@ static const struct kube_kind *const all_kinds[] = {
     &kube_role_binding,
     &kube_cluster_role_binding,
     &kube_trusted_issuer,
+    &kube_identity_provider,
     &kube_limit_policy,
     &kube_user,
     &kube_group,

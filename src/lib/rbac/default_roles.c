@@ -93,7 +93,7 @@ static const struct default_role roles[] = {
       {READ, "core", "pods pods/log pods/status events"},
       {EVERYTHING, "drun.io",
        "users users/factors users/sessions users/passwordlink groups oidcclients apikeys trustedissuers "
-       "models modelservices "
+       "identityproviders models modelservices "
        "modelservices/status modelservices/log limitpolicies imagepolicies backuppolicies alertroutes"},
       {READ, "drun.io", "controls"},
       {EVERYTHING, "node.k8s.io", "runtimeclasses"},

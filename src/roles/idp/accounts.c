@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "codec/json.h"
+#include "idp/federation/federation.h"
 #include "log/log.h"
 #include "wire/proofs.h"
 
@@ -195,6 +196,7 @@ static int after_change(struct idp *idp, const struct kube_change *change, struc
     if (change->object == NULL) {
         TRY(record_delete(idp, CREDENTIALS, change->name, err));
         TRY(factors_drop_all(idp, change->name, err));
+        TRY(links_drop_user(idp, change->name, err));
         return account_sign_out(idp, change->name, err);
     }
     if (change->old == NULL) {

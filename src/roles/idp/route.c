@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which path is answered by what. The kinds come after. */
+#include "idp/federation/federation.h"
 #include "idp/signin.h"
 
 #include "base/mem.h"
@@ -46,6 +47,10 @@ static const struct route routes[] = {
     {"POST",   "/session/password",    session_password},
     {"POST",   "/session/setup",       setup_accept},
     {"POST",   "/session/accept",      setup_accept},
+    {"GET",    "/session/providers",   federation_providers},
+    {"GET",    "/session/links",       links_show},
+    {"POST",   "/session/links",       links_add},
+    {"DELETE", "/session/links/",      links_remove},
     {"GET",    "/session/sign-in",     signin_show},
     {"DELETE", "/session/sign-in",     signin_abandon},
     {"POST",   "/session/sign-in/password", signin_password},
@@ -122,7 +127,7 @@ bool idp_route(void *ctx, struct serve_request *request)
     if (request->operator_socket)
         return run(idp, request, operator_routes, ARRAY_LEN(operator_routes));
     if (run(idp, request, routes, ARRAY_LEN(routes)) || service_account_route(idp, request) ||
-        users_route(idp, request))
+        users_route(idp, request) || federation_route(idp, request))
         return true;
     if (!is_ours(request->http->path))
         return false;

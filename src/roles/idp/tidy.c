@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is over is removed, a slice each time; and what time alone changes is noticed. */
+#include "idp/federation/federation.h"
 #include "idp/idp_internal.h"
 #include "idp/namespaces.h"
 
@@ -43,6 +44,7 @@ static void on_tidy(void *ctx)
         {"logins", until_is_over},        {GRANT_DEVICES, until_is_over},
         {GRANT_USERCODES, until_is_over}, {"links", until_is_over},
         {"signins", until_is_over},       {"challenges", until_is_over},
+        {FEDERATION_FLOWS, until_is_over}, {FEDERATION_SESSIONS, until_is_over},
         {"devices", until_is_over},       {NAMESPACE_TOKENS, until_is_over},
         {"sessions", session_is_over},
     };

@@ -17,7 +17,8 @@ struct route {
 static const struct route routes[] = {
     {"^/api/v1/" NAMESPACED "secrets(/|$)", GATEWAY_SECRETS},
     {"^/api/v1/namespaces/[^/]+/serviceaccounts/[^/]+/token$", GATEWAY_IDP},
-    {"^/apis/drun\\.io/v1/" NAMESPACED "(users|groups|oidcclients|apikeys|trustedissuers|identityproviders)(/|$)",
+    {"^/apis/drun\\.io/v1/" NAMESPACED
+     "(users|groups|oidcclients|apikeys|trustedissuers|identityproviders)(/|$)",
      GATEWAY_IDP},
     {"^/apis/drun\\.io/v1/" NAMESPACED "controls(/|$)", GATEWAY_POSTURE},
     {"^/apis/audit\\.drun\\.io(/|$)", GATEWAY_AUDIT},

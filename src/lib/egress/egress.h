@@ -151,9 +151,9 @@ struct egress_bind {
     const char *url; /* ldaps://HOST[:PORT], ldap://HOST[:PORT] */
     const char *dn;  /* not empty */
     struct span
-        password;     /* not empty: a directory takes an empty one for "anonymous", and agrees */
+        password; /* not empty: a directory takes an empty one for "anonymous", and agrees */
     struct egress_secret secret; /* or this instead of a password */
-    const char *base; /* of the search; NULL: no search */
+    const char *base;            /* of the search; NULL: no search */
     enum egress_scope scope;
     const char *filter;            /* RFC 4515; NULL: (objectClass=*) */
     const char *const *attributes; /* wanted, ends with NULL; NULL: all that users see */

@@ -260,10 +260,9 @@ int egress_get_request(struct span body, struct arena *arena, struct egress_requ
 int egress_put_bind(const struct egress_bind *bind, struct buf *out, struct err *err)
 {
     TRY(check_bind(bind, err));
-    put_endpoint(out,
-                 (bind->base != NULL ? HAS_SEARCH : 0) |
-                     (bind->secret.name != NULL ? HAS_SECRET : 0),
-                 &bind->endpoint, bind->timeout_ms);
+    put_endpoint(
+        out, (bind->base != NULL ? HAS_SEARCH : 0) | (bind->secret.name != NULL ? HAS_SECRET : 0),
+        &bind->endpoint, bind->timeout_ms);
     buf_put_u32(out, bind->entries_max == 0 ? EGRESS_ENTRIES_MAX : bind->entries_max);
     put_text(out, bind->url);
     put_text(out, bind->dn);
@@ -294,8 +293,8 @@ int egress_get_bind(struct span body, struct arena *arena, struct egress_bind *o
     out->attributes = get_list(&in, arena, EGRESS_ATTRIBUTES_MAX);
     if (flags & HAS_SECRET)
         get_secret(&in, arena, &out->secret);
-    in.failed = in.failed || (flags & ~(uint32_t)(HAS_SEARCH | HAS_SECRET)) != 0 ||
-                out->entries_max == 0;
+    in.failed =
+        in.failed || (flags & ~(uint32_t)(HAS_SEARCH | HAS_SECRET)) != 0 || out->entries_max == 0;
     TRY(cursor_done(&in, "a bind to a directory", err));
     return check_bind(out, err);
 }

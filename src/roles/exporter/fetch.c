@@ -115,7 +115,8 @@ static void done(struct job *generic)
 /* application/x-www-form-urlencoded, as RFC 6749 appendix B wants both parts. */
 static void put_form(struct buf *out, struct span text)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
 
     for (size_t i = 0; i < text.len; i++)
         if (memchr(plain, text.p[i], sizeof(plain) - 1) != NULL)

@@ -28,8 +28,9 @@
 enum { REMEMBERED_TOKENS = 4096 };
 
 static const struct kube_kind *const kinds[] = {
-    &kube_user, &kube_group, &kube_oidc_client, &kube_api_key, &kube_trusted_issuer,
-    &kube_identity_provider, NULL};
+    &kube_user,    &kube_group,          &kube_oidc_client,
+    &kube_api_key, &kube_trusted_issuer, &kube_identity_provider,
+    NULL};
 
 int idp_admit(void *ctx, struct kube_change *change, struct kube_causes *causes UNUSED,
               struct err *err)

@@ -216,8 +216,7 @@ static int finish(struct idp *idp, struct serve_request *request, struct signin 
                      err));
     TRY(federation_note_session(idp, (const char *)request->event.actor.session_id.p,
                                 signin->record, err));
-    reply_event(request, AUDIT_LOGIN, source_of(signin), signin->account.name,
-                signin->account.uid);
+    reply_event(request, AUDIT_LOGIN, source_of(signin), signin->account.name, signin->account.uid);
     return 0;
 }
 

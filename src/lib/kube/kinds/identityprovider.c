@@ -56,7 +56,8 @@ static const struct kube_field ldap_fields[] = {
      .flags = KUBE_REQUIRED},
     {"userBase", KUBE_STRING, "Where accounts are.", .flags = KUBE_REQUIRED | KUBE_NOT_EMPTY,
      .max = 1024},
-    {"userFilter", KUBE_STRING, "Finds one account; {login} is what the person typed, {name} the same "
+    {"userFilter", KUBE_STRING,
+     "Finds one account; {login} is what the person typed, {name} the same "
      "without @ and what follows.",
      .fallback = "\"(&(objectClass=person)(uid={login}))\"", .max = 1024},
     {"idAttribute", KUBE_STRING, "What names an account for good.",
@@ -90,8 +91,7 @@ static const struct kube_field accounts_fields[] = {
     {"emailsAreVerified", KUBE_BOOL,
      "The provider verifies all addresses, although it does not say so with each.",
      .fallback = "false"},
-    {"update", KUBE_BOOL, "Each sign-in brings name and address up to date.",
-     .fallback = "true"},
+    {"update", KUBE_BOOL, "Each sign-in brings name and address up to date.", .fallback = "true"},
     {0},
 };
 
@@ -151,8 +151,7 @@ static const struct kube_field spec_fields[] = {
     {"ldap", KUBE_OBJECT, "An LDAP directory.", .shape = &ldap_shape},
     {"accounts", KUBE_OBJECT, "Which user an account of it is.", .shape = &accounts_shape,
      .fallback = "{}"},
-    {"mapping", KUBE_OBJECT, "What its claims become.", .shape = &mapping_shape,
-     .fallback = "{}"},
+    {"mapping", KUBE_OBJECT, "What its claims become.", .shape = &mapping_shape, .fallback = "{}"},
     {0},
 };
 

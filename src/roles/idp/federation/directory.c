@@ -255,7 +255,7 @@ static int ask_bind(struct asking *asking, struct err *err)
 /* At most 32, as the exporter takes them. */
 static void put_names(const struct asking *asking, const char *names[EGRESS_ATTRIBUTES_MAX + 1])
 {
-    static const char *const always[] = {"uid", "cn", "displayName", "mail", "sAMAccountName",
+    static const char *const always[] = {"uid",     "cn", "displayName", "mail", "sAMAccountName",
                                          "memberOf"};
     const json_t *name;
     size_t count = 0;
@@ -324,10 +324,11 @@ static bool may_try(struct asking *asking)
     struct serve_request *request = asking->request;
     uint64_t now = clock_mono_ns() / 1000000000ULL;
 
-    asking->what = (struct throttle_try){
-        .kind = THROTTLE_PASSWORD,
-        .account = arena_printf(request->http->arena, "%s/%s", asking->provider.name, asking->login),
-        .address = serve_address(request)};
+    asking->what =
+        (struct throttle_try){.kind = THROTTLE_PASSWORD,
+                              .account = arena_printf(request->http->arena, "%s/%s",
+                                                      asking->provider.name, asking->login),
+                              .address = serve_address(request)};
     if (asking->what.account == NULL)
         return false;
     uint32_t wait = throttle_wait(asking->idp->throttle, &asking->what, now);

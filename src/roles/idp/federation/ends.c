@@ -20,10 +20,8 @@ int federation_note_session(struct idp *idp, const char *sid, const json_t *sign
     if (outside == NULL)
         return 0;
     CLEANUP_JSON json_t *record = json_deep_copy(outside);
-    CLEANUP_FREE char *term =
-        mem_printf("provider=%s", codec_json_text(outside, "provider", ""));
-    json_object_set_new(record, "until",
-                        json_integer(clock_wall_sec() + IDP_SESSION_MAX_SEC));
+    CLEANUP_FREE char *term = mem_printf("provider=%s", codec_json_text(outside, "provider", ""));
+    json_object_set_new(record, "until", json_integer(clock_wall_sec() + IDP_SESSION_MAX_SEC));
     if (strlen(codec_json_text(record, "idToken", "")) > HINT_MAX)
         json_object_del(record, "idToken");
     return record_put(idp, FEDERATION_SESSIONS, sid, record, term, err);
@@ -84,9 +82,9 @@ static int end_if_meant(void *ctx, const char *sid, const json_t *record, struct
 {
     const struct told *told = ctx;
     const char *theirs = codec_json_text(record, "sid", "");
-    bool fits = told->sid[0] != '\0' ? strcmp(theirs, told->sid) == 0
-                                     : strcmp(codec_json_text(record, "subject", ""),
-                                              told->subject) == 0;
+    bool fits = told->sid[0] != '\0'
+                    ? strcmp(theirs, told->sid) == 0
+                    : strcmp(codec_json_text(record, "subject", ""), told->subject) == 0;
 
     return fits ? session_end(told->idp, sid, err) : 0;
 }
@@ -94,8 +92,8 @@ static int end_if_meant(void *ctx, const char *sid, const json_t *record, struct
 /* Section 2.6: an event, no nonce, somebody who is meant. */
 static int check_claims(const json_t *claims, struct err *err)
 {
-    const json_t *event = codec_json_at(
-        claims, "events", "http://schemas.openid.net/event/backchannel-logout", NULL);
+    const json_t *event =
+        codec_json_at(claims, "events", "http://schemas.openid.net/event/backchannel-logout", NULL);
     int64_t now = clock_wall_sec();
     int64_t iat = record_number(claims, "iat");
 
@@ -156,7 +154,8 @@ static void take_field(void *ctx, const char *name, const char *value)
         *token = value;
 }
 
-static void ignore_metadata(void *ctx UNUSED, const json_t *doc UNUSED, const struct err *why UNUSED)
+static void ignore_metadata(void *ctx UNUSED, const json_t *doc UNUSED,
+                            const struct err *why UNUSED)
 {
 }
 

@@ -71,16 +71,17 @@ void flow_fail(struct flow *flow, unsigned status, const char *why)
 
 void flow_fail_err(struct flow *flow, const struct err *err)
 {
-    bool away = err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT || err->code == ERR_LIMITED;
+    bool away =
+        err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT || err->code == ERR_LIMITED;
     bool ours = err->code == ERR_IO || err->code == ERR_INTERNAL || err->code == ERR_CORRUPT;
 
     flow_fail(flow,
-              away                             ? 503
-              : ours                           ? 500
-              : err->code == ERR_EXISTS        ? 409
-              : err->code == ERR_CONFLICT      ? 409
+              away                               ? 503
+              : ours                             ? 500
+              : err->code == ERR_EXISTS          ? 409
+              : err->code == ERR_CONFLICT        ? 409
               : err->code == ERR_UNAUTHENTICATED ? 401
-                                               : 403,
+                                                 : 403,
               err->msg);
 }
 
@@ -286,8 +287,8 @@ static int take_record(struct flow *flow, struct err *err)
 static int check_issuer(const struct flow *flow, const json_t *doc, struct err *err)
 {
     const char *given = http_request_query(flow->request->http, "iss");
-    bool announced = json_is_true(
-        json_object_get(doc, "authorization_response_iss_parameter_supported"));
+    bool announced =
+        json_is_true(json_object_get(doc, "authorization_response_iss_parameter_supported"));
 
     if (given == NULL && announced)
         return err_set(err, ERR_DENIED, "the answer does not say from which issuer it is");
@@ -314,11 +315,11 @@ static void with_metadata(struct flow *flow, const json_t *doc)
 {
     struct err err = ERR_INIT;
 
-    flow->token_endpoint = arena_strdup(flow->request->http->arena,
-                                        codec_json_text(doc, "token_endpoint", ""));
+    flow->token_endpoint =
+        arena_strdup(flow->request->http->arena, codec_json_text(doc, "token_endpoint", ""));
     flow->jwks_uri = arena_strdup(flow->request->http->arena, codec_json_text(doc, "jwks_uri", ""));
-    flow->userinfo_endpoint = arena_strdup(flow->request->http->arena,
-                                           codec_json_text(doc, "userinfo_endpoint", ""));
+    flow->userinfo_endpoint =
+        arena_strdup(flow->request->http->arena, codec_json_text(doc, "userinfo_endpoint", ""));
     if (arena_check(flow->request->http->arena, "the request", &err) == 0 &&
         check_issuer(flow, doc, &err) == 0 && check_answer(flow, &err) == 0 &&
         flow_redeem(flow, &err) == 0) {

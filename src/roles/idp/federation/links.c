@@ -174,7 +174,8 @@ void links_add(struct idp *idp, struct serve_request *request)
     if (provider_load(idp, codec_json_text(body, "provider", ""), &provider, &err) < 0)
         reply_err(request, &err);
     else if (provider.ldap != NULL)
-        directory_link(idp, request, &provider, actor.account, codec_json_text(body, "username", ""),
+        directory_link(idp, request, &provider, actor.account,
+                       codec_json_text(body, "username", ""),
                        codec_json_text(body, "password", ""));
     else
         flow_link(idp, request, &provider, actor.account,
@@ -198,7 +199,8 @@ static int check_other_way(struct idp *idp, const struct account *account, struc
 }
 
 /* The groups that came with it go with it. */
-static int remove_link(struct idp *idp, const struct account *account, const char *id, struct err *err)
+static int remove_link(struct idp *idp, const struct account *account, const char *id,
+                       struct err *err)
 {
     CLEANUP_JSON json_t *link = NULL;
 

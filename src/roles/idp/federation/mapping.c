@@ -132,7 +132,7 @@ bool mapping_apply(const char *match, const char *template, const char *value, s
 
 bool mapping_is_fixed(const char *template)
 {
-    for (; *template != '\0'; template++)
+    for (; *template != '\0'; template ++)
         if (template[0] == '{' && isdigit((unsigned char)template[1]) && template[2] == '}')
             return false;
     return true;
@@ -262,7 +262,8 @@ static bool take_group(void *ctx, const char *text)
 static bool says_verified(const json_t *claims, const char *email)
 {
     const json_t *value = json_object_get(claims, "email_verified");
-    bool yes = json_is_true(value) || strcmp(codec_json_text(claims, "email_verified", ""), "true") == 0;
+    bool yes =
+        json_is_true(value) || strcmp(codec_json_text(claims, "email_verified", ""), "true") == 0;
 
     return yes && strcmp(codec_json_text(claims, "email", ""), email) == 0;
 }

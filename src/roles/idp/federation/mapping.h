@@ -23,7 +23,7 @@ enum { MAPPING_STARS_MAX = 9, MAPPING_TEXT_MAX = 253, MAPPING_GROUPS_MAX = 64 };
 
 /* What a person's claims became. Texts are "" for none. */
 struct person {
-    char subject[256]; /* names the account at its provider, for good */
+    char subject[256];                    /* names the account at its provider, for good */
     char user_name[MAPPING_TEXT_MAX + 1]; /* fits a User's metadata.name */
     char display[129];
     char email[255];

@@ -107,8 +107,9 @@ static void groups_come_of_rules_alone_and_never_the_systems(void **state UNUSED
 static void an_address_is_verified_when_the_provider_says_so_of_it(void **state UNUSED)
 {
     CLEANUP(person_free) struct person person;
-    static const char claims[] = "{\"uid\":\"bob\",\"email\":\"b@x.example\",\"upn\":\"c@x.example\","
-                                 "\"email_verified\":true}";
+    static const char claims[] =
+        "{\"uid\":\"bob\",\"email\":\"b@x.example\",\"upn\":\"c@x.example\","
+        "\"email_verified\":true}";
 
     assert_int_equal(run("{}", claims, &person), 0);
     assert_true(person.email_verified);

@@ -87,7 +87,8 @@ static void keep(struct federation *federation, const char *name, json_t *doc)
     if (federation->count >= KNOWN_MAX)
         return;
     struct known *known = mem_new(sizeof(*known));
-    *known = (struct known){.name = mem_strdup(name), .doc = json_incref(doc), .at = clock_wall_sec()};
+    *known =
+        (struct known){.name = mem_strdup(name), .doc = json_incref(doc), .at = clock_wall_sec()};
     SLIST_INSERT_HEAD(&federation->all, known, entry);
     federation->count++;
 }
@@ -164,12 +165,9 @@ int metadata_fetch(struct federation *federation, const struct provider *provide
 
     while (len > 0 && issuer[len - 1] == '/')
         len--;
-    CLEANUP_FREE char *url =
-        mem_printf("%.*s/.well-known/openid-configuration", (int)len, issuer);
-    struct egress_request request = {.endpoint = provider_egress(provider),
-                                     .method = "GET",
-                                     .url = url,
-                                     .headers = headers};
+    CLEANUP_FREE char *url = mem_printf("%.*s/.well-known/openid-configuration", (int)len, issuer);
+    struct egress_request request = {
+        .endpoint = provider_egress(provider), .method = "GET", .url = url, .headers = headers};
     *call = (struct call){.federation = federation, .fn = fn, .ctx = ctx};
     provider_copy(provider, &call->provider);
     if (egress_fetch(federation->idp->egress, &request, on_answer, call, NULL, err) == 0)

@@ -165,7 +165,8 @@ static int create(struct idp *idp, const struct outside *outside, struct account
                   "User", "metadata", "name", name, "labels", "drun.io/identity-provider",
                   outside->provider->name, "spec", "groups", outside->person.groups);
     fill(json_object_get(user, "spec"), &outside->person);
-    struct kube_change change = {.kind = &kube_user, .verb = "create", .name = name, .object = user};
+    struct kube_change change = {
+        .kind = &kube_user, .verb = "create", .name = name, .object = user};
     user_status_admit(&change);
     TRY(kube_object_put(serve_kube(idp->serve), &kube_user, user, err));
     publish_touch(idp->publish, &kube_user, "", name);
@@ -189,8 +190,7 @@ static int look_at(void *ctx, const json_t *object, struct err *err UNUSED)
     if (email[0] == '\0' || strcasecmp(email, search->email) != 0)
         return 0;
     if (search->count++ == 0)
-        search->name =
-            mem_strdup(codec_json_text(json_object_get(object, "metadata"), "name", ""));
+        search->name = mem_strdup(codec_json_text(json_object_get(object, "metadata"), "name", ""));
     return 0;
 }
 
@@ -239,12 +239,13 @@ static int put_link(struct idp *idp, const struct outside *outside, const char *
 {
     json_int_t now = clock_wall_sec();
     const struct person *person = &outside->person;
-    CLEANUP_JSON json_t *link = json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I}", "provider", outside->provider->name,
-        "providerUid", outside->provider->uid, "subject", person->subject, "user", account->name,
-        "uid", account->uid, "account",
-        person->email[0] != '\0' ? person->email : person->user_name, "groups",
-        given(have, json_object_get(before, "groups"), person->groups), "since", before == NULL ? now : record_number(before, "since"), "used", now);
+    CLEANUP_JSON json_t *link =
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I}", "provider",
+                  outside->provider->name, "providerUid", outside->provider->uid, "subject",
+                  person->subject, "user", account->name, "uid", account->uid, "account",
+                  person->email[0] != '\0' ? person->email : person->user_name, "groups",
+                  given(have, json_object_get(before, "groups"), person->groups), "since",
+                  before == NULL ? now : record_number(before, "since"), "used", now);
 
     if (link == NULL)
         return err_set(err, ERR_INVALID, "the account's names are no UTF-8");

@@ -140,10 +140,9 @@ static int list_one(void *ctx, const json_t *object, struct err *err UNUSED)
     CLEANUP_FREE char *start = mem_printf(PROVIDER_PREFIX "%s/%s", provider.name,
                                           provider.oidc != NULL ? "start" : "sign-in");
     return json_array_append_new(
-        listing->items,
-        json_pack("{s:s, s:s, s:s, s:s}", "name", provider.name, "displayName",
-                  provider_display(&provider), "type", provider.oidc != NULL ? "oidc" : "ldap",
-                  "start", start));
+        listing->items, json_pack("{s:s, s:s, s:s, s:s}", "name", provider.name, "displayName",
+                                  provider_display(&provider), "type",
+                                  provider.oidc != NULL ? "oidc" : "ldap", "start", start));
 }
 
 int provider_list(struct idp *idp, const char *user_name, json_t **out, struct err *err)
@@ -218,8 +217,9 @@ int provider_admit(struct idp *idp, struct kube_change *change, struct err *err)
 
     if (change->object == NULL)
         return 0;
-    if ((by_email || moves(change)) && !json_equal(json_object_get(change->old, "spec"),
-                                                   json_object_get(change->object, "spec")) &&
+    if ((by_email || moves(change)) &&
+        !json_equal(json_object_get(change->old, "spec"),
+                    json_object_get(change->object, "spec")) &&
         !idp_may_impersonate(idp, change->principal, "users", "", ""))
         return err_set(err, ERR_DENIED,
                        "%s has no right to impersonate users, so may not say who vouches for those "

@@ -18,7 +18,8 @@ struct provider {
 void provider_free(struct provider *provider);
 void provider_copy(const struct provider *provider, struct provider *out);
 /* ERR_NOT_FOUND, also for one that is disabled. */
-int provider_load(struct idp *idp, const char *name, struct provider *out, struct err *err) MUST_USE;
+int provider_load(struct idp *idp, const char *name, struct provider *out,
+                  struct err *err) MUST_USE;
 /* The name for people. */
 const char *provider_display(const struct provider *provider);
 /* Do names like alice@corp.example belong to it? */

@@ -36,8 +36,8 @@ static int read_person(const struct flow *flow, struct outside *out, struct err 
 {
     CLEANUP_JSON json_t *claims = json_deep_copy(flow->claims);
     const char *subject = codec_json_text(flow->claims, "sub", "");
-    bool mfa = json_is_true(json_object_get(flow->provider.oidc, "trustMfa")) &&
-               says_mfa(flow->claims);
+    bool mfa =
+        json_is_true(json_object_get(flow->provider.oidc, "trustMfa")) && says_mfa(flow->claims);
 
     /* What is signed counts more than what is not. */
     json_object_update_missing(claims, flow->userinfo);
@@ -48,8 +48,8 @@ static int read_person(const struct flow *flow, struct outside *out, struct err 
     out->issuer = codec_json_text(flow->provider.oidc, "issuer", "");
     out->amr = mfa ? "fed mfa" : "fed";
     out->sid = codec_json_text(flow->claims, "sid", "");
-    out->id_token = json_is_true(json_object_get(flow->provider.oidc, "logout")) ? flow->id_token
-                                                                                 : "";
+    out->id_token =
+        json_is_true(json_object_get(flow->provider.oidc, "logout")) ? flow->id_token : "";
     return mapping_run(flow->provider.spec, claims, &out->person, err);
 }
 
@@ -230,8 +230,7 @@ static int take_tokens(struct flow *flow, const struct egress_answer *answer, st
     flow->id_token = arena_strdup(arena, codec_json_text(body, "id_token", ""));
     flow->access_token = arena_strdup(arena, codec_json_text(body, "access_token", ""));
     TRY(arena_check(arena, "the tokens", err));
-    return flow->id_token[0] != '\0' ? 0
-                                     : err_set(err, ERR_DENIED, "the answer has no ID token");
+    return flow->id_token[0] != '\0' ? 0 : err_set(err, ERR_DENIED, "the answer has no ID token");
 }
 
 static void on_tokens(void *ctx, const struct egress_answer *answer, const struct err *why)

@@ -23,7 +23,7 @@ static const struct route routes[] = {
     {"^/apis/drun\\.io/v1/" NAMESPACED "controls(/|$)", GATEWAY_POSTURE},
     {"^/apis/audit\\.drun\\.io(/|$)", GATEWAY_AUDIT},
     {"^/(api|apis|openapi|version)(/|$)", GATEWAY_API},
-    {"^/(oauth2|\\.well-known|session)(/|$)", GATEWAY_IDP},
+    {"^/(oauth2|\\.well-known|session|scim)(/|$)", GATEWAY_IDP},
 };
 
 static const char *const owner_names[GATEWAY_OWNER_COUNT] = {

@@ -158,7 +158,10 @@ struct auth_input {
     const char *method; /* "GET", and the path, decoded and without its query, that the proof */
     const char *path;   /* must be for */
     struct span
-        certificate;   /* the caller's TLS certificate: PEM, percent-encoded as nginx does it */
+        certificate; /* the caller's TLS certificate: PEM, percent-encoded as nginx does it */
+    /* A token for the platform's URL is good, too, when its scope has this word: it is for that
+     * part of the platform alone. NULL: none is. */
+    const char *scope;
     bool only_looking; /* the caller asks what the token is, and does not come with it as its own */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which path is answered by what. The kinds come after. */
 #include "idp/federation/federation.h"
+#include "idp/scim/scim_api.h"
 #include "idp/signin.h"
 
 #include "base/mem.h"
@@ -94,7 +95,8 @@ static bool path_fits(const struct route *route, const char *path)
 static bool is_ours(const char *path)
 {
     return strncmp(path, "/oauth2/", 8) == 0 || strncmp(path, "/.well-known/", 13) == 0 ||
-           strcmp(path, "/session") == 0 || strncmp(path, "/session/", 9) == 0;
+           strncmp(path, "/scim/", 6) == 0 || strcmp(path, "/session") == 0 ||
+           strncmp(path, "/session/", 9) == 0;
 }
 
 static bool run(struct idp *idp, struct serve_request *request, const struct route *table,
@@ -127,7 +129,7 @@ bool idp_route(void *ctx, struct serve_request *request)
     if (request->operator_socket)
         return run(idp, request, operator_routes, ARRAY_LEN(operator_routes));
     if (run(idp, request, routes, ARRAY_LEN(routes)) || service_account_route(idp, request) ||
-        users_route(idp, request) || federation_route(idp, request))
+        users_route(idp, request) || federation_route(idp, request) || scim_route(idp, request))
         return true;
     if (!is_ours(request->http->path))
         return false;

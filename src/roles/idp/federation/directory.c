@@ -4,6 +4,7 @@
  * account looks for the person, the person binds, the service account looks for the groups. The
  * service account's password never comes here; the person's passes through and is not kept.
  */
+#include "idp/federation/entry.h"
 #include "idp/federation/federation.h"
 
 #include "base/clock.h"
@@ -13,7 +14,7 @@
 #include "codec/json.h"
 #include "log/log.h"
 
-enum { FILTER_MAX = 4096, LOGIN_MAX = 256, VALUE_MAX = 4096 };
+enum { FILTER_MAX = 4096, LOGIN_MAX = 256 };
 
 /* In the request's arena. */
 struct asking {
@@ -137,47 +138,6 @@ static void conclude(struct asking *asking)
     end(asking);
 }
 
-/* ------------------------------------------------------------------ entries as claims */
-
-/* Text, or the hex digits of what is none (objectGUID). */
-static json_t *value_of(struct span value)
-{
-    json_t *text = json_stringn((const char *)value.p, value.len);
-
-    if (text != NULL && memchr(value.p, '\0', value.len) == NULL)
-        return text;
-    json_decref(text);
-    CLEANUP(buf_free) struct buf hex = BUF_INIT(2 * VALUE_MAX + 1);
-    for (size_t i = 0; i < value.len; i++)
-        buf_printf(&hex, "%02x", value.p[i]);
-    return hex.overflowed ? json_null() : json_string(buf_text(&hex));
-}
-
-static json_t *values_of(const struct egress_attribute *attribute)
-{
-    json_t *list = json_array();
-
-    if (attribute->value_count == 1) {
-        json_decref(list);
-        return value_of(attribute->values[0]);
-    }
-    for (size_t i = 0; i < attribute->value_count; i++)
-        json_array_append_new(list, value_of(attribute->values[i]));
-    return list;
-}
-
-/* Under the names that were asked for: directories answer in their own case. */
-static void take_attributes(struct asking *asking, const struct egress_entry *entry,
-                            const char *const *names)
-{
-    json_object_set_new(asking->claims, "dn", value_of(entry->dn));
-    for (; *names != NULL; names++) {
-        const struct egress_attribute *attribute = egress_entry_attribute(entry, *names);
-        if (attribute != NULL)
-            json_object_set_new(asking->claims, *names, values_of(attribute));
-    }
-}
-
 /* ------------------------------------------------------------------ 3: the groups */
 
 static void on_groups(void *ctx, const struct egress_directory *found, const struct err *why)
@@ -194,7 +154,7 @@ static void on_groups(void *ctx, const struct egress_directory *found, const str
     for (size_t i = 0; i < found->entry_count; i++) {
         const struct egress_attribute *attribute = egress_entry_attribute(&found->entries[i], name);
         for (size_t j = 0; attribute != NULL && j < attribute->value_count; j++)
-            json_array_append_new(groups, value_of(attribute->values[j]));
+            json_array_append_new(groups, entry_value(attribute->values[j]));
     }
     json_object_set_new(asking->claims, "groups", groups);
     conclude(asking);
@@ -252,34 +212,15 @@ static int ask_bind(struct asking *asking, struct err *err)
 
 /* ------------------------------------------------------------------ 1: who is it? */
 
-/* At most 32, as the exporter takes them. */
-static void put_names(const struct asking *asking, const char *names[EGRESS_ATTRIBUTES_MAX + 1])
-{
-    static const char *const always[] = {"uid",     "cn", "displayName", "mail", "sAMAccountName",
-                                         "memberOf"};
-    const json_t *name;
-    size_t count = 0;
-    size_t i;
-
-    names[count++] = codec_json_text(asking->provider.ldap, "idAttribute", "entryUUID");
-    for (i = 0; i < ARRAY_LEN(always); i++)
-        if (strcmp(names[0], always[i]) != 0)
-            names[count++] = always[i];
-    json_array_foreach (json_object_get(asking->provider.ldap, "attributes"), i, name)
-        if (count < EGRESS_ATTRIBUTES_MAX)
-            names[count++] = json_string_value(name);
-    names[count] = NULL;
-}
-
 /* Two that fit are none: the filter does not say whom it means. */
 static bool take_entry(struct asking *asking, const struct egress_directory *found)
 {
-    const char *names[EGRESS_ATTRIBUTES_MAX + 1];
+    const char *names[ENTRY_NAMES];
 
     if (found->entry_count != 1)
         return false;
-    put_names(asking, names);
-    take_attributes(asking, &found->entries[0], names);
+    entry_names(asking->provider.ldap, names);
+    entry_claims(&found->entries[0], names, asking->claims);
     asking->dn = arena_copy(asking->request->http->arena, found->entries[0].dn);
     return asking->dn != NULL && asking->dn[0] != '\0';
 }
@@ -304,10 +245,10 @@ static void on_found(void *ctx, const struct egress_directory *found, const stru
 static int ask_who(struct asking *asking, struct err *err)
 {
     CLEANUP(buf_free) struct buf filter = BUF_INIT(FILTER_MAX);
-    const char *names[EGRESS_ATTRIBUTES_MAX + 1];
+    const char *names[ENTRY_NAMES];
     struct egress_bind bind = as_service(asking);
 
-    put_names(asking, names);
+    entry_names(asking->provider.ldap, names);
     TRY(put_filter(asking, codec_json_text(asking->provider.ldap, "userFilter", ""), &filter, err));
     bind.base = codec_json_text(asking->provider.ldap, "userBase", "");
     bind.filter = buf_text(&filter);

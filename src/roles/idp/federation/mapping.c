@@ -207,8 +207,7 @@ static void take_text(const json_t *mapping, const char *name, const char *const
     }
 }
 
-/* Users' names are those of DNS: Alice@Corp.Example becomes alice-corp.example. */
-static void make_name(char *name)
+void mapping_make_name(char *name)
 {
     char *to = name;
 
@@ -280,7 +279,7 @@ int mapping_run(const json_t *spec, const json_t *claims, struct person *out, st
     take_text(mapping, "userName", names, claims, out->user_name, sizeof(out->user_name));
     take_text(mapping, "displayName", displays, claims, out->display, sizeof(out->display));
     take_text(mapping, "email", emails, claims, out->email, sizeof(out->email));
-    make_name(out->user_name);
+    mapping_make_name(out->user_name);
     out->email_verified =
         out->email[0] != '\0' &&
         (says_verified(claims, out->email) ||

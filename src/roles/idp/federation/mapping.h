@@ -37,6 +37,8 @@ void person_free(struct person *person);
 const json_t *mapping_find(const json_t *claims, const char *claim);
 /* Appends the template filled in; false when the value does not match. */
 bool mapping_apply(const char *match, const char *template, const char *value, struct buf *out);
+/* A name of a person as that of a User, in place: Alice@Corp.Example becomes alice-corp.example. */
+void mapping_make_name(char *name);
 /* May a user be put into a group of this name by a provider? */
 bool mapping_group_is_good(const char *group);
 /* Is the template a text of its own, whatever the value is? */

@@ -192,6 +192,16 @@ static int take_email(const json_t *resource, json_t *spec, const char **type, s
     return 0;
 }
 
+/* One address that says no more than spec.email does. */
+static bool is_plain(const json_t *emails)
+{
+    const json_t *email = json_array_get(emails, 0);
+
+    return json_array_size(emails) == 1 && json_object_size(email) == 2 &&
+           json_is_true(json_object_get(email, "primary")) &&
+           json_object_get(email, "value") != NULL;
+}
+
 /* All that has no field. */
 static json_t *profile_of(const json_t *resource, const char *name)
 {
@@ -203,6 +213,8 @@ static json_t *profile_of(const json_t *resource, const char *name)
         json_object_del(profile, *one);
     if (strcmp(codec_json_text(profile, "userName", ""), name) == 0)
         json_object_del(profile, "userName");
+    if (is_plain(json_object_get(profile, "emails")))
+        json_object_del(profile, "emails");
     if (json_object_size(json_object_get(profile, enterprise)) == 0)
         json_object_del(profile, enterprise);
     if (json_object_size(profile) > 0)

@@ -370,8 +370,26 @@ def test_who_says_who_vouches_needs_the_right_to_be_them(idp, upstream):
     provider(idp, "pa-mail", {**spec, "accounts": {"linkByEmail": True}}, status=403, token=token)
     provider(idp, "pa-any", {**spec, "mapping": {"groups": [{"claim": "groups"}]}}, status=403, token=token)
     provider(idp, "pa-sys", {**spec, "mapping": {"groups": [{"claim": "groups", "template": "system:masters"}]}}, status=422, token=token)
-    made["spec"]["oidc"]["issuer"] = "https://evil.example"
-    idp.must(403, "PUT", f"{PROVIDERS}/{made['metadata']['name']}", token, json=made)
+    idp.must(403, "PATCH", f"{PROVIDERS}/{made['metadata']['name']}", token, json={"spec": {"oidc": {"issuer": "https://evil.example"}}},
+             headers={"Content-Type": "application/merge-patch+json"})
+
+
+def ready(idp, called):
+    conditions = idp.must(200, "GET", f"{PROVIDERS}/{called}", idp.root).get("status", {}).get("conditions", [{}])
+    return conditions[0].get("reason")
+
+
+def test_an_object_says_whether_its_provider_answers(idp, corp, upstream, directory):
+    upstream.set()
+    idp.wait_until("corp is ready", lambda: ready(idp, "corp") == "Reachable")
+    provider(idp, "nobody", {**oidc(upstream), "oidc": {"issuer": "https://localhost:1", "clientId": "x"}})
+    idp.wait_until("nobody is unreachable", lambda: ready(idp, "nobody") == "Unreachable")
+    provider(idp, "dir-ok", ldap(directory, hidden=True))
+    idp.wait_until("the directory is ready", lambda: ready(idp, "dir-ok") == "Reachable")
+    provider(idp, "dir-bad", ldap(directory, hidden=True, ldap={"bindDn": "cn=nobody,dc=corp,dc=example"}))
+    idp.wait_until("its password is wrong", lambda: ready(idp, "dir-bad") == "Refused")
+    provider(idp, "dir-none", ldap(directory, hidden=True, ldap={"passwordSecretRef": {"namespace": "default", "name": "nothing"}}))
+    idp.wait_until("its Secret is missing", lambda: ready(idp, "dir-none") == "SecretMissing")
 
 
 # ---------------------------------------------------------------------- LDAP

@@ -185,6 +185,13 @@ static const struct kube_shape shape = {
     fields,
 };
 
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+
+    return text == NULL ? "" : text;
+}
+
 static json_t *type_cell(const json_t *object, int64_t now UNUSED)
 {
     const json_t *spec = json_object_get(object, "spec");
@@ -192,8 +199,16 @@ static json_t *type_cell(const json_t *object, int64_t now UNUSED)
     return json_string(json_object_get(spec, "oidc") != NULL ? "oidc" : "ldap");
 }
 
+static json_t *ready_cell(const json_t *object, int64_t now UNUSED)
+{
+    const json_t *conditions = json_object_get(json_object_get(object, "status"), "conditions");
+
+    return json_string(text_of(json_array_get(conditions, 0), "reason"));
+}
+
 static const struct kube_column columns[] = {
     {"Type", "string", "oidc or ldap.", .cell = type_cell},
+    {"Ready", "string", "Whether it answers, when it was last asked.", .cell = ready_cell},
     {"Display Name", "string", "The name on the button.", "spec.displayName"},
     {"Disabled", "boolean", "Whether nobody signs in through it.", "spec.disabled"},
     {0},
@@ -202,13 +217,6 @@ static const struct kube_column columns[] = {
 static void refuse(struct kube_causes *causes, const char *path, const char *why)
 {
     kube_cause(causes, "FieldValueInvalid", path, "Invalid value: %s", why);
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-    const char *text = json_string_value(json_object_get(object, name));
-
-    return text == NULL ? "" : text;
 }
 
 /* A search that does not ask for the person would find somebody else. */

@@ -41,6 +41,14 @@ int metadata_fetch(struct federation *federation, const struct provider *provide
                    void *ctx, struct err *err) MUST_USE;
 void metadata_forget(struct federation *federation, const char *name);
 
+/* ------------------------------------------------------------------ reach.c: the condition Ready
+ */
+
+/* What was seen of the provider just now; `why` NULL: it answers. */
+void reach_report(struct idp *idp, const struct provider *provider, const struct err *why);
+/* Looks, without waiting. */
+void reach_look(struct idp *idp, const json_t *object);
+
 /* ------------------------------------------------------------------ people.c: which user */
 
 /* What a sign-in at a provider has proved. */

@@ -146,10 +146,12 @@ static void on_answer(void *ctx, const struct egress_answer *answer, const struc
     if (why != NULL)
         err = *why;
     if (why == NULL && take(call, answer, &doc, &err) == 0) {
+        reach_report(call->federation->idp, &call->provider, NULL);
         call->fn(call->ctx, doc, NULL);
     } else {
         (void)err_wrap(&err, "%s", call->provider.endpoint);
         log_error("idp.federation", &err);
+        reach_report(call->federation->idp, &call->provider, &err);
         call->fn(call->ctx, NULL, &err);
     }
     call_free(call);

@@ -15,7 +15,7 @@ void provider_free(struct provider *provider)
     *provider = (struct provider){.name = ""};
 }
 
-static void take(const json_t *object, struct provider *out)
+void provider_of(const json_t *object, struct provider *out)
 {
     const json_t *metadata = json_object_get(object, "metadata");
 
@@ -30,7 +30,7 @@ static void take(const json_t *object, struct provider *out)
 
 void provider_copy(const struct provider *provider, struct provider *out)
 {
-    take(provider->object, out);
+    provider_of(provider->object, out);
 }
 
 static bool is_disabled(const json_t *object)
@@ -47,7 +47,7 @@ int provider_load(struct idp *idp, const char *name, struct provider *out, struc
     TRY(kube_object_get(serve_kube(idp->serve), &kube_identity_provider, "", name, &object, err));
     if (is_disabled(object))
         return err_set(err, ERR_NOT_FOUND, "the identity provider %s is disabled", name);
-    take(object, out);
+    provider_of(object, out);
     return 0;
 }
 
@@ -99,7 +99,7 @@ static int look_for_directory(void *ctx, const json_t *object, struct err *err U
     struct search *search = ctx;
     CLEANUP(provider_free) struct provider provider = {.name = ""};
 
-    take(object, &provider);
+    provider_of(object, &provider);
     if (is_disabled(object) || provider.ldap == NULL ||
         !provider_has_domain_of(&provider, search->user_name))
         return 0;
@@ -131,7 +131,7 @@ static int list_one(void *ctx, const json_t *object, struct err *err UNUSED)
     struct listing *listing = ctx;
     CLEANUP(provider_free) struct provider provider = {.name = ""};
 
-    take(object, &provider);
+    provider_of(object, &provider);
     bool shown = listing->user_name != NULL
                      ? provider_has_domain_of(&provider, listing->user_name)
                      : !json_is_true(json_object_get(provider.spec, "hidden"));
@@ -234,8 +234,10 @@ void provider_changed(struct idp *idp, const struct kube_change *change)
     struct err err = ERR_INIT;
 
     metadata_forget(idp->federation, change->name);
-    if (change->object != NULL && !is_disabled(change->object))
+    if (change->object != NULL && !is_disabled(change->object)) {
+        reach_look(idp, change->object);
         return;
+    }
     int result = federation_end_sessions(idp, change->name, &err);
     if (result == 0 && change->object == NULL)
         result = links_drop_provider(idp, change->name, &err);

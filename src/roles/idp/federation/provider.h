@@ -16,6 +16,8 @@ struct provider {
 };
 
 void provider_free(struct provider *provider);
+/* Of a whole object. */
+void provider_of(const json_t *object, struct provider *out);
 void provider_copy(const struct provider *provider, struct provider *out);
 /* ERR_NOT_FOUND, also for one that is disabled. */
 int provider_load(struct idp *idp, const char *name, struct provider *out,

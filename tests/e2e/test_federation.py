@@ -313,6 +313,14 @@ def test_who_must_have_a_second_factor_is_asked_to_set_it_up(idp, corp, upstream
     assert browser.get(idp.url + "/session/sign-in").json()["status"] == "enrolment_required"
 
 
+def test_who_has_no_password_here_is_not_asked_for_one(idp, corp, upstream):
+    who = name("nopw")
+    upstream.set(account={"sub": who, "preferred_username": who})
+    browser, _ = visit(idp, "corp")
+    answer = browser.post(idp.url + "/session/step-up", json={})
+    assert answer.status_code == 409 and "sign in again" in answer.json()["detail"]
+
+
 def test_disabling_a_provider_ends_its_sessions(idp, upstream):
     provider(idp, "gone", oidc(upstream))
     who = name("gone")

@@ -311,15 +311,27 @@ void signin_abandon(struct idp *idp, struct serve_request *request)
         reply_empty(request, 204);
 }
 
+/* Whoever came from an outside provider may have none. */
+static int check_password(struct idp *idp, const struct account *account, struct err *err)
+{
+    CLEANUP_FREE char *phc = NULL;
+
+    TRY(account_password(idp, account->name, account->uid, &phc, err));
+    return phc != NULL ? 0
+                       : err_set(err, ERR_CONFLICT,
+                                 "you have no password here; sign out and sign in again where you "
+                                 "came from");
+}
+
 /* Nobody is asked for what he does not have: he would be asked again and again. */
 static int check_reach(struct idp *idp, const struct account *account, enum auth_level want,
                        struct err *err)
 {
     CLEANUP(factors_free) struct factors factors = {0};
 
-    if (want < AUTH_LEVEL_MFA)
-        return 0;
     TRY(factors_load(idp, account, &factors, err));
+    if (want < AUTH_LEVEL_MFA)
+        return factors.have & FACTOR_SECOND ? 0 : check_password(idp, account, err);
     unsigned needed = want == AUTH_LEVEL_MFA ? FACTOR_SECOND : FACTOR_PASSKEY;
     if (factors.have & needed)
         return 0;

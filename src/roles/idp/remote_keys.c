@@ -23,7 +23,7 @@ struct entry {
     struct jose_keys *keys; /* NULL: never seen */
     int64_t fetched_at, tried_at;
     bool busy;
-    SLIST_HEAD(, waiter) waiters; /* for the end of the fetch */
+    SLIST_HEAD(waiter_list, waiter) waiters; /* for the end of the fetch */
     SLIST_ENTRY(entry) entry;
 };
 
@@ -123,7 +123,7 @@ static int take(struct entry *entry, const struct egress_answer *answer, struct 
 /* Each once; who waits anew from in there waits for the next fetch. */
 static void wake(struct entry *entry)
 {
-    SLIST_HEAD(, waiter) all = {.slh_first = SLIST_FIRST(&entry->waiters)};
+    struct waiter_list all = entry->waiters;
 
     SLIST_INIT(&entry->waiters);
     while (!SLIST_EMPTY(&all)) {

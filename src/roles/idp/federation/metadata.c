@@ -21,7 +21,7 @@ struct known {
 
 struct federation {
     struct idp *idp;
-    SLIST_HEAD(, known) all;
+    SLIST_HEAD(known_list, known) all;
     size_t count;
 };
 

@@ -1,114 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Signing in with accounts of elsewhere: node-oidc-provider and slapd, both with TLS of their own."""
-import base64
+"""Signing in with accounts of an OpenID Connect provider."""
 import time
 import urllib.parse
 
 import pytest
 import requests
-
-from identity import GROUPS, PASSWORD, USERS, Identity, name
-from upstream import Directory, Upstream
-
-PROVIDERS = "/apis/drun.io/v1/identityproviders"
-SECRETS = "/api/v1/namespaces/default/secrets"
-
-
-@pytest.fixture(scope="module")
-def idp():
-    running = Identity()
-    running.start()
-    running.root = running.operator_token()
-    yield running
-    code = running.stop()
-    running.remove()
-    assert code == 0
-
-
-@pytest.fixture(scope="module")
-def upstream(idp, tmp_path_factory):
-    names = ("corp", "post", "link", "mail", "mfa", "gone", "evil", "out")
-    running = Upstream(tmp_path_factory.mktemp("upstream"), [f"{idp.url}/session/providers/{one}/callback" for one in names])
-    secret(idp, "upstream", "a secret: with+signs %&")
-    idp.bundle = str(tmp_path_factory.mktemp("bundle") / "ca.pem")
-    with open(idp.bundle, "w") as out:
-        out.write(open(idp.ca).read() + running.cert.read_text())
-    yield running
-    running.stop()
-
-
-@pytest.fixture(scope="module")
-def directory(idp, tmp_path_factory):
-    running = Directory(tmp_path_factory.mktemp("directory"))
-    secret(idp, "directory", "suche geheim")
-    yield running
-    running.stop()
-
-
-def secret(idp, of, value, kind="drun.io/identity-provider"):
-    idp.must(201, "POST", SECRETS, idp.root, json={"apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": {"name": of},
-                                                   "data": {"secret": base64.b64encode(value.encode()).decode()}})
-
-
-def provider(idp, called, spec, status=201, token=None):
-    body = {"apiVersion": "drun.io/v1", "kind": "IdentityProvider", "metadata": {"name": called}, "spec": spec}
-    return idp.must(status, "POST", PROVIDERS, token or idp.root, json=body)
-
-
-def oidc(upstream, accounts=None, **more):
-    own = more.pop("oidc", {})
-    return {"displayName": "Corp", "privateNetwork": True, "ca": upstream.cert.read_text(),
-            "oidc": {"issuer": upstream.url, "clientId": "drun", "clientSecretRef": {"namespace": "default", "name": "upstream"},
-                     "scopes": ["openid", "profile", "email", "groups"], "userInfo": True, **own},
-            "accounts": accounts or {"create": True}, **more}
-
-
-def ldap(directory, accounts=None, **more):
-    own = more.pop("ldap", {})
-    return {"displayName": "Directory", "privateNetwork": True, "ca": directory.cert.read_text(),
-            "ldap": {"url": directory.url, "bindDn": "cn=search,dc=corp,dc=example", "passwordSecretRef": {"namespace": "default", "name": "directory"},
-                     "userBase": "ou=people,dc=corp,dc=example", "userFilter": "(uid={name})", "groupBase": "ou=groups,dc=corp,dc=example", **own},
-            "accounts": accounts or {"create": True}, **more}
-
-
-def browser_of(idp):
-    browser = idp.browser()
-    browser.verify = idp.bundle
-    return browser
-
-
-def visit(idp, called, browser=None, **query):
-    """Through the provider and back; the browser and the last answer, which is not followed."""
-    browser = browser or browser_of(idp)
-    target = f"{idp.url}/session/providers/{called}/start?" + urllib.parse.urlencode(query)
-    return browser, follow(idp, browser, target)
-
-
-def follow(idp, browser, target):
-    answer = None
-    for _ in range(12):
-        answer = browser.get(target, allow_redirects=False, timeout=30)
-        if answer.status_code not in (302, 303):
-            return answer
-        target = urllib.parse.urljoin(target, answer.headers["Location"])
-        if target.startswith(idp.url) and "/session/providers/" not in target:
-            return answer
-    return answer
-
-
-def session_of(idp, browser):
-    answer = browser.get(idp.url + "/session")
-    return answer.json() if answer.status_code == 200 else None
-
-
-# ---------------------------------------------------------------------- OpenID Connect
-
-
-@pytest.fixture(scope="module")
-def corp(idp, upstream):
-    idp.must(201, "POST", GROUPS, idp.root, json={"apiVersion": "drun.io/v1", "kind": "Group", "metadata": {"name": "engineers-core"}})
-    return provider(idp, "corp", oidc(upstream, domains=["corp.example"], mapping={"groups": [
-        {"claim": "groups", "match": "eng-*", "template": "engineers-{1}"}, {"claim": "groups", "match": "everybody", "template": "staff"}]}))
+from federation_rig import PROVIDERS, browser_of, follow, ldap, oidc, provider, ready, secret, session_of, visit
+from identity import USERS, Identity, name
 
 
 def test_the_sign_in_page_hears_of_providers(idp, corp):
@@ -382,11 +280,6 @@ def test_who_says_who_vouches_needs_the_right_to_be_them(idp, upstream):
              headers={"Content-Type": "application/merge-patch+json"})
 
 
-def ready(idp, called):
-    conditions = idp.must(200, "GET", f"{PROVIDERS}/{called}", idp.root).get("status", {}).get("conditions", [{}])
-    return conditions[0].get("reason")
-
-
 def test_an_object_says_whether_its_provider_answers(idp, corp, upstream, directory):
     upstream.set()
     idp.wait_until("corp is ready", lambda: ready(idp, "corp") == "Reachable")
@@ -400,71 +293,41 @@ def test_an_object_says_whether_its_provider_answers(idp, corp, upstream, direct
     idp.wait_until("its Secret is missing", lambda: ready(idp, "dir-none") == "SecretMissing")
 
 
-# ---------------------------------------------------------------------- LDAP
+def test_another_platform_is_a_provider(idp, tmp_path):
+    """ES256, and `iss` in the answer (RFC 9207)."""
+    other = Identity()
+    other.start()
+    try:
+        other.root = other.operator_token()
+        who = name("far")
+        other.add_user(who, other.root, displayName="From Afar", email=f"{who}@far.example", groups=["far-team"])
+        made = other.must(201, "POST", "/apis/drun.io/v1/oidcclients", other.root, json={
+            "apiVersion": "drun.io/v1", "kind": "OidcClient", "metadata": {"name": "near"},
+            "spec": {"redirectUris": [f"{idp.url}/session/providers/far/callback"], "grantTypes": ["authorization_code"],
+                     "scopes": ["openid", "profile", "email", "groups"], "tokenEndpointAuthMethod": "client_secret_post"}})
+        secret(idp, "far", made["status"]["clientSecret"])
+        provider(idp, "far", {"privateNetwork": True, "ca": open(other.ca).read(), "accounts": {"create": True},
+                              "oidc": {"issuer": other.url, "clientId": "near", "clientAuth": "client_secret_post", "scopes": ["openid", "profile", "groups"],
+                                       "clientSecretRef": {"namespace": "default", "name": "far"}},
+                              "mapping": {"groups": [{"claim": "groups", "match": "far-*", "template": "near-{1}"}]}})
+        there = other.sign_in(who)
+        here = idp.browser()
+        target = here.get(f"{idp.url}/session/providers/far/start", allow_redirects=False).headers["Location"]
+        assert target.startswith(other.url + "/oauth2/authorize?")
+        back = there.get(target, allow_redirects=False).headers["Location"]
+        assert "iss=" in back
+        assert here.get(back, allow_redirects=False).headers["Location"] == "/"
+        assert session_of(idp, here)["username"] == who and session_of(idp, here)["groups"] == ["near-team"]
+    finally:
+        other.stop()
+        other.remove()
 
 
-@pytest.fixture(scope="module")
-def people(idp, directory):
-    return provider(idp, "people", ldap(directory, domains=["people.example"], mapping={"groups": [
-        {"claim": "groups", "match": "eng-*", "template": "ldap-{1}"}, {"claim": "groups", "match": "all", "template": "ldap-all"}]}))
-
-
-def bind(idp, username, password, path="/session/providers/people/sign-in"):
-    browser = idp.browser()
-    return browser, browser.post(idp.url + path, json={"username": username, "password": password}, timeout=30)
-
-
-def test_a_directory_signs_in_with_groups(idp, people, directory):
-    browser, answer = bind(idp, "dora", "doras password")
-    assert answer.status_code == 204, answer.text + idp.text()[-1500:]
-    session = session_of(idp, browser)
-    assert session["username"] == "dora" and session["displayName"] == "Dora D." and session["amr"] == "pwd"
-    assert sorted(session["groups"]) == ["ldap-all", "ldap-core"]
-    directory.modify("dn: cn=eng-core,ou=groups,dc=corp,dc=example\nchangetype: modify\nreplace: member\nmember: uid=egon,ou=people,dc=corp,dc=example\n")
-    browser, _ = bind(idp, "dora", "doras password")
-    assert session_of(idp, browser)["groups"] == ["ldap-all"]
-
-
-def test_a_name_of_its_domain_leads_to_the_directory(idp, people):
-    browser, answer = bind(idp, "dora@people.example", "doras password", "/session")
-    assert answer.status_code == 204 and session_of(idp, browser)["username"] == "dora"
-    shown = requests.get(idp.url + "/session/providers?username=dora@people.example", verify=idp.ca).json()["providers"]
-    assert [(one["type"], one["start"]) for one in shown] == [("ldap", "/session/providers/people/sign-in")]
-
-
-@pytest.mark.parametrize("username,password", [("dora", "wrong"), ("nobody", "doras password"), ("*", "doras password"), ("dora)(uid=*", "doras password"),
-                                               ("dora", ""), ("", "x"), ("d*", "doras password"), ("\u0000", "x")])
-def test_what_is_wrong_is_refused(idp, people, username, password):
-    browser, answer = bind(idp, username, password)
-    assert answer.status_code in (400, 401), answer.text
-    assert session_of(idp, browser) is None
-
-
-def test_guessing_is_slowed_down(idp, people):
-    answers = [bind(idp, "egon", f"guess {i}")[1].status_code for i in range(12)]
-    assert 429 in answers and answers[0] == 401
-
-
-def test_a_directory_account_is_linked_by_its_password(idp, directory):
-    provider(idp, "dirlink", ldap(directory, accounts={"create": False}))
-    who = name("dl")
-    idp.add_user(who, idp.root)
-    browser = idp.sign_in(who)
-    wrong = browser.post(idp.url + "/session/links", json={"provider": "dirlink", "username": "dora", "password": "no"}, timeout=30)
-    assert wrong.status_code == 401
-    made = browser.post(idp.url + "/session/links", json={"provider": "dirlink", "username": "dora", "password": "doras password"}, timeout=30)
-    assert made.status_code == 201 and made.json()["account"] in ("dora", "dora@corp.example"), made.text
-    again, answer = bind(idp, "dora", "doras password", "/session/providers/dirlink/sign-in")
-    assert answer.status_code == 204 and session_of(idp, again)["username"] == who
-
-
-def test_a_directory_that_is_away_says_so(idp, directory):
-    provider(idp, "nowhere", ldap(directory, ldap={"url": "ldaps://localhost:1"}))
-    _, answer = bind(idp, "dora", "doras password", "/session/providers/nowhere/sign-in")
-    assert answer.status_code == 503 and "Retry-After" in answer.headers
-
-
-def test_no_password_of_elsewhere_is_in_the_log(idp, people):
-    for word in ("doras password", "suche geheim", "a secret: with"):
-        assert word not in idp.text()
-    assert PASSWORD not in idp.text()
+def test_a_sign_in_on_its_way_survives_a_restart(idp, corp, upstream):
+    upstream.set(account={"sub": "once", "preferred_username": "once"})
+    browser = browser_of(idp)
+    target = browser.get(f"{idp.url}/session/providers/corp/start?return=/on", allow_redirects=False).headers["Location"]
+    idp.wait_for_role("idp", idp.kill("idp"))
+    idp.wait_until("idp answers", lambda: idp.request("GET", "/session/providers").status_code == 200)
+    assert follow(idp, browser, target).headers["Location"] == "/on"
+    assert session_of(idp, browser)["username"] == "once"

@@ -39,13 +39,19 @@ static void on_tidy(void *ctx)
         const char *collection;
         bool (*is_over)(const json_t *record, int64_t now);
     } swept[] = {
-        {GRANT_CODES, until_is_over},      {GRANT_REFRESH, until_is_over},
-        {GRANT_USED, until_is_over},       {GRANT_REQUESTS, until_is_over},
-        {"logins", until_is_over},         {GRANT_DEVICES, until_is_over},
-        {GRANT_USERCODES, until_is_over},  {"links", until_is_over},
-        {"signins", until_is_over},        {"challenges", until_is_over},
-        {FEDERATION_FLOWS, until_is_over}, {FEDERATION_SESSIONS, until_is_over},
-        {"devices", until_is_over},        {NAMESPACE_TOKENS, until_is_over},
+        {GRANT_CODES, until_is_over},
+        {GRANT_REFRESH, until_is_over},
+        {GRANT_USED, until_is_over},
+        {GRANT_REQUESTS, until_is_over},
+        {"logins", until_is_over},
+        {GRANT_DEVICES, until_is_over},
+        {GRANT_USERCODES, until_is_over},
+        {"links", until_is_over},
+        {"signins", until_is_over},
+        {"challenges", until_is_over},
+        {FEDERATION_SESSIONS, until_is_over},
+        {"devices", until_is_over},
+        {NAMESPACE_TOKENS, until_is_over},
         {"sessions", session_is_over},
     };
     struct idp *idp = ctx;

@@ -15,7 +15,6 @@
 #include "idp/signin.h"
 
 /* Collections. */
-#define FEDERATION_FLOWS    "federationflows"    /* on their way through a provider */
 #define FEDERATION_LINKS    "federationlinks"    /* outside account to user */
 #define FEDERATION_SESSIONS "federationsessions" /* which sessions came from where */
 

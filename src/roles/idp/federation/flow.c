@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Signing in at an OpenID Connect provider: authorization code with PKCE, state and nonce. What is
- * on its way is a record under the hash of the state, and belongs to one browser by a cookie of its
- * own, so that several tabs may be on their way at once. It is good for one answer.
+ * Signing in at an OpenID Connect provider: authorization code with PKCE, state and nonce, all of
+ * one browser (ticket.c).
  *
  * Against mix-up (RFC 9700 section 2.1, RFC 9207): each provider has a redirect_uri of its own, the
- * record names the provider, and `iss` is checked where it comes or is announced.
+ * state is good for one provider, and `iss` is checked where it comes or is announced.
  */
 #include "idp/federation/flow.h"
 
@@ -17,7 +16,7 @@
 #include "idp/oauth.h"
 #include "idp/page.h"
 
-enum { URI_MAX = 12 * 1024, RETURN_MAX = 8192, COOKIE_SIZE = 40, HINT_MAX = 254 };
+enum { URI_MAX = 12 * 1024, RETURN_MAX = 2700, HINT_MAX = 254 };
 
 struct flow *flow_new(struct idp *idp, struct serve_request *request,
                       const struct provider *provider)
@@ -111,38 +110,7 @@ static const char *safe_return(const char *path)
     return path;
 }
 
-static void cookie_name(const char *id, char out[COOKIE_SIZE])
-{
-    snprintf(out, COOKIE_SIZE, "__Host-drun-at-%.12s", id);
-}
-
 /* ------------------------------------------------------------------ going there */
-
-static int begin(struct flow *flow, char state[IDP_SECRET_SIZE], struct err *err)
-{
-    char browser[IDP_SECRET_SIZE], nonce[IDP_SECRET_SIZE], verifier[IDP_SECRET_SIZE];
-    char browser_id[IDP_ID_SIZE], id[IDP_ID_SIZE], cookie[COOKIE_SIZE];
-
-    TRY(idp_random(state, err));
-    TRY(idp_random(browser, err));
-    TRY(idp_random(nonce, err));
-    TRY(idp_random(verifier, err));
-    idp_id_of(browser, browser_id);
-    idp_id_of(state, id);
-    json_t *record = flow->record;
-    json_object_set_new(record, "provider", json_string(flow->provider.name));
-    json_object_set_new(record, "providerUid", json_string(flow->provider.uid));
-    json_object_set_new(record, "browser", json_string(browser_id));
-    json_object_set_new(record, "nonce", json_string(nonce));
-    json_object_set_new(record, "verifier", json_string(verifier));
-    json_object_set_new(record, "until", json_integer(clock_wall_sec() + FEDERATION_FLOW_SEC));
-    TRY(record_put(flow->idp, FEDERATION_FLOWS, id, record, NULL, err));
-    cookie_name(id, cookie);
-    cookie_put(flow->request, cookie, browser, FEDERATION_FLOW_SEC);
-    mem_wipe(browser, sizeof(browser));
-    mem_wipe(verifier, sizeof(verifier));
-    return 0;
-}
 
 static void put_challenge(const json_t *record, struct buf *out)
 {
@@ -174,7 +142,7 @@ static void go(struct flow *flow, const json_t *doc)
     struct err err = ERR_INIT;
 
     redirect_uri(flow, &back);
-    if (begin(flow, state, &err) < 0) {
+    if (ticket_make(flow, state, &err) < 0) {
         flow_fail_err(flow, &err);
         return;
     }
@@ -251,37 +219,11 @@ void flow_link(struct idp *idp, struct serve_request *request, const struct prov
     if (flow == NULL)
         return;
     flow->wants_json = true;
-    flow->record = json_pack("{s:s, s:s, s:s}", "return", safe_return(back), "linkUser",
-                             account->name, "linkUid", account->uid);
+    flow->record = json_pack("{s:s, s:s}", "return", safe_return(back), "linkUid", account->uid);
     start(flow);
 }
 
 /* ------------------------------------------------------------------ coming back */
-
-/* The record of this state, which is gone then; it must be of this browser and this provider. */
-static int take_record(struct flow *flow, struct err *err)
-{
-    static const char over[] = "this sign-in was answered already, took too long or was begun in "
-                               "another browser; begin again";
-    const char *state = http_request_query(flow->request->http, "state");
-    char id[IDP_ID_SIZE], browser_id[IDP_ID_SIZE], browser[IDP_SECRET_SIZE], cookie[COOKIE_SIZE];
-
-    idp_id_of(state == NULL ? "" : state, id);
-    cookie_name(id, cookie);
-    if (!cookie_get(flow->request, cookie, browser))
-        return err_set(err, ERR_DENIED, "%s", over);
-    idp_id_of(browser, browser_id);
-    if (record_get(flow->idp, FEDERATION_FLOWS, id, &flow->record, err) < 0)
-        return err->code == ERR_NOT_FOUND ? err_set(err, ERR_DENIED, "%s", over) : -1;
-    if (strcmp(codec_json_text(flow->record, "browser", ""), browser_id) != 0)
-        return err_set(err, ERR_DENIED, "%s", over);
-    cookie_drop(flow->request, cookie);
-    TRY(record_delete(flow->idp, FEDERATION_FLOWS, id, err));
-    if (record_number(flow->record, "until") <= clock_wall_sec() ||
-        strcmp(codec_json_text(flow->record, "providerUid", ""), flow->provider.uid) != 0)
-        return err_set(err, ERR_DENIED, "%s", over);
-    return 0;
-}
 
 /* RFC 9207: whoever says who he is must be the one that was asked. */
 static int check_issuer(const struct flow *flow, const json_t *doc, struct err *err)
@@ -351,7 +293,7 @@ void flow_callback(struct idp *idp, struct serve_request *request, const struct 
     reply_event(request, AUDIT_LOGIN, AUDIT_SOURCE_PROVIDER, provider->endpoint, "");
     if (flow == NULL)
         return;
-    if (take_record(flow, &err) == 0) {
+    if (ticket_take(flow, &err) == 0) {
         const json_t *doc = metadata_now(idp->federation, provider);
         if (doc != NULL) {
             with_metadata(flow, doc);

@@ -10,7 +10,7 @@ struct flow {
     struct idp *idp;
     struct serve_request *request;
     struct provider provider;
-    json_t *record; /* {"return","nonce","verifier",…; "linkUser","linkUid" of a link} */
+    json_t *record; /* {"return","until","nonce","verifier"; "linkUid" of a link} */
     const char *hint;
     bool wants_json; /* a page's script asks, not the person */
     const char *token_endpoint, *jwks_uri, *userinfo_endpoint;
@@ -28,6 +28,16 @@ void flow_fail(struct flow *flow, unsigned status, const char *why);
 void flow_fail_err(struct flow *flow, const struct err *err);
 /* The caller frees it. */
 char *flow_redirect_uri(const struct flow *flow) MUST_USE;
+
+/* ticket.c: what the browser keeps meanwhile. */
+
+/* Sets the cookie; the record gets `nonce` and `verifier`. */
+int ticket_make(struct flow *flow, char state[IDP_SECRET_SIZE], struct err *err) MUST_USE;
+/* The record again, with them; ERR_DENIED when it is not of this browser and this provider, or
+ * over. The cookie goes. */
+int ticket_take(struct flow *flow, struct err *err) MUST_USE;
+/* ERR_DENIED when somebody was there with it before. */
+int ticket_use_up(struct flow *flow, struct err *err) MUST_USE;
 
 /* redeem.c: the code for tokens, the tokens for a user; ends the flow, later. */
 int flow_redeem(struct flow *flow, struct err *err) MUST_USE;

@@ -89,7 +89,9 @@ static void send_on(const struct flow *flow)
 static int finish(struct flow *flow, struct err *err)
 {
     struct outside outside = {.provider = NULL};
-    int result = read_person(flow, &outside, err);
+    int result = ticket_use_up(flow, err);
+    if (result == 0)
+        result = read_person(flow, &outside, err);
     bool links = json_object_get(flow->record, "linkUid") != NULL;
 
     if (result == 0)

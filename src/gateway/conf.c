@@ -17,12 +17,13 @@ struct route {
 static const struct route routes[] = {
     {"^/api/v1/" NAMESPACED "secrets(/|$)", GATEWAY_SECRETS},
     {"^/api/v1/namespaces/[^/]+/serviceaccounts/[^/]+/token$", GATEWAY_IDP},
-    {"^/apis/drun\\.io/v1/" NAMESPACED "(users|groups|oidcclients|apikeys|trustedissuers)(/|$)",
+    {"^/apis/drun\\.io/v1/" NAMESPACED
+     "(users|groups|oidcclients|apikeys|trustedissuers|identityproviders)(/|$)",
      GATEWAY_IDP},
     {"^/apis/drun\\.io/v1/" NAMESPACED "controls(/|$)", GATEWAY_POSTURE},
     {"^/apis/audit\\.drun\\.io(/|$)", GATEWAY_AUDIT},
     {"^/(api|apis|openapi|version)(/|$)", GATEWAY_API},
-    {"^/(oauth2|openid|\\.well-known|session)(/|$)", GATEWAY_IDP},
+    {"^/(oauth2|openid|\\.well-known|session|scim)(/|$)", GATEWAY_IDP},
 };
 
 static const char *const owner_names[GATEWAY_OWNER_COUNT] = {

@@ -73,6 +73,7 @@ enum audit_source {
     AUDIT_SOURCE_SERVICEACCOUNT,
     AUDIT_SOURCE_OPERATOR, /* the operator's own socket, by its uid */
     AUDIT_SOURCE_ROLE,     /* the platform itself */
+    AUDIT_SOURCE_PROVIDER, /* an outside identity provider, while signing in */
     AUDIT_SOURCE_COUNT
 };
 

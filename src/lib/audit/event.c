@@ -37,8 +37,9 @@ const struct event_field event_fields[EVENT_FIELD_COUNT] = {
 };
 
 static const char *const outcome_names[] = {"success", "denied", "failure"};
-static const char *const source_names[] = {"none",     "apikey",         "token",    "session",
-                                           "password", "serviceaccount", "operator", "role"};
+static const char *const source_names[] = {"none",     "apikey",   "token",
+                                           "session",  "password", "serviceaccount",
+                                           "operator", "role",     "provider"};
 
 _Static_assert(ARRAY_LEN(outcome_names) == AUDIT_OUTCOME_COUNT, "every outcome has a name");
 _Static_assert(ARRAY_LEN(source_names) == AUDIT_SOURCE_COUNT, "every source has a name");

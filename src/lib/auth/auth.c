@@ -278,6 +278,38 @@ static int verify_token(struct auth *auth, const struct snapshot *view, struct s
     return auth_read_claims(claims, out, times, err);
 }
 
+static bool has_word(const char *list, const char *word)
+{
+    size_t len = strlen(word);
+
+    for (const char *at = list; (at = strstr(at, word)) != NULL; at += len)
+        if ((at == list || at[-1] == ' ') && (at[len] == '\0' || at[len] == ' '))
+            return true;
+    return false;
+}
+
+/* Never remembered: elsewhere it is not good. */
+static int check_scoped(struct auth *auth, const struct snapshot *view, struct span text,
+                        const struct auth_input *input, struct auth_principal *out, struct err *err)
+{
+    const struct identity_info *info = snapshot_records(view, IDENTITY_INFO);
+    const char *issuer = (const char *)snapshot_text(view, info->issuer).p;
+    struct jose_expect expect = {.typ = "at+jwt",
+                                 .issuer = issuer,
+                                 .audience = issuer,
+                                 .now = input->now,
+                                 .skew_sec = AUTH_SKEW_SEC};
+    CLEANUP_JSON json_t *claims = NULL;
+    struct auth_token_times times;
+
+    TRY(jose_jwt_verify(auth->keys, text, &expect, &claims, err));
+    if (!has_word(codec_json_text(claims, "scope", ""), input->scope))
+        return refuse(err, "the token is refused: its scope is another one");
+    TRY(auth_read_claims(claims, out, &times, err));
+    TRY(check_revocations(view, out, &times, input->now, err));
+    return check_origin(out, input->source, err);
+}
+
 static int check_token(struct auth *auth, const struct snapshot *view, struct span text,
                        const struct auth_input *input, struct auth_principal *out, struct err *err)
 {
@@ -311,8 +343,17 @@ static int check_credential(struct auth *auth, struct span text, const struct au
         return err_set(err, ERR_UNAVAILABLE, "no identities are known yet; try again in a moment");
     if (span_has_prefix(text, AUTH_KEY_PREFIX))
         return check_api_key(auth, view, text, input, out, err);
+    if (span_has_prefix(text, "eyJ") && check_token(auth, view, text, input, out, err) == 0)
+        return 0;
+    if (span_has_prefix(text, "eyJ") && input->scope != NULL && text.len <= AUTH_TOKEN_MAX) {
+        struct err first = *err;
+        err_clear(err);
+        if (check_scoped(auth, view, text, input, out, err) == 0)
+            return 0;
+        *err = first;
+    }
     if (span_has_prefix(text, "eyJ"))
-        return check_token(auth, view, text, input, out, err);
+        return -1;
     return refuse(err, "the bearer token is neither an API key (sk-drun-...) nor an access token");
 }
 

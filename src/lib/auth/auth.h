@@ -167,6 +167,9 @@ struct auth_input {
     struct span
         certificate;      /* the caller's TLS certificate: PEM, percent-encoded as nginx does it */
     const char *audience; /* the token must be for; NULL: the platform */
+    /* A token for the platform's URL is good, too, when its scope has this word: it is for that
+     * part of the platform alone. NULL: none is. */
+    const char *scope;
     bool only_looking; /* the caller asks what the token is, and does not come with it as its own */
 };
 

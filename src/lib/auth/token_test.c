@@ -126,6 +126,39 @@ static void claims_that_are_no_good_are_refused(void **state)
     refused(world, id_token, "typ");
 }
 
+static int check_for(struct world *world, const char *token, const char *scope)
+{
+    CLEANUP_FREE char *header = mem_printf("Bearer %s", token);
+    struct auth_input input = {.authorization = span_str(header), .now = NOW, .scope = scope};
+    struct auth_principal principal;
+    struct err err = ERR_INIT;
+
+    return auth_check(world->auth, &input, &principal, &err);
+}
+
+static void a_token_of_one_scope_is_good_there_alone(void **state)
+{
+    struct world *world = *state;
+    CLEANUP_JSON json_t *claims = some_claims();
+
+    publish(world, new_builder(world, world->pair));
+    json_object_set_new(claims, "aud", json_string(issuer));
+    json_object_set_new(claims, "scope", json_string("openid scim"));
+    CLEANUP_FREE char *token = token_of(world->pair, claims, "at+jwt");
+    for (int i = 0; i < 2; i++) { /* it is not remembered for elsewhere */
+        assert_int_equal(check_for(world, token, NULL), -1);
+        assert_int_equal(check_for(world, token, "sci"), -1);
+        assert_int_equal(check_for(world, token, "scim"), 0);
+    }
+    json_object_set_new(claims, "scope", json_string("openid scimitar"));
+    CLEANUP_FREE char *other = token_of(world->pair, claims, "at+jwt");
+    assert_int_equal(check_for(world, other, "scim"), -1);
+    json_object_set_new(claims, "scope", json_string("scim"));
+    json_object_set_new(claims, "aud", json_string("https://else.test"));
+    CLEANUP_FREE char *elsewhere = token_of(world->pair, claims, "at+jwt");
+    assert_int_equal(check_for(world, elsewhere, "scim"), -1);
+}
+
 /* The token is good, and remembered; then this happens. */
 static void after(struct world *world, void (*happens)(struct identity_builder *, struct err *),
                   const char *says)
@@ -281,6 +314,7 @@ int main(void)
         WITH_WORLD(a_cookie_holds_a_token_and_says_so),
         WITH_WORLD(a_service_account_has_its_groups),
         WITH_WORLD(claims_that_are_no_good_are_refused),
+        WITH_WORLD(a_token_of_one_scope_is_good_there_alone),
         WITH_WORLD(revocations_reach_tokens_that_are_remembered),
         WITH_WORLD(a_remembered_token_still_expires),
         WITH_WORLD(a_key_that_is_withdrawn_voids_its_tokens),

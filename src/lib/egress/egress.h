@@ -52,7 +52,7 @@ enum {
     EGRESS_TIMEOUT_MS = 10 * 1000, /* where a call says 0 */
     EGRESS_TIMEOUT_MAX_MS = 60 * 1000,
     EGRESS_IN_FLIGHT_MAX = 64, /* calls of one client at a time */
-    EGRESS_ENTRIES_MAX = 16,   /* of a directory, in one answer */
+    EGRESS_ENTRIES_MAX = 256,  /* of a directory, in one answer */
     EGRESS_ATTRIBUTES_MAX = 32,
 };
 
@@ -82,7 +82,19 @@ typedef uint64_t egress_call;
 /* Its function will not run. What is under way at the exporter goes on to its end. */
 void egress_cancel(struct egress *egress, egress_call call);
 
+/* A value in a Secret of the type drun.io/identity-provider, which the exporter takes from secrets
+ * and puts in itself: the caller never has it. Who may: table.c of the exporter. */
+struct egress_secret {
+    const char *namespace, *name, *key; /* name NULL: none */
+};
+
 /* ------------------------------------------------------------------ one HTTPS request */
+
+/* Where a client's secret goes (RFC 6749 section 2.3.1). */
+enum egress_place {
+    EGRESS_BASIC, /* Authorization: Basic, with secret_user before it */
+    EGRESS_FORM,  /* client_secret at the end of the body, which is a form */
+};
 
 struct egress_request {
     struct egress_endpoint endpoint;
@@ -93,6 +105,9 @@ struct egress_request {
     const char *const *answer_headers; /* names of those that are wanted, ends with NULL; or NULL */
     uint32_t answer_max;               /* bytes of the answer's body; 0: EGRESS_BODY_MAX */
     uint32_t timeout_ms;               /* of the whole exchange; 0: EGRESS_TIMEOUT_MS */
+    struct egress_secret secret;
+    enum egress_place secret_place;
+    const char *secret_user;
 };
 
 /* Valid while the function runs. */
@@ -136,8 +151,9 @@ struct egress_bind {
     const char *url; /* ldaps://HOST[:PORT], ldap://HOST[:PORT] */
     const char *dn;  /* not empty */
     struct span
-        password;     /* not empty: a directory takes an empty one for "anonymous", and agrees */
-    const char *base; /* of the search; NULL: no search */
+        password; /* not empty: a directory takes an empty one for "anonymous", and agrees */
+    struct egress_secret secret; /* or this instead of a password */
+    const char *base;            /* of the search; NULL: no search */
     enum egress_scope scope;
     const char *filter;            /* RFC 4515; NULL: (objectClass=*) */
     const char *const *attributes; /* wanted, ends with NULL; NULL: all that users see */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "egress/wire.h"
 
-enum { PRIVATE_NETWORK = 1, HAS_SEARCH = 2 };
+enum { PRIVATE_NETWORK = 1, HAS_SEARCH = 2, HAS_SECRET = 4, NAME_MAX_LEN = 253 };
 
 /* ------------------------------------------------------------------ rules of both sides */
 
@@ -71,6 +71,26 @@ static int check_headers(const char *const *headers, struct err *err)
                : 0;
 }
 
+static int check_secret(const struct egress_secret *secret, struct err *err)
+{
+    if (secret->name == NULL)
+        return 0;
+    TRY(check_text("the namespace of a Secret", span_str(secret->namespace), NAME_MAX_LEN, false,
+                   err));
+    TRY(check_text("the name of a Secret", span_str(secret->name), NAME_MAX_LEN, false, err));
+    return check_text("the key in a Secret", span_str(secret->key), NAME_MAX_LEN, false, err);
+}
+
+static int check_request_secret(const struct egress_request *request, struct err *err)
+{
+    if (request->secret.name == NULL)
+        return 0;
+    TRY(check_secret(&request->secret, err));
+    if (request->secret_place > EGRESS_FORM)
+        return err_set(err, ERR_INVALID, "%s: a secret has no such place", request->endpoint.name);
+    return check_text("the user beside a secret", span_str(request->secret_user), 1024, true, err);
+}
+
 static int check_request(const struct egress_request *request, struct err *err)
 {
     static const char upper[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -89,7 +109,7 @@ static int check_request(const struct egress_request *request, struct err *err)
     if (request->body.len > EGRESS_BODY_MAX || request->answer_max > EGRESS_BODY_MAX)
         return err_set(err, ERR_TOO_LARGE, "%s: a body is at most %d bytes", request->endpoint.name,
                        EGRESS_BODY_MAX);
-    return 0;
+    return check_request_secret(request, err);
 }
 
 static int check_bind(const struct egress_bind *bind, struct err *err)
@@ -101,10 +121,11 @@ static int check_bind(const struct egress_bind *bind, struct err *err)
     if (!span_has_prefix(url, "ldaps://") && !span_has_prefix(url, "ldap://"))
         return err_set(err, ERR_INVALID, "%s: the URL must begin with ldaps:// or ldap://",
                        bind->endpoint.name);
-    if (bind->dn[0] == '\0' || bind->password.len == 0)
+    TRY(check_secret(&bind->secret, err));
+    if (bind->dn[0] == '\0' || (bind->password.len == 0) == (bind->secret.name == NULL))
         return err_set(err, ERR_UNAUTHENTICATED, "%s: a bind needs a DN and a password",
                        bind->endpoint.name);
-    if (memchr(bind->password.p, '\0', bind->password.len) != NULL)
+    if (bind->password.len > 0 && memchr(bind->password.p, '\0', bind->password.len) != NULL)
         return err_set(err, ERR_UNAUTHENTICATED, "%s: a password has no NUL in it",
                        bind->endpoint.name);
     if (bind->scope > EGRESS_SCOPE_SUBTREE || bind->entries_max > EGRESS_ENTRIES_MAX)
@@ -178,18 +199,38 @@ static uint32_t get_endpoint(struct cursor *in, struct arena *arena,
     return flags & ~(uint32_t)PRIVATE_NETWORK;
 }
 
+static void put_secret(struct buf *out, const struct egress_secret *secret)
+{
+    put_text(out, secret->namespace);
+    put_text(out, secret->name);
+    put_text(out, secret->key);
+}
+
+static void get_secret(struct cursor *in, struct arena *arena, struct egress_secret *secret)
+{
+    secret->namespace = get_text(in, arena);
+    secret->name = get_text(in, arena);
+    secret->key = get_text(in, arena);
+}
+
 /* ------------------------------------------------------------------ requests */
 
 int egress_put_request(const struct egress_request *request, struct buf *out, struct err *err)
 {
     TRY(check_request(request, err));
-    put_endpoint(out, 0, &request->endpoint, request->timeout_ms);
+    put_endpoint(out, request->secret.name != NULL ? HAS_SECRET : 0, &request->endpoint,
+                 request->timeout_ms);
     buf_put_u32(out, request->answer_max == 0 ? EGRESS_BODY_MAX : request->answer_max);
     put_text(out, request->method);
     put_text(out, request->url);
     put_list(out, request->headers);
     put_list(out, request->answer_headers);
     buf_put_block(out, request->body);
+    if (request->secret.name != NULL) {
+        put_secret(out, &request->secret);
+        buf_put_u8(out, (uint8_t)request->secret_place);
+        put_text(out, request->secret_user);
+    }
     return buf_check(out, "a request to the outside", err);
 }
 
@@ -206,7 +247,12 @@ int egress_get_request(struct span body, struct arena *arena, struct egress_requ
     out->headers = get_list(&in, arena, EGRESS_HEADERS_MAX);
     out->answer_headers = get_list(&in, arena, EGRESS_HEADERS_MAX);
     out->body = cursor_block(&in);
-    in.failed = in.failed || flags != 0 || out->answer_max == 0;
+    if (flags & HAS_SECRET) {
+        get_secret(&in, arena, &out->secret);
+        out->secret_place = (enum egress_place)cursor_u8(&in);
+        out->secret_user = get_text(&in, arena);
+    }
+    in.failed = in.failed || (flags & ~(uint32_t)HAS_SECRET) != 0 || out->answer_max == 0;
     TRY(cursor_done(&in, "a request to the outside", err));
     return check_request(out, err);
 }
@@ -214,7 +260,9 @@ int egress_get_request(struct span body, struct arena *arena, struct egress_requ
 int egress_put_bind(const struct egress_bind *bind, struct buf *out, struct err *err)
 {
     TRY(check_bind(bind, err));
-    put_endpoint(out, bind->base != NULL ? HAS_SEARCH : 0, &bind->endpoint, bind->timeout_ms);
+    put_endpoint(
+        out, (bind->base != NULL ? HAS_SEARCH : 0) | (bind->secret.name != NULL ? HAS_SECRET : 0),
+        &bind->endpoint, bind->timeout_ms);
     buf_put_u32(out, bind->entries_max == 0 ? EGRESS_ENTRIES_MAX : bind->entries_max);
     put_text(out, bind->url);
     put_text(out, bind->dn);
@@ -223,6 +271,8 @@ int egress_put_bind(const struct egress_bind *bind, struct buf *out, struct err 
     buf_put_u8(out, (uint8_t)bind->scope);
     put_text(out, bind->filter == NULL ? "(objectClass=*)" : bind->filter);
     put_list(out, bind->attributes);
+    if (bind->secret.name != NULL)
+        put_secret(out, &bind->secret);
     return buf_check(out, "a bind to a directory", err);
 }
 
@@ -241,7 +291,10 @@ int egress_get_bind(struct span body, struct arena *arena, struct egress_bind *o
     out->scope = (enum egress_scope)cursor_u8(&in);
     out->filter = get_text(&in, arena);
     out->attributes = get_list(&in, arena, EGRESS_ATTRIBUTES_MAX);
-    in.failed = in.failed || (flags & ~(uint32_t)HAS_SEARCH) != 0 || out->entries_max == 0;
+    if (flags & HAS_SECRET)
+        get_secret(&in, arena, &out->secret);
+    in.failed =
+        in.failed || (flags & ~(uint32_t)(HAS_SEARCH | HAS_SECRET)) != 0 || out->entries_max == 0;
     TRY(cursor_done(&in, "a bind to a directory", err));
     return check_bind(out, err);
 }

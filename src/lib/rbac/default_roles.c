@@ -93,7 +93,7 @@ static const struct default_role roles[] = {
      {{EVERYTHING, "core", "namespaces serviceaccounts configmaps resourcequotas limitranges"},
       {READ, "core", "pods pods/log pods/status events"},
       {EVERYTHING, "drun.io",
-       "users groups oidcclients trustedissuers apikeys models modelservices limitpolicies "
+       "users groups oidcclients trustedissuers identityproviders apikeys models modelservices limitpolicies "
        "imagepolicies backuppolicies alertroutes"},
       {"get delete", "drun.io", "users/factors users/sessions"},
       {"create", "drun.io", "users/passwordlink"},

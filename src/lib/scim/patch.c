@@ -318,6 +318,8 @@ static int change_each(struct patch *patch, const char *prefix, const json_t *va
     json_object_foreach ((json_t *)(uintptr_t)value, name, member) {
         const char *text = arena_printf(patch->arena, "%s%s", prefix, name);
         struct scim_path path;
+        if (prefix[0] != '\0' && strcasecmp(name, "schemas") == 0)
+            continue; /* an extension that names itself */
         TRY(arena_check(patch->arena, "the operation", err));
         TRY(scim_path_parse(patch->resource, span_str(text), patch->arena, &path, patch->type,
                             err));

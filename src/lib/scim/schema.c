@@ -66,7 +66,7 @@ static const struct scim_attribute address_sub[] = {
     FLAG("primary", "The preferred one"), END};
 static const struct scim_attribute user_group_sub[] = {
     {"value", "The id of the group", SCIM_STRING, .case_exact = true, .mutability = SCIM_READ_ONLY},
-    {"$ref", "The URL of the group", SCIM_REFERENCE, .case_exact = true, .mutability = SCIM_READ_ONLY},
+    {"$ref", "The URL of the group", SCIM_REFERENCE, .case_exact = true, .mutability = SCIM_READ_ONLY, .refers = "Group"},
     {"display", "The name of the group", SCIM_STRING, .mutability = SCIM_READ_ONLY},
     {"type", "direct or indirect", SCIM_STRING, .mutability = SCIM_READ_ONLY},
     END};
@@ -97,7 +97,7 @@ static const struct scim_attribute user_attributes[] = {
 
 static const struct scim_attribute manager_sub[] = {
     {"value", "The id of the manager", SCIM_STRING, .case_exact = true},
-    REFERENCE("$ref", "The URL of the manager"),
+    {"$ref", "The URL of the manager", SCIM_REFERENCE, .case_exact = true, .refers = "User"},
     {"displayName", "The manager's name", SCIM_STRING, .mutability = SCIM_READ_ONLY},
     END};
 static const struct scim_attribute enterprise_attributes[] = {
@@ -107,9 +107,10 @@ static const struct scim_attribute enterprise_attributes[] = {
 
 static const struct scim_attribute member_sub[] = {
     {"value", "The id of the member", SCIM_STRING, .case_exact = true, .mutability = SCIM_IMMUTABLE},
-    {"$ref", "The URL of the member", SCIM_REFERENCE, .case_exact = true, .mutability = SCIM_IMMUTABLE},
-    {"type", "User or Group", SCIM_STRING, .mutability = SCIM_IMMUTABLE},
-    {"display", "The name of the member", SCIM_STRING, .mutability = SCIM_READ_ONLY},
+    {"$ref", "The URL of the member", SCIM_REFERENCE, .case_exact = true, .mutability = SCIM_IMMUTABLE, .refers = "User"},
+    {"type", "The type of the member", SCIM_STRING, .mutability = SCIM_IMMUTABLE, .canonical = "User"},
+    /* Not in RFC 7643 section 8.7.1, but clients send it. */
+    {"display", "The name of the member", SCIM_STRING, .mutability = SCIM_READ_ONLY, .returned = SCIM_NEVER},
     END};
 static const struct scim_attribute group_attributes[] = {
     {"displayName", "The name of the group", SCIM_STRING, .required = true, .unique = true},
@@ -167,7 +168,10 @@ static json_t *attributes_json(const struct scim_attribute *table)
         else if (table->type != SCIM_BOOLEAN)
             json_object_set_new(one, "caseExact", json_boolean(table->case_exact));
         if (table->type == SCIM_REFERENCE)
-            json_object_set_new(one, "referenceTypes", json_pack("[s]", "uri"));
+            json_object_set_new(one, "referenceTypes",
+                                json_pack("[s]", table->refers != NULL ? table->refers : "uri"));
+        if (table->canonical != NULL)
+            json_object_set_new(one, "canonicalValues", json_pack("[s]", table->canonical));
         json_array_append_new(list, one);
     }
     return list;

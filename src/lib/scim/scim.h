@@ -51,6 +51,8 @@ struct scim_attribute {
     enum scim_mutability mutability;
     enum scim_returned returned;
     const struct scim_attribute *sub; /* of a complex one */
+    const char *refers;               /* a reference: to this type of resource; NULL: a URI */
+    const char *canonical;            /* the one value that it has; NULL: any */
 };
 
 struct scim_schema {

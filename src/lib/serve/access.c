@@ -66,7 +66,7 @@ static struct span header_of(const struct serve_request *request, const char *na
     return span_str(value == NULL ? "" : value);
 }
 
-int serve_authenticate(struct serve_request *request)
+static int authenticate(struct serve_request *request, const char *scope)
 {
     const char *address = serve_address(request);
     struct err err = ERR_INIT;
@@ -79,6 +79,7 @@ int serve_authenticate(struct serve_request *request)
         .path = request->http->path,
         .certificate = header_of(request, SERVE_CERTIFICATE_HEADER),
         .now = clock_wall_sec(),
+        .scope = scope,
     };
 
     if (arena_check(request->http->arena, "the request", &err) < 0)
@@ -91,6 +92,16 @@ int serve_authenticate(struct serve_request *request)
         return refuse(request, &err);
     request->principal = principal;
     return 0;
+}
+
+int serve_authenticate(struct serve_request *request)
+{
+    return authenticate(request, NULL);
+}
+
+int serve_authenticate_for(struct serve_request *request, const char *scope)
+{
+    return authenticate(request, scope);
 }
 
 /* Reviews of oneself lie in no namespace, and tell nothing that the caller could not try. */
@@ -118,10 +129,9 @@ static bool decide(struct serve *serve, const struct auth_principal *principal,
            rbac_decide(policy, request, reason);
 }
 
-bool serve_authorize(struct serve_request *request, const struct serve_action *action)
+bool serve_may(struct serve_request *request, const struct serve_action *action, struct err *err)
 {
     CLEANUP(buf_free) struct buf text = BUF_INIT(1024);
-    struct err err = ERR_INIT;
     struct rbac_request ask = {
         .verb = span_str(action->verb),
         .api_group = span_str(action->group),
@@ -140,7 +150,16 @@ bool serve_authorize(struct serve_request *request, const struct serve_action *a
     if (decide(request->serve, request->principal, &ask, NULL))
         return true;
     rbac_denial_put(&ask, &text);
-    err_set(&err, ERR_DENIED, "%s", buf_text(&text));
+    err_set(err, ERR_DENIED, "%s", buf_text(&text));
+    return false;
+}
+
+bool serve_authorize(struct serve_request *request, const struct serve_action *action)
+{
+    struct err err = ERR_INIT;
+
+    if (serve_may(request, action, &err))
+        return true;
     refuse(request, &err);
     return false;
 }

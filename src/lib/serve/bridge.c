@@ -112,6 +112,34 @@ static void put_answer(struct http_answer *answer, struct kube_answer *from)
         start_watch(answer, from->watch);
 }
 
+static const char *no_query(const struct kube_request *ask UNUSED, const char *name UNUSED)
+{
+    return NULL;
+}
+
+void serve_call_kube(struct serve_request *request, const char *method, const char *path,
+                     struct span body, struct kube_answer *answer)
+{
+    struct serve *serve = request->serve;
+    struct kube_request ask = {
+        .method = method,
+        .path = path,
+        .query = no_query,
+        .body = body,
+        .principal = principal_of(request),
+        .arena = request->http->arena,
+    };
+    struct err err = ERR_INIT;
+
+    if (arena_check(request->http->arena, "the request", &err) < 0) {
+        kube_answer_error(answer, &err);
+        return;
+    }
+    serve->current = request;
+    kube_serve(serve->kube, &ask, answer);
+    serve->current = NULL;
+}
+
 void serve_by_kube(struct serve_request *request)
 {
     const struct http_request *http = request->http;

@@ -107,11 +107,15 @@ const struct snapshot *serve_policy(struct serve *serve);
 /* Who asks, from the Authorization header; fills in request->principal and the record's actor. On
  * failure the answer is the 401 or 403 already. */
 int serve_authenticate(struct serve_request *request) MUST_USE;
+/* The same, where tokens of this scope alone are good, too. */
+int serve_authenticate_for(struct serve_request *request, const char *scope) MUST_USE;
 struct serve_action {
     const char *verb, *group, *resource, *subresource, *namespace, *name; /* "" for none */
 };
 /* May the principal? When not, the answer is the 403 already and false comes back. */
 bool serve_authorize(struct serve_request *request, const struct serve_action *action);
+/* The same without an answer: err says why not. */
+bool serve_may(struct serve_request *request, const struct serve_action *action, struct err *err);
 
 /* A dangerous operation by a person needs a second factor that was shown lately (the settings
  * step-up and step-up-age); when there was none, the answer is the 401 of RFC 9470 already, and
@@ -130,6 +134,12 @@ int serve_ask_uid(struct role *role, const struct kube_kind *kind, const char *n
                   const char *name, struct buf *uid, struct err *err) MUST_USE;
 bool serve_ask_owner_is_gone(struct role *role, const struct kube_kind *kind, const char *namespace,
                              const char *name, const char *uid);
+
+/* The object API for a route that speaks another language about the same objects: as the caller of
+ * the request, with all of authorization, admission and notification. `body` is JSON, empty for
+ * none. `answer` is the caller's, to be freed; it is not the request's answer. Not for watches. */
+void serve_call_kube(struct serve_request *request, const char *method, const char *path,
+                     struct span body, struct kube_answer *answer);
 
 /* A record beside those of requests, durable with the batch. Texts are copied. */
 void serve_record(struct serve *serve, const struct audit_event *event);

@@ -16,6 +16,7 @@ static const struct dangerous {
     {"drun.io", "users"},
     {"drun.io", "groups"},
     {"drun.io", "oidcclients"},
+    {"drun.io", "identityproviders"},
 };
 
 /* Takes the next part of a path; empty at the end. */

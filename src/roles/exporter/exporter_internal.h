@@ -28,12 +28,16 @@ extern const struct ipc_table exporter_table;
 struct sender {
     enum role_id role;
     bool private_network; /* its endpoints may be said to be in one */
+    bool secrets;         /* it may have a Secret put in */
 };
 
 ipc_handler_fn fetch_handle;
 ipc_handler_fn ldap_handle;
 /* -1 when the sender may not send there. */
 int sender_check(unsigned peer, const struct egress_endpoint *endpoint, struct err *err) MUST_USE;
+/* Appends the value of a Secret that the sender names. */
+int sender_secret(struct exporter *exporter, unsigned peer, const struct egress_secret *secret,
+                  struct buf *out, struct err *err) MUST_USE;
 
 /* An address was refused: that goes to the audit log, if there is one. `what` names who wanted to.
  */

@@ -3,10 +3,12 @@
 #include "fetch/fetch.h"
 
 #include "base/clock.h"
+#include "base/enc.h"
 #include "base/mem.h"
 #include "egress/url.h"
 #include "egress/wire.h"
 #include "exporter/exporter_internal.h"
+#include "wire/secrets.h"
 
 #include <stdlib.h>
 
@@ -19,6 +21,8 @@ struct fetch_job {
     struct arena *arena;
     struct buf body; /* the message; the request points into it */
     struct egress_request request;
+    struct buf with_secret; /* a header, or the body, with a Secret's value */
+    const char *headers[EGRESS_HEADERS_MAX + 2];
     struct buf reply;
     bool refused; /* the address was */
 };
@@ -26,6 +30,7 @@ struct fetch_job {
 static void job_free(struct fetch_job *job)
 {
     buf_free_wiped(&job->body);
+    buf_free_wiped(&job->with_secret);
     buf_free_wiped(&job->reply);
     arena_free(job->arena);
     free(job);
@@ -107,6 +112,60 @@ static void done(struct job *generic)
     job_free(job);
 }
 
+/* application/x-www-form-urlencoded, as RFC 6749 appendix B wants both parts. */
+static void put_form(struct buf *out, struct span text)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~";
+
+    for (size_t i = 0; i < text.len; i++)
+        if (memchr(plain, text.p[i], sizeof(plain) - 1) != NULL)
+            buf_put_u8(out, text.p[i]);
+        else
+            buf_printf(out, "%%%02X", text.p[i]);
+}
+
+static void put_basic(struct fetch_job *job, struct span secret)
+{
+    CLEANUP(buf_free_wiped) struct buf both = BUF_INIT(4 * EGRESS_HEADER_MAX);
+    const char *const *given = job->request.headers;
+    size_t count = 0;
+
+    put_form(&both, span_str(job->request.secret_user));
+    buf_put_u8(&both, ':');
+    put_form(&both, secret);
+    buf_put_str(&job->with_secret, "Authorization: Basic ");
+    enc_base64_put(ENC_BASE64, buf_span(&both), &job->with_secret);
+    for (; given != NULL && given[count] != NULL; count++)
+        job->headers[count] = given[count];
+    job->headers[count] = buf_text(&job->with_secret);
+    job->request.headers = job->headers;
+}
+
+static void put_in_form(struct fetch_job *job, struct span secret)
+{
+    struct buf *body = &job->with_secret;
+
+    buf_put_span(body, job->request.body);
+    buf_put_str(body, body->len > 0 ? "&client_secret=" : "client_secret=");
+    put_form(body, secret);
+    job->request.body = buf_span(body);
+}
+
+static int put_secret(struct fetch_job *job, unsigned peer, struct err *err)
+{
+    CLEANUP(buf_free_wiped) struct buf secret = BUF_INIT(SECRETS_KEY_MAX);
+
+    if (job->request.secret.name == NULL)
+        return 0;
+    TRY(sender_secret(job->exporter, peer, &job->request.secret, &secret, err));
+    if (job->request.secret_place == EGRESS_BASIC)
+        put_basic(job, buf_span(&secret));
+    else
+        put_in_form(job, buf_span(&secret));
+    return buf_check(&job->with_secret, "the request with its secret", err);
+}
+
 static int prepare(struct fetch_job *job, struct span body, unsigned peer, struct err *err)
 {
     struct egress_url url;
@@ -114,6 +173,7 @@ static int prepare(struct fetch_job *job, struct span body, unsigned peer, struc
     buf_put_span(&job->body, body);
     TRY(egress_get_request(buf_span(&job->body), job->arena, &job->request, err));
     TRY(sender_check(peer, &job->request.endpoint, err));
+    TRY(put_secret(job, peer, err));
     TRY(egress_url_parse(job->request.url, "https://", 443, &url, err));
     egress_url_authority(&url, job->job.lane, sizeof(job->job.lane));
     job->job.until_ns = clock_mono_ns() + job->request.timeout_ms * 1000000ULL;
@@ -130,6 +190,7 @@ int fetch_handle(void *ctx, struct ipc_request *request, struct buf *reply UNUSE
                               .ticket = request->ticket,
                               .arena = arena_new(ARENA_MAX),
                               .body = BUF_INIT(IPC_BODY_MAX),
+                              .with_secret = BUF_INIT(EGRESS_BODY_MAX + EGRESS_HEADER_MAX),
                               .reply = BUF_INIT(IPC_BODY_MAX)};
     if (prepare(job, request->body, request->peer, err) == 0 &&
         pool_submit(exporter->pool, &job->job, err) == 0)

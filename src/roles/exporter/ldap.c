@@ -7,6 +7,7 @@
 #include "egress/wire.h"
 #include "exporter/exporter_internal.h"
 #include "exporter/ldap_api.h"
+#include "wire/secrets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +23,8 @@ struct ldap_job {
     struct exporter *exporter;
     struct ipc_ticket ticket;
     struct arena *arena;
-    struct buf body; /* the message; the request points into it */
+    struct buf body;     /* the message; the request points into it */
+    struct buf password; /* out of a Secret */
     struct egress_bind bind;
     struct egress_url url;
     bool starts_tls;
@@ -42,6 +44,7 @@ static void job_free(struct ldap_job *job)
     loop_remove(job->exporter->loop, job->guard);
     fd_close(&job->watched_fd);
     buf_free_wiped(&job->body);
+    buf_free_wiped(&job->password);
     buf_free_wiped(&job->reply);
     arena_free(job->arena);
     free(job);
@@ -326,6 +329,10 @@ static int prepare(struct ldap_job *job, struct span body, unsigned peer, struct
     buf_put_span(&job->body, body);
     TRY(egress_get_bind(buf_span(&job->body), job->arena, &job->bind, err));
     TRY(sender_check(peer, &job->bind.endpoint, err));
+    if (job->bind.secret.name != NULL) {
+        TRY(sender_secret(job->exporter, peer, &job->bind.secret, &job->password, err));
+        job->bind.password = buf_span(&job->password);
+    }
     job->starts_tls = span_has_prefix(span_str(job->bind.url), "ldap://");
     TRY(egress_url_parse(job->bind.url, job->starts_tls ? "ldap://" : "ldaps://",
                          job->starts_tls ? 389 : 636, &job->url, err));
@@ -347,6 +354,7 @@ int ldap_handle(void *ctx, struct ipc_request *request, struct buf *reply UNUSED
                              .watched_fd = -1,
                              .arena = arena_new(ARENA_MAX),
                              .body = BUF_INIT(IPC_BODY_MAX),
+                             .password = BUF_INIT(SECRETS_KEY_MAX),
                              .reply = BUF_INIT(IPC_BODY_MAX)};
     if (prepare(job, request->body, request->peer, err) == 0 &&
         pool_submit(exporter->pool, &job->job, err) == 0)

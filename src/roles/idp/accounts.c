@@ -5,6 +5,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "codec/json.h"
+#include "idp/federation/federation.h"
+#include "idp/scim/scim_api.h"
 #include "log/log.h"
 #include "wire/proofs.h"
 
@@ -224,6 +226,7 @@ static int after_change(struct idp *idp, const struct kube_change *change, struc
     if (change->object == NULL) {
         TRY(record_delete(idp, CREDENTIALS, change->name, err));
         TRY(factors_drop_all(idp, change->name, err));
+        TRY(links_drop_user(idp, change->name, err));
         return account_sign_out(idp, change->name, err);
     }
     if (change->old == NULL) {
@@ -249,7 +252,8 @@ void account_changed(struct idp *idp, const struct kube_change *change)
     struct err err = ERR_INIT;
 
     /* A write that the store refuses makes the whole batch fail, so nothing is half done. */
-    if (after_change(idp, change, &err) < 0)
+    if (scim_index(idp, &kube_user, change->old, change->object, &err) < 0 ||
+        after_change(idp, change, &err) < 0)
         log_error("idp.account", &err);
     publish_touch(idp->publish, &kube_user, "", change->name);
 }

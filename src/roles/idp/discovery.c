@@ -31,7 +31,7 @@ static const struct endpoint pages[] = {
 #define ALL_ALGS "[\"ES256\",\"Ed25519\",\"EdDSA\",\"RS256\"]"
 
 static const char constants[] =
-    "\"scopes_supported\":[\"openid\",\"profile\",\"email\",\"groups\",\"drun\",\"offline_access\"],"
+    "\"scopes_supported\":[\"openid\",\"profile\",\"email\",\"groups\",\"drun\",\"scim\",\"offline_access\"],"
     "\"response_types_supported\":[\"code\"],"
     "\"response_modes_supported\":[\"query\"],"
     "\"grant_types_supported\":[\"authorization_code\",\"refresh_token\",\"client_credentials\","

@@ -12,6 +12,7 @@
 #include "codec/json.h"
 #include "crypto/crypto.h"
 #include "egress/egress.h"
+#include "idp/federation/federation.h"
 #include "idp/logout.h"
 #include "idp/namespaces.h"
 #include "idp/remote_keys.h"
@@ -27,7 +28,9 @@
 enum { REMEMBERED_TOKENS = 4096 };
 
 static const struct kube_kind *const kinds[] = {
-    &kube_user, &kube_group, &kube_oidc_client, &kube_api_key, &kube_trusted_issuer, NULL};
+    &kube_user,    &kube_group,          &kube_oidc_client,
+    &kube_api_key, &kube_trusted_issuer, &kube_identity_provider,
+    NULL};
 
 int idp_admit(void *ctx, struct kube_change *change, struct kube_causes *causes UNUSED,
               struct err *err)
@@ -42,6 +45,8 @@ int idp_admit(void *ctx, struct kube_change *change, struct kube_causes *causes 
         return client_admit(idp, change, err);
     if (change->kind == &kube_trusted_issuer)
         return trusted_admit(idp, change, err);
+    if (change->kind == &kube_identity_provider)
+        return provider_admit(idp, change, err);
     return apikey_admit(idp, change, err);
 }
 
@@ -57,6 +62,8 @@ void idp_changed(void *ctx, const struct kube_change *change)
         client_changed(idp, change);
     else if (change->kind == &kube_api_key)
         apikey_changed(idp, change);
+    else if (change->kind == &kube_identity_provider)
+        provider_changed(idp, change);
 }
 
 static void prepare(void *ctx)
@@ -143,6 +150,7 @@ static int start(struct idp *idp, struct err *err)
     role_on_peer(idp->role, on_peer, idp);
     idp->remote_keys = remote_keys_new(idp);
     idp->logout = logout_new(idp);
+    idp->federation = federation_new(idp);
     TRY(publish_new(idp, &idp->publish, err));
     TRY(signer_new(idp, &idp->signer, err));
     config.store = idp->store;
@@ -162,6 +170,7 @@ static void release(struct idp *idp)
     egress_free(idp->egress);
     remote_keys_free(idp->remote_keys);
     logout_free(idp->logout);
+    federation_free(idp->federation);
     apikey_use_stop(idp);
     publish_free(idp->publish);
     signer_free(idp->signer);

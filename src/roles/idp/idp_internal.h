@@ -48,6 +48,7 @@ struct idp {
     struct egress *egress;
     struct remote_keys *remote_keys;
     struct logout *logout;
+    struct federation *federation;
     struct loop_source *tidy;
     size_t tidy_turn; /* the collection that is swept next, and from where */
     char *tidy_from;

@@ -3,7 +3,7 @@
  * Passwords: signing in and changing one. A user who is not there, is disabled or has no password
  * yet gets the answer that a wrong password gets, after the same work.
  */
-#include "idp/signin.h"
+#include "idp/federation/federation.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -149,6 +149,8 @@ void session_login(struct idp *idp, struct serve_request *request)
     if (login == NULL)
         return;
     reply_event(request, AUDIT_LOGIN, AUDIT_SOURCE_PASSWORD, name, "");
+    if (directory_takes(idp, request, name, password))
+        return;
     if (name[0] == '\0' || strlen(name) > 253 || strlen(password) > HASHER_PASSWORD_MAX) {
         refuse(login);
         return;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who is in which Group, read once and again after a change; and who may put somebody into one. */
-#include "idp/idp_internal.h"
+#include "idp/scim/scim_api.h"
 
 #include "base/mem.h"
 #include "codec/json.h"
@@ -284,7 +284,8 @@ void group_changed(struct idp *idp, const struct kube_change *change)
     struct err err = ERR_INIT;
 
     members_touch(idp->members);
-    if (void_who_left(idp, change, &err) < 0)
+    if (scim_index(idp, &kube_group, change->old, change->object, &err) < 0 ||
+        void_who_left(idp, change, &err) < 0)
         log_error("idp.group", &err);
     publish_touch(idp->publish, &kube_group, "", change->name);
 }

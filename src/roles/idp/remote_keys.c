@@ -11,12 +11,19 @@
 
 #define COLLECTION "remotekeys"
 
+struct waiter {
+    remote_keys_fn *fn;
+    void *ctx;
+    SLIST_ENTRY(waiter) entry;
+};
+
 struct entry {
     struct remote_keys *remote;
     char *uri;
     struct jose_keys *keys; /* NULL: never seen */
     int64_t fetched_at, tried_at;
     bool busy;
+    SLIST_HEAD(waiter_list, waiter) waiters; /* for the end of the fetch */
     SLIST_ENTRY(entry) entry;
 };
 
@@ -41,6 +48,11 @@ void remote_keys_free(struct remote_keys *remote)
     while (!SLIST_EMPTY(&remote->entries)) {
         struct entry *entry = SLIST_FIRST(&remote->entries);
         SLIST_REMOVE_HEAD(&remote->entries, entry);
+        while (!SLIST_EMPTY(&entry->waiters)) {
+            struct waiter *waiter = SLIST_FIRST(&entry->waiters);
+            SLIST_REMOVE_HEAD(&entry->waiters, entry);
+            free(waiter);
+        }
         jose_keys_free(entry->keys);
         free(entry->uri);
         free(entry);
@@ -108,6 +120,20 @@ static int take(struct entry *entry, const struct egress_answer *answer, struct 
     return keep(entry, jwks, err);
 }
 
+/* Each once; who waits anew from in there waits for the next fetch. */
+static void wake(struct entry *entry)
+{
+    struct waiter_list all = entry->waiters;
+
+    SLIST_INIT(&entry->waiters);
+    while (!SLIST_EMPTY(&all)) {
+        struct waiter *waiter = SLIST_FIRST(&all);
+        SLIST_REMOVE_HEAD(&all, entry);
+        waiter->fn(waiter->ctx);
+        free(waiter);
+    }
+}
+
 static void on_answer(void *ctx, const struct egress_answer *answer, const struct err *why)
 {
     struct entry *entry = ctx;
@@ -116,10 +142,23 @@ static void on_answer(void *ctx, const struct egress_answer *answer, const struc
     entry->busy = false;
     if (why != NULL)
         err = *why;
-    else if (take(entry, answer, &err) == 0)
-        return;
-    (void)err_wrap(&err, "the keys at %.200s", entry->uri);
-    log_error("idp.jwks", &err);
+    if (why != NULL || take(entry, answer, &err) < 0) {
+        (void)err_wrap(&err, "the keys at %.200s", entry->uri);
+        log_error("idp.jwks", &err);
+    }
+    wake(entry);
+}
+
+int remote_keys_await(struct remote_keys *remote, const char *uri, remote_keys_fn *fn, void *ctx)
+{
+    struct entry *entry = entry_of(remote, uri);
+
+    if (entry == NULL || !entry->busy)
+        return -1;
+    struct waiter *waiter = mem_new(sizeof(*waiter));
+    *waiter = (struct waiter){.fn = fn, .ctx = ctx};
+    SLIST_INSERT_HEAD(&entry->waiters, waiter, entry);
+    return 0;
 }
 
 static void fetch(struct entry *entry, const struct remote_source *source)

@@ -33,5 +33,10 @@ void remote_keys_free(struct remote_keys *remote);
 /* The keys for this token, valid until the loop turns. ERR_UNAVAILABLE: not there yet. */
 int remote_keys_find(struct remote_keys *remote, const struct remote_source *source,
                      const char *token, const struct jose_keys **out, struct err *err) MUST_USE;
+/* After ERR_UNAVAILABLE: `fn` runs once when the fetch has ended, well or not; then is the time to
+ * ask again. -1: nothing is being fetched. */
+typedef void remote_keys_fn(void *ctx);
+int remote_keys_await(struct remote_keys *remote, const char *uri, remote_keys_fn *fn,
+                      void *ctx) MUST_USE;
 
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which path is answered by what. The kinds come after. */
+#include "idp/federation/federation.h"
+#include "idp/scim/scim_api.h"
 #include "idp/signin.h"
 
 #include "base/mem.h"
@@ -47,6 +49,10 @@ static const struct route routes[] = {
     {"POST",   "/session/password",    session_password},
     {"POST",   "/session/setup",       setup_accept},
     {"POST",   "/session/accept",      setup_accept},
+    {"GET",    "/session/providers",   federation_providers},
+    {"GET",    "/session/links",       links_show},
+    {"POST",   "/session/links",       links_add},
+    {"DELETE", "/session/links/",      links_remove},
     {"GET",    "/session/sign-in",     signin_show},
     {"DELETE", "/session/sign-in",     signin_abandon},
     {"POST",   "/session/sign-in/password", signin_password},
@@ -90,8 +96,8 @@ static bool path_fits(const struct route *route, const char *path)
 static bool is_ours(const char *path)
 {
     return strncmp(path, "/oauth2/", 8) == 0 || strncmp(path, "/openid/", 8) == 0 ||
-           strncmp(path, "/.well-known/", 13) == 0 || strcmp(path, "/session") == 0 ||
-           strncmp(path, "/session/", 9) == 0;
+           strncmp(path, "/.well-known/", 13) == 0 || strncmp(path, "/scim/", 6) == 0 ||
+           strcmp(path, "/session") == 0 || strncmp(path, "/session/", 9) == 0;
 }
 
 static bool run(struct idp *idp, struct serve_request *request, const struct route *table,
@@ -147,7 +153,8 @@ bool idp_route(void *ctx, struct serve_request *request)
     if (request->operator_socket)
         return run(idp, request, operator_routes, ARRAY_LEN(operator_routes));
     if (run(idp, request, routes, ARRAY_LEN(routes)) || service_account_route(idp, request) ||
-        apikey_rotate_route(idp, request) || users_route(idp, request))
+        apikey_rotate_route(idp, request) || users_route(idp, request) ||
+        federation_route(idp, request) || scim_route(idp, request))
         return true;
     if (!is_ours(request->http->path))
         return false;

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "codec/json.h"
+#include "idp/federation/federation.h"
 #include "idp/logout.h"
 #include "idp/oauth.h"
 
@@ -129,6 +130,7 @@ bool session_is_open(struct idp *idp, const char *id, const char *user)
 int session_end(struct idp *idp, const char *id, struct err *err)
 {
     TRY(logout_ended(idp, id, err));
+    TRY(federation_forget_session(idp, id, err));
     TRY(record_delete(idp, SESSIONS, id, err));
     return publish_revoke_session(idp->publish, id, err);
 }

@@ -5,6 +5,9 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "codec/json.h"
+#include "idp/federation/federation.h"
+
+enum { ONWARD_MAX = 8192 };
 
 static int find(struct idp *idp, struct serve_request *request, struct session *out)
 {
@@ -143,17 +146,24 @@ static void record_logout(struct serve_request *request, const struct session *s
 void session_logout(struct idp *idp, struct serve_request *request)
 {
     CLEANUP(session_free) struct session session = {0};
+    CLEANUP(buf_free) struct buf onward = BUF_INIT(ONWARD_MAX);
     struct err err = ERR_INIT;
 
     if (!session_check_origin(idp, request) || find(idp, request, &session) < 0)
         return;
     record_logout(request, &session);
+    federation_logout_url(idp, session.id, &onward);
     if (session_end(idp, session.id, &err) < 0) {
         reply_err(request, &err);
         return;
     }
     session_drop_cookie(request);
-    reply_empty(request, 204);
+    if (onward.len == 0 || onward.overflowed) {
+        reply_empty(request, 204);
+        return;
+    }
+    CLEANUP_JSON json_t *body = json_pack("{s:s}", "location", buf_text(&onward));
+    reply_json(request, 200, body);
 }
 
 static void record_actor(struct serve_request *request, const struct actor *actor)

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "codec/json.h"
+#include "idp/federation/federation.h"
 
 #define SIGNINS "signins"
 #define COOKIE  "__Host-drun-signin"
@@ -158,6 +159,12 @@ static json_t *state_of(const struct idp *idp, const struct signin *signin,
                      factor_names(enrol ? allowed : offered(signin, progress)), "expiresAt", until);
 }
 
+static enum audit_source source_of(const struct signin *signin)
+{
+    return json_object_get(signin->record, "outside") != NULL ? AUDIT_SOURCE_PROVIDER
+                                                              : AUDIT_SOURCE_PASSWORD;
+}
+
 static int answer_state(struct idp *idp, struct serve_request *request, struct signin *signin,
                         const struct progress *progress, const char *stage, const json_t *shown,
                         struct err *err)
@@ -167,7 +174,7 @@ static int answer_state(struct idp *idp, struct serve_request *request, struct s
     CLEANUP_JSON json_t *body = state_of(idp, signin, progress);
     if (shown != NULL)
         json_object_update(body, (json_t *)(uintptr_t)shown);
-    reply_event(request, "drun.auth.login.begin", AUDIT_SOURCE_PASSWORD, signin->account.name,
+    reply_event(request, "drun.auth.login.begin", source_of(signin), signin->account.name,
                 signin->account.uid);
     reply_json(request, 200, body);
     return 0;
@@ -198,7 +205,6 @@ static int finish(struct idp *idp, struct serve_request *request, struct signin 
                   struct progress *progress, struct err *err)
 {
     bool trust = json_is_true(json_object_get(signin->record, "trust"));
-    enum audit_source source = AUDIT_SOURCE_PASSWORD;
 
     TRY(note_grace(idp, progress, err));
     if (progress->facts.device_trusted && progress->facts.level == AUTH_LEVEL_PASSWORD &&
@@ -208,7 +214,9 @@ static int finish(struct idp *idp, struct serve_request *request, struct signin 
     TRY(signin_drop(idp, request, signin, err));
     TRY(session_open(idp, request, &signin->account, codec_json_text(signin->record, "amr", "pwd"),
                      err));
-    reply_event(request, AUDIT_LOGIN, source, signin->account.name, signin->account.uid);
+    TRY(federation_note_session(idp, (const char *)request->event.actor.session_id.p,
+                                signin->record, err));
+    reply_event(request, AUDIT_LOGIN, source_of(signin), signin->account.name, signin->account.uid);
     return 0;
 }
 
@@ -303,15 +311,27 @@ void signin_abandon(struct idp *idp, struct serve_request *request)
         reply_empty(request, 204);
 }
 
+/* Whoever came from an outside provider may have none. */
+static int check_password(struct idp *idp, const struct account *account, struct err *err)
+{
+    CLEANUP_FREE char *phc = NULL;
+
+    TRY(account_password(idp, account->name, account->uid, &phc, err));
+    return phc != NULL ? 0
+                       : err_set(err, ERR_CONFLICT,
+                                 "you have no password here; sign out and sign in again where you "
+                                 "came from");
+}
+
 /* Nobody is asked for what he does not have: he would be asked again and again. */
 static int check_reach(struct idp *idp, const struct account *account, enum auth_level want,
                        struct err *err)
 {
     CLEANUP(factors_free) struct factors factors = {0};
 
-    if (want < AUTH_LEVEL_MFA)
-        return 0;
     TRY(factors_load(idp, account, &factors, err));
+    if (want < AUTH_LEVEL_MFA)
+        return factors.have & FACTOR_SECOND ? 0 : check_password(idp, account, err);
     unsigned needed = want == AUTH_LEVEL_MFA ? FACTOR_SECOND : FACTOR_PASSKEY;
     if (factors.have & needed)
         return 0;

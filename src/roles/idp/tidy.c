@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is over is removed, a slice each time; and what time alone changes is noticed. */
+#include "idp/federation/federation.h"
 #include "idp/idp_internal.h"
 #include "idp/namespaces.h"
 
@@ -44,7 +45,8 @@ static void on_tidy(void *ctx)
         {GRANT_USERCODES, until_is_over}, {"links", until_is_over},
         {"signins", until_is_over},       {"challenges", until_is_over},
         {"devices", until_is_over},       {NAMESPACE_TOKENS, until_is_over},
-        {BOUND_TOKENS, until_is_over},    {"sessions", session_is_over},
+        {BOUND_TOKENS, until_is_over},    {FEDERATION_SESSIONS, until_is_over},
+        {"sessions", session_is_over},
     };
     struct idp *idp = ctx;
     struct err err = ERR_INIT;

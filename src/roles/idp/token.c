@@ -7,6 +7,7 @@
 #include "idp/device_grant.h"
 #include "idp/logout.h"
 #include "idp/oauth.h"
+#include "idp/scim/scim_api.h"
 #include "jose/jose.h"
 
 void token_refuse(struct serve_request *request, const char *why)
@@ -268,8 +269,12 @@ static void client_credentials(struct idp *idp, struct serve_request *request,
         return;
     }
     client_put_scope(client, span_str(wanted), &scope);
-    if (targets != NULL)
-        audience = targets_audience(idp, targets, span_str(IDP_AUDIENCE));
+    /* Asked for SCIM and not for the platform, it is good for that part alone. */
+    bool narrow = oauth_scope_has(buf_span(&scope), SCIM_SCOPE) &&
+                  !oauth_scope_has(buf_span(&scope), IDP_AUDIENCE);
+    if (targets != NULL || narrow)
+        audience =
+            targets_audience(idp, targets, narrow ? buf_span(&scope) : span_str(IDP_AUDIENCE));
     if (want_own_token(idp, request, client, buf_text(&scope), audience, binding, &err) < 0)
         token_unavailable(request, &err);
 }

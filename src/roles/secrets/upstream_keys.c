@@ -29,14 +29,25 @@ struct upstream_keys {
 
 /* ------------------------------------------------------------------ changes */
 
-static bool is_key(const json_t *secret)
+/* What may leave, and where to. */
+struct purpose {
+    const char *type;
+    const char *text; /* for the audit log */
+    bool blanks;      /* it may have them, and what is beyond ASCII */
+};
+
+static const struct purpose engine = {SECRETS_KEY_TYPE, "the key of an outside engine", false};
+static const struct purpose provider = {SECRETS_PROVIDER_TYPE,
+                                        "the secret for an identity provider", true};
+
+static bool is_of(const json_t *secret, const struct purpose *purpose)
 {
-    return strcmp(codec_json_text(secret, "type", ""), SECRETS_KEY_TYPE) == 0;
+    return strcmp(codec_json_text(secret, "type", ""), purpose->type) == 0;
 }
 
 void upstream_keys_touch(struct upstream_keys *keys, const struct kube_change *change)
 {
-    if (!is_key(change->object) && !is_key(change->old))
+    if (!is_of(change->object, &engine) && !is_of(change->old, &engine))
         return;
     size_t at = ++keys->place % REMEMBERED;
     snprintf(keys->changes[at].namespace, NAME_SIZE, "%s", change->namespace);
@@ -97,8 +108,9 @@ void upstream_keys_follow(struct upstream_keys *keys)
 
 /* ------------------------------------------------------------------ one key */
 
-static int record(struct upstream_keys *keys, enum audit_outcome outcome, const char *namespace,
-                  const char *name, struct err *err)
+static int record(struct upstream_keys *keys, const struct purpose *purpose,
+                  enum audit_outcome outcome, const char *namespace, const char *name,
+                  struct err *err)
 {
     const struct audit_event one = {
         .event = span_str(AUDIT_SECRET_READ),
@@ -108,13 +120,19 @@ static int record(struct upstream_keys *keys, enum audit_outcome outcome, const 
                    .resource = span_str("secrets"),
                    .namespace = span_str(namespace),
                    .name = span_str(name)},
-        .reason = span_str("the key of an outside engine"),
+        .reason = span_str(purpose->text),
     };
 
     return audit_send(role_peer(keys->role, ROLE_AUDIT), &one, 1, err);
 }
 
-static int put_value(const json_t *secret, const char *key, struct buf *out, struct err *err)
+static bool is_good(uint8_t byte, const struct purpose *purpose)
+{
+    return purpose->blanks ? byte >= ' ' && byte != 0x7f : byte >= '!' && byte <= '~';
+}
+
+static int put_value(const json_t *secret, const struct purpose *purpose, const char *key,
+                     struct buf *out, struct err *err)
 {
     const char *text = json_string_value(codec_json_at(secret, "data", key, NULL));
     CLEANUP(buf_free_wiped) struct buf value = BUF_INIT(SECRETS_KEY_MAX + 2);
@@ -126,9 +144,10 @@ static int put_value(const json_t *secret, const char *key, struct buf *out, str
     while (value.len > 0 && strchr("\r\n", value.data[value.len - 1]) != NULL)
         value.len--;
     for (size_t i = 0; i < value.len; i++)
-        if (value.data[i] < '!' || value.data[i] > '~')
-            return err_set(err, ERR_INVALID,
-                           "its value \"%.64s\" has a blank or a character beyond ASCII", key);
+        if (!is_good(value.data[i], purpose))
+            return err_set(err, ERR_INVALID, "its value \"%.64s\" has a %s", key,
+                           purpose->blanks ? "control character"
+                                           : "blank or a character beyond ASCII");
     if (value.len == 0 || value.len > SECRETS_KEY_MAX)
         return err_set(err, ERR_INVALID, "its value \"%.64s\" has not 1 to %d characters", key,
                        SECRETS_KEY_MAX);
@@ -136,23 +155,26 @@ static int put_value(const json_t *secret, const char *key, struct buf *out, str
     return 0;
 }
 
-static int hand_out(struct upstream_keys *keys, const char *namespace, const char *name,
-                    const char *key, struct buf *out, struct err *err)
+static int hand_out(struct upstream_keys *keys, const struct purpose *purpose,
+                    const char *namespace, const char *name, const char *key, struct buf *out,
+                    struct err *err)
 {
     CLEANUP_JSON json_t *secret = NULL;
 
     TRY(kube_object_get(serve_kube(keys->serve), &kube_secret, namespace, name, &secret, err));
-    if (!is_key(secret)) {
-        TRY(record(keys, AUDIT_DENIED, namespace, name, err));
+    if (!is_of(secret, purpose)) {
+        TRY(record(keys, purpose, AUDIT_DENIED, namespace, name, err));
         return err_set(err, ERR_DENIED,
-                       "it is not of the type " SECRETS_KEY_TYPE ", which marks what may be sent "
-                       "to an outside engine; make it anew with that type");
+                       "it is not of the type %s, which marks what may be sent there; make it anew "
+                       "with that type",
+                       purpose->type);
     }
-    TRY(put_value(secret, key, out, err));
-    return record(keys, AUDIT_SUCCESS, namespace, name, err);
+    TRY(put_value(secret, purpose, key, out, err));
+    return record(keys, purpose, AUDIT_SUCCESS, namespace, name, err);
 }
 
-static int handle_key(void *ctx, struct ipc_request *request, struct buf *reply, struct err *err)
+static int answer_key(struct upstream_keys *keys, const struct purpose *purpose,
+                      const struct ipc_request *request, struct buf *reply, struct err *err)
 {
     struct cursor cursor = cursor_of(request->body);
     char namespace[NAME_SIZE], name[NAME_SIZE], key[NAME_SIZE];
@@ -161,7 +183,7 @@ static int handle_key(void *ctx, struct ipc_request *request, struct buf *reply,
     cursor_text(&cursor, name, sizeof(name));
     cursor_text(&cursor, key, sizeof(key));
     TRY(cursor_done(&cursor, "the question for a key", err));
-    if (hand_out(ctx, namespace, name, key, reply, err) < 0)
+    if (hand_out(keys, purpose, namespace, name, key, reply, err) < 0)
         return err_wrap(err, "the Secret %s/%s", namespace, name);
     return IPC_ANSWER;
 }
@@ -186,8 +208,20 @@ static int handle_uid(void *ctx, struct ipc_request *request, struct buf *reply,
     return IPC_ANSWER;
 }
 
+static int handle_key(void *ctx, struct ipc_request *request, struct buf *reply, struct err *err)
+{
+    return answer_key(ctx, &engine, request, reply, err);
+}
+
+static int handle_provider_key(void *ctx, struct ipc_request *request, struct buf *reply,
+                               struct err *err)
+{
+    return answer_key(ctx, &provider, request, reply, err);
+}
+
 static const struct ipc_message messages[] = {
     {SECRETS_UPSTREAM_KEY, "upstream_key", IPC_FROM(ROLE_EXPORTER), 1024, 0, handle_key},
+    {SECRETS_PROVIDER_KEY, "provider_key", IPC_FROM(ROLE_EXPORTER), 1024, 0, handle_provider_key},
     {SECRETS_CHANGED, "changed", IPC_FROM(ROLE_EXPORTER), 16, 0, handle_changed},
     {SECRETS_UID, "uid", IPC_FROM(ROLE_IDP), 1024, 0, handle_uid},
     {0},

@@ -6,6 +6,7 @@ static const struct kube_field spec_fields[] = {
     {"description", KUBE_STRING, "What the group is for.", .max = 1024},
     {"members", KUBE_LIST, "Names of the users in the group.", .item = KUBE_STRING,
      .format = KUBE_DNS_SUBDOMAIN, .list = KUBE_SET, .max = 10000},
+    {"externalId", KUBE_STRING, "What a provisioning client (SCIM 2.0) calls it.", .max = 1024},
     {"mfa", KUBE_OBJECT, "What the members need beside the password.", .shape = &kube_shape_mfa},
     {0},
 };

@@ -21,6 +21,7 @@ const struct kube_kind *const kube_kinds[] = {
     &kube_api_key,
     &kube_control,
     &kube_group,
+    &kube_identity_provider,
     &kube_limit_policy,
     &kube_model,
     &kube_model_service,

@@ -21,6 +21,7 @@ extern const struct kube_kind kube_group;
 extern const struct kube_kind kube_oidc_client;
 extern const struct kube_kind kube_api_key;
 extern const struct kube_kind kube_trusted_issuer;
+extern const struct kube_kind kube_identity_provider;
 extern const struct kube_kind kube_model;
 extern const struct kube_kind kube_model_service;
 extern const struct kube_kind kube_limit_policy;

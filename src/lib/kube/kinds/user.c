@@ -28,6 +28,9 @@ static const struct kube_field spec_fields[] = {
      .fallback = "false"},
     {"mfa", KUBE_OBJECT, "What the user needs beside the password.", .shape = &kube_shape_mfa},
     {"passwordChangeRequired", KUBE_BOOL, "The next sign-in must set a new password."},
+    {"profile", KUBE_ANY,
+     "What a provisioning client (SCIM 2.0) keeps about the person: attributes of RFC 7643 that have "
+     "no field here."},
     {"expiresAt", KUBE_STRING, "After this time the user is as good as disabled.",
      .format = KUBE_TIME},
     {0},

@@ -135,9 +135,9 @@ function UserMenu() {
   const me = identity();
   if (!me) return null;
   const signOut = async () => {
-    await closeSession().catch(() => undefined);
+    const elsewhere = await closeSession().catch(() => null);
     forget();
-    window.location.assign('/login');
+    window.location.assign(elsewhere ?? '/login');
   };
   return (
     <Menu

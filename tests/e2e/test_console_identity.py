@@ -1,0 +1,373 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Second factors, passkeys and accounts as a person meets them in the console: Chromium with its own authenticator, oathtool as the
+app, against a real platform that is called localhost, because passkeys belong to names and not to addresses."""
+import collections
+import contextlib
+import json
+import re
+import urllib.parse
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from console_browser import CHROMIUM, FLAGS, PATIENCE_MS, WATCH, is_fault, needs_console, picture, settled
+from test_console_pages import AXE, broken_rules, too_wide
+from test_idp import CLIENTS, GROUPS, PASSWORD, RBAC, name
+from test_mfa import App, Mfa, spki_of
+
+pytestmark = needs_console
+AUTHENTICATOR = {"protocol": "ctap2", "ctap2Version": "ctap2_1", "transport": "internal", "hasResidentKey": True,
+                 "hasUserVerification": True, "isUserVerified": True, "automaticPresenceSimulation": True}
+
+
+class Console(Mfa):
+    """The platform, and browsers on it. What they complain of is collected."""
+
+    def __init__(self, playwright, folder):
+        super().__init__()
+        self.url = f"https://localhost:{self.port}"
+        self.settings["public-url"] = self.url
+        self.playwright, self.profiles, self.complaints = playwright, folder, []
+
+    @contextlib.contextmanager
+    def visitor(self, language="en-GB", theme="light", width=1280):
+        """A page of a browser that has never been here. Certificate errors would rule passkeys out: it knows our key."""
+        context = self.playwright.chromium.launch_persistent_context(
+            str(self.profiles / name("profile")), executable_path=CHROMIUM, args=[*FLAGS, f"--ignore-certificate-errors-spki-list={spki_of(self)}"],
+            base_url=self.url, locale=language, color_scheme=theme, reduced_motion="reduce", viewport={"width": width, "height": 860}, timeout=PATIENCE_MS)
+        context.set_default_timeout(PATIENCE_MS)
+        context.add_init_script(WATCH)
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page = context.new_page()
+        page.on("console", lambda message: is_fault(message) and self.note(message))
+        page.on("pageerror", lambda error: self.complaints.append(f"{page.url}: {error}"))
+        try:
+            yield page
+        except BaseException:
+            with contextlib.suppress(Exception):
+                picture(page, "failed")  # what it looked like
+            raise
+        finally:
+            context.close()
+
+    def note(self, message):
+        """Wrong codes, step-ups and missing rights are answered with 4xx, which the browser notes, as it may."""
+        if not re.search(r"status of 4(01|03|04|09|10|22|29)", message.text):
+            self.complaints.append(f"{message.location['url']}: {message.text}")
+
+    def administrator(self):
+        who = name("admin")
+        self.add_user(who, self.root, groups=["drun:operators"])
+        return who
+
+    def person(self, **spec):
+        who = name("person")
+        self.add_user(who, self.root, **spec)
+        return who
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory):
+    with sync_playwright() as playwright:
+        running = Console(playwright, tmp_path_factory.mktemp("profiles"))
+        running.start()
+        running.root = running.operator_token()
+        yield running
+        running.stop()
+        running.remove()
+
+
+@pytest.fixture(autouse=True)
+def no_complaints(console):
+    console.complaints.clear()
+    yield
+    assert console.complaints == []
+
+
+def begin(page, who, password=PASSWORD, path="/account/security"):
+    page.goto(path)
+    page.locator("[name=username]").fill(who)
+    page.locator("[name=password]").fill(password)
+    page.get_by_role("button", name=re.compile("^(Sign in|登录)$")).click()
+
+
+def sign_out(page):
+    page.locator(".user-button").click()
+    page.get_by_role("menuitem", name="Sign out").click()
+    page.wait_for_url(re.compile("/login"))
+
+
+def authenticator(page, **changes):
+    cdp = page.context.new_cdp_session(page)
+    cdp.send("WebAuthn.enable")
+    added = cdp.send("WebAuthn.addVirtualAuthenticator", {"options": {**AUTHENTICATOR, **changes}})
+    return cdp, added["authenticatorId"]
+
+
+def save_codes(page):
+    codes = page.locator(".codes li").all_inner_texts()
+    page.get_by_label("I have saved these codes").check()
+    page.get_by_role("button", name="Continue").click()
+    expect(page.locator(".codes")).to_have_count(0)
+    return codes
+
+
+def enrol_app(page):
+    """In the open form: the app, once its first code was taken."""
+    expect(page.get_by_role("img", name="QR code")).to_be_visible()
+    app = App(page.locator(".key-text output").inner_text().replace(" ", ""))
+    page.locator("[name=code]").fill(app.code())
+    return app
+
+
+# ------------------------------------------------------------------ an authenticator app
+
+def test_an_app_is_set_up_in_the_account_and_asked_for_at_the_sign_in(console):
+    who = console.person()
+    with console.visitor() as page:
+        begin(page, who)
+        settled(page)
+        page.get_by_role("button", name="Set up: Authenticator app").click()
+        expect(page.get_by_role("img", name="QR code")).to_be_visible()
+        picture(page, "enrol-totp")
+        page.locator("[name=code]").fill("000000")
+        expect(page.get_by_text("This code is not right.")).to_be_visible()
+        app = enrol_app(page)
+        expect(page.locator(".codes li")).to_have_count(10)
+        picture(page, "recovery-codes")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Download").click()
+        codes = save_codes(page)
+        text = download.value.path().read_text()
+        assert all(code in text for code in codes) and who in text
+        settled(page)
+        expect(page.locator(".entry", has_text="Authenticator app")).to_contain_text("On")
+        # The token of the page was made void by the first factor, and is renewed unseen.
+        page.locator(".side-nav a[href='/keys']").click()
+        expect(page.get_by_role("heading", level=1, name="API keys")).to_be_visible()
+        sign_out(page)
+
+        begin(page, who)
+        expect(page.get_by_role("heading", name="Second step")).to_be_visible()
+        picture(page, "factor-totp")
+        page.locator("[name=code]").fill("000000")
+        expect(page.get_by_text("This code is not right.")).to_be_visible()
+        page.reload()  # goes on where it was
+        expect(page.get_by_role("heading", name="Second step")).to_be_visible()
+        expect(page.locator(".who")).to_contain_text(who)
+        page.get_by_label("Do not ask again in this browser").check()
+        page.locator("[name=code]").fill(app.code())
+        page.wait_for_url("**/account/security")
+        settled(page)
+        page.goto("/account/sessions")
+        settled(page)
+        expect(page.get_by_text("Trusted until")).to_be_visible()
+        sign_out(page)
+        begin(page, who, path="/account")  # this browser is trusted
+        page.wait_for_url("**/account")
+        settled(page)
+        expect(page.get_by_text("Password in a trusted browser")).to_be_visible()
+
+
+def test_a_recovery_code_helps_and_five_wrong_ones_end_it(console):
+    who, _, _, codes = console.enrolled()
+    with console.visitor() as page:
+        begin(page, who, path="/account")
+        page.get_by_role("button", name="Use a recovery code").click()
+        picture(page, "factor-recovery")
+        page.get_by_label("Recovery code").fill(codes[0])
+        page.get_by_role("button", name="Continue").click()
+        page.wait_for_url("**/account")
+        settled(page)
+        sign_out(page)
+        begin(page, who)
+        for _ in range(5):
+            page.locator("[name=code]").fill("000000")
+            expect(page.locator("[name=code]")).to_have_value("")
+            page.wait_for_timeout(50)
+        expect(page.get_by_text(re.compile("too many tries|Too many attempts"))).to_be_visible()
+        picture(page, "login-late")
+
+
+def test_half_a_sign_in_is_left_for_another_account(console):
+    who, _, _, _ = console.enrolled()
+    with console.visitor() as page:
+        begin(page, who)
+        page.get_by_role("button", name="Use another account").click()
+        expect(page.locator("[name=username]")).to_be_visible()
+        assert console.url in page.url
+        begin(page, console.person(), path="/account")
+        page.wait_for_url("**/account")
+        settled(page)
+
+
+# ------------------------------------------------------------------ passkeys
+
+def test_a_passkey_is_added_renamed_used_alone_and_removed(console):
+    who = console.person()
+    with console.visitor() as page:
+        cdp, key = authenticator(page)
+        begin(page, who)
+        settled(page)
+        page.get_by_role("button", name="Add passkey").click()
+        page.get_by_role("dialog").get_by_label("Name").fill("Work laptop")
+        picture(page, "enrol-passkey")
+        page.get_by_role("button", name="Create passkey").click()
+        expect(page.locator(".codes li")).to_have_count(10)
+        save_codes(page)
+        settled(page)
+        page.get_by_role("button", name="Rename Work laptop").click()
+        page.get_by_role("dialog").get_by_label("Name").fill("Laptop")
+        page.get_by_role("dialog").get_by_role("button", name="Rename").click()
+        expect(page.locator(".entry", has_text="Laptop")).to_contain_text("On one device")
+        picture(page, "security-with-passkey")
+        # As second factor. A real one would offer itself in the list; this one answers at once, so it sleeps meanwhile.
+        cdp.send("WebAuthn.setAutomaticPresenceSimulation", {"authenticatorId": key, "enabled": False})
+        sign_out(page)
+        begin(page, who, path="/account")
+        expect(page.get_by_role("button", name="Use passkey")).to_be_focused()
+        picture(page, "factor-passkey")
+        cdp.send("WebAuthn.setAutomaticPresenceSimulation", {"authenticatorId": key, "enabled": True})
+        page.get_by_role("button", name="Use passkey").click()
+        page.wait_for_url("**/account")
+        settled(page)
+        expect(page.get_by_text("Passkey", exact=True)).to_be_visible()
+        # Alone.
+        cdp.send("WebAuthn.setAutomaticPresenceSimulation", {"authenticatorId": key, "enabled": False})
+        sign_out(page)
+        page.goto("/account")
+        expect(page.locator("[name=username]")).to_be_visible()
+        cdp.send("WebAuthn.setAutomaticPresenceSimulation", {"authenticatorId": key, "enabled": True})
+        page.get_by_role("button", name="Sign in with a passkey").click()
+        page.wait_for_url("**/account")
+        settled(page)
+        page.goto("/account/security")
+        settled(page)
+        page.get_by_role("button", name="Remove Laptop").click()
+        page.get_by_role("alertdialog").get_by_role("button", name="Remove").click()
+        expect(page.get_by_text("No passkeys yet")).to_be_visible()
+    assert console.whoami(console.sign_in(who))["factors"] == []
+
+
+def test_passkeys_are_offered_in_the_list_of_the_username(console):
+    who = console.person()
+    with console.visitor() as page:
+        authenticator(page)
+        begin(page, who)
+        settled(page)
+        page.get_by_role("button", name="Add passkey").click()
+        page.get_by_role("button", name="Create passkey").click()
+        save_codes(page)
+        page.locator(".user-button").click()
+        page.get_by_role("menuitem", name="Sign out").click()
+        # Chromium's authenticator chooses from the list by itself.
+        expect(page.locator(".ring")).to_be_visible()
+        assert page.evaluate("async () => (await (await fetch('/session')).json()).acr") == "phr"
+
+
+# ------------------------------------------------------------------ demands
+
+def test_who_must_have_a_second_factor_sets_it_up_at_the_sign_in(console):
+    who = console.person(mfa={"required": True})
+    with console.visitor() as page:
+        begin(page, who, path="/account")
+        expect(page.get_by_role("heading", name="Secure your account")).to_be_visible()
+        picture(page, "enrol-forced")
+        page.get_by_role("button", name="Authenticator app").click()
+        enrol_app(page)
+        expect(page.get_by_role("heading", name="Save your recovery codes")).to_be_visible()
+        picture(page, "recovery-forced")
+        save_codes(page)
+        page.wait_for_url("**/account")
+        settled(page)
+        expect(page.get_by_text("Two factors")).to_be_visible()
+
+
+def test_who_must_change_the_password_does_so_at_the_sign_in(console):
+    who = console.person()
+    console.patch_user(who, passwordChangeRequired=True)
+    with console.visitor() as page:
+        begin(page, who, path="/account")
+        expect(page.get_by_role("heading", name="Choose a new password")).to_be_visible()
+        page.locator("[name=new-password]").fill("short")
+        page.get_by_role("button", name="Set password").click()
+        expect(page.get_by_text("Use at least 12 characters.")).to_be_visible()
+        page.locator("[name=new-password]").fill(PASSWORD)
+        page.get_by_role("button", name="Set password").click()
+        expect(page.get_by_text("that is the password you had")).to_be_visible()
+        picture(page, "password-forced")
+        page.locator("[name=new-password]").fill("an entirely different phrase")
+        page.get_by_role("button", name="Set password").click()
+        page.wait_for_url("**/account")
+        settled(page)
+
+
+def test_the_password_is_changed_in_the_account(console):
+    who = console.person()
+    with console.visitor() as page:
+        begin(page, who)
+        settled(page)
+        page.get_by_role("button", name="Change password").click()
+        page.locator("[name=password]").fill("not my password at all")
+        page.locator("[name=new-password]").fill("an entirely different phrase")
+        page.get_by_role("dialog").get_by_role("button", name="Change password").click()
+        expect(page.get_by_text("The password is wrong.")).to_be_visible()
+        picture(page, "password-change")
+        page.locator("[name=password]").fill(PASSWORD)
+        page.get_by_role("dialog").get_by_role("button", name="Change password").click()
+        expect(page.get_by_text("Password changed", exact=True)).to_be_visible()
+        settled(page)
+    console.sign_in(who, "an entirely different phrase")
+
+
+# ------------------------------------------------------------------ step-up
+
+def test_an_action_that_wants_fresh_proof_goes_on_after_it(console):
+    who, _, app, _ = console.enrolled(groups=["drun:operators"])
+    victim = console.person()
+    with console.visitor() as page:
+        begin(page, who, path="/access")
+        page.locator("[name=code]").fill(app.code())
+        settled(page)
+        answered = []
+
+        def demand(route):
+            """The token is too old once: as after a quarter of an hour."""
+            if route.request.method == "PATCH" and not answered:
+                answered.append(route.request.headers["authorization"])
+                route.fulfill(status=401, headers={"WWW-Authenticate": 'Bearer error="insufficient_user_authentication", acr_values="urn:drun:mfa", max_age="900"'},
+                              content_type="application/json", body=json.dumps({"kind": "Status", "message": "sign in again", "code": 401}))
+            else:
+                answered and route.request.method == "PATCH" and answered.append(route.request.headers["authorization"])
+                route.continue_()
+
+        page.route(f"**/users/{victim}", demand)
+        page.get_by_role("button", name=f"Actions for {victim}").click()
+        page.get_by_role("menuitem", name="Disable").click()
+        page.get_by_role("alertdialog").get_by_role("button", name="Disable").click()
+        dialog = page.get_by_role("dialog", name="Confirm that it is you")
+        expect(dialog.locator("[name=code]")).to_be_focused()
+        picture(page, "step-up")
+        dialog.locator("[name=code]").fill(app.code())
+        expect(page.get_by_role("row", name=victim)).to_contain_text("Disabled")
+        assert len(answered) == 2 and answered[0] != answered[1], "the action was repeated with a new token"
+
+
+# ------------------------------------------------------------------ sessions
+
+def test_sessions_are_seen_and_ended(console):
+    who = console.person()
+    others = [console.sign_in(who), console.sign_in(who)]
+    with console.visitor() as page:
+        begin(page, who, path="/account/sessions")
+        settled(page)
+        expect(page.locator(".entry", has_text="This session")).to_have_count(1)
+        picture(page, "sessions")
+        page.get_by_role("button", name="Sign out all others").click()
+        page.get_by_role("alertdialog").get_by_role("button", name="Sign out all others").click()
+        expect(page.get_by_role("button", name="Sign out all others")).to_have_count(0)
+        settled(page)
+        assert all(other.get(console.url + "/session").status_code == 401 for other in others)
+        page.get_by_role("button", name="Sign out everywhere").click()
+        page.get_by_role("alertdialog").get_by_role("button", name="Sign out everywhere").click()
+        page.wait_for_url(re.compile("/login"))

@@ -228,6 +228,8 @@ void frame_set_cookie(struct serve_request *request, const char *session_id);
 
 /* consent.c */
 
+/* What a scope lets a client do, as a list in a page. */
+void consent_put_scopes(struct serve_request *request, const char *scope);
 /* Has the user consented to this scope for this client? */
 int consent_is_given(struct idp *idp, const struct session *session, const char *client,
                      const char *scope, bool *out, struct err *err) MUST_USE;

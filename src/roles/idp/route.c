@@ -19,6 +19,8 @@ static const struct route routes[] = {
     {"POST",   "/oauth2/authorize",    oidc_authorize},
     {"POST",   "/oauth2/par",          oidc_par},
     {"POST",   "/oauth2/device_authorization", oidc_device_authorization},
+    {"GET",    "/device",              oidc_device},
+    {"POST",   "/device",              oidc_device},
     {"GET",    "/oauth2/device",       oidc_device},
     {"POST",   "/oauth2/device",       oidc_device},
     {"POST",   "/oauth2/register",     oidc_register},

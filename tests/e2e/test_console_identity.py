@@ -447,6 +447,7 @@ def test_the_pages_of_applications(console, language, theme):
         found += seen(page, f"consent.{language}")
         page.get_by_role("button", name="允许" if chinese else "Allow", exact=True).click()
         page.wait_for_url(re.compile("/nowhere.*code="))
+        expect(page.locator("h1")).to_have_text("未找到" if chinese else "Not found")
 
         page.goto(ask(console, client_id, "https://evil.example/"))
         expect(page.get_by_role("alert")).to_contain_text("redirect_uri")

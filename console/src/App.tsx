@@ -26,11 +26,14 @@ const Service = page(() => import('./pages/models/Service'), 'work');
 const Catalog = page(() => import('./pages/models/Catalog'), 'work');
 const Playground = page(() => import('./pages/playground/Playground'), 'work');
 const Keys = page(() => import('./pages/keys/Keys'), 'work');
+const Budgets = page(() => import('./pages/budgets/Budgets'), 'admin');
 const Users = page(() => import('./pages/access/Users'), 'admin', 'identity');
 const Groups = page(() => import('./pages/access/Groups'), 'admin');
 const Roles = page(() => import('./pages/access/Roles'), 'admin');
 const Bindings = page(() => import('./pages/access/Bindings'), 'admin');
 const WhoCan = page(() => import('./pages/access/WhoCan'), 'admin');
+const Clients = page(() => import('./pages/clients/Clients'), 'admin');
+const Objects = page(() => import('./pages/objects/Objects'), 'admin');
 const Audit = page(() => import('./pages/audit/Audit'), 'work');
 const Account = page(() => import('./pages/account/Account'), 'identity', 'admin');
 const Security = page(() => import('./pages/account/Security'), 'identity');
@@ -111,11 +114,14 @@ function Pages() {
       <Route path="/models/:namespace/:name" component={Service} />
       <Route path="/playground" component={Playground} />
       <Route path="/keys" component={Keys} />
+      <Route path="/budgets" component={Budgets} />
       <Route path="/access" component={Users} />
       <Route path="/access/groups" component={Groups} />
       <Route path="/access/roles" component={Roles} />
       <Route path="/access/bindings" component={Bindings} />
       <Route path="/access/who-can" component={WhoCan} />
+      <Route path="/access/clients" component={Clients} />
+      <Route path="/access/:kind" component={Objects} />
       <Route path="/audit/:index?" component={Audit} />
       <Route path="/account" component={Account} />
       <Route path="/account/security" component={Security} />

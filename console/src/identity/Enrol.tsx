@@ -9,6 +9,7 @@ import { Button } from '../ui/Button';
 import { CopyIcon } from '../ui/Code';
 import { TextField } from '../ui/Field';
 import { ErrorNotice, ErrorView, Notice, Skeleton } from '../ui/Notice';
+import { useTask } from '../ui/task';
 import { type Added, addPasskey, beginSms, beginTotp, confirmSms, confirmTotp, type Method, newPasskeyOptions } from './api';
 import { CodeField } from './CodeField';
 import { createPasskey, hasPasskeys, isThereAlready, wasCancelled } from './webauthn';
@@ -16,25 +17,6 @@ import { createPasskey, hasPasskeys, isThereAlready, wasCancelled } from './weba
 const Qr = lazy(() => import('./Qr').then(({ Qr: component }) => ({ default: component })));
 
 type Done = (added: Added) => void;
-
-/** A task with what a form shows of it. */
-function useTask() {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<unknown>(null);
-  const run = async (task: () => Promise<void>) => {
-    if (busy) return;
-    setBusy(true);
-    setError(null);
-    try {
-      await task();
-    } catch (cause) {
-      setError(cause);
-    } finally {
-      setBusy(false);
-    }
-  };
-  return { busy, error, run, clear: () => setError(null) };
-}
 
 const isWrongCode = (error: unknown) => error instanceof ApiError && error.status === 422;
 

@@ -11,7 +11,7 @@ import { answerFactor, currentStep, type Factor, factorOptions, type FactorStep,
 import { CodeField } from './CodeField';
 import { PasswordField } from './PasswordField';
 import { useCountdown } from './countdown';
-import { usePasskey, wasCancelled } from './webauthn';
+import { askPasskey, wasCancelled } from './webauthn';
 import { FACTOR, ORDER } from './words';
 
 const RESEND_SEC = 60;
@@ -97,7 +97,7 @@ export function FactorForm({ step, mayTrust, onDone, onOver }: Props) {
     clear();
     await task().catch(failed);
   };
-  const withPasskey = () => run(async () => answer({ credential: await usePasskey(await factorOptions()) }));
+  const withPasskey = () => run(async () => answer({ credential: await askPasskey(await factorOptions()) }));
   const send = () =>
     run(async () => {
       setNumber((await sendText()).number);

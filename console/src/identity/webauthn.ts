@@ -36,7 +36,7 @@ export async function createPasskey(options: Json): Promise<Json> {
   };
 }
 
-export async function usePasskey(options: Json, suggest?: AbortSignal): Promise<Json> {
+export async function askPasskey(options: Json, suggest?: AbortSignal): Promise<Json> {
   const publicKey = { ...options, challenge: bytes(options.challenge), allowCredentials: ids(options.allowCredentials) };
   const found = (await navigator.credentials.get({
     publicKey: publicKey as unknown as PublicKeyCredentialRequestOptions,

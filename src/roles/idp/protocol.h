@@ -116,6 +116,11 @@ const struct client *client_of(struct idp *idp, struct serve_request *request,
                                const struct form *form);
 int client_admit(struct idp *idp, struct kube_change *change, struct err *err) MUST_USE;
 void client_changed(struct idp *idp, const struct kube_change *change);
+/* A new secret for the client, into the status of the object, which is only shown. ERR_CONFLICT
+ * when it has none. */
+int client_rotate(struct idp *idp, const char *name, json_t *object, struct err *err) MUST_USE;
+/* False when the request is for something else. */
+bool client_rotate_route(struct idp *idp, struct serve_request *request);
 
 /* ------------------------------------------------------------------ form.c: OAuth's parameters */
 

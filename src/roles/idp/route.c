@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which path is answered by what. The kinds come after. */
+#include "idp/protocol.h"
 #include "idp/signin.h"
 
 #include "base/mem.h"
@@ -124,7 +125,7 @@ bool idp_route(void *ctx, struct serve_request *request)
     if (request->operator_socket)
         return run(idp, request, operator_routes, ARRAY_LEN(operator_routes));
     if (run(idp, request, routes, ARRAY_LEN(routes)) || service_account_route(idp, request) ||
-        users_route(idp, request))
+        users_route(idp, request) || client_rotate_route(idp, request))
         return true;
     if (!is_ours(request->http->path))
         return false;

@@ -12,7 +12,7 @@ import { useCountdown } from '../../identity/countdown';
 import { FactorForm } from '../../identity/FactorForm';
 import { Flow } from '../../identity/Flow';
 import { PasswordField } from '../../identity/PasswordField';
-import { canSuggest, hasPasskeys, usePasskey, wasCancelled } from '../../identity/webauthn';
+import { canSuggest, hasPasskeys, askPasskey, wasCancelled } from '../../identity/webauthn';
 import { Button } from '../../ui/Button';
 import { TextField } from '../../ui/Field';
 import { ErrorNotice, Notice } from '../../ui/Notice';
@@ -26,7 +26,7 @@ type Refusal = 'password' | 'passkey' | 'cancelled' | 'late';
 
 /** Passkeys in the list of the username field, where the browser can: as long as the form is there. */
 function useSuggestions(active: boolean, onFound: (credential: unknown) => void) {
-  const [stop] = useState(() => ({ now: () => undefined as void }));
+  const [stop] = useState<{ now: () => void }>(() => ({ now: () => undefined }));
   useEffect(() => {
     if (!active) return;
     const abort = new AbortController();
@@ -34,7 +34,7 @@ function useSuggestions(active: boolean, onFound: (credential: unknown) => void)
     void (async () => {
       if (!(await canSuggest()) || abort.signal.aborted) return;
       const options = await passkeyOptions();
-      if (!abort.signal.aborted) onFound(await usePasskey(options, abort.signal));
+      if (!abort.signal.aborted) onFound(await askPasskey(options, abort.signal));
     })().catch(() => undefined); // it was only an offer
     return () => abort.abort();
   }, [active, onFound, stop]);
@@ -119,7 +119,7 @@ function FirstStep({ onNext, notice }: { onNext: (step: Step, username: string) 
     setBusy('passkey');
     clear();
     try {
-      await finish(await usePasskey(await passkeyOptions()));
+      await finish(await askPasskey(await passkeyOptions()));
     } catch (cause) {
       failed(cause, 'passkey');
     }

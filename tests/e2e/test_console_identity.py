@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Second factors, passkeys and accounts as a person meets them in the console: Chromium with its own authenticator, oathtool as the
 app, against a real platform that is called localhost, because passkeys belong to names and not to addresses."""
-import collections
 import contextlib
 import json
 import re
@@ -12,8 +11,9 @@ from playwright.sync_api import expect, sync_playwright
 
 from console_browser import CHROMIUM, FLAGS, PATIENCE_MS, WATCH, is_fault, needs_console, picture, settled
 from test_console_pages import AXE, AXE_RULES, too_wide
-from test_idp import CLIENTS, GROUPS, PASSWORD, RBAC, name
+from test_idp import CLIENTS, PASSWORD, name
 from test_mfa import App, Mfa, spki_of
+from test_sms import Gateway
 
 pytestmark = needs_console
 AUTHENTICATOR = {"protocol": "ctap2", "ctap2Version": "ctap2_1", "transport": "internal", "hasResidentKey": True,
@@ -54,11 +54,6 @@ class Console(Mfa):
         """Wrong codes, step-ups and missing rights are answered with 4xx, which the browser notes, as it may."""
         if not re.search(r"status of 4(00|01|03|04|09|10|22|29)", message.text):
             self.complaints.append(f"{message.location['url']}: {message.text}")
-
-    def administrator(self):
-        who = name("admin")
-        self.add_user(who, self.root, groups=["drun:operators"])
-        return who
 
     def person(self, **spec):
         who = name("person")
@@ -112,9 +107,9 @@ def save_codes(page):
     return codes
 
 
-def enrol_app(page):
+def enrol_app(page, picture_name="QR code"):
     """In the open form: the app, once its first code was taken."""
-    expect(page.get_by_role("img", name="QR code")).to_be_visible()
+    expect(page.get_by_role("img", name=picture_name)).to_be_visible()
     app = App(page.locator(".key-text output").inner_text().replace(" ", ""))
     page.locator("[name=code]").fill(app.code())
     return app
@@ -357,6 +352,74 @@ def test_an_action_that_wants_fresh_proof_goes_on_after_it(console):
         assert len(answered) == 2 and answered[0] != answered[1], "the action was repeated with a new token"
 
 
+def test_an_application_that_wants_more_asks_for_the_factor_alone(console):
+    who, _, app, _ = console.enrolled()
+    client_id, redirect = name("app"), f"{console.url}/nowhere"
+    console.must(201, "POST", CLIENTS, console.root, json={
+        "apiVersion": "drun.io/v1", "kind": "OidcClient", "metadata": {"name": client_id},
+        "spec": {"redirectUris": [redirect], "public": True, "scopes": ["openid", "profile", "email", "offline_access"],
+                 "grantTypes": ["authorization_code", "refresh_token"], "requiredAcr": "urn:drun:mfa"}})
+    with console.visitor() as page:
+        begin(page, who, path="/account")
+        page.get_by_label("Do not ask again in this browser").check()
+        page.locator("[name=code]").fill(app.code())
+        settled(page)
+        sign_out(page)
+        begin(page, who, path="/account")  # a trusted browser: good enough for us, but not for the application
+        settled(page)
+        page.goto(ask(console, client_id, redirect))
+        expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
+        expect(page.locator("[name=password]")).to_have_count(0)
+        picture(page, "step-up-application")
+        page.locator("[name=code]").fill(app.code())
+        page.wait_for_url(re.compile("/nowhere.*code="))
+        expect(page.locator("h1")).to_have_text("Not found")
+
+
+# ------------------------------------------------------------------ text messages
+
+def test_a_number_is_set_up_and_asked_for(console, tmp_path):
+    gateway = Gateway(tmp_path)
+    token = tmp_path / "authorization"
+    token.write_text("Bearer the-gateways-own-token\n")
+    texting = Console(console.playwright, tmp_path)
+    texting.settings.update({"sms-url": gateway.url, "sms-ca-file": gateway.cert, "sms-private-network": "true",
+                             "sms-authorization-file": token, "sms-prefixes": "+49,+86"})
+    try:
+        texting.start()
+        texting.root = texting.operator_token()
+        who = texting.person()
+        with texting.visitor() as page:
+            begin(page, who)
+            settled(page)
+            page.get_by_role("button", name="Set up: Text message").click()
+            page.get_by_label("Mobile number").fill("+1 202 555 0100")
+            page.get_by_role("button", name="Send code").click()
+            expect(page.get_by_role("dialog").get_by_role("alert")).to_be_visible()  # not to that country
+            page.get_by_label("Mobile number").fill("+49 (151) 234-56789")
+            page.get_by_role("button", name="Send code").click()
+            page.locator("[name=code]").fill(wait_for_text(texting, gateway, 1))
+            save_codes(page)
+            expect(page.locator(".entry", has_text="Text message")).to_contain_text("On")
+            sign_out(page)
+            begin(page, who, path="/account")
+            picture(page, "factor-sms")
+            page.get_by_role("button", name="Send code").click()
+            page.locator("[name=code]").fill(wait_for_text(texting, gateway, 2))
+            page.wait_for_url("**/account")
+            settled(page)
+        assert texting.complaints == []
+    finally:
+        texting.stop()
+        texting.remove()
+        gateway.shutdown()
+
+
+def wait_for_text(platform, gateway, count):
+    platform.wait_until("the message", lambda: len(gateway.messages) >= count, timeout=60)
+    return gateway.code()
+
+
 # ------------------------------------------------------------------ sessions
 
 def test_sessions_are_seen_and_ended(console):
@@ -399,7 +462,7 @@ def seen(page, what):
     for width in (390, 1280):
         page.set_viewport_size({"width": width, "height": 860})
         picture(page, f"{what}.{width}")
-        if too_wide(page) > 0:
+        if too_wide(page) > 0 or page.evaluate("[...document.querySelectorAll('main *')].some((e) => e.getBoundingClientRect().right > innerWidth)"):
             found.append(f"{what}: too wide at {width}")
     return found + rules(page, what)
 
@@ -466,4 +529,41 @@ def test_the_pages_of_applications(console, language, theme):
         expect(page.locator("html")).to_have_attribute("lang", "en" if chinese else "zh-CN")
         page.locator("form button").click()
         page.wait_for_url(re.compile("/login"))
+    assert found == []
+
+
+# ------------------------------------------------------------------ all of them, looked at
+
+@pytest.mark.parametrize("language,theme", [("en-GB", "light"), ("en-GB", "dark"), ("zh-CN", "light"), ("zh-CN", "dark")])
+def test_the_steps_of_a_sign_in_are_drawn_without_a_fault(console, language, theme):
+    chinese, found, key = language == "zh-CN", [], f"{language}.{theme}"
+    who, _, _, codes = console.enrolled()
+    forced, renewing = console.person(), console.person()
+    console.patch_user(forced, mfa={"required": True})
+    console.patch_user(renewing, passwordChangeRequired=True)
+    with console.visitor(language, theme) as page:
+        page.goto("/login")
+        expect(page.locator("[name=username]")).to_be_visible()
+        found += seen(page, f"step-login.{key}")
+        begin(page, who)
+        expect(page.locator("[name=code]")).to_be_visible()
+        found += seen(page, f"step-totp.{key}")
+        page.locator(".way").last.click()
+        found += seen(page, f"step-recovery.{key}")
+        page.locator(".who button").click()
+        begin(page, renewing)
+        expect(page.locator("[name=new-password]")).to_be_visible()
+        found += seen(page, f"step-password.{key}")
+        page.locator(".who button").click()
+        begin(page, forced)
+        expect(page.locator(".ways")).to_be_visible()
+        found += seen(page, f"step-enrol.{key}")
+        page.locator(".way").first.click()
+        found += seen(page, f"step-passkey.{key}")
+        page.get_by_role("button", name="选择其他方式" if chinese else "Choose another way").click()
+        page.locator(".way").last.click()
+        app = enrol_app(page, "二维码" if chinese else "QR code")
+        expect(page.locator(".codes")).to_be_visible()
+        found += seen(page, f"step-codes.{key}")
+        assert app.used
     assert found == []

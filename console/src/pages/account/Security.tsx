@@ -214,18 +214,23 @@ export default function Security() {
       >
         {factors ? <PasskeyList passkeys={factors.passkeys} onTask={setTask} /> : waiting}
       </Panel>
-      <Panel title={t('security.factors')} text={t(factors?.policy.required ? 'security.factorsNeeded' : 'security.factorsText')} flush>
-        {factors ? <FactorList factors={factors} onTask={setTask} /> : waiting}
-      </Panel>
-      <Panel title={t('login.password')} flush>
-        <ul>
-          <Entry icon={KeyRound} title={t('login.password')} text={t('security.passwordText')}>
-            <Button small onClick={() => setTask({ kind: 'password' })}>
-              {t('security.changePassword')}
-            </Button>
-          </Entry>
-        </ul>
-      </Panel>
+      {/* Not before what is above it has its size. */}
+      {factors && (
+        <>
+          <Panel title={t('security.factors')} text={t(factors.policy.required ? 'security.factorsNeeded' : 'security.factorsText')} flush>
+            <FactorList factors={factors} onTask={setTask} />
+          </Panel>
+          <Panel title={t('login.password')} flush>
+            <ul>
+              <Entry icon={KeyRound} title={t('login.password')} text={t('security.passwordText')}>
+                <Button small onClick={() => setTask({ kind: 'password' })}>
+                  {t('security.changePassword')}
+                </Button>
+              </Entry>
+            </ul>
+          </Panel>
+        </>
+      )}
 
       {task?.kind === 'add' && (
         <Dialog open onClose={close} title={t('security.setUpOne', { name: t(FACTOR[task.method].name) })}>

@@ -8,7 +8,7 @@ import requests
 from playwright.sync_api import expect
 
 from console_browser import PASSWORD, alice, needs_console, page, picture, serving, settled  # noqa: F401
-from test_mfa import App
+from mfa_rig import App
 
 pytestmark = needs_console
 

@@ -10,10 +10,10 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from console_browser import CHROMIUM, FLAGS, PATIENCE_MS, WATCH, is_fault, needs_console, picture, settled
+from identity import CLIENTS, PASSWORD, name
+from mfa_rig import App, Mfa, spki_of
+from sms_gateway import Gateway
 from test_console_pages import AXE, AXE_RULES, too_wide
-from test_idp import CLIENTS, PASSWORD, name
-from test_mfa import App, Mfa, spki_of
-from test_sms import Gateway
 
 pytestmark = needs_console
 AUTHENTICATOR = {"protocol": "ctap2", "ctap2Version": "ctap2_1", "transport": "internal", "hasResidentKey": True,

@@ -55,8 +55,8 @@ const KINDS: Record<string, Kind> = {
     text: 'objects.providersText',
     empty: 'objects.noProviders',
     icon: Network,
-    about: (spec) => spec.displayName ?? spec.type,
-    template: { metadata: { name: 'corp' }, spec: { displayName: 'Example Corp', type: 'oidc', oidc: { issuer: 'https://login.corp.example', clientId: 'drun', clientSecretRef: { namespace: 'default', name: 'corp-login' } } } },
+    about: (spec) => (spec.oidc as { issuer?: string } | undefined)?.issuer ?? (spec.ldap as { url?: string } | undefined)?.url,
+    template: { metadata: { name: 'corp' }, spec: { displayName: 'Example Corp', oidc: { issuer: 'https://login.corp.example', clientId: 'drun', clientSecretRef: { namespace: 'default', name: 'corp-login' } } } },
   },
 };
 

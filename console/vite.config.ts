@@ -48,6 +48,15 @@ function preloadFonts(): Plugin {
   };
 }
 
+/** The icons of what every page loads; those of single pages make a chunk that comes with the first such page. */
+function commonIcons(): Set<string> {
+  const folders = ['src', 'src/ui', 'src/pages/overview'];
+  const files = folders.flatMap((folder) => readdirSync(folder).filter((name) => name.endsWith('.tsx')).map((name) => readFileSync(`${folder}/${name}`, 'utf8')));
+  const names = files.flatMap((text) => [...text.matchAll(/import \{([^}]*)\} from 'lucide-react'/g)].flatMap((m) => (m[1] ?? '').split(',')));
+  return new Set(names.map((name) => (name.trim().split(' ')[0] ?? '').replace(/(?<=[a-z0-9])(?=[A-Z])|(?<=[a-z])(?=[0-9])/g, '-').toLowerCase()));
+}
+const common = commonIcons();
+
 /** Calls of `npm run dev` go to a platform, as if the page had come from it: it takes changes from its own origin alone. */
 const platform = new URL(process.env.DRUN_SERVER ?? 'https://127.0.0.1:8443').origin;
 process.env.VITE_DRUN_SERVER = platform;
@@ -78,10 +87,12 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     rollupOptions: {
       output: {
-        // Four shared chunks that change rarely; each page, and each language, is a chunk of its own.
+        // Five shared chunks that change rarely; each page, and each language, is a chunk of its own.
         manualChunks(id) {
           if (/node_modules\/(react|react-dom|scheduler|use-sync-external-store)\//.test(id)) return 'react';
           if (/node_modules\/(@base-ui|@floating-ui|reselect|tabbable)\//.test(id)) return 'base-ui';
+          const icon = /lucide-react\/dist\/esm\/icons\/([\w-]+)\./.exec(id)?.[1];
+          if (icon && !common.has(icon)) return 'icons';
           if (/node_modules\/(@tanstack|wouter|regexparam|lucide-react)\//.test(id)) return 'lib';
           if (/src\/(ui|lib|api|auth)\/[\w.]+\.(tsx?|css)$/.test(id)) return 'kit';
           return undefined;

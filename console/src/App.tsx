@@ -1,34 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which page an address is. Three pages work before sign-in; the rest wait for a token.
 import { Compass } from 'lucide-react';
-import { lazy, type ReactNode, Suspense, useEffect, useState } from 'react';
+import { type ComponentType, lazy, type ReactNode, Suspense, useEffect, useState } from 'react';
 import { Route, Switch } from 'wouter';
-import { setUnauthorizedHandler } from './api/http';
-import { forget, identity, signIn } from './auth/oidc';
-import { useI18n } from './i18n';
+import { setStepUpHandler, setUnauthorizedHandler } from './api/http';
+import { forget, identity, renewToken, signIn } from './auth/oidc';
+import { type Area, needWords, useI18n } from './i18n';
 import { Shell } from './Shell';
 import { LinkButton } from './ui/Button';
 import { Mark } from './ui/Logo';
 import { Empty } from './ui/Notice';
 import { PageHeader } from './ui/Page';
 
-const Login = lazy(() => import('./pages/login/Login'));
-const Setup = lazy(() => import('./pages/login/Setup'));
-const Callback = lazy(() => import('./pages/login/Callback'));
-const Overview = lazy(() => import('./pages/overview/Overview'));
-const Services = lazy(() => import('./pages/models/Services'));
-const Service = lazy(() => import('./pages/models/Service'));
-const Catalog = lazy(() => import('./pages/models/Catalog'));
-const Playground = lazy(() => import('./pages/playground/Playground'));
-const Keys = lazy(() => import('./pages/keys/Keys'));
-const Users = lazy(() => import('./pages/access/Users'));
-const Groups = lazy(() => import('./pages/access/Groups'));
-const Roles = lazy(() => import('./pages/access/Roles'));
-const Bindings = lazy(() => import('./pages/access/Bindings'));
-const WhoCan = lazy(() => import('./pages/access/WhoCan'));
-const Audit = lazy(() => import('./pages/audit/Audit'));
-const Account = lazy(() => import('./pages/account/Account'));
-const About = lazy(() => import('./pages/account/About'));
+/** A page and the words of its areas, as chunks of their own. */
+function page(load: () => Promise<{ default: ComponentType }>, ...areas: Area[]) {
+  return lazy(async () => (await Promise.all([load(), needWords(...areas)]))[0]);
+}
+
+const Login = page(() => import('./pages/login/Login'), 'identity');
+const Setup = page(() => import('./pages/login/Setup'), 'identity');
+const Callback = page(() => import('./pages/login/Callback'));
+const Overview = page(() => import('./pages/overview/Overview'));
+const Services = page(() => import('./pages/models/Services'), 'work');
+const Service = page(() => import('./pages/models/Service'), 'work');
+const Catalog = page(() => import('./pages/models/Catalog'), 'work');
+const Playground = page(() => import('./pages/playground/Playground'), 'work');
+const Keys = page(() => import('./pages/keys/Keys'), 'work');
+const Budgets = page(() => import('./pages/budgets/Budgets'), 'admin');
+const Users = page(() => import('./pages/access/Users'), 'admin', 'identity');
+const Groups = page(() => import('./pages/access/Groups'), 'admin');
+const Roles = page(() => import('./pages/access/Roles'), 'admin');
+const Bindings = page(() => import('./pages/access/Bindings'), 'admin');
+const WhoCan = page(() => import('./pages/access/WhoCan'), 'admin');
+const Clients = page(() => import('./pages/clients/Clients'), 'admin');
+const Objects = page(() => import('./pages/objects/Objects'), 'admin');
+const Audit = page(() => import('./pages/audit/Audit'), 'work');
+const Account = page(() => import('./pages/account/Account'), 'identity', 'admin');
+const Security = page(() => import('./pages/account/Security'), 'identity');
+const Sessions = page(() => import('./pages/account/Sessions'), 'identity');
+const About = page(() => import('./pages/account/About'), 'work');
+const StepUp = lazy(async () => (await Promise.all([import('./identity/StepUp'), needWords('identity')]))[0]);
 
 const MIN_TOKEN_AGE_MS = 10_000;
 
@@ -61,6 +72,29 @@ function SignedIn({ children }: { children: ReactNode }) {
   return identity() ? children : <Splash />;
 }
 
+/** One question at a time, however many actions wait for its answer. */
+function StepUps() {
+  const [asked, setAsked] = useState<{ acr: string; answer: (proved: boolean) => void } | null>(null);
+  useEffect(() => {
+    let open: Promise<boolean> | null = null;
+    setStepUpHandler((acr) => {
+      open ??= new Promise<boolean>((answer) => setAsked({ acr, answer })).finally(() => (open = null));
+      return open;
+    });
+  }, []);
+  if (!asked) return null;
+  const end = async (proved: boolean) => {
+    if (proved) await renewToken().catch(() => undefined); // the old one does not say that it was done
+    setAsked(null);
+    asked.answer(proved);
+  };
+  return (
+    <Suspense>
+      <StepUp acr={asked.acr} onEnd={(proved) => void end(proved)} />
+    </Suspense>
+  );
+}
+
 function NotFound() {
   const { t } = useI18n();
   return (
@@ -80,13 +114,18 @@ function Pages() {
       <Route path="/models/:namespace/:name" component={Service} />
       <Route path="/playground" component={Playground} />
       <Route path="/keys" component={Keys} />
+      <Route path="/budgets" component={Budgets} />
       <Route path="/access" component={Users} />
       <Route path="/access/groups" component={Groups} />
       <Route path="/access/roles" component={Roles} />
       <Route path="/access/bindings" component={Bindings} />
       <Route path="/access/who-can" component={WhoCan} />
+      <Route path="/access/clients" component={Clients} />
+      <Route path="/access/:kind" component={Objects} />
       <Route path="/audit/:index?" component={Audit} />
       <Route path="/account" component={Account} />
+      <Route path="/account/security" component={Security} />
+      <Route path="/account/sessions" component={Sessions} />
       <Route path="/about" component={About} />
       <Route component={NotFound} />
     </Switch>
@@ -106,6 +145,7 @@ export function App() {
               <Suspense fallback={<div className="page-wait" />}>
                 <Pages />
               </Suspense>
+              <StepUps />
             </Shell>
           </SignedIn>
         </Route>

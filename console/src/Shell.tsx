@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The frame around every page: where one is, which namespace, who one is.
 import { Dialog } from '@base-ui/react/dialog';
-import { Boxes, ChevronsUpDown, CircleHelp, Gauge, KeyRound, LogOut, type LucideIcon, Menu as MenuIcon, MessageSquareText, ScrollText, UserRound, Users, X } from 'lucide-react';
+import { Boxes, ChevronsUpDown, CircleHelp, Gauge, KeyRound, LogOut, type LucideIcon, Menu as MenuIcon, MessageSquareText, ScrollText, UserRound, Users, WalletMinimal, X } from 'lucide-react';
 import { type FormEvent, type ReactNode, useEffect, useState } from 'react';
 import { Link, useLocation } from 'wouter';
 import { useList } from './api/hooks';
@@ -24,6 +24,7 @@ const NAV: { href: string; label: PlainKey; icon: LucideIcon; section?: boolean 
   { href: '/models', label: 'nav.models', icon: Boxes },
   { href: '/playground', label: 'nav.playground', icon: MessageSquareText },
   { href: '/keys', label: 'nav.keys', icon: KeyRound },
+  { href: '/budgets', label: 'nav.budgets', icon: WalletMinimal },
   { href: '/access', label: 'nav.access', icon: Users, section: true },
   { href: '/audit', label: 'nav.audit', icon: ScrollText },
 ];
@@ -135,9 +136,9 @@ function UserMenu() {
   const me = identity();
   if (!me) return null;
   const signOut = async () => {
-    await closeSession().catch(() => undefined);
+    const elsewhere = await closeSession().catch(() => null);
     forget();
-    window.location.assign('/login');
+    window.location.assign(elsewhere ?? '/login');
   };
   return (
     <Menu

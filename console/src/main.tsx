@@ -6,7 +6,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { ApiError } from './api/http';
 import { App } from './App';
-import { I18nProvider, initialLanguage, loadCatalogue } from './i18n';
+import { I18nProvider, needWords } from './i18n';
 import './ui/tokens.css';
 import './ui/base.css';
 import { Toasts } from './ui/Toast';
@@ -25,16 +25,15 @@ const queries = new QueryClient({
 
 const root = document.getElementById('root');
 if (!root) throw new Error('no #root in the page');
-const language = initialLanguage();
 // The page is drawn once its words and its letters are there: nothing moves afterwards. A font that is late is not
 // waited for.
 const fonts = Promise.race([Promise.all(['400 1em Geist', '400 1em "Geist Mono"'].map((font) => document.fonts.load(font))), new Promise((done) => setTimeout(done, FONT_WAIT_MS))]);
-const [catalogue] = await Promise.all([loadCatalogue(language), fonts]);
+await Promise.all([needWords('core'), fonts]);
 createRoot(root).render(
   <StrictMode>
     <CSPProvider disableStyleElements>
       <QueryClientProvider client={queries}>
-        <I18nProvider language={language} catalogue={catalogue}>
+        <I18nProvider>
           <Tooltip.Provider>
             <App />
             <Toasts />

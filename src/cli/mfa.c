@@ -17,7 +17,7 @@ const struct cli_option cli_mfa_options[] = {
     {"--code", "CODE", "add: the app's first code (default: it is asked for)"},
     {0}};
 
-enum { QR_MAX = 64 * 1024 };
+enum { QR_MAX = 64 * 1024, CODE_TRIES = 3 };
 
 struct mfa {
     struct client_options options;
@@ -70,6 +70,10 @@ static void print_factors(const json_t *factors)
     output_table(header, rows);
     if (left != NULL)
         printf("%lld recovery codes are left.\n", (long long)json_integer_value(left));
+    if (json_array_size(rows) == 0)
+        fprintf(stderr,
+                "No second factor is set up: `drun mfa add totp` does that, the console adds "
+                "passkeys.\n");
 }
 
 static int list(const struct mfa *mfa, struct client *client, struct err *err)
@@ -124,19 +128,41 @@ static int read_code(char out[32], struct err *err)
     return 0;
 }
 
+static int confirm(struct client *client, const char *code, json_t **done, struct err *err)
+{
+    CLEANUP_JSON json_t *body = json_pack("{s:s}", "code", code);
+
+    return client_json(client, "POST", "/session/factors/totp/confirm", body, NULL, done, err);
+}
+
+/* A slip of the finger must not cost the person another scan. */
+static int ask_and_confirm(struct client *client, json_t **done, struct err *err)
+{
+    char code[32];
+
+    for (int tries = 1;; tries++) {
+        TRY(read_code(code, err));
+        if (confirm(client, code, done, err) == 0)
+            return 0;
+        if (err->code != ERR_INVALID || tries == CODE_TRIES || !isatty(STDIN_FILENO))
+            return -1;
+        fprintf(stderr, "That was not right: %s. Try the next one.\n", err->msg);
+        err_clear(err);
+    }
+}
+
 static int add_totp(const struct mfa *mfa, struct client *client, struct err *err)
 {
     CLEANUP_JSON json_t *nothing = json_object();
     CLEANUP_JSON json_t *begun = NULL;
     CLEANUP_JSON json_t *done = NULL;
-    char code[32] = "";
 
     TRY(client_json(client, "POST", "/session/factors/totp", nothing, NULL, &begun, err));
     show_secret(begun);
-    if (mfa->code == NULL)
-        TRY(read_code(code, err));
-    CLEANUP_JSON json_t *body = json_pack("{s:s}", "code", mfa->code != NULL ? mfa->code : code);
-    TRY(client_json(client, "POST", "/session/factors/totp/confirm", body, NULL, &done, err));
+    if (mfa->code != NULL)
+        TRY(confirm(client, mfa->code, &done, err));
+    else
+        TRY(ask_and_confirm(client, &done, err));
     print_codes(done);
     if (json_object_get(done, "recoveryCodes") != NULL)
         fprintf(stderr,

@@ -24,6 +24,7 @@ static const struct route routes[] = {
     {"^/apis/audit\\.drun\\.io(/|$)", GATEWAY_AUDIT},
     {"^/(api|apis|openapi|version)(/|$)", GATEWAY_API},
     {"^/(oauth2|openid|\\.well-known|session|scim)(/|$)", GATEWAY_IDP},
+    {"^/device$", GATEWAY_IDP},
 };
 
 static const char *const owner_names[GATEWAY_OWNER_COUNT] = {

@@ -56,9 +56,18 @@ export function setUnauthorizedHandler(handler: () => void): void {
   onUnauthorized = handler;
 }
 
-/** RFC 9470: the token is good, but this needs a fresh second factor; signing in the same way again would not help. */
-function asksForMore(response: Response): boolean {
-  return (response.headers.get('WWW-Authenticate') ?? '').includes('insufficient_user_authentication');
+let prove: (acr: string) => Promise<boolean> = () => Promise.resolve(false);
+
+/** How a person shows again who he is (RFC 9470); true when he did. */
+export function setStepUpHandler(handler: (acr: string) => Promise<boolean>): void {
+  prove = handler;
+}
+
+/** The sign-in and its session are good, but this needs a fresh or better one: the acr that would do, or null. */
+function wantedAcr(response: Response): string | null {
+  const challenge = response.headers.get('WWW-Authenticate') ?? '';
+  if (response.status !== 401 || !challenge.includes('insufficient_user_authentication')) return null;
+  return /acr_values="?([^",]*)/.exec(challenge)?.[1] ?? '';
 }
 
 export interface Call {
@@ -68,16 +77,17 @@ export interface Call {
   signal?: AbortSignal;
   /** false for /session, which goes by the provider's cookie */
   bearer?: boolean;
+  /** part of a sign-in: what it answers is not to be met by another one */
+  signIn?: boolean;
 }
 
-export async function request(path: string, call: Call = {}): Promise<Response> {
+async function send(path: string, call: Call): Promise<Response> {
   const bearer = call.bearer ?? true;
   const headers: Record<string, string> = { Accept: 'application/json' };
   if (bearer) headers.Authorization = `Bearer ${await accessToken()}`;
   if (call.body !== undefined) headers['Content-Type'] = call.contentType ?? 'application/json';
-  let response: Response;
   try {
-    response = await fetch(path, {
+    return await fetch(path, {
       method: call.method ?? 'GET',
       headers,
       credentials: bearer ? 'omit' : 'same-origin',
@@ -88,8 +98,14 @@ export async function request(path: string, call: Call = {}): Promise<Response> 
     if (call.signal?.aborted) throw cause;
     throw new ApiError(0, 'Unreachable', cause instanceof Error ? cause.message : String(cause));
   }
+}
+
+export async function request(path: string, call: Call = {}): Promise<Response> {
+  let response = await send(path, call);
+  const acr = call.signIn ? null : wantedAcr(response);
+  if (acr !== null && (await prove(acr))) response = await send(path, call);
   if (response.ok) return response;
-  if (response.status === 401 && bearer && !asksForMore(response)) onUnauthorized();
+  if (response.status === 401 && (call.bearer ?? true) && wantedAcr(response) === null) onUnauthorized();
   throw await errorOf(response);
 }
 

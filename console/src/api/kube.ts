@@ -26,6 +26,10 @@ export const modelServices = resource<k.ModelService>(DRUN, 'ModelService', 'mod
 export const apiKeys = resource<k.ApiKey>(DRUN, 'ApiKey', 'apikeys', true);
 export const users = resource<k.User>(DRUN, 'User', 'users');
 export const groups = resource<k.Group>(DRUN, 'Group', 'groups');
+export const oidcClients = resource<k.OidcClient>(DRUN, 'OidcClient', 'oidcclients');
+export const trustedIssuers = resource<k.AnyObject>(DRUN, 'TrustedIssuer', 'trustedissuers');
+export const identityProviders = resource<k.AnyObject>(DRUN, 'IdentityProvider', 'identityproviders');
+export const limitPolicies = resource<k.LimitPolicy>(DRUN, 'LimitPolicy', 'limitpolicies', true);
 export const namespaces = resource<k.Namespace>('v1', 'Namespace', 'namespaces');
 export const clusterRoles = resource<k.Role>(RBAC, 'ClusterRole', 'clusterroles');
 export const roles = resource<k.Role>(RBAC, 'Role', 'roles', true);
@@ -64,6 +68,22 @@ export function create<T>(r: Resource<T>, draft: Draft<T>): Promise<T> {
 /** A JSON merge patch (RFC 7396). */
 export function patch<T>(r: Resource<T>, name: string, namespace: string | undefined, body: object): Promise<T> {
   return json<T>(urlOf(r, namespace, name), { method: 'PATCH', body, contentType: 'application/merge-patch+json' });
+}
+
+/** The whole object again; its resourceVersion says which one was read. */
+export function replace<T extends { metadata: k.Meta }>(r: Resource<T>, object: T): Promise<T> {
+  return json<T>(urlOf(r, object.metadata.namespace, object.metadata.name), { method: 'PUT', body: object });
+}
+
+/** A subresource that does something: POST with what it is told. */
+export function act<A>(r: Resource<unknown>, what: string, name: string, namespace?: string, body: object = {}): Promise<A> {
+  return json<A>(`${urlOf(r, namespace, name)}/${what}`, { method: 'POST', body });
+}
+
+/** Plurals and subresources that this server has in a group. */
+export async function resourcesOf(groupVersion: string, signal?: AbortSignal): Promise<string[]> {
+  const found = await json<{ resources: { name: string }[] }>(`/apis/${groupVersion}`, { signal });
+  return found.resources.map(({ name }) => name);
 }
 
 export async function remove<T>(r: Resource<T>, name: string, namespace?: string): Promise<void> {

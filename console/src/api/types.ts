@@ -72,15 +72,78 @@ export type ApiKey = Obj<
     disabled?: boolean;
     limits?: Limits;
   },
-  { /** in the answer to the creation alone */ key?: string; prefix?: string; last4?: string }
+  {
+    /** in the answer to the creation and to a rotation alone */ key?: string;
+    prefix?: string;
+    last4?: string;
+    lastUsed?: { time?: string; address?: string };
+    previous?: { last4?: string; endsAt?: string };
+  }
 >;
+
+/** What somebody needs beside the password. */
+export interface MfaPolicy {
+  required?: boolean;
+  level?: 'mfa' | 'phishing-resistant';
+  graceSeconds?: number;
+  methods?: string[];
+}
 
 export type User = Obj<
-  { displayName?: string; email?: string; groups?: string[]; disabled?: boolean; expiresAt?: string },
-  { /** in the answer to the creation alone */ inviteURL?: string; state?: 'Invited' | 'Active' | 'Disabled'; lastLogin?: string }
+  { displayName?: string; email?: string; groups?: string[]; disabled?: boolean; mfa?: MfaPolicy; passwordChangeRequired?: boolean; expiresAt?: string },
+  {
+    /** in the answer to the creation alone */
+    inviteURL?: string;
+    state?: 'Invited' | 'Active' | 'Disabled';
+    lastLogin?: string;
+    passwordSet?: boolean;
+    mfaMethods?: string[];
+    lockedUntil?: string;
+  }
 >;
 
-export type Group = Obj<{ displayName?: string; description?: string; members?: string[] }>;
+export type Group = Obj<{ displayName?: string; description?: string; members?: string[]; mfa?: MfaPolicy }>;
+
+export type OidcClient = Obj<
+  {
+    displayName?: string;
+    public?: boolean;
+    redirectUris?: string[];
+    postLogoutRedirectUris?: string[];
+    grantTypes?: string[];
+    scopes?: string[];
+    audiences?: string[];
+    tokenEndpointAuthMethod?: string;
+    jwksUri?: string;
+    consentRequired?: boolean;
+    requiredAcr?: string;
+    subjectType?: string;
+    dpopBoundAccessTokens?: boolean;
+    requirePushedAuthorizationRequests?: boolean;
+    backchannelLogoutUri?: string;
+    frontchannelLogoutUri?: string;
+    clientUri?: string;
+    policyUri?: string;
+    tosUri?: string;
+    accessTokenTtlSeconds?: number;
+    refreshTokenTtlSeconds?: number;
+    disabled?: boolean;
+  },
+  { /** in the answer to the creation and to a rotation alone */ clientSecret?: string; lastUsed?: string }
+>;
+
+export interface BudgetRule {
+  name: string;
+  measure: 'requests' | 'tokens';
+  limit: number;
+  window: 'minute' | 'hour' | 'day' | 'month';
+  per?: 'namespace' | 'user' | 'key';
+}
+
+export type LimitPolicy = Obj<{ modelService?: string; rules: BudgetRule[] }>;
+
+/** An object of which only its name is known here. */
+export type AnyObject = Obj<Record<string, unknown>, Record<string, unknown>>;
 
 export interface Namespace {
   metadata: Meta;

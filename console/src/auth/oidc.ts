@@ -56,10 +56,15 @@ export function forget(): void {
 /** The access token, renewed in the background shortly before its end. */
 export async function accessToken(): Promise<string> {
   if (grant && Date.now() > grant.expiresAt - RENEW_BEFORE_MS) {
-    renewal ??= renew().finally(() => (renewal = null));
-    await renewal.catch(() => undefined); // the old token may still hold; if not, the answer is 401
+    await renewToken().catch(() => undefined); // the old token may still hold; if not, the answer is 401
   }
   return grant?.token ?? '';
+}
+
+/** A new token for a session that has changed. */
+export async function renewToken(): Promise<void> {
+  renewal ??= renew().finally(() => (renewal = null));
+  await renewal;
 }
 
 async function authorizeUrl(pending: Pending, prompt?: 'none'): Promise<string> {

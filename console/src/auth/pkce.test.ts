@@ -19,6 +19,10 @@ describe('the way back after sign-in', () => {
   it('goes to the authorization endpoint of this origin', () => {
     expect(authorizeReturn('/oauth2/authorize?client_id=a&state=b', origin)).toBe('/oauth2/authorize?client_id=a&state=b');
   });
+  it('goes to the page on which a device is let in', () => {
+    expect(authorizeReturn('/oauth2/device', origin)).toBe('/oauth2/device');
+    expect(authorizeReturn('/oauth2/device?user_code=ABCD', origin)).toBe('/oauth2/device?user_code=ABCD');
+  });
   it.each([
     null,
     '',
@@ -29,6 +33,8 @@ describe('the way back after sign-in', () => {
     '/oauth2/authorized?x=1',
     '/oauth2/authorize/../../evil?x',
     '/oauth2/token?x',
+    '/oauth2/devices',
+    '/oauth2/device/../../evil',
     '/oauth2/authorize?x\\y',
     '/oauth2/authorize?\n//evil.example',
     'javascript:alert(1)',

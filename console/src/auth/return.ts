@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a person may be sent after signing in. Both come from the address bar: an attacker's link.
 
-/** ?return= of /login: only the authorization endpoint of this very origin; anything else is refused. */
+const ASKS = ['/oauth2/authorize', '/oauth2/device'];
+
+/** ?return= of /login: only the endpoints of this very origin that send people there; anything else is refused. */
 export function authorizeReturn(value: string | null, origin: string): string | null {
-  if (!value || !value.startsWith('/oauth2/authorize?') || /[\\\s\0]/.test(value)) return null;
+  if (!value || !/^\/oauth2\/(authorize\?|device(\?|$))/.test(value) || /[\\\s\0]/.test(value)) return null;
   const url = new URL(value, origin);
-  return url.origin === origin && url.pathname === '/oauth2/authorize' ? url.pathname + url.search : null;
+  return url.origin === origin && ASKS.includes(url.pathname) ? url.pathname + url.search : null;
 }
 
 /** A page of the console to come back to after the redirect. */

@@ -1,18 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two catalogues, one type: English is the source, and a key or a {placeholder} that the other lacks
-// does not compile or does not pass the tests. Each language is a chunk of its own.
+// Two languages, one type: English is the source, and a key or a {placeholder} that the other lacks
+// does not compile or does not pass the tests. The words of an area are a chunk of their own in each language,
+// which comes with the pages that need it (needWords); those of "core" are there from the start.
 import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from 'react';
-import type { en } from './en';
+import type { words as admin } from './en/admin';
+import type { words as core } from './en/core';
+import type { words as identity } from './en/identity';
+import type { words as work } from './en/work';
+import { remember } from '../lib/choice';
 import { type Format, type Language, makeFormat } from './format';
 
 export type { Language };
-export type Key = keyof typeof en;
+interface Areas {
+  core: typeof core;
+  work: typeof work;
+  identity: typeof identity;
+  admin: typeof admin;
+}
+export type Area = keyof Areas;
+/** What another language must have of an area. */
+export type Words<A extends Area> = Record<keyof Areas[A], string>;
+type Source = typeof core & typeof work & typeof identity & typeof admin;
+export type Key = keyof Source;
 export type Catalogue = Record<Key, string>;
 
 type Placeholders<S> = S extends `${string}{${infer P}}${infer Rest}` ? P | Placeholders<Rest> : never;
-type Arguments<K extends Key> = [Placeholders<(typeof en)[K]>] extends [never] ? [] : [Record<Placeholders<(typeof en)[K]>, string | number>];
+type Arguments<K extends Key> = [Placeholders<Source[K]>] extends [never] ? [] : [Record<Placeholders<Source[K]>, string | number>];
 /** A message without placeholders: what tables of labels hold. */
-export type PlainKey = { [K in Key]: [Placeholders<(typeof en)[K]>] extends [never] ? K : never }[Key];
+export type PlainKey = { [K in Key]: [Placeholders<Source[K]>] extends [never] ? K : never }[Key];
 type Counted = { [K in Key]: K extends `${infer Base}_other` ? Base : never }[Key];
 
 export interface I18n {
@@ -32,8 +47,26 @@ export function fill(template: string, values: Record<string, string | number>, 
   });
 }
 
-export async function loadCatalogue(language: Language): Promise<Catalogue> {
-  return language === 'zh-CN' ? (await import('./zh')).zh : (await import('./en')).en;
+const files: Record<Language, { [A in Area]: () => Promise<{ words: Words<A> }> }> = {
+  en: { core: () => import('./en/core'), work: () => import('./en/work'), identity: () => import('./en/identity'), admin: () => import('./en/admin') },
+  'zh-CN': { core: () => import('./zh/core'), work: () => import('./zh/work'), identity: () => import('./zh/identity'), admin: () => import('./zh/admin') },
+};
+const needed = new Set<Area>(['core']);
+const catalogues: Record<Language, Partial<Catalogue>> = { en: {}, 'zh-CN': {} };
+
+async function load(language: Language): Promise<void> {
+  let known;
+  do {
+    known = needed.size; // a page may begin to load meanwhile
+    const loaded = await Promise.all([...needed].map((area) => files[language][area]()));
+    Object.assign(catalogues[language], ...loaded.map(({ words }) => words));
+  } while (known !== needed.size);
+}
+
+/** The words of these areas are there when it resolves, also after a change of the language. */
+export async function needWords(...areas: Area[]): Promise<void> {
+  for (const area of areas) needed.add(area);
+  await load(initialLanguage());
 }
 
 export function initialLanguage(): Language {
@@ -42,24 +75,21 @@ export function initialLanguage(): Language {
 
 const Context = createContext<I18n | null>(null);
 
-export function I18nProvider({ language: first, catalogue: firstCatalogue, children }: { language: Language; catalogue: Catalogue; children: ReactNode }) {
-  const [{ language, catalogue }, setLoaded] = useState({ language: first, catalogue: firstCatalogue });
+export function I18nProvider({ children }: { children: ReactNode }) {
+  const [language, setShown] = useState(initialLanguage);
 
   const setLanguage = useCallback((next: Language) => {
-    void loadCatalogue(next).then((loaded) => {
+    void load(next).then(() => {
       document.documentElement.lang = next;
-      try {
-        localStorage.setItem('drun.language', next);
-      } catch {
-        // storage is switched off: the choice lasts as long as the page
-      }
-      setLoaded({ language: next, catalogue: loaded });
+      remember('language', next);
+      setShown(next);
     });
   }, []);
 
   const value = useMemo<I18n>(() => {
     const f = makeFormat(language);
     const plural = new Intl.PluralRules(language);
+    const catalogue = catalogues[language] as Catalogue;
     return {
       language,
       setLanguage,
@@ -71,7 +101,7 @@ export function I18nProvider({ language: first, catalogue: firstCatalogue, child
         return fill(template, { n }, f);
       },
     };
-  }, [language, catalogue, setLanguage]);
+  }, [language, setLanguage]);
   return <Context value={value}>{children}</Context>;
 }
 

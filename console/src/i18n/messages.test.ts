@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { en } from './en';
+import { words as enAdmin } from './en/admin';
+import { words as enCore } from './en/core';
+import { words as enIdentity } from './en/identity';
+import { words as enWork } from './en/work';
 import { makeFormat } from './format';
 import { fill, type Catalogue } from './index';
-import { zh } from './zh';
+import { words as zhAdmin } from './zh/admin';
+import { words as zhCore } from './zh/core';
+import { words as zhIdentity } from './zh/identity';
+import { words as zhWork } from './zh/work';
+
+const en = { ...enCore, ...enWork, ...enIdentity, ...enAdmin };
+const zh = { ...zhCore, ...zhWork, ...zhIdentity, ...zhAdmin };
 
 const source = en as Catalogue;
 const keys = Object.keys(en) as (keyof typeof en)[];
@@ -43,6 +53,30 @@ describe('the catalogues', () => {
       return text.includes(`'${base}'`) || [...base.matchAll(/[.-]|(?<=[a-z])(?=[A-Z0-9])/g)].some((m) => text.includes(`\`${base.slice(0, m.index + (m[0] ? 1 : 0))}\${`));
     };
     expect(keys.filter((key) => !used(key))).toEqual([]);
+  });
+});
+
+/** The files that come with a page, and the areas of the words in them. */
+function areasOf(file: string, seen = new Set<string>()): Set<string> {
+  const areas = new Set<string>();
+  if (seen.has(file)) return areas;
+  seen.add(file);
+  const text = readFileSync(file, 'utf8');
+  for (const [area, words] of Object.entries({ work: enWork, identity: enIdentity, admin: enAdmin })) {
+    if (Object.keys(words).some((key) => text.includes(`'${key.replace(/_(one|other)$/, '')}'`))) areas.add(area);
+  }
+  for (const [, path] of text.matchAll(/(?:from|import\() ?'(\.[^']+)'/g)) {
+    const next = [`${dirname(file)}/${path}.tsx`, `${dirname(file)}/${path}.ts`].map((each) => normalize(each)).find((each) => existsSync(each));
+    if (next && !next.includes('i18n')) for (const area of areasOf(next, seen)) areas.add(area);
+  }
+  return areas;
+}
+
+describe('a page', () => {
+  const app = readFileSync('src/App.tsx', 'utf8');
+  const pages = [...app.matchAll(/page\(\(\) => import\('\.\/([^']+)'\)([^)]*)\)/g)].map((m) => [m[1] ?? '', m[2] ?? '']);
+  it.each(pages)('%s asks for the words that it uses', (file, areas) => {
+    expect([...areasOf(`src/${file}.tsx`)].filter((area) => !areas.includes(`'${area}'`))).toEqual([]);
   });
 });
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Light, dark, or what the system says. public/boot.js sets the first one before the page is drawn.
 import { useSyncExternalStore } from 'react';
+import { remember } from '../lib/choice';
 
 export type ThemeChoice = 'system' | 'light' | 'dark';
 
@@ -31,12 +32,7 @@ apply();
 
 export function setTheme(next: ThemeChoice): void {
   choice = next;
-  try {
-    if (next === 'system') localStorage.removeItem(KEY);
-    else localStorage.setItem(KEY, next);
-  } catch {
-    // storage is switched off: the choice lasts as long as the page
-  }
+  remember('theme', next === 'system' ? null : next);
   apply();
 }
 

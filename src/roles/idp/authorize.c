@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "codec/json.h"
 #include "idp/oauth.h"
+#include "idp/page.h"
 #include "idp/request_object.h"
 #include "jose/jose.h"
 
@@ -136,7 +137,10 @@ static void ask_to_sign_in(struct visit *visit)
 static bool refuse_user(struct visit *visit, const char *why)
 {
     visit->request->event.outcome = AUDIT_DENIED;
-    reply_problem(visit->request, 400, "%s", why);
+    if (page_is_wanted(visit->request))
+        page_fail(visit->request, 400, why);
+    else
+        reply_problem(visit->request, 400, "%s", why);
     return false;
 }
 
@@ -151,8 +155,10 @@ static bool know_client(struct visit *visit)
         return refuse_user(visit, "there is no client_id");
     if (clients_get(visit->idp->clients, id, &visit->client, &err) == 0)
         return true;
+    if (err.code == ERR_NOT_FOUND)
+        return refuse_user(visit, err.msg);
     visit->request->event.outcome = AUDIT_DENIED;
-    reply_problem(visit->request, err.code == ERR_NOT_FOUND ? 400 : 503, "%s", err.msg);
+    reply_problem(visit->request, 503, "%s", err.msg);
     return false;
 }
 
@@ -187,9 +193,7 @@ static bool take_kept(struct visit *visit)
                     &visit->form, &err) == 0)
         return true;
     if (err.code == ERR_NOT_FOUND)
-        return refuse_user(visit,
-                           "this sign-in was answered already or took too long; go back to the "
-                           "application and begin again");
+        return refuse_user(visit, page_says(visit->request, SAYS_ANSWERED));
     reply_err(visit->request, &err);
     return false;
 }

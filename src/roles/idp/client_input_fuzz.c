@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Client assertions, request objects, registration bodies and device codes of a client that nobody
- * knows: refused with a reason, or within their limits. */
+ * knows: refused with a reason, or within their limits. And the languages of a reader. */
 #include "idp/assertion.h"
 #include "idp/device_grant.h"
+#include "idp/page_words.h"
 #include "idp/registration.h"
 #include "idp/request_object.h"
 
@@ -79,5 +80,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_registration(span_of(data, size));
     if (device_read_code(text, code))
         INVARIANT(strlen(code) == DEVICE_CODE_SIZE - 1);
+    INVARIANT(page_language_of(text, text) < PAGE_LANGUAGES);
     return 0;
 }

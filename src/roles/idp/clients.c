@@ -357,6 +357,18 @@ static int make_secret(struct idp *idp, const struct kube_change *change, struct
     return 0;
 }
 
+int client_rotate(struct idp *idp, const char *name, json_t *object, struct err *err)
+{
+    struct kube_change change = {.name = name, .object = object};
+
+    if (!wants_secret(object))
+        return err_set(err, ERR_CONFLICT, "%s has no secret: it proves itself in another way",
+                       name);
+    TRY(make_secret(idp, &change, err));
+    clients_touch(idp->clients, name);
+    return 0;
+}
+
 static int after_change(struct idp *idp, const struct kube_change *change, struct err *err)
 {
     if (change->object == NULL) {

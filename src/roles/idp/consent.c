@@ -65,18 +65,17 @@ static int remember(struct idp *idp, const struct session *session, const char *
 
 /* ------------------------------------------------------------------ the page */
 
-static void put_scopes(struct buf *out, const char *scope)
+void consent_put_scopes(struct serve_request *request, const char *scope)
 {
     static const struct {
-        const char *scope, *says;
+        const char *scope;
+        enum page_says says;
     } known[] = {
-        {"openid", "know who you are"},
-        {"profile", "see your name"},
-        {"email", "see your mail address"},
-        {"groups", "see the groups that you are in"},
-        {"offline_access", "do so also when you are not here"},
-        {"drun", "act on this platform as you, with all your rights"},
+        {"openid", SAYS_SCOPE_OPENID}, {"profile", SAYS_SCOPE_PROFILE},
+        {"email", SAYS_SCOPE_EMAIL},   {"groups", SAYS_SCOPE_GROUPS},
+        {"drun", SAYS_SCOPE_DRUN},     {"offline_access", SAYS_SCOPE_OFFLINE},
     };
+    struct buf *out = &request->answer->body;
     struct span rest = span_str(scope);
     struct span one;
 
@@ -86,7 +85,7 @@ static void put_scopes(struct buf *out, const char *scope)
         const char *says = text;
         for (size_t i = 0; i < ARRAY_LEN(known); i++)
             if (strcmp(known[i].scope, text) == 0)
-                says = known[i].says;
+                says = page_says(request, known[i].says);
         buf_put_str(out, "<li>");
         page_put(out, says);
         buf_put_str(out, "</li>");
@@ -101,19 +100,28 @@ static void put_hidden(struct buf *out, const char *name, const char *value)
     buf_put_str(out, "\">");
 }
 
-static void put_links(struct buf *out, const struct client *client)
+static void put_links(struct serve_request *request, const struct client *client)
 {
-    static const char *const links[][2] = {
-        {"clientUri", "About it"}, {"policyUri", "Its privacy policy"}, {"tosUri", "Its terms"}};
+    static const struct {
+        const char *field;
+        enum page_says says;
+    } links[] = {{"clientUri", SAYS_ABOUT_IT}, {"policyUri", SAYS_PRIVACY}, {"tosUri", SAYS_TERMS}};
+    struct buf *out = &request->answer->body;
+    const char *between = "<p class=\"muted\">";
 
     for (size_t i = 0; i < ARRAY_LEN(links); i++) {
-        const char *uri = client_text(client, links[i][0]);
+        const char *uri = client_text(client, links[i].field);
         if (strncmp(uri, "https://", 8) != 0)
             continue;
-        buf_put_str(out, "<p><a rel=\"noreferrer\" href=\"");
+        buf_printf(out, "%s<a rel=\"noreferrer\" href=\"", between);
         page_put(out, uri);
-        buf_printf(out, "\">%s</a></p>", links[i][1]);
+        buf_put_str(out, "\">");
+        page_say(request, links[i].says);
+        buf_put_str(out, "</a>");
+        between = " \xc2\xb7 ";
     }
+    if (between[0] == ' ')
+        buf_put_str(out, "</p>");
 }
 
 /* Browsers hold redirects after a form to its form-action. An origin, or a scheme of an app. */
@@ -135,23 +143,30 @@ void consent_ask(struct idp *idp UNUSED, struct serve_request *request, const st
     struct buf *body = &request->answer->body;
     char origin[URI_MAX];
 
-    page_begin(request, "Allow access?");
+    put_origin(form->value[FORM_REDIRECT_URI], origin);
+    page_begin(request, page_says(request, SAYS_ALLOW_ACCESS));
     buf_put_str(body, "<p><strong>");
     page_put(body, display[0] == '\0' ? client->id : display);
-    buf_put_str(body, "</strong> wants to</p>");
-    put_scopes(body, scope);
-    buf_put_str(body, "<p>You are signed in as <strong>");
+    buf_put_str(body, "</strong> ");
+    page_say(request, SAYS_WANTS_TO);
+    buf_put_str(body, "</p>");
+    consent_put_scopes(request, scope);
+    buf_put_str(body, "<p class=\"who\">");
+    page_say(request, SAYS_AS);
+    buf_put_str(body, " <strong>");
     page_put(body, session->account.name);
-    buf_put_str(body, "</strong>. It will be told at ");
-    put_origin(form->value[FORM_REDIRECT_URI], origin);
+    buf_put_str(body, "</strong><br>");
+    page_say(request, SAYS_TOLD_AT);
+    buf_put_str(body, " <strong>");
     page_put(body, origin);
-    buf_put_str(body, ".</p>");
-    put_links(body, client);
+    buf_put_str(body, "</strong></p>");
+    put_links(request, client);
     buf_put_str(body, "<form method=\"post\" action=\"/oauth2/consent\">");
     put_hidden(body, "client_id", client->id);
     put_hidden(body, "request_uri", pushed->uri);
-    buf_put_str(body, "<button name=\"decision\" value=\"allow\">Allow</button>"
-                      "<button name=\"decision\" value=\"deny\">Deny</button></form>");
+    page_put_button(request, "deny", SAYS_DENY);
+    page_put_button(request, "allow", SAYS_ALLOW);
+    buf_put_str(body, "</form>");
     page_finish(request, &(struct page_end){.status = 200, .form_to = origin});
 }
 

@@ -130,8 +130,8 @@ void oidc_device_authorization(struct idp *idp, struct serve_request *request)
         buf_printf(body, "{\"device_code\":\"%s\",\"user_code\":\"", device);
         put_code(body, code);
         buf_printf(body,
-                   "\",\"verification_uri\":\"%s/oauth2/device\","
-                   "\"verification_uri_complete\":\"%s/oauth2/device?user_code=",
+                   "\",\"verification_uri\":\"%s/device\","
+                   "\"verification_uri_complete\":\"%s/device?user_code=",
                    idp->url, idp->url);
         put_code(body, code);
         buf_printf(body, "\",\"expires_in\":%d,\"interval\":%d}", DEVICE_SEC, INTERVAL_SEC);

@@ -61,22 +61,30 @@ static void send_to_login(struct idp *idp, struct serve_request *request, const 
     reply_redirect(request, buf_text(&uri));
 }
 
-static void show_form(struct serve_request *request, unsigned status, const char *why)
+static void put_paragraph(struct serve_request *request, const char *class, enum page_says what)
+{
+    buf_printf(&request->answer->body, "<p%s>", class);
+    page_say(request, what);
+    buf_put_str(&request->answer->body, "</p>");
+}
+
+static void show_form(struct serve_request *request, unsigned status)
 {
     struct buf *body = &request->answer->body;
 
-    page_begin(request, "Sign a device in");
-    if (why != NULL) {
-        buf_put_str(body, "<p role=\"alert\">");
-        page_put(body, why);
-        buf_put_str(body, "</p>");
-    }
-    buf_put_str(body, "<p>Type the code that the device shows.</p>"
-                      "<form method=\"get\" action=\"/oauth2/device\">"
-                      "<label for=\"code\">Code</label>"
-                      "<input id=\"code\" name=\"user_code\" autocomplete=\"off\" autofocus "
-                      "autocapitalize=\"characters\" spellcheck=\"false\" required>"
-                      "<button>Go on</button></form>");
+    page_begin(request, page_says(request, SAYS_DEVICE_SIGN_IN));
+    if (status != 200)
+        put_paragraph(request, " class=\"warn\" role=\"alert\"",
+                      status == 429 ? SAYS_TOO_MANY_CODES : SAYS_WRONG_CODE);
+    put_paragraph(request, "", SAYS_DEVICE_TYPE);
+    buf_put_str(body, "<form class=\"stack\" method=\"get\" action=\"/oauth2/device\">"
+                      "<label for=\"code\">");
+    page_say(request, SAYS_CODE);
+    buf_put_str(body,
+                "</label><input id=\"code\" name=\"user_code\" autocomplete=\"off\" autofocus "
+                "autocapitalize=\"characters\" spellcheck=\"false\" maxlength=\"16\" required>");
+    page_put_button(request, NULL, SAYS_GO_ON);
+    buf_put_str(body, "</form>");
     page_finish(request, &(struct page_end){.status = status});
 }
 
@@ -94,29 +102,33 @@ static void show_question(struct idp *idp, struct serve_request *request, const 
         name = client_text(client, "displayName");
     if (!device_read_code(user_code, code))
         return;
-    page_begin(request, "Allow this device?");
-    buf_printf(body,
-               "<p>Does your device show <code>%.4s-%s</code>? If somebody sent you this code, "
-               "do not go on.</p><p><strong>",
-               code, code + 4);
+    page_begin(request, page_says(request, SAYS_ALLOW_DEVICE));
+    put_paragraph(request, "", SAYS_CODE_GOES);
+    buf_printf(body, "<p class=\"code\">%.4s-%s</p>", code, code + 4);
+    put_paragraph(request, " class=\"warn\"", SAYS_CODE_STRANGER);
+    buf_put_str(body, "<p><strong>");
     page_put(body, name);
-    buf_put_str(body, "</strong> will be signed in as <strong>");
+    buf_put_str(body, "</strong> ");
+    page_say(request, SAYS_DEVICE_IS);
+    buf_put_str(body, " <strong>");
     page_put(body, session->account.name);
-    buf_put_str(body, "</strong>, with: ");
-    page_put(body, codec_json_text(record, "scope", ""));
+    buf_put_str(body, "</strong></p>");
+    put_paragraph(request, "", SAYS_DEVICE_MAY);
+    consent_put_scopes(request, codec_json_text(record, "scope", ""));
     buf_printf(body,
-               "</p><form method=\"post\" action=\"/oauth2/device\">"
-               "<input type=\"hidden\" name=\"user_code\" value=\"%s\">"
-               "<button name=\"decision\" value=\"allow\">Allow</button>"
-               "<button name=\"decision\" value=\"deny\">Deny</button></form>",
+               "<form method=\"post\" action=\"/oauth2/device\">"
+               "<input type=\"hidden\" name=\"user_code\" value=\"%s\">",
                code);
+    page_put_button(request, "deny", SAYS_DENY);
+    page_put_button(request, "allow", SAYS_ALLOW);
+    buf_put_str(body, "</form>");
     page_finish(request, &(struct page_end){.status = 200});
 }
 
 static void show_end(struct serve_request *request, bool allow)
 {
-    page_begin(request, allow ? "The device is signed in" : "The device is refused");
-    buf_put_str(&request->answer->body, "<p>You can close this page.</p>");
+    page_begin(request, page_says(request, allow ? SAYS_DEVICE_DONE : SAYS_DEVICE_DENIED));
+    put_paragraph(request, "", SAYS_CLOSE);
     page_finish(request, &(struct page_end){.status = 200});
 }
 
@@ -139,16 +151,16 @@ void oidc_device(struct idp *idp, struct serve_request *request)
     if (session_find(idp, request, &session, &err) < 0) {
         send_to_login(idp, request, code);
     } else if (code == NULL) {
-        show_form(request, 200, NULL);
+        show_form(request, 200);
     } else if (look_up(idp, request, &session, code, id, &record, &err) < 0) {
-        show_form(request, err.code == ERR_LIMITED ? 429 : 404, err.msg);
+        show_form(request, err.code == ERR_LIMITED ? 429 : 404);
     } else if (!post || decision == NULL) {
         show_question(idp, request, code, record, &session);
     } else {
         bool allow = strcmp(decision, "allow") == 0;
         record_decision(request, &session, record, allow);
         if (device_decide(idp, &session, id, record, allow, &err) < 0)
-            reply_err(request, &err);
+            page_fail(request, 400, err.msg);
         else
             show_end(request, allow);
     }

@@ -117,6 +117,11 @@ const struct client *client_of(struct idp *idp, struct serve_request *request,
                                const struct form *form);
 int client_admit(struct idp *idp, struct kube_change *change, struct err *err) MUST_USE;
 void client_changed(struct idp *idp, const struct kube_change *change);
+/* A new secret for the client, into the status of the object, which is only shown. ERR_CONFLICT
+ * when it has none. */
+int client_rotate(struct idp *idp, const char *name, json_t *object, struct err *err) MUST_USE;
+/* False when the request is for something else. */
+bool client_rotate_route(struct idp *idp, struct serve_request *request);
 
 /* ------------------------------------------------------------------ form.c: OAuth's parameters */
 
@@ -229,6 +234,8 @@ void frame_set_cookie(struct serve_request *request, const char *session_id);
 
 /* consent.c */
 
+/* What a scope lets a client do, as a list in a page. */
+void consent_put_scopes(struct serve_request *request, const char *scope);
 /* Has the user consented to this scope for this client? */
 int consent_is_given(struct idp *idp, const struct session *session, const char *client,
                      const char *scope, bool *out, struct err *err) MUST_USE;

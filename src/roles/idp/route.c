@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which path is answered by what. The kinds come after. */
 #include "idp/federation/federation.h"
+#include "idp/protocol.h"
 #include "idp/scim/scim_api.h"
 #include "idp/signin.h"
 
@@ -22,6 +23,8 @@ static const struct route routes[] = {
     {"POST",   "/oauth2/authorize",    oidc_authorize},
     {"POST",   "/oauth2/par",          oidc_par},
     {"POST",   "/oauth2/device_authorization", oidc_device_authorization},
+    {"GET",    "/device",              oidc_device},
+    {"POST",   "/device",              oidc_device},
     {"GET",    "/oauth2/device",       oidc_device},
     {"POST",   "/oauth2/device",       oidc_device},
     {"POST",   "/oauth2/register",     oidc_register},
@@ -153,8 +156,8 @@ bool idp_route(void *ctx, struct serve_request *request)
     if (request->operator_socket)
         return run(idp, request, operator_routes, ARRAY_LEN(operator_routes));
     if (run(idp, request, routes, ARRAY_LEN(routes)) || service_account_route(idp, request) ||
-        apikey_rotate_route(idp, request) || users_route(idp, request) ||
-        federation_route(idp, request) || scim_route(idp, request))
+        apikey_rotate_route(idp, request) || client_rotate_route(idp, request) ||
+        users_route(idp, request) || federation_route(idp, request) || scim_route(idp, request))
         return true;
     if (!is_ours(request->http->path))
         return false;

@@ -26,11 +26,17 @@ static void ask(struct serve_request *request, const struct form *form)
                                            FORM_STATE};
     struct buf *body = &request->answer->body;
 
-    page_begin(request, "Sign out?");
-    buf_put_str(body, "<form method=\"post\" action=\"/oauth2/logout\">");
+    page_begin(request, page_says(request, SAYS_SIGN_OUT_ASK));
+    buf_put_str(body, "<p>");
+    page_say(request, SAYS_SIGN_OUT_TEXT);
+    buf_put_str(body, "</p><form method=\"post\" action=\"/oauth2/logout\">");
     for (size_t i = 0; i < ARRAY_LEN(kept); i++)
         put_hidden(body, form, kept[i]);
-    buf_put_str(body, "<button>Sign out</button></form>");
+    buf_put_str(body, "<a class=\"button\" href=\"/\">");
+    page_say(request, SAYS_NOT_NOW);
+    buf_put_str(body, "</a>");
+    page_put_button(request, NULL, SAYS_SIGN_OUT);
+    buf_put_str(body, "</form>");
     /* A form's redirects count as its actions, and where this one leads is checked later. */
     page_finish(request, &(struct page_end){.status = 200, .form_to = "https: http:"});
 }
@@ -89,10 +95,12 @@ static void show_frames(struct serve_request *request, const struct buf *frames,
 {
     struct buf *body = &request->answer->body;
 
-    page_begin(request, "Signed out");
-    buf_put_str(body, "<p><a href=\"");
+    page_begin(request, page_says(request, SAYS_SIGNED_OUT));
+    buf_put_str(body, "<a class=\"button\" href=\"");
     page_put(body, target);
-    buf_put_str(body, "\">Go on</a></p>");
+    buf_put_str(body, "\">");
+    page_say(request, SAYS_GO_ON);
+    buf_put_str(body, "</a>");
     buf_put_span(body, buf_span(frames));
     CLEANUP_FREE char *refresh = mem_printf("3; url=%s", target);
     http_answer_header(request->answer, "Refresh", refresh);

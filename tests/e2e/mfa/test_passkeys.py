@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Passkeys: python-fido2's structures, and Chromium's own authenticator in a page of the platform's origin."""
-import base64
-import hashlib
 import shutil
-import subprocess
 import time
 
 import pytest
@@ -11,7 +8,7 @@ from authlib.jose import JsonWebKey, jwt
 
 from authenticator import Passkey
 from identity import PASSWORD, name
-from mfa_rig import Mfa
+from mfa_rig import Mfa, spki_of
 
 
 # ---------------------------------------------------------------- passkeys
@@ -167,12 +164,6 @@ CREATE = """async (options) => (await navigator.credentials.create({publicKey:
   PublicKeyCredential.parseCreationOptionsFromJSON(options)})).toJSON()"""
 GET = """async (options) => (await navigator.credentials.get({publicKey:
   PublicKeyCredential.parseRequestOptionsFromJSON(options)})).toJSON()"""
-
-
-def spki_of(idp):
-    pem = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{idp.port}"], input="", capture_output=True, text=True, timeout=20).stdout
-    der = subprocess.run("openssl x509 -pubkey -noout | openssl pkey -pubin -outform der", shell=True, input=pem.encode(), capture_output=True).stdout
-    return base64.b64encode(hashlib.sha256(der).digest()).decode()
 
 
 @pytest.mark.skipif(not shutil.which(CHROMIUM), reason=f"there is no Chromium at {CHROMIUM}")

@@ -26,7 +26,7 @@ def poll(idp, code, client_id="drun-cli", **more):
 
 def test_a_device_waits_for_its_user(idp, user):
     asked = device_code(idp)
-    assert asked["verification_uri"] == idp.url + "/oauth2/device" and len(asked["user_code"]) == 9 and asked["interval"] == 5
+    assert asked["verification_uri"] == idp.url + "/device" and len(asked["user_code"]) == 9 and asked["interval"] == 5
     assert poll(idp, asked["device_code"]).json()["error"] == "authorization_pending"
     assert poll(idp, asked["device_code"]).json()["error"] == "slow_down"
     stranger = requests.get(asked["verification_uri_complete"], verify=idp.ca, allow_redirects=False)

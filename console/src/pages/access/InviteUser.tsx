@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type FormEvent, useState } from 'react';
-import { useList, useRefresh } from '../../api/hooks';
-import { clusterRoleBindings, create, groups, users } from '../../api/kube';
+import { useRefresh } from '../../api/hooks';
+import { create, users } from '../../api/kube';
 import type { User } from '../../api/types';
 import { useI18n } from '../../i18n';
 import { isName } from '../../lib/validate';
@@ -10,6 +10,7 @@ import { Secret } from '../../ui/Code';
 import { Dialog } from '../../ui/Dialog';
 import { CheckField, TextField } from '../../ui/Field';
 import { ErrorNotice, Notice } from '../../ui/Notice';
+import { useGroupNames } from './groupNames';
 
 function Invited({ user, onClose }: { user: User; onClose: () => void }) {
   const { t } = useI18n();
@@ -33,16 +34,6 @@ function Invited({ user, onClose }: { user: User; onClose: () => void }) {
       <Secret value={user.status?.inviteURL ?? ''} label={t('access.inviteLink')} />
     </Dialog>
   );
-}
-
-const PROOFS = 'drun:posture'; // the group of the platform's own proofs
-
-/** Groups that somebody made, and those that roles are bound to. */
-function useGroupNames(): string[] {
-  const made = useList(groups);
-  const bindings = useList(clusterRoleBindings);
-  const bound = (bindings.data ?? []).flatMap((binding) => binding.subjects ?? []).filter(({ kind, name }) => kind === 'Group' && !name.startsWith('system:') && name !== PROOFS);
-  return [...new Set([...(made.data ?? []).map((group) => group.metadata.name), ...bound.map(({ name }) => name)])].sort();
 }
 
 export function InviteUser({ onClose }: { onClose: () => void }) {
@@ -92,8 +83,8 @@ export function InviteUser({ onClose }: { onClose: () => void }) {
     >
       <form id="invite-user" className="stack" noValidate onSubmit={(event) => void submit(event)}>
         {error !== null && <ErrorNotice error={error} />}
-        <TextField label={t('login.username')} required mono maxLength={63} value={name} error={tried && !isName(name) ? t('form.name') : undefined} onChange={(event) => setName(event.target.value)} />
-        <TextField label={t('setup.displayName')} maxLength={128} value={displayName} onChange={(event) => setDisplayName(event.target.value)} />
+        <TextField label={t('access.username')} required mono maxLength={63} value={name} error={tried && !isName(name) ? t('form.name') : undefined} onChange={(event) => setName(event.target.value)} />
+        <TextField label={t('access.displayName')} maxLength={128} value={displayName} onChange={(event) => setDisplayName(event.target.value)} />
         <TextField label={t('access.email')} type="email" maxLength={254} value={email} onChange={(event) => setEmail(event.target.value)} />
         {known.length > 0 && (
           <fieldset className="fieldset">

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Ban, CircleCheck, Ellipsis, ShieldPlus, Trash2, UserPlus, Users as UsersIcon } from 'lucide-react';
+import { Ban, CircleCheck, Ellipsis, Pencil, ShieldCheck, ShieldPlus, Trash2, UserPlus, Users as UsersIcon } from 'lucide-react';
 import { useState } from 'react';
 import { useList, useRefresh } from '../../api/hooks';
 import { patch, remove, users } from '../../api/kube';
@@ -17,16 +17,10 @@ import { Ago } from '../../ui/Time';
 import { toast, toastError } from '../../ui/Toast';
 import { AccessHeader } from './AccessHeader';
 import { AssignRole } from './AssignRole';
+import { EditUser } from './EditUser';
 import { InviteUser } from './InviteUser';
-
-function UserState({ user }: { user: User }) {
-  const { t } = useI18n();
-  const { expiresAt } = user.spec;
-  if (user.status?.state === 'Disabled') return <Badge>{t('state.disabled')}</Badge>;
-  if (expiresAt && Date.parse(expiresAt) <= Date.now()) return <Badge tone="bad">{t('access.expired')}</Badge>;
-  if (user.status?.state === 'Invited') return <Badge tone="accent">{t('access.invited')}</Badge>;
-  return <Badge tone="good">{t('state.active')}</Badge>;
-}
+import { UserDrawer } from './UserDrawer';
+import { UserState } from './UserState';
 
 const words = ({ metadata, spec }: User) => [metadata.name, spec.displayName, spec.email, ...(spec.groups ?? [])];
 
@@ -44,6 +38,8 @@ export default function Users() {
   const refresh = useRefresh();
   const [inviting, setInviting] = useState(false);
   const [assigning, setAssigning] = useState<User | null>(null);
+  const [open, setOpen] = useState<string | null>(null);
+  const [editing, setEditing] = useState<User | null>(null);
   const [disabling, setDisabling] = useState<User | null>(null);
   const [deleting, setDeleting] = useState<User | null>(null);
   const me = identity()?.username;
@@ -61,6 +57,7 @@ export default function Users() {
     await refresh(users);
   };
 
+  const shown = query.data?.find((user) => user.metadata.name === open) ?? null;
   const columns: Column<User>[] = [
     {
       id: 'name',
@@ -68,12 +65,27 @@ export default function Users() {
       sort: (u) => u.metadata.name,
       cell: (u) => (
         <div className="name-cell" title={u.metadata.name}>
-          <div className="strong clip">{u.spec.displayName || u.metadata.name}</div>
+          <button type="button" className="primary-cell clip" onClick={() => setOpen(u.metadata.name)}>
+            {u.spec.displayName || u.metadata.name}
+          </button>
           <div className="muted small clip">{u.metadata.name}</div>
         </div>
       ),
     },
     { id: 'state', header: t('common.state'), cell: (u) => <UserState user={u} /> },
+    {
+      id: 'mfa',
+      header: t('access.secondFactor'),
+      cell: (u) =>
+        u.status?.mfaMethods?.length ? (
+          <Badge tone="good" icon={ShieldCheck}>
+            {t('access.yes')}
+          </Badge>
+        ) : (
+          <span className="muted">{t('access.no')}</span>
+        ),
+      rank: 2,
+    },
     { id: 'email', header: t('access.email'), cell: (u) => <Clipped text={u.spec.email} />, rank: 3 },
     { id: 'groups', header: t('access.groups'), cell: (u) => <Clipped text={u.spec.groups?.join(', ')} />, rank: 2 },
     { id: 'last', header: t('access.lastSignIn'), sort: (u) => u.status?.lastLogin ?? '', cell: (u) => <Ago at={u.status?.lastLogin} />, rank: 2 },
@@ -85,6 +97,9 @@ export default function Users() {
       width: 'tight',
       cell: (u) => (
         <Menu trigger={<IconButton label={t('common.actionsFor', { name: u.metadata.name })} icon={Ellipsis} />}>
+          <MenuItem icon={Pencil} onClick={() => setEditing(u)}>
+            {t('common.edit')}
+          </MenuItem>
           <MenuItem icon={ShieldPlus} onClick={() => setAssigning(u)}>
             {t('access.assign')}
           </MenuItem>
@@ -119,9 +134,11 @@ export default function Users() {
         {query.error && !query.data ? (
           <ErrorView error={query.error} onRetry={() => void query.refetch()} />
         ) : (
-          <Table caption={t('access.users')} columns={columns} rows={query.data} rowKey={(u) => u.metadata.name} words={words} empty={<Empty icon={UsersIcon} title={t('access.noUsers')} />} />
+          <Table caption={t('access.users')} columns={columns} rows={query.data} rowKey={(u) => u.metadata.name} words={words} onRow={(u) => setOpen(u.metadata.name)} selected={open ?? undefined} empty={<Empty icon={UsersIcon} title={t('access.noUsers')} />} />
         )}
       </Panel>
+      <UserDrawer user={shown} onClose={() => setOpen(null)} onEdit={() => setEditing(shown)} />
+      {editing && <EditUser user={editing} onClose={() => setEditing(null)} />}
       {inviting && <InviteUser onClose={() => setInviting(false)} />}
       {assigning && <AssignRole subject={{ kind: 'User', name: assigning.metadata.name }} onClose={() => setAssigning(null)} />}
       <Confirm

@@ -53,7 +53,7 @@ function useProblems(form: Form): Problems {
   return problems;
 }
 
-function Created({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => void }) {
+export function KeyReady({ apiKey, onClose }: { apiKey: ApiKey; onClose: () => void }) {
   const { t } = useI18n();
   const [saved, setSaved] = useState(false);
   const secret = apiKey.status?.key ?? '';
@@ -123,7 +123,7 @@ export function CreateKey({ onClose }: { onClose: () => void }) {
     }
   };
 
-  if (made) return <Created apiKey={made} onClose={onClose} />;
+  if (made) return <KeyReady apiKey={made} onClose={onClose} />;
   const options = [...new Set([namespace, ...names])].filter(Boolean).map((name) => ({ value: name, label: name }));
   const toggle = (model: string, on: boolean) => set({ models: on ? [...form.models, model] : form.models.filter((each) => each !== model) });
   return (

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Ban, CircleCheck, Ellipsis, KeyRound, Plus, Trash2 } from 'lucide-react';
+import { Ban, CircleCheck, Ellipsis, KeyRound, Plus, RefreshCw, Trash2 } from 'lucide-react';
 import { useQuery } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { collectAudit, MODEL_CALL } from '../../api/audit';
-import { useList, useRefresh } from '../../api/hooks';
+import { useHas, useList, useRefresh } from '../../api/hooks';
 import { apiKeys, patch, remove } from '../../api/kube';
 import type { ApiKey } from '../../api/types';
 import { useI18n } from '../../i18n';
@@ -18,8 +18,9 @@ import { Badge } from '../../ui/Status';
 import { type Column, Table } from '../../ui/Table';
 import { Ago } from '../../ui/Time';
 import { toast, toastError } from '../../ui/Toast';
-import { CreateKey } from './CreateKey';
+import { CreateKey, KeyReady } from './CreateKey';
 import './keys.css';
+import { RotateKey } from './RotateKey';
 
 const SOON_MS = 7 * DAY_MS;
 const MAX_CALLS = 1000;
@@ -66,17 +67,22 @@ function useLastUse(namespace: string) {
   }, [data]);
 }
 
+const keyOf = ({ metadata }: ApiKey) => `${metadata.namespace}/${metadata.name}`;
 const words = (key: ApiKey) => [key.metadata.name, key.metadata.namespace, ownerOf(key), key.status?.last4];
 
 export default function Keys() {
-  const { t } = useI18n();
+  const { t, tn } = useI18n();
   const namespace = useNamespace();
   const query = useList(apiKeys, namespace, 30_000);
   const lastUse = useLastUse(namespace);
-  const usedAt = (key: ApiKey) => lastUse.get(key.metadata.uid ?? '');
+  const usedAt = (key: ApiKey) => [key.status?.lastUsed?.time ?? '', lastUse.get(key.metadata.uid ?? '') ?? ''].sort()[1] || undefined;
+  const mayRotate = useHas('apikeys/rotate');
   const refresh = useRefresh();
   const [creating, setCreating] = useState(false);
-  const [revoking, setRevoking] = useState<ApiKey | null>(null);
+  const [revoking, setRevoking] = useState<ApiKey[]>([]);
+  const [rotating, setRotating] = useState<ApiKey | null>(null);
+  const [ready, setReady] = useState<ApiKey | null>(null);
+  const [marked, setMarked] = useState<string[]>([]);
 
   const setDisabled = async (key: ApiKey, disabled: boolean) => {
     try {
@@ -87,14 +93,24 @@ export default function Keys() {
     }
     await refresh(apiKeys);
   };
+  const markedKeys = (query.data ?? []).filter((key) => marked.includes(keyOf(key)));
   const revoke = async () => {
-    if (!revoking) return;
-    await remove(apiKeys, revoking.metadata.name, revoking.metadata.namespace);
-    toast(t('keys.revoked', { name: revoking.metadata.name }));
+    for (const key of revoking) {
+      await remove(apiKeys, key.metadata.name, key.metadata.namespace);
+      setMarked((old) => old.filter((each) => each !== keyOf(key)));
+    }
+    toast(revoking.length === 1 ? t('keys.revoked', { name: revoking[0]?.metadata.name ?? '' }) : tn('keys.revokedMany', revoking.length));
     await refresh(apiKeys);
   };
 
   const columns: Column<ApiKey>[] = [
+    {
+      id: 'mark',
+      header: t('keys.mark'),
+      hideHeader: true,
+      width: 'tight',
+      cell: (k) => <input type="checkbox" className="mark" aria-label={t('keys.markOne', { name: k.metadata.name })} checked={marked.includes(keyOf(k))} onChange={(event) => setMarked(event.target.checked ? [...marked, keyOf(k)] : marked.filter((each) => each !== keyOf(k)))} />,
+    },
     {
       id: 'name',
       header: t('common.name'),
@@ -114,7 +130,13 @@ export default function Keys() {
     { id: 'models', header: t('keys.models'), cell: (k) => <FirstOf list={k.spec.scopes?.models} none={t('keys.allModels')} />, rank: 2 },
     { id: 'cidrs', header: t('keys.cidrs'), cell: (k) => <FirstOf list={k.spec.scopes?.cidrs} none={t('keys.anywhere')} />, rank: 3 },
     { id: 'expires', header: t('keys.expires'), sort: (k) => k.spec.expiresAt ?? '9', cell: (k) => (k.spec.expiresAt ? <Ago at={k.spec.expiresAt} /> : <span className="muted">{t('keys.never')}</span>), rank: 2 },
-    { id: 'used', header: t('keys.lastUsed'), sort: (k) => usedAt(k) ?? '', cell: (k) => <Ago at={usedAt(k)} />, rank: 3 },
+    { id: 'used', header: t('keys.lastUsed'), sort: (k) => usedAt(k) ?? '', cell: (k) => (
+        <span title={k.status?.lastUsed?.address}>
+          <Ago at={usedAt(k)} />
+        </span>
+      ),
+      rank: 3,
+    },
     {
       id: 'actions',
       header: t('common.actions'),
@@ -131,7 +153,12 @@ export default function Keys() {
               {t('common.disable')}
             </MenuItem>
           )}
-          <MenuItem icon={Trash2} danger onClick={() => setRevoking(k)}>
+          {mayRotate && (
+            <MenuItem icon={RefreshCw} onClick={() => setRotating(k)}>
+              {t('keys.rotate')}
+            </MenuItem>
+          )}
+          <MenuItem icon={Trash2} danger onClick={() => setRevoking([k])}>
             {t('keys.revoke')}
           </MenuItem>
         </Menu>
@@ -146,6 +173,17 @@ export default function Keys() {
   return (
     <>
       <PageHeader title={t('nav.keys')} text={t('keys.text')} actions={createButton} />
+      {markedKeys.length > 0 && (
+        <div className="marked" role="status">
+          <span>{tn('keys.marked', markedKeys.length)}</span>
+          <Button small onClick={() => setMarked([])}>
+            {t('keys.unmark')}
+          </Button>
+          <Button small variant="danger" icon={Trash2} onClick={() => setRevoking(markedKeys)}>
+            {t('keys.revokeMarked')}
+          </Button>
+        </div>
+      )}
       <Panel flush>
         {query.error && !query.data ? (
           <ErrorView error={query.error} onRetry={() => void query.refetch()} />
@@ -154,7 +192,7 @@ export default function Keys() {
             caption={t('nav.keys')}
             columns={columns}
             rows={query.data}
-            rowKey={(k) => `${k.metadata.namespace}/${k.metadata.name}`}
+            rowKey={keyOf}
             words={words}
             empty={
               <Empty icon={KeyRound} title={t('keys.empty')} action={createButton}>
@@ -165,7 +203,25 @@ export default function Keys() {
         )}
       </Panel>
       {creating && <CreateKey onClose={() => setCreating(false)} />}
-      <Confirm open={revoking !== null} onClose={() => setRevoking(null)} title={t('keys.revokeTitle', { name: revoking?.metadata.name ?? '' })} text={t('keys.revokeText')} action={t('keys.revoke')} onConfirm={revoke} />
+      {rotating && (
+        <RotateKey
+          apiKey={rotating}
+          onClose={() => setRotating(null)}
+          onDone={(made) => {
+            setRotating(null);
+            setReady(made);
+          }}
+        />
+      )}
+      {ready && <KeyReady apiKey={ready} onClose={() => setReady(null)} />}
+      <Confirm
+        open={revoking.length > 0}
+        onClose={() => setRevoking([])}
+        title={revoking.length === 1 ? t('keys.revokeTitle', { name: revoking[0]?.metadata.name ?? '' }) : tn('keys.revokeManyTitle', revoking.length)}
+        text={t('keys.revokeText')}
+        action={t('keys.revoke')}
+        onConfirm={revoke}
+      />
     </>
   );
 }

@@ -10,7 +10,7 @@ import { Menu } from '../../ui/Menu';
 import { useTitle } from '../../ui/Page';
 import './login.css';
 
-export function Frame({ title, text, children }: { title: string; text?: ReactNode; children: ReactNode }) {
+export function Frame({ title, text, children, wide, busy }: { title: string; text?: ReactNode; children?: ReactNode; wide?: boolean; busy?: boolean }) {
   const { t } = useI18n();
   useTitle(title);
   return (
@@ -27,7 +27,7 @@ export function Frame({ title, text, children }: { title: string; text?: ReactNo
         </div>
       </header>
       <main className="gate-main">
-        <div className="gate-card">
+        <div className={`gate-card${wide ? ' gate-wide' : ''}`} aria-busy={busy}>
           <div>
             <h1>{title}</h1>
             {text && <p className="second gate-text">{text}</p>}

@@ -4,15 +4,17 @@
 import { Link2Off } from 'lucide-react';
 import { type FormEvent, useEffect, useState } from 'react';
 import { ApiError } from '../../api/http';
-import { setup } from '../../api/session';
 import { useI18n } from '../../i18n';
+import { setup, type Step } from '../../identity/api';
+import { isLong, MIN_LENGTH } from '../../identity/NewPassword';
+import { PasswordField, Strength } from '../../identity/PasswordField';
 import { Button, LinkButton } from '../../ui/Button';
 import { TextField } from '../../ui/Field';
 import { Empty, ErrorNotice } from '../../ui/Notice';
 import { Frame } from './Frame';
-import { PasswordField, Strength } from './PasswordField';
+import { SignIn } from './Login';
 
-const MIN_LENGTH = 12;
+const leave = () => window.location.replace('/');
 
 function fragment(): URLSearchParams {
   return new URLSearchParams(window.location.hash.slice(1));
@@ -28,6 +30,8 @@ export default function Setup() {
   const [short, setShort] = useState(false);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
+  const [step, setStep] = useState<Step | null>(null);
+  const next = (to: Step) => (to.status === 'signed_in' && !to.recoveryCodes ? leave() : setStep(to));
   useEffect(() => {
     if (token) window.history.replaceState(null, '', '/setup');
   }, [token]);
@@ -35,19 +39,19 @@ export default function Setup() {
   const submit = async (event: FormEvent) => {
     event.preventDefault();
     if (busy) return;
-    setShort([...password].length < MIN_LENGTH);
-    if ([...password].length < MIN_LENGTH) return;
+    setShort(!isLong(password));
+    if (!isLong(password)) return;
     setBusy(true);
     setError(null);
     try {
-      await setup({ token, username: username.trim(), displayName: displayName.trim() || username.trim(), password });
-      window.location.replace('/');
+      next(await setup({ token, username: username.trim(), displayName: displayName.trim() || username.trim(), password }));
     } catch (cause) {
       setBusy(false);
       setError(cause);
     }
   };
 
+  if (step) return <SignIn step={step} username={username} onNext={next} onOver={leave} />;
   const spent = error instanceof ApiError && (error.status === 401 || error.status === 404 || error.status === 410);
   if (!token || spent) {
     return (

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A platform whose users have second factors, and their authenticator app."""
+import base64
+import hashlib
 import json
 import subprocess
 import time
@@ -70,3 +72,10 @@ class App:
             time.sleep(0.2)
         self.used = step
         return self.at(step)
+
+
+def spki_of(idp):
+    """The key that Chromium is told to trust: a certificate with errors would rule passkeys out."""
+    pem = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{idp.port}"], input="", capture_output=True, text=True, timeout=20).stdout
+    der = subprocess.run("openssl x509 -pubkey -noout | openssl pkey -pubin -outform der", shell=True, input=pem.encode(), capture_output=True).stdout
+    return base64.b64encode(hashlib.sha256(der).digest()).decode()

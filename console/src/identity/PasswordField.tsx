@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Eye, EyeOff } from 'lucide-react';
 import { type Ref, useState } from 'react';
-import { useI18n } from '../../i18n';
-import { passwordStrength } from '../../lib/password';
-import { IconButton } from '../../ui/Button';
-import { TextField } from '../../ui/Field';
+import { useI18n } from '../i18n';
+import { passwordStrength } from '../lib/password';
+import { IconButton } from '../ui/Button';
+import { TextField } from '../ui/Field';
+import './identity.css';
 
 interface Props {
   label: string;
@@ -12,10 +13,11 @@ interface Props {
   onChange: (value: string) => void;
   error?: string;
   fresh?: boolean; // a new password, not one that exists
+  name?: string;
   ref?: Ref<HTMLInputElement>;
 }
 
-export function PasswordField({ label, value, onChange, error, fresh, ref }: Props) {
+export function PasswordField({ label, value, onChange, error, fresh, name = 'password', ref }: Props) {
   const { t } = useI18n();
   const [shown, setShown] = useState(false);
   return (
@@ -23,7 +25,7 @@ export function PasswordField({ label, value, onChange, error, fresh, ref }: Pro
       <TextField
         ref={ref}
         label={label}
-        name="password"
+        name={name}
         type={shown ? 'text' : 'password'}
         autoComplete={fresh ? 'new-password' : 'current-password'}
         required

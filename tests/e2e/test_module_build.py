@@ -5,11 +5,11 @@ import re
 import shutil
 import subprocess
 
-from platform_process import DRUN, ROOT
+from platform_process import ROOT
 
 MODULE = "ngx_http_drun_module.so"
 SHARE = ROOT / "build" / "share" / "drun"
-STATED = re.compile(rb'(drun_interface "\d+\.\d+\.\d+-)[0-9a-f]{12}"')
+ID = re.compile(rb"(\0\d+\.\d+\.\d+-)[0-9a-f]{12}\0")
 
 
 def refused(platform):
@@ -30,10 +30,10 @@ def patched(file, copy, pattern, text):
 
 
 def test_a_module_of_another_build_is_refused_at_the_start(own_platform):
-    binary = own_platform.folder / "bin" / "drun"
-    patched(DRUN, binary, STATED, rb'\g<1>0123456789ab"')
-    command = own_platform.command
-    own_platform.command = lambda *more: [str(binary), *command(*more)[1:]]
+    own_platform.folder.chmod(0o755)
+    share = own_platform.folder / "share"
+    patched(SHARE / MODULE, share / MODULE, ID, rb"\g<1>0123456789ab\0")
+    own_platform.settings["share-dir"] = share
     said = refused(own_platform)
     assert "module is of the build" in said and "-0123456789ab" in said and "share-dir" in said, said
 

@@ -191,8 +191,9 @@ static void print_processes(const json_t *processes)
         return;
     printf("\n");
     output_table(header, rows);
-    printf("\n%zu processes, %.1f MiB resident, pages that they share counted in each\n",
-           json_array_size(rows), (double)sum / 1024);
+    if (json_array_size(rows) > 1)
+        printf("\n%zu processes, %.1f MiB resident, pages that they share counted in each\n",
+               json_array_size(rows), (double)sum / 1024);
 }
 
 static void print_status(const json_t *status)

@@ -59,6 +59,8 @@ int cli_audit(int argc, char **argv);
 int cli_chat(int argc, char **argv);
 int cli_setup_link(int argc, char **argv);
 int cli_status(int argc, char **argv);
+int cli_seal(int argc, char **argv);
+int cli_unseal(int argc, char **argv);
 int cli_man(int argc, char **argv);
 int cli_mfa(int argc, char **argv);
 int cli_sessions(int argc, char **argv);
@@ -83,6 +85,8 @@ extern const struct cli_option cli_audit_options[];
 extern const struct cli_option cli_chat_options[];
 extern const struct cli_option cli_setup_link_options[];
 extern const struct cli_option cli_status_options[];
+extern const struct cli_option cli_seal_options[];
+extern const struct cli_option cli_unseal_options[];
 extern const struct cli_option cli_mfa_options[];
 extern const struct cli_option cli_sessions_options[];
 

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "cli/client.h"
+#include "cli/seal_call.h"
 #include "codec/json.h"
 
 #include <fcntl.h>
@@ -31,6 +32,24 @@ static int read_line(const char *path, char **out, struct err *err)
     return 0;
 }
 
+/* It does not run, or it has no address at the moment. */
+static int why_not_ready(const char *data_dir, struct err *err)
+{
+    struct sealing_status status;
+    struct err unasked = ERR_INIT;
+
+    if (seal_call_status(data_dir, &status, &unasked) < 0)
+        return err_set(err, ERR_UNAVAILABLE,
+                       "the platform on %s does not run; start it with `drun up --data %s`",
+                       data_dir, data_dir);
+    if (status.state == SEALING_STATE_SEALED)
+        return err_set(err, ERR_UNAVAILABLE,
+                       "the platform on %s is sealed (%s); `drun unseal --data %s` opens it",
+                       data_dir, status.why, data_dir);
+    return err_set(err, ERR_UNAVAILABLE, "the platform on %s is %s; try again in a moment",
+                   data_dir, sealing_state_name(status.state));
+}
+
 int local_find(const char *data_dir, struct local *out, struct err *err)
 {
     CLEANUP_FREE char *run_file = mem_printf("%s/run", data_dir);
@@ -46,9 +65,7 @@ int local_find(const char *data_dir, struct local *out, struct err *err)
     if (err->code == ERR_DENIED)
         return err_wrap(err, "the platform on %s is another user's; sign in with `drun login`",
                         data_dir);
-    return err_set(err, ERR_UNAVAILABLE,
-                   "the platform on %s does not run; start it with `drun up --data %s`", data_dir,
-                   data_dir);
+    return why_not_ready(data_dir, err);
 }
 
 void local_free(struct local *local)

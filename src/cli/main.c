@@ -7,6 +7,8 @@ static int cli_help(int argc, char **argv);
 const struct cli_command cli_commands[] = {
     {"up", "", "start the platform on this machine", cli_up_options, cli_up, false},
     {"status", "", "show the platform, you, and its processes here", cli_status_options, cli_status, false},
+    {"seal", "", "end every process that holds a key, until `drun unseal`", cli_seal_options, cli_seal, false},
+    {"unseal", "", "start a sealed platform again", cli_unseal_options, cli_unseal, false},
     {"setup-link", "", "print the link for the first administrator", cli_setup_link_options, cli_setup_link, false},
     {"login", "[SERVER]", "sign in through a browser", cli_login_options, cli_login, false},
     {"logout", "", "end the sign-in", NULL, cli_logout, false},

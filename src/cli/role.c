@@ -2,6 +2,7 @@
 #include "cli/command.h"
 #include "cli/role_table.h"
 #include "log/log.h"
+#include "role/control.h"
 
 int cli_role(int argc, char **argv)
 {
@@ -21,8 +22,10 @@ int cli_role(int argc, char **argv)
                              role_name(role_self(role)));
         if (result == 0)
             result = entry->main(role, &err);
-        if (result < 0)
+        if (result < 0) {
             log_error("role.failed", &err);
+            control_tell_failure(&err);
+        }
         role_free(role);
         return result < 0 ? CLI_FAILED : CLI_OK;
     }

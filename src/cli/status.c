@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* drun status: which platform one speaks to, and its processes when it is on this machine. */
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "cli/client.h"
 #include "cli/local.h"
 #include "cli/output.h"
+#include "cli/seal_call.h"
 #include "codec/json.h"
 
 #include <fcntl.h>
@@ -100,6 +102,23 @@ static char *instance_of(const char *data_dir)
     return id == NULL ? NULL : mem_strndup(id + 1, strcspn(id + 1, "\n"));
 }
 
+/* "state", and of a sealed platform since when and why. Another user may not ask. */
+static void add_state(const char *data_dir, json_t *out)
+{
+    struct sealing_status status;
+    struct err err = ERR_INIT;
+    char since[CLOCK_TEXT_SIZE];
+
+    if (seal_call_status(data_dir, &status, &err) < 0)
+        return;
+    json_object_set_new(out, "state", json_string(sealing_state_name(status.state)));
+    if (status.state != SEALING_STATE_SEALED)
+        return;
+    clock_format_sec((int64_t)status.since_sec, since);
+    json_object_set_new(out, "sealedSince", json_string(since));
+    json_object_set_new(out, "sealed", json_string(status.why));
+}
+
 static void add_local(const struct client_options *options, json_t *out)
 {
     const char *data_dir = local_data_dir(options->data_dir);
@@ -107,6 +126,7 @@ static void add_local(const struct client_options *options, json_t *out)
     pid_t supervisor = local_supervisor(data_dir);
     json_t *processes = json_array();
 
+    add_state(data_dir, out);
     if (supervisor != 0)
         add_tree(supervisor, "supervisor", processes);
     json_object_set_new(out, "dataDir", json_string(data_dir));
@@ -171,13 +191,17 @@ static void print_processes(const json_t *processes)
         return;
     printf("\n");
     output_table(header, rows);
-    printf("\n%zu processes, %.1f MiB resident, pages that they share counted in each\n",
-           json_array_size(rows), (double)sum / 1024);
+    if (json_array_size(rows) > 1)
+        printf("\n%zu processes, %.1f MiB resident, pages that they share counted in each\n",
+               json_array_size(rows), (double)sum / 1024);
 }
 
 static void print_status(const json_t *status)
 {
     print_fact("server", codec_json_text(status, "server", "not reached"));
+    print_fact("state", codec_json_text(status, "state", ""));
+    print_fact("since", codec_json_text(status, "sealedSince", ""));
+    print_fact("sealed", codec_json_text(status, "sealed", ""));
     print_fact("version", codec_json_text(status, "version", ""));
     print_fact("user", codec_json_text(json_object_get(status, "user"), "username", ""));
     print_fact("data", codec_json_text(status, "dataDir", ""));

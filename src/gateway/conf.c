@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/conf_internal.h"
+#include "gateway/interface.h"
 
 #include "base/fd.h"
 #include "base/mem.h"
@@ -318,7 +319,8 @@ static void put_mtls_server(const struct gateway_conf *conf, struct buf *out)
 
 static void put_http(const struct gateway_conf *conf, struct buf *out)
 {
-    buf_put_str(out, "http {\n");
+    /* First, so that a module that is not ours says so and not that it knows no directive. */
+    buf_printf(out, "http {\n    drun_interface \"%s\";\n", gateway_interface);
     put_types(out);
     put_ceilings(conf, out);
     put_tls(conf, out);

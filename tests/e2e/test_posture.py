@@ -46,6 +46,20 @@ def test_every_built_control_is_proven_and_the_rest_is_absent(platform):
         assert found[name]["verdict"] == "absent", name
 
 
+def test_the_platform_stops_at_once_whatever_proof_runs(own_platform):
+    platform = own_platform
+    for delay in (0, 0.1, 0.5, 1.6):
+        platform.start()
+        started = platform.request("POST", "/apis/drun.io/v1/controls/all/probe", platform.operator_token())
+        assert started.status_code == 202, started.text
+        time.sleep(delay)
+        began = time.monotonic()
+        assert platform.stop() == 0
+        # Who does not stop is waited for eight seconds, and named.
+        assert time.monotonic() - began < 6
+        assert "did not stop within" not in platform.text(), platform.text()[-2000:]
+
+
 def test_en1_fails_when_the_gateway_takes_tls_1_2(own_platform):
     platform = own_platform.start()
     assert probe(platform, "en-1")["verdict"] == "proven"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """OWASP CRS against its own regression tests, and the same requests through libmodsecurity3: verdicts and rule ids.
 
-    tests/waf/crs_test.py build/src/lib/waf/waf_crs_runner
+    tests/waf/crs_test.py build/src/lib/waf/waf_crs_runner [N]     a sample, one request of N
 
 CRS 4 and its tests are in ../shared/data (DRUN_SHARED_DATA names another place); CRS 3.3.4 is Debian's package. What is
 missing is skipped. EXPLAINED lists every difference that is allowed, with the reason (src/lib/waf/DIFFERENCES.md)."""
@@ -105,29 +105,33 @@ def check(what, share, problems):
     return not problems
 
 
-def crs4(runner, root, tmp, flatten):
+def crs4(runner, root, tmp, flatten, every):
     requests = f"{tmp}/crs4"
-    cases = flatten.flatten(root / "tests", requests)
+    cases = flatten.flatten(root / "tests", requests, every)
     conf = [f"{tmp}/pre.conf", f"{tmp}/crs-setup.conf", f"{tmp}/detect.conf", *sorted(glob.glob(f"{root}/rules/*.conf"))]
     pathlib.Path(conf[1]).write_text((root / "crs-setup.conf.example").read_text())
-    rows = run(runner, requests, conf, "--reference")
+    # To compile CRS 4's databases takes longer than all the rest: a sample does without, and has those of CRS 3.3.4.
+    sample = ["--no-scan"] if every > 1 else []
+    rows = run(runner, requests, conf, "--reference", *sample)
     failed = regression(rows, cases)
-    count = len(cases) - len(OF_THE_SERVER)
+    count = len([case for case in cases if case[0] not in OF_THE_SERVER])
     good = check("CRS 4 regression tests", f"{count - len(failed)} of {count}", failed)
     share, problems = parity(rows)
     good &= check("CRS 4, as libmodsecurity3", f"{share:.4f}", problems) and share >= PARITY
+    if sample:
+        return good
     slow = run(runner, requests, conf, "--no-scan")
     differ = [name for name in rows if rows[name][:2] != slow[name][:2]]
     return check("CRS 4, databases against none", f"{len(differ)} differ", differ) and good
 
 
-def crs3(runner, root, tmp, flatten):
+def crs3(runner, root, tmp, flatten, every):
     setup = "/etc/modsecurity/crs/crs-setup.conf"
     if not os.path.exists(setup):
         print("CRS 3.3.4 is not installed (modsecurity-crs)")
         return True
     requests = f"{tmp}/crs4"
-    flatten.flatten(root / "tests", requests)
+    flatten.flatten(root / "tests", requests, every)
     conf = [f"{tmp}/pre.conf", setup, f"{tmp}/enforce.conf", *sorted(glob.glob("/usr/share/modsecurity-crs/rules/*.conf"))]
     share, problems = parity(run(runner, requests, conf, "--reference"))
     return check("CRS 3.3.4, as libmodsecurity3", f"{share:.4f}", problems) and share >= PARITY
@@ -148,7 +152,8 @@ def main():
         pathlib.Path(f"{tmp}/pre.conf").write_text(PREAMBLE)
         pathlib.Path(f"{tmp}/detect.conf").write_text(SETUP.format(mode="ctl:ruleEngine=DetectionOnly,"))
         pathlib.Path(f"{tmp}/enforce.conf").write_text(SETUP.format(mode=""))
-        good = [test(sys.argv[1], root, tmp, flatten) for test in (crs4, crs3)]
+        every = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+        good = [test(sys.argv[1], root, tmp, flatten, every) for test in (crs4, crs3)]
     return 0 if all(good) else 1
 
 

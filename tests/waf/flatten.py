@@ -2,6 +2,7 @@
 """go-ftw's YAML tests as a flat file that src/lib/waf/requests.c reads: numbers are u32 little-endian, a block is a
 length and bytes. What go-ftw would add to a request (Content-Length, Connection, encoding of forms) is added here."""
 import base64
+import itertools
 import json
 import pathlib
 import struct
@@ -92,9 +93,13 @@ def response(uri, body):
     return int(spec.get("status", 200)), headers, content
 
 
+# libyaml's, where it is there, takes a tenth of the time.
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
 def tests(root):
     for path in sorted(pathlib.Path(root).rglob("*.yaml")):
-        content = yaml.safe_load(path.read_text())
+        content = yaml.load(path.read_text(), LOADER)
         for test in content.get("tests") or []:
             yield content["rule_id"], test
 
@@ -107,11 +112,11 @@ def expectation(rule, number, output):
     return wanted, unwanted
 
 
-def flatten(root, out):
-    """Writes the file; returns the expectations: (name, wanted ids, unwanted ids)."""
+def flatten(root, out, every=1):
+    """Writes the file, with one test of so many; returns the expectations: (name, wanted ids, unwanted ids)."""
     cases = []
     with open(out, "wb") as file:
-        for rule, test in tests(root):
+        for rule, test in itertools.islice(tests(root), 0, None, every):
             for at, stage in enumerate(test["stages"]):
                 method, uri, version, headers, body = request(stage["input"])
                 status, answer_headers, answer = response(uri, body)

@@ -269,14 +269,49 @@ static uint64_t most_tokens(ngx_http_request_t *r, const struct gw_call *call,
     return is_open && conf->api != OPENAI_EMBEDDINGS ? whole : NUM_MIN(most, whole);
 }
 
+static ngx_int_t refuse_early(ngx_http_request_t *r, struct gw_call *call)
+{
+    static const struct gw_refusal refusal = {.status = NGX_HTTP_SERVICE_UNAVAILABLE,
+                                              .type = "server_error",
+                                              .code = "not_ready",
+                                              .retry_after_ms = 1000};
+
+    return gw_refuse(r, call, &refusal, "The platform is starting; try again in a moment");
+}
+
+/* Whose limits and budgets the call has to fit into: those of the model's namespace and of the
+ * route. A proof of the platform goes the same way, but takes nothing of what tenants have: it is
+ * charged to the platform's own namespace, which may have limits like any other. */
+static bool find_payer(const struct snapshot *policy, const struct gw_call *call,
+                       struct policy_namespace *ns, struct policy_route *route)
+{
+    struct span name = auth_text(&call->principal, call->principal.name);
+
+    if (!span_eq_str(name, AUTH_POSTURE))
+        return true;
+    route->limits = (struct policy_limits){0};
+    return policy_find_namespace(policy, span_str(AUTH_POSTURE_NAMESPACE), ns);
+}
+
+/* A place among the calls that run, and room in what may be used: NGX_DECLINED when it has both. */
+static ngx_int_t charge(ngx_http_request_t *r, struct gw_call *call, const struct snapshot *policy,
+                        struct policy_namespace ns, struct policy_route route)
+{
+    uint64_t likely = estimate(r, call, &route);
+    uint64_t most = most_tokens(r, call, &route);
+
+    if (!find_payer(policy, call, &ns, &route))
+        return refuse_early(r, call);
+    ngx_int_t rc = gw_limits_enter(r, call, &ns, &route);
+    if (rc == NGX_DECLINED)
+        rc = gw_limits_reserve(r, call, likely, &ns, &route);
+    return rc != NGX_DECLINED ? rc : gw_budgets_reserve(r, call, policy, most, &ns, &route);
+}
+
 static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
 {
     static const struct gw_refusal verb = {
         .status = NGX_HTTP_FORBIDDEN, .type = "invalid_request_error", .code = "permission_denied"};
-    static const struct gw_refusal early = {.status = NGX_HTTP_SERVICE_UNAVAILABLE,
-                                            .type = "server_error",
-                                            .code = "not_ready",
-                                            .retry_after_ms = 1000};
     static const struct gw_refusal unrecorded = {.status = NGX_HTTP_SERVICE_UNAVAILABLE,
                                                  .type = "server_error",
                                                  .code = "audit_unavailable",
@@ -286,7 +321,7 @@ static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
     struct policy_route route;
 
     if (policy == NULL)
-        return gw_refuse(r, call, &early, "The platform is starting; try again in a moment");
+        return refuse_early(r, call);
     if (!auth_scope_allows_verb(&call->principal, span_str("invoke")))
         return gw_refuse(r, call, &verb, "This credential may not be used to call models");
     if (!find_route(policy, call, &ns, &route))
@@ -299,13 +334,7 @@ static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
     if (!gw_record_promise(r, call))
         return gw_refuse(r, call, &unrecorded,
                          "The audit log takes no more records; try again in a moment");
-    rc = gw_limits_enter(r, call, &ns, &route);
-    if (rc != NGX_DECLINED)
-        return rc;
-    rc = gw_limits_reserve(r, call, estimate(r, call, &route), &ns, &route);
-    if (rc != NGX_DECLINED)
-        return rc;
-    rc = gw_budgets_reserve(r, call, policy, most_tokens(r, call, &route), &ns, &route);
+    rc = charge(r, call, policy, ns, route);
     if (rc != NGX_DECLINED)
         return rc;
     if (edit_body(r, call, &route) != NGX_OK)

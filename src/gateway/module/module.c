@@ -19,7 +19,7 @@ static char *main_conf_check(ngx_conf_t *cf, void *conf)
     if (main->data_dir.len == 0)
         main->data_dir = main->state_dir;
     if ((main->run_dir.len == 0) == (main->state_dir.len == 0))
-        return NGX_CONF_OK;
+        return gw_interface_check(cf, main);
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "drun_run_dir needs drun_state_dir, and it that");
     return NGX_CONF_ERROR;
 }
@@ -111,6 +111,9 @@ static char *set_handler(ngx_conf_t *cf, ngx_command_t *cmd, void *conf UNUSED)
 }
 
 static ngx_command_t commands[] = {
+    /* drun_interface ID */
+    {ngx_string("drun_interface"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, gw_interface_set,
+     NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL},
     /* drun_run_dir PATH; drun_state_dir PATH; both or neither */
     {ngx_string("drun_run_dir"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_conf_set_str_slot,
      NGX_HTTP_MAIN_CONF_OFFSET, offsetof(struct gw_main_conf, run_dir), NULL},

@@ -48,6 +48,7 @@ struct gw_main_conf {
     ngx_str_t data_dir;    /* the same, what outlives a boot: their budgets */
     ngx_array_t *rings;    /* struct gw_ring, one for each worker; NULL: no audit */
     ngx_uint_t audit_full; /* an enum gw_audit_full */
+    bool interface_known;  /* stated, and ours */
 };
 
 struct gw_loc_conf {
@@ -56,6 +57,13 @@ struct gw_loc_conf {
     ngx_flag_t refuse_unknown;
     ngx_uint_t default_tokens; /* for an answer, when neither the request nor the route says */
 };
+
+/* ------------------------------------------------------------------ the binary (interface.c) */
+
+/* drun_interface ID; the first line, so that no unknown directive is met before it. */
+char *gw_interface_set(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+/* It was there. */
+char *gw_interface_check(ngx_conf_t *cf, const struct gw_main_conf *main);
 
 /* ------------------------------------------------------------------ the worker (worker.c) */
 

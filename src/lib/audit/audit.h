@@ -38,6 +38,8 @@
 #define AUDIT_SECRET_READ      "drun.secret.read"
 #define AUDIT_PROCESS_START    "drun.process.start"
 #define AUDIT_PROCESS_EXIT     "drun.process.exit"
+#define AUDIT_PLATFORM_SEAL    "drun.platform.seal"
+#define AUDIT_PLATFORM_UNSEAL  "drun.platform.unseal"
 #define AUDIT_KMS_UNSEAL       "drun.kms.unseal"
 #define AUDIT_KMS_ROTATE       "drun.kms.rotate"
 #define AUDIT_KMS_DENIED       "drun.kms.denied"

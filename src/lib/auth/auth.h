@@ -30,7 +30,9 @@
 #define AUTH_GROUP_UNAUTHENTICATED "system:unauthenticated"
 #define AUTH_GROUP_OPERATORS       "drun:operators"
 #define AUTH_POSTURE               "system:drun:posture"
-#define AUTH_GROUP_POSTURE         "drun:posture"
+#define AUTH_POSTURE_NAMESPACE                                                                     \
+    "drun-posture" /* where it makes what it needs, and which pays for it */
+#define AUTH_GROUP_POSTURE "drun:posture"
 
 enum {
     AUTH_GROUPS_MAX = 72, /* 64 of the credential and those of the system */

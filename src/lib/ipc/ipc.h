@@ -82,6 +82,7 @@ struct ipc_ticket {
 
 struct ipc_request {
     unsigned peer; /* the number that the server was added with */
+    int channel;   /* the socket that it came on, to ask the kernel who is there; not to use */
     struct span body;
     struct ipc_fds *fds;       /* what the handler does not take out is closed */
     struct ipc_fds *reply_fds; /* sent with the answer, then closed */

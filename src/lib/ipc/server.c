@@ -117,6 +117,7 @@ static void dispatch(struct ipc_server *server, struct ipc_packet *packet)
     struct err err = ERR_INIT;
     struct ipc_request request = {
         .peer = server->peer,
+        .channel = server->fd,
         .body = packet->body,
         .fds = &packet->fds,
         .reply_fds = &reply_fds,

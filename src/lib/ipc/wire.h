@@ -27,7 +27,8 @@ int ipc_packet_try_send(int fd, const struct ipc_packet *packet, struct err *err
  * 0: the other end is gone. -1: nothing came in time, or it is no packet. */
 int ipc_packet_receive(int fd, uint8_t *room, struct ipc_packet *packet, struct err *err) MUST_USE;
 
-/* Instead of IPC_TIMEOUT_MS, also after a reconnect; for tests. */
+/* Instead of IPC_TIMEOUT_MS, also after a reconnect; for tests, and for what takes long by its
+ * nature. */
 void ipc_client_set_timeout(struct ipc_client *client, unsigned timeout_ms);
 
 #endif

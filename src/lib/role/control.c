@@ -24,6 +24,40 @@ int control_get_hello(struct span body, struct control_hello *out, struct err *e
     return cursor_done(&cursor, "the supervisor's hello", err);
 }
 
+void control_put_failure(struct buf *out, const struct err *why)
+{
+    buf_put_u8(out, (uint8_t)why->code);
+    buf_put_block(out, span_str(why->msg));
+}
+
+int control_get_failure(struct span body, struct err *out_why, struct err *err)
+{
+    struct cursor cursor = cursor_of(body);
+    uint8_t code = cursor_u8(&cursor);
+
+    *out_why = (struct err)ERR_INIT;
+    cursor_text(&cursor, out_why->msg, sizeof(out_why->msg));
+    TRY(cursor_done(&cursor, "a role's failure", err));
+    if (code == ERR_NONE || code >= ERR_CODE_COUNT)
+        return err_set(err, ERR_INVALID, "a role failed with the unknown code %u", code);
+    out_why->code = (enum err_code)code;
+    for (char *c = out_why->msg; *c != '\0'; c++)
+        if ((uint8_t)*c < ' ' || *c == 0x7f)
+            *c = '?';
+    return 0;
+}
+
+void control_tell_failure(const struct err *why)
+{
+    CLEANUP(buf_free) struct buf body = BUF_INIT(8 + sizeof(why->msg));
+    struct err ignored = ERR_INIT;
+
+    control_put_failure(&body, why);
+    /* Who is gone needs to be told nothing; the log has it in any case. */
+    if (control_send(CONTROL_FD, CONTROL_FAILED, buf_span(&body), -1, &ignored) < 0)
+        err_clear(&ignored);
+}
+
 int control_send(int socket, enum control_type type, struct span body, int fd, struct err *err)
 {
     struct ipc_packet packet = {.type = (uint16_t)type, .body = body};

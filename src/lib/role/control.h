@@ -24,7 +24,8 @@ enum control_type {
     CONTROL_BEGIN,     /* that was all to start with */
     CONTROL_STOP,      /* finish and exit */
     /* role to supervisor */
-    CONTROL_READY, /* requests may come */
+    CONTROL_READY,  /* requests may come */
+    CONTROL_FAILED, /* why the role ends */
 };
 
 /* Gives back what only the start needed: free heap, and the pages of program code that it ran
@@ -46,6 +47,12 @@ struct control_hello {
 
 void control_put_hello(struct buf *out, const struct control_hello *hello);
 int control_get_hello(struct span body, struct control_hello *out, struct err *err) MUST_USE;
+
+/* What a role says last: its error. The message is made fit to be shown, whatever is in it. */
+void control_put_failure(struct buf *out, const struct err *why);
+int control_get_failure(struct span body, struct err *out_why, struct err *err) MUST_USE;
+/* Tells the supervisor, if it listens. */
+void control_tell_failure(const struct err *why);
 
 /* 1 sent, 0 the other end is gone. With fd < 0 no descriptor goes along. */
 int control_send(int socket, enum control_type type, struct span body, int fd,

@@ -95,6 +95,26 @@ static void a_message_carries_its_descriptor(void **state UNUSED)
     assert_int_equal(control_send(ours, CONTROL_STOP, span_of(NULL, 0), -1, &err), 0);
 }
 
+static void a_failure_is_told_and_fit_to_be_shown(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf body = BUF_INIT(1024);
+    struct err why = ERR_INIT;
+    struct err told = ERR_INIT;
+    struct err err = ERR_INIT;
+
+    err_set(&why, ERR_DENIED, "not this one\n\033[31m");
+    control_put_failure(&body, &why);
+    assert_int_equal(control_get_failure(buf_span(&body), &told, &err), 0);
+    assert_int_equal(told.code, ERR_DENIED);
+    assert_string_equal(told.msg, "not this one??[31m");
+    for (size_t len = 0; len < body.len; len++)
+        assert_int_equal(control_get_failure(span_of(body.data, len), &told, &err), -1);
+    body.data[0] = ERR_CODE_COUNT;
+    assert_int_equal(control_get_failure(buf_span(&body), &told, &err), -1);
+    body.data[0] = ERR_NONE;
+    assert_int_equal(control_get_failure(buf_span(&body), &told, &err), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -102,6 +122,7 @@ int main(void)
         cmocka_unit_test(a_hello_that_is_cut_or_longer_is_refused),
         cmocka_unit_test(a_path_that_does_not_fit_or_has_nul_is_refused),
         cmocka_unit_test(a_message_carries_its_descriptor),
+        cmocka_unit_test(a_failure_is_told_and_fit_to_be_shown),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

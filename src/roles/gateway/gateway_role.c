@@ -13,6 +13,7 @@
 #include "certificate.h"
 #include "gateway/conf.h"
 #include "log/log.h"
+#include "nginx_check.h"
 #include "role/settings.h"
 
 #include <errno.h>
@@ -180,6 +181,8 @@ static int start_nginx(struct keeper *keeper, struct err *err)
                           (char[]){"-e"},
                           (char[]){"stderr"},
                           NULL};
+    char *const test[] = {argv[0], (char[]){"-t"}, (char[]){"-q"}, argv[1], argv[2],
+                          argv[3], argv[4],        argv[5],        argv[6], NULL};
     char *const env[] = {inherited, NULL};
 
     TRY(keep_open(keeper->listen_fd, err));
@@ -190,6 +193,8 @@ static int start_nginx(struct keeper *keeper, struct err *err)
             TRY(keep_open(keeper->rings[set][i].ring_fd, err));
             TRY(keep_open(keeper->rings[set][i].bell_fd, err));
         }
+    /* An nginx that ends at once would leave who connects waiting in front of a closed door. */
+    TRY(nginx_check(program, test, env, err));
     pid_t parent = getpid();
     keeper->nginx = fork();
     if (keeper->nginx == 0)

@@ -70,6 +70,24 @@ static int from_passphrase(int fd, struct secret **out, struct err *err)
     return 0;
 }
 
+/* What is given must be what the keyring asks for; a new keyring takes either. */
+static int check_given(const struct keyring_place *place, bool has_passphrase, struct err *err)
+{
+    const struct unseal_provider *provider;
+    struct err ignored = ERR_INIT;
+
+    if (keyring_provider(place, &provider, &ignored) < 0)
+        return 0; /* said when it is opened */
+    if (provider == &unseal_passphrase && !has_passphrase)
+        return err_set(err, ERR_INVALID,
+                       "the keyring opens with a passphrase; give it with --passphrase-file FILE, "
+                       "or - to type it");
+    if (provider == &unseal_keyfile && has_passphrase)
+        return err_set(err, ERR_INVALID,
+                       "the keyring opens with its key file; leave the passphrase out");
+    return 0;
+}
+
 int kms_main(struct role *role, struct err *err)
 {
     CLEANUP(secret_free_ptr) struct secret *material = NULL;
@@ -79,6 +97,7 @@ int kms_main(struct role *role, struct err *err)
     struct keyring_place place = {.dir_fd = dir_fd, .instance = role_instance(role)};
 
     TRY(dir_fd);
+    TRY(check_given(&place, passphrase >= 0, err));
     if (passphrase >= 0)
         TRY(from_passphrase(passphrase, &material, err));
     else

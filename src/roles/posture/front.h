@@ -4,11 +4,12 @@
 #ifndef DRUN_POSTURE_FRONT_H
 #define DRUN_POSTURE_FRONT_H
 
+#include "auth/auth.h"
 #include "proof.h"
 
 #include <jansson.h>
 
-#define FRONT_NAMESPACE "drun-posture"
+#define FRONT_NAMESPACE AUTH_POSTURE_NAMESPACE
 
 struct front *front_new(struct role *role, struct role_line *idp) MUST_USE;
 void front_free(struct front *front);

@@ -11,9 +11,12 @@
 #include "codec/json.h"
 #include "fetch/fetch.h"
 #include "log/log.h"
+#include "role/control.h"
 #include "role/settings.h"
 #include "runner.h"
 #include "serve/serve.h"
+
+#include <unistd.h>
 
 /* libcurl is loaded before the lock-down; the loopback listeners are reached over TCP. */
 static const struct role_promises promises = {
@@ -226,6 +229,16 @@ static int begin(struct posture *posture, struct err *err)
     return loop_add_timer(loop, FIRST_RUN_MS, period_ms, run_all, posture, NULL, err);
 }
 
+/* What cli_role() would do, for an end in the middle of a proof. */
+static int finish(int result, const struct err *err)
+{
+    if (result == 0)
+        return 0;
+    log_error("role.failed", err);
+    control_tell_failure(err);
+    return 1;
+}
+
 int posture_main(struct role *role, struct err *err)
 {
     struct posture posture = {.role = role};
@@ -235,8 +248,11 @@ int posture_main(struct role *role, struct err *err)
         result = begin(&posture, err);
     if (result == 0)
         result = role_run(role, err);
-    runner_free(posture.runner); /* first: its thread may be in the middle of a proof */
     serve_free(posture.serve);
     kube_memory_free(posture.memory);
+    /* A proof that is cut off begins anew at the next start, and clears away what it left; the role
+     * has nothing that could be lost with it. */
+    if (!runner_end(posture.runner))
+        _exit(finish(result, err));
     return result;
 }

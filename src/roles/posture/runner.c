@@ -115,10 +115,13 @@ int runner_new(struct role *role, runner_fn *done, void *ctx, struct runner **ou
     return 0;
 }
 
-void runner_free(struct runner *runner)
+bool runner_end(struct runner *runner)
 {
     if (runner == NULL)
-        return;
+        return true;
+    if (runner->waiting_count > 0)
+        return false;
+    /* It waits for an order, and gets none any more. */
     fd_close(&runner->orders[1]);
     if (runner->started)
         pthread_join(runner->thread, NULL);
@@ -127,6 +130,7 @@ void runner_free(struct runner *runner)
     fd_close(&runner->results[0]);
     fd_close(&runner->results[1]);
     free(runner);
+    return true;
 }
 
 void runner_add(struct runner *runner, const struct control *control)

@@ -20,8 +20,9 @@ typedef void runner_fn(void *ctx, const struct runner_result *result);
  * bound by what its process promised before. */
 int runner_new(struct role *role, runner_fn *done, void *ctx, struct runner **out,
                struct err *err) MUST_USE;
-/* Waits for a proof that runs. */
-void runner_free(struct runner *runner);
+/* False, and frees nothing, while a proof runs: that blocks where it likes, computes or asks
+ * others, and nothing but the end of the process ends it at once. */
+bool runner_end(struct runner *runner) MUST_USE;
 /* Runs it when those before it are done; a control that waits already waits once. */
 void runner_add(struct runner *runner, const struct control *control);
 bool runner_busy(const struct runner *runner);

@@ -6,6 +6,7 @@
 #include "supervisor/spawn.h"
 #include "supervisor/supervisor_internal.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
 
@@ -23,6 +24,22 @@ void child_init(struct child *child, struct supervisor *supervisor)
         .supervisor = supervisor, .pidfd = -1, .control = -1, .backoff_ms = BACKOFF_FIRST_MS};
 }
 
+/* "ready", and why it ends: all that a role may say. */
+static bool take_packet(struct child *child, const struct ipc_packet *packet)
+{
+    struct err err = ERR_INIT;
+
+    if (packet->fds.count > 0)
+        return false;
+    if (packet->type == CONTROL_FAILED)
+        return control_get_failure(packet->body, &child->failure, &err) == 0;
+    if (packet->type != CONTROL_READY || packet->body.len > 0)
+        return false;
+    child->ready = true;
+    child->was_ready = true;
+    return true;
+}
+
 static void on_control(void *ctx, int fd, uint32_t events UNUSED)
 {
     struct child *child = ctx;
@@ -31,11 +48,8 @@ static void on_control(void *ctx, int fd, uint32_t events UNUSED)
     struct err err = ERR_INIT;
 
     int got = ipc_packet_receive(fd, room, &packet, &err);
-    if (got > 0 && packet.type == CONTROL_READY && packet.body.len == 0 && packet.fds.count == 0) {
-        child->ready = true;
-        child->was_ready = true;
+    if (got > 0 && take_packet(child, &packet))
         return;
-    }
     if (got > 0)
         log_say(LOG_ERROR, "supervisor.control", "%s sent what it must not; killing it",
                 role_name(child->entry->id));
@@ -44,7 +58,7 @@ static void on_control(void *ctx, int fd, uint32_t events UNUSED)
      */
     loop_remove(child->supervisor->loop, child->control_source);
     child->control_source = NULL;
-    if (got > 0 || !child->supervisor->stopping)
+    if (child->pid != 0 && (got > 0 || !child->supervisor->stopping))
         kill(child->pid, SIGKILL);
 }
 
@@ -84,6 +98,15 @@ static void plan_restart(struct child *child)
     loop_rearm(child->restart_timer, delay_ms, 0);
 }
 
+/* The exit may be seen before what was said last. */
+static void hear_the_last(struct child *child)
+{
+    struct pollfd poll_control = {.fd = child->control, .events = POLLIN};
+
+    while (child->control_source != NULL && poll(&poll_control, 1, 0) > 0)
+        on_control(child, child->control, 0);
+}
+
 static void on_exit_of(void *ctx, int fd UNUSED, uint32_t events UNUSED)
 {
     struct child *child = ctx;
@@ -91,6 +114,8 @@ static void on_exit_of(void *ctx, int fd UNUSED, uint32_t events UNUSED)
 
     if (waitpid(child->pid, &status, WNOHANG) != child->pid)
         return;
+    child->pid = 0;
+    hear_the_last(child);
     forget_process(child);
     if (child->supervisor->stopping)
         return;
@@ -110,6 +135,14 @@ static int supply(struct child *child, struct err *err)
     TRY(loop_add_fd(supervisor->loop, child->control, EPOLLIN, on_control, child,
                     &child->control_source, err));
     return grant_all(child, err);
+}
+
+void child_renew(struct child *child)
+{
+    loop_rearm(child->restart_timer, NEVER_MS, 0);
+    child->was_ready = false;
+    child->backoff_ms = BACKOFF_FIRST_MS;
+    err_clear(&child->failure);
 }
 
 int child_start(struct child *child, struct err *err)
@@ -159,10 +192,13 @@ int child_wait_until_ready(struct child *child, struct err *err)
                            role_name(child->entry->id), READY_TIMEOUT_MS / 1000);
         TRY(loop_turn(supervisor->loop, (int)((deadline - now) / 1000000) + 1, err));
     }
-    if (supervisor->failed)
+    if (!supervisor->failed)
+        return 0;
+    if (child->failure.code == ERR_NONE)
         return err_set(err, ERR_UNAVAILABLE, "%s did not start; its own message is above",
                        role_name(child->entry->id));
-    return 0;
+    *err = child->failure;
+    return err_wrap(err, "%s did not start", role_name(child->entry->id));
 }
 
 void child_stop(struct child *child)

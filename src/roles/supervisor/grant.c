@@ -36,6 +36,17 @@ static int give_channel_end(struct child *child, enum control_type type, enum ro
     return grant_send(child, type, buf_span(&body), fd, err);
 }
 
+int grant_own_channel(struct child *server, int *out_client_fd, struct err *err)
+{
+    CLEANUP_FD int client_fd = -1;
+    CLEANUP_FD int server_fd = -1;
+
+    TRY(ipc_pair(&client_fd, &server_fd, err));
+    TRY(give_channel_end(server, CONTROL_SERVE, ROLE_SUPERVISOR, server_fd, err));
+    *out_client_fd = fd_take(&client_fd);
+    return 0;
+}
+
 /* A new channel from one running role to another. */
 static int connect_roles(struct child *caller, struct child *server, bool late, struct err *err)
 {

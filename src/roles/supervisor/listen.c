@@ -12,10 +12,10 @@
 
 enum { BACKLOG = 4096 };
 
-int listen_unix(const char *path, mode_t mode, struct err *err)
+static int listen_at(const char *path, int type, mode_t mode, struct err *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    CLEANUP_FD int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
     if (fd < 0)
         return err_sys(err, "cannot make a Unix socket");
@@ -30,6 +30,16 @@ int listen_unix(const char *path, mode_t mode, struct err *err)
     if (chmod(path, mode) < 0)
         return err_sys(err, "cannot set the mode of %s", path);
     return fd_take(&fd);
+}
+
+int listen_unix(const char *path, mode_t mode, struct err *err)
+{
+    return listen_at(path, SOCK_STREAM, mode, err);
+}
+
+int listen_packets(const char *path, mode_t mode, struct err *err)
+{
+    return listen_at(path, SOCK_SEQPACKET, mode, err);
 }
 
 static int refused(const struct opt_listen *at, struct err *err)
@@ -71,4 +81,32 @@ int listen_tcp(const struct opt_listen *at, struct err *err)
     if (bind(fd, &address.any, len) < 0 || listen(fd, BACKLOG) < 0)
         return refused(at, err);
     return fd_take(&fd);
+}
+
+/* A bound socket that does not listen could be listened over by whoever shares addresses. */
+static int share_address(int fd, int on, struct err *err)
+{
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0)
+        return err_sys(err, "cannot keep the address of a listener");
+    return 0;
+}
+
+int listen_refuse(int fd, struct err *err)
+{
+    int listens = 0;
+    socklen_t len = sizeof(listens);
+
+    TRY(share_address(fd, 0, err));
+    /* A socket that does not listen would keep the mark of the shutdown, and hand it on to each
+     * connection that it accepts later. */
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0 ||
+        (listens != 0 && shutdown(fd, SHUT_RDWR) < 0))
+        return err_sys(err, "cannot make a listener refuse");
+    return 0;
+}
+
+int listen_again(int fd, struct err *err)
+{
+    TRY(share_address(fd, 1, err));
+    return listen(fd, BACKLOG) < 0 ? err_sys(err, "cannot listen again") : 0;
 }

@@ -11,6 +11,13 @@
 
 /* An old socket file in the way is removed. */
 int listen_unix(const char *path, mode_t mode, struct err *err) MUST_USE;
+/* The same for SOCK_SEQPACKET. */
+int listen_packets(const char *path, mode_t mode, struct err *err) MUST_USE;
 int listen_tcp(const struct opt_listen *at, struct err *err) MUST_USE;
+/* Refuses whom it has not accepted yet and whoever comes, in every process that has the socket, and
+ * keeps the address from others; listen_again() takes connections as before. Both do nothing to
+ * what is in that state already. */
+int listen_refuse(int fd, struct err *err) MUST_USE;
+int listen_again(int fd, struct err *err) MUST_USE;
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -103,6 +104,70 @@ static void a_stale_socket_is_replaced(void **state UNUSED)
     assert_int_equal(fd_remove_tree(dir, &err), 0);
 }
 
+static int connect_to(const struct sockaddr_in *to)
+{
+    CLEANUP_FD int client = socket(AF_INET, SOCK_STREAM, 0);
+
+    return connect(client, (const struct sockaddr *)to, sizeof(*to));
+}
+
+static void a_listener_refuses_keeps_its_address_and_listens_again(void **state UNUSED)
+{
+    struct opt_listen at = {.host = "127.0.0.1", .port = free_port()};
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(at.port)};
+    struct err err = ERR_INIT;
+    int on = 1;
+    char byte;
+
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    CLEANUP_FD int fd = listen_tcp(&at, &err);
+    CLEANUP_FD int copy = dup(fd); /* as another process has it */
+    CLEANUP_FD int waiting = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(connect(waiting, (struct sockaddr *)&to, sizeof(to)), 0);
+    for (int round = 0; round < 2; round++) {
+        assert_int_equal(listen_refuse(fd, &err), 0);
+        assert_int_equal(listen_refuse(fd, &err), 0);
+        assert_int_equal(recv(waiting, &byte, 1, 0), -1); /* reset, not left hanging */
+        assert_int_equal(connect_to(&to), -1);
+        assert_int_equal(errno, ECONNREFUSED);
+        assert_int_equal(accept(copy, NULL, NULL), -1);
+        CLEANUP_FD int other = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(setsockopt(other, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+        assert_int_equal(bind(other, (struct sockaddr *)&to, sizeof(to)), -1);
+        assert_int_equal(errno, EADDRINUSE);
+        assert_int_equal(listen_again(fd, &err), 0);
+        assert_int_equal(listen_again(fd, &err), 0);
+        fd_close(&waiting);
+        waiting = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(connect(waiting, (struct sockaddr *)&to, sizeof(to)), 0);
+        CLEANUP_FD int served = accept(copy, NULL, NULL);
+        assert_true(served >= 0);
+        assert_int_equal(send(waiting, "x", 1, 0), 1);
+        assert_int_equal(recv(served, &byte, 1, 0), 1);
+        fd_close(&waiting);
+        waiting = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(connect(waiting, (struct sockaddr *)&to, sizeof(to)), 0);
+    }
+}
+
+static void packets_have_their_own_socket(void **state UNUSED)
+{
+    char dir[] = "/tmp/drun-listen-XXXXXX";
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    struct err err = ERR_INIT;
+
+    assert_non_null(mkdtemp(dir));
+    CLEANUP_FREE char *path = mem_printf("%s/a.sock", dir);
+    memcpy(to.sun_path, path, strlen(path));
+    CLEANUP_FD int fd = listen_packets(path, 0600, &err);
+    CLEANUP_FD int stream = socket(AF_UNIX, SOCK_STREAM, 0);
+    CLEANUP_FD int packets = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(stream, (struct sockaddr *)&to, sizeof(to)), -1);
+    assert_int_equal(connect(packets, (struct sockaddr *)&to, sizeof(to)), 0);
+    assert_int_equal(fd_remove_tree(dir, &err), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +176,8 @@ int main(void)
         cmocka_unit_test(what_is_no_address_is_refused),
         cmocka_unit_test(a_socket_path_that_is_too_long_is_refused),
         cmocka_unit_test(a_stale_socket_is_replaced),
+        cmocka_unit_test(a_listener_refuses_keeps_its_address_and_listens_again),
+        cmocka_unit_test(packets_have_their_own_socket),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

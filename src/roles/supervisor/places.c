@@ -77,14 +77,20 @@ static int make_http_socket(struct supervisor *supervisor, const struct role_ent
     return 0;
 }
 
-static int make_sockets(struct supervisor *supervisor, struct err *err)
+/* A seal closes them, and they are made anew. */
+static int make_unix_sockets(struct supervisor *supervisor, struct err *err)
 {
     for (const struct role_entry *entry = supervisor->table; entry->main != NULL; entry++)
         if (entry->http)
             TRY(make_http_socket(supervisor, entry, err));
     CLEANUP_FREE char *path = mem_printf("%s/operator.sock", supervisor->instance.run_dir);
     supervisor->operator_fd = listen_unix(path, 0600, err);
-    TRY(supervisor->operator_fd);
+    return supervisor->operator_fd < 0 ? -1 : 0;
+}
+
+/* Once: the addresses stay the platform's while it is sealed. */
+static int make_listeners(struct supervisor *supervisor, struct err *err)
+{
     supervisor->tls_fd = listen_tcp(&supervisor->settings->listen, err);
     TRY(supervisor->tls_fd);
     if (supervisor->settings->listen_mtls.port == 0)
@@ -95,27 +101,37 @@ static int make_sockets(struct supervisor *supervisor, struct err *err)
 
 int places_make(struct supervisor *supervisor, struct err *err)
 {
+    const struct instance *instance = &supervisor->instance;
+    CLEANUP_FREE char *run_dir = mem_printf("%s\n", instance->run_dir);
+    CLEANUP_FD int data_fd = fd_open_dir(AT_FDCWD, instance->data_dir, err);
+
+    TRY(data_fd);
+    TRY(make_listeners(supervisor, err));
+    return fd_replace_file(data_fd, "run", 0644, span_str(run_dir), false, err);
+}
+
+int places_open(struct supervisor *supervisor, struct err *err)
+{
     TRY(make_folders(supervisor, err));
-    return make_sockets(supervisor, err);
+    return make_unix_sockets(supervisor, err);
 }
 
 int places_announce(const struct supervisor *supervisor, const char *url, struct err *err)
 {
-    const struct instance *instance = &supervisor->instance;
-    CLEANUP_FREE char *run_dir = mem_printf("%s\n", instance->run_dir);
     CLEANUP_FREE char *endpoint = mem_printf("%s\n", url);
-    CLEANUP_FD int data_fd = fd_open_dir(AT_FDCWD, instance->data_dir, err);
-    TRY(data_fd);
-    CLEANUP_FD int run_fd = fd_open_dir(AT_FDCWD, instance->run_dir, err);
-    TRY(run_fd);
+    CLEANUP_FD int run_fd = fd_open_dir(AT_FDCWD, supervisor->instance.run_dir, err);
 
-    TRY(fd_replace_file(run_fd, "endpoint", 0644, span_str(endpoint), false, err));
-    return fd_replace_file(data_fd, "run", 0644, span_str(run_dir), false, err);
+    TRY(run_fd);
+    return fd_replace_file(run_fd, "endpoint", 0644, span_str(endpoint), false, err);
 }
 
-void places_clear(const struct supervisor *supervisor)
+void places_close(struct supervisor *supervisor)
 {
     const char *run_dir = supervisor->instance.run_dir;
+
+    for (int id = 0; id < ROLE_COUNT; id++)
+        fd_close(&supervisor->http_fd[id]);
+    fd_close(&supervisor->operator_fd);
 
     for (const struct role_entry *entry = supervisor->table; entry->main != NULL; entry++) {
         const char *name = role_name(entry->id);
@@ -127,9 +143,18 @@ void places_clear(const struct supervisor *supervisor)
     }
     CLEANUP_FREE char *operator_path = mem_printf("%s/operator.sock", run_dir);
     CLEANUP_FREE char *endpoint = mem_printf("%s/endpoint", run_dir);
-    CLEANUP_FREE char *mark = mem_printf("%s/" INSTANCE_MARK, run_dir);
     unlink(operator_path);
     unlink(endpoint);
+}
+
+void places_clear(struct supervisor *supervisor)
+{
+    const char *run_dir = supervisor->instance.run_dir;
+    CLEANUP_FREE char *socket = mem_printf("%s/" SEALING_SOCKET, run_dir);
+    CLEANUP_FREE char *mark = mem_printf("%s/" INSTANCE_MARK, run_dir);
+
+    places_close(supervisor);
+    unlink(socket);
     unlink(mark);
     rmdir(run_dir); /* stays when it holds anything of others */
 }

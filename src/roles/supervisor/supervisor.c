@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who runs me: the operator, or systemd. What I hold: listening sockets, pidfds, the control
- * sockets. Who may speak to me: my roles, and only "ready".
+ * sockets, the passphrase as a file that I never read. Who may speak to me: my roles, and only
+ * "ready" and why they end; the operator, to seal and unseal.
  */
 #include "supervisor/supervisor.h"
 
 #include "base/clock.h"
 #include "base/fd.h"
 #include "log/log.h"
+#include "supervisor/listen.h"
 #include "supervisor/notify.h"
 #include "supervisor/supervisor_internal.h"
 
@@ -21,10 +23,29 @@ static const struct role_entry *entry_of(const struct supervisor *supervisor, en
     return NULL;
 }
 
+static int open_listeners(struct supervisor *supervisor, struct err *err)
+{
+    TRY(listen_again(supervisor->tls_fd, err));
+    return supervisor->mtls_fd < 0 ? 0 : listen_again(supervisor->mtls_fd, err);
+}
+
+static void close_listeners(struct supervisor *supervisor)
+{
+    struct err err = ERR_INIT;
+
+    if (supervisor->tls_fd >= 0 && listen_refuse(supervisor->tls_fd, &err) < 0)
+        log_error("supervisor.listen", &err);
+    if (supervisor->mtls_fd >= 0 && listen_refuse(supervisor->mtls_fd, &err) < 0)
+        log_error("supervisor.listen", &err);
+}
+
 static int start_all(struct supervisor *supervisor, struct err *err)
 {
     for (const struct role_entry *entry = supervisor->table; entry->main != NULL; entry++) {
         struct child *child = &supervisor->children[entry->id];
+        /* Who comes while the others start waits, but not for an unseal that does not get here. */
+        if (entry->id == ROLE_GATEWAY)
+            TRY(open_listeners(supervisor, err));
         TRY(child_start(child, err));
         TRY(child_wait_until_ready(child, err));
         if (supervisor->stopping)
@@ -33,9 +54,11 @@ static int start_all(struct supervisor *supervisor, struct err *err)
     return 0;
 }
 
-static void stop_all(struct supervisor *supervisor)
+void supervisor_stop(struct supervisor *supervisor)
 {
     supervisor->stopping = true;
+    child_stop(&supervisor->children[ROLE_GATEWAY]);
+    close_listeners(supervisor);
     for (int id = ROLE_COUNT - 1; id > ROLE_SUPERVISOR; id--)
         child_stop(&supervisor->children[id]);
 }
@@ -45,14 +68,16 @@ static void on_stop_signal(void *ctx, int signo UNUSED)
     struct supervisor *supervisor = ctx;
 
     supervisor->stopping = true;
+    supervisor->ending = true;
     loop_stop(supervisor->loop);
 }
 
-static int prepare(struct supervisor *supervisor, const char *data_dir, struct err *err)
+static int prepare(struct supervisor *supervisor, const struct supervisor_options *options,
+                   struct err *err)
 {
     sigset_t set;
 
-    TRY(instance_open(data_dir, supervisor->settings, &supervisor->instance, err));
+    TRY(instance_open(options->data_dir, supervisor->settings, &supervisor->instance, err));
     TRY(loop_new(&supervisor->loop, err));
     sigemptyset(&set);
     sigaddset(&set, SIGINT);
@@ -62,13 +87,19 @@ static int prepare(struct supervisor *supervisor, const char *data_dir, struct e
         struct child *child = &supervisor->children[entry->id];
         INVARIANT(entry_of(supervisor, entry->id) == entry);
         child->entry = entry;
-        TRY(loop_add_timer(supervisor->loop, 1ULL << 40, 0, child_restart, child,
+        TRY(loop_add_timer(supervisor->loop, NEVER_MS, 0, child_restart, child,
                            &child->restart_timer, err));
     }
-    return places_make(supervisor, err);
+    TRY(places_make(supervisor, err));
+    TRY(seal_listen(supervisor, err));
+    TRY(seal_init(supervisor, options->sealed, err));
+    if (!seal_is_sealed(supervisor))
+        return places_open(supervisor, err);
+    close_listeners(supervisor);
+    return 0;
 }
 
-static int serve(struct supervisor *supervisor, struct err *err)
+int supervisor_start(struct supervisor *supervisor, struct err *err)
 {
     uint64_t began = clock_mono_ns();
     char url[256];
@@ -81,13 +112,29 @@ static int serve(struct supervisor *supervisor, struct err *err)
     log_say(LOG_INFO, "supervisor.ready", "ready on %s after %llu ms", url,
             (unsigned long long)(clock_mono_ns() - began) / 1000000);
     role_trim_memory();
+    return 0;
+}
+
+static int serve(struct supervisor *supervisor, struct err *err)
+{
+    if (!seal_is_sealed(supervisor)) {
+        TRY(supervisor_start(supervisor, err));
+        if (!supervisor->stopping)
+            seal_say_ready(supervisor);
+    }
     TRY(notify_systemd("READY=1", err));
-    TRY(loop_run(supervisor->loop, err));
+    while (!supervisor->ending) {
+        if (!seal_is_asked(supervisor))
+            TRY(loop_run(supervisor->loop, err));
+        if (!supervisor->ending)
+            seal_work(supervisor);
+    }
     return notify_systemd("STOPPING=1", err);
 }
 
 static void release(struct supervisor *supervisor)
 {
+    seal_end(supervisor);
     if (supervisor->instance.run_dir_claimed)
         places_clear(supervisor);
     loop_free(supervisor->loop);
@@ -99,16 +146,16 @@ static void release(struct supervisor *supervisor)
     instance_close(&supervisor->instance);
 }
 
-int supervisor_run(const struct role_entry *table, const char *data_dir,
-                   const struct settings *settings, int passphrase_fd, struct err *err)
+int supervisor_run(const struct supervisor_options *options, int *passphrase_fd, struct err *err)
 {
     struct supervisor supervisor = {
-        .table = table,
-        .settings = settings,
+        .table = options->table,
+        .settings = options->settings,
         .operator_fd = -1,
         .tls_fd = -1,
         .mtls_fd = -1,
-        .passphrase_fd = passphrase_fd,
+        .passphrase_fd = fd_take(passphrase_fd),
+        .sealing = {.given_fd = -1, .socket_fd = -1},
     };
 
     for (int id = 0; id < ROLE_COUNT; id++) {
@@ -116,10 +163,10 @@ int supervisor_run(const struct role_entry *table, const char *data_dir,
         child_init(&supervisor.children[id], &supervisor);
     }
     supervisor.instance.lock_fd = -1;
-    int result = prepare(&supervisor, data_dir, err);
+    int result = prepare(&supervisor, options, err);
     if (result == 0)
         result = serve(&supervisor, err);
-    stop_all(&supervisor);
+    supervisor_stop(&supervisor);
     release(&supervisor);
     return result;
 }

@@ -19,9 +19,16 @@ struct role_entry {
     bool keeps_root;     /* the agent alone */
 };
 
-/* Runs until SIGTERM or SIGINT. `data_dir` is made when it is missing. `passphrase_fd` is a file in
- * memory with the passphrase that unseals, or -1; it stays the caller's. */
-int supervisor_run(const struct role_entry *table, const char *data_dir,
-                   const struct settings *settings, int passphrase_fd, struct err *err) MUST_USE;
+struct supervisor_options {
+    const struct role_entry *table;
+    const char *data_dir; /* made when it is missing */
+    const struct settings *settings;
+    bool sealed; /* nothing but the operator's socket until `drun unseal` */
+};
+
+/* Runs until SIGTERM or SIGINT. Takes *passphrase_fd, a file in memory with the passphrase that
+ * unseals, or -1; a seal erases it. */
+int supervisor_run(const struct supervisor_options *options, int *passphrase_fd,
+                   struct err *err) MUST_USE;
 
 #endif

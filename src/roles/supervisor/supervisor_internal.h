@@ -5,7 +5,9 @@
 
 #include "loop/loop.h"
 #include "role/control.h"
+#include "role/sealing.h"
 #include "supervisor/instance.h"
+#include "supervisor/seal.h"
 #include "supervisor/supervisor.h"
 
 struct child {
@@ -20,8 +22,12 @@ struct child {
     uint64_t started_ns;
     uint64_t backoff_ms;
     bool ready;
-    bool was_ready; /* at least once */
+    bool was_ready;     /* at least once since the platform was started or unsealed */
+    struct err failure; /* what it said last */
 };
+
+/* Far enough for a timer that is not to fire. */
+#define NEVER_MS (1ULL << 40)
 
 struct supervisor {
     const struct role_entry *table;
@@ -33,14 +39,25 @@ struct supervisor {
     int operator_fd;
     int tls_fd;
     int mtls_fd;       /* -1: none */
-    int passphrase_fd; /* the caller's */
-    bool stopping;
-    bool failed; /* a role that never came up */
+    int passphrase_fd; /* a file in memory, as long as the platform is unsealed; -1: none */
+    bool stopping;     /* roles end, and none is started again */
+    bool ending;       /* and so does the platform */
+    bool failed;       /* a role that never came up */
+    struct sealing sealing;
 };
+
+/* ------------------------------------------------------------------ supervisor.c */
+
+/* Every role, as at the first start; 0 also when that was cut short (`stopping`). */
+int supervisor_start(struct supervisor *supervisor, struct err *err) MUST_USE;
+/* Every role in reverse, the gateway first; its listeners then refuse. */
+void supervisor_stop(struct supervisor *supervisor);
 
 /* ------------------------------------------------------------------ child.c: a role's life */
 
 void child_init(struct child *child, struct supervisor *supervisor);
+/* Forgets how it fared: for a start after all of them were stopped. */
+void child_renew(struct child *child);
 int child_start(struct child *child, struct err *err) MUST_USE;
 int child_wait_until_ready(struct child *child, struct err *err) MUST_USE;
 /* Asks it to stop, and ends it when it does not. */
@@ -53,6 +70,8 @@ loop_fn child_restart;
 
 /* Everything up to the word to begin, and the other ends of its channels to the roles that run. */
 int grant_all(struct child *child, struct err *err) MUST_USE;
+/* A channel of the supervisor's own to a role that runs. */
+int grant_own_channel(struct child *server, int *out_client_fd, struct err *err) MUST_USE;
 /* One control message. */
 int grant_send(struct child *child, enum control_type type, struct span body, int fd,
                struct err *err) MUST_USE;
@@ -60,11 +79,18 @@ int grant_send(struct child *child, enum control_type type, struct span body, in
 /* ------------------------------------------------------------------ places.c: folders and sockets
  */
 
+/* What stays while the platform is sealed: its addresses, and DATA/run, which names the run
+ * directory. */
 int places_make(struct supervisor *supervisor, struct err *err) MUST_USE;
-/* Where clients on this machine find the platform: DATA/run names the run directory, which has the
- * address in "endpoint". */
+/* The folders and sockets of the roles. */
+int places_open(struct supervisor *supervisor, struct err *err) MUST_USE;
+/* Where clients on this machine find the platform: the run directory has the address in "endpoint".
+ */
 int places_announce(const struct supervisor *supervisor, const char *url, struct err *err) MUST_USE;
-/* What lies in memory only must not outlive the platform: keys of certificates, names, models. */
-void places_clear(const struct supervisor *supervisor);
+/* What lies in memory only must outlive neither the platform nor its seal: keys of certificates,
+ * names, models. */
+void places_close(struct supervisor *supervisor);
+/* The same, and what places_make() and the seal's socket left. */
+void places_clear(struct supervisor *supervisor);
 
 #endif

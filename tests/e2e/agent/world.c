@@ -291,12 +291,15 @@ static int run_world(int argc, char **argv, struct err *err)
 {
     struct settings *settings = NULL;
     CLEANUP_FREE char *run_dir = mem_printf("run-dir=%s", argv[2]);
+    int no_passphrase = -1;
 
     TRY(settings_load(span_of(NULL, 0), "settings", &settings, err));
     TRY(settings_set(settings, run_dir, err));
     for (int i = 3; i < argc; i++)
         TRY(settings_set(settings, argv[i], err));
-    int result = supervisor_run(entries, argv[1], settings, -1, err);
+    const struct supervisor_options options = {
+        .table = entries, .data_dir = argv[1], .settings = settings};
+    int result = supervisor_run(&options, &no_passphrase, err);
     settings_free(settings);
     return result;
 }

@@ -96,6 +96,7 @@ static void release(struct supervisor *supervisor)
     fd_close(&supervisor->operator_fd);
     fd_close(&supervisor->tls_fd);
     fd_close(&supervisor->mtls_fd);
+    fd_close(&supervisor->proxy_fd);
     instance_close(&supervisor->instance);
 }
 
@@ -108,6 +109,7 @@ int supervisor_run(const struct role_entry *table, const char *data_dir,
         .operator_fd = -1,
         .tls_fd = -1,
         .mtls_fd = -1,
+        .proxy_fd = -1,
         .passphrase_fd = passphrase_fd,
     };
 

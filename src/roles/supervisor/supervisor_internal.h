@@ -33,6 +33,7 @@ struct supervisor {
     int operator_fd;
     int tls_fd;
     int mtls_fd;       /* -1: none */
+    int proxy_fd;      /* -1: none */
     int passphrase_fd; /* the caller's */
     bool stopping;
     bool failed; /* a role that never came up */

@@ -244,7 +244,7 @@ static void put_refusal(const char *location, unsigned status, const char *reaso
 {
     buf_printf(
         out,
-        "        location %s {\n            default_type application/json;\n" COMMON
+        "        location %s {\n            default_type application/json;\n" NO_PAGE
         "%s            return %u '{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
         "\"status\":\"Failure\",\"message\":\"%s\",\"reason\":\"%s\",\"code\":%u}';\n"
         "        }\n",

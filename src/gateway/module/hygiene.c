@@ -283,6 +283,10 @@ ngx_int_t edge_hygiene(ngx_http_request_t *r)
                            "Compressed request bodies are not taken; send it without "
                            "Content-Encoding",
                            0);
+    /* nginx reads past what others would not in the frame of a chunk (an extension that ends with LF
+     * alone), so nothing behind such a body is taken for another request. */
+    if (r->headers_in.chunked && r->http_version < NGX_HTTP_VERSION_20)
+        r->keepalive = 0;
     if (is_misdirected(r))
         return edge_refuse(r, NGX_HTTP_MISDIRECTED_REQUEST, "misdirected_request",
                            "The host of the request is not the one of its connection", 0);

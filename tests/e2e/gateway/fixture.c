@@ -211,6 +211,36 @@ static int do_publish(const json_t *spec, struct err *err)
 
 /* ------------------------------------------------------------------ nginx */
 
+static struct gateway_list texts(const json_t *object, const char *name, char **room)
+{
+    const json_t *array = json_object_get(object, name);
+    size_t count = json_array_size(array);
+
+    for (size_t i = 0; i < count && i < 16; i++)
+        room[i] = (char *)(uintptr_t)json_string_value(json_array_get(array, i));
+    return (struct gateway_list){.items = room, .count = count};
+}
+
+static void read_edge(const json_t *in, struct gateway_edge *edge)
+{
+    static char *room[3][16];
+
+    edge->trusted_proxies = texts(in, "trusted_proxies", room[0]);
+    edge->unlimited = texts(in, "unlimited", room[1]);
+    edge->cors_origins = texts(in, "cors_origins", room[2]);
+    edge->forwarded_header = text(in, "forwarded_header", NULL);
+    edge->listen_proxy = text(in, "listen_proxy", NULL);
+    edge->requests_per_min = (uint64_t)number(in, "requests_per_min");
+    edge->sign_ins_per_min = (uint64_t)number(in, "sign_ins_per_min");
+    edge->handshakes_per_min = (uint64_t)number(in, "handshakes_per_min");
+    edge->bytes_per_min = (uint64_t)number(in, "bytes_per_min");
+    edge->connections = (unsigned)number(in, "connections");
+    edge->network_times = (unsigned)number(in, "network_times");
+    edge->ban_sec = (unsigned)number(in, "ban_sec");
+    if (number(in, "answer_max_sec") > 0)
+        edge->answer_max_sec = (unsigned)number(in, "answer_max_sec");
+}
+
 static void read_conf(const json_t *spec, struct gateway_conf *conf)
 {
     static const char *const owners[] = {"api", "idp", "secrets", "audit", "posture"};
@@ -234,6 +264,7 @@ static void read_conf(const json_t *spec, struct gateway_conf *conf)
     if (number(in, "engine_timeout_sec") > 0)
         conf->engine_timeout_sec = (unsigned)number(in, "engine_timeout_sec");
     conf->audit_drop = json_is_true(json_object_get(in, "audit_drop"));
+    read_edge(json_object_get(in, "edge"), &conf->edge);
     /* Where do_run() puts them: from 20 up. */
     conf->ring_count = json_is_true(json_object_get(in, "rings")) ? conf->workers : 0;
     for (unsigned i = 0; i < conf->ring_count; i++)

@@ -313,6 +313,12 @@ static void put_server_begin(struct buf *out)
 {
     buf_put_str(out, "        server_name _;\n" NO_PAGE);
     put_early_errors(out);
+    /* Its policy, which allows one script, is the module's. */
+    buf_put_str(out, "        location = /.drun-check {\n            internal;\n"
+                     "            drun_challenge;\n" COMMON
+                     "            add_header X-Frame-Options DENY always;\n"
+                     "            add_header Referrer-Policy no-referrer always;\n"
+                     "            add_header Cache-Control no-store always;\n        }\n");
 }
 
 /* What a certificate is worth is for who gets it to say: any is taken, and none is. */

@@ -134,11 +134,11 @@ static char *set_pair(ngx_conf_t *cf, ngx_command_t *cmd, void *data)
     return NGX_CONF_OK;
 }
 
-static char *set_bans_view(ngx_conf_t *cf, ngx_command_t *cmd UNUSED, void *data UNUSED)
+static char *set_handler(ngx_conf_t *cf, ngx_command_t *cmd, void *data UNUSED)
 {
     ngx_http_core_loc_conf_t *core = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    core->handler = edge_bans;
+    core->handler = (ngx_http_handler_pt)cmd->post;
     return NGX_CONF_OK;
 }
 
@@ -162,8 +162,11 @@ static ngx_command_t commands[] = {
     {ngx_string("drun_answer_max"), MAIN | NGX_CONF_TAKE1, ngx_conf_set_num_slot,
      NGX_HTTP_MAIN_CONF_OFFSET, offsetof(struct edge_conf, answer_max_sec), NULL},
     /* drun_bans_view; answers GET and DELETE of bans */
-    {ngx_string("drun_bans_view"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, set_bans_view,
-     NGX_HTTP_LOC_CONF_OFFSET, 0, NULL},
+    {ngx_string("drun_bans_view"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, set_handler,
+     NGX_HTTP_LOC_CONF_OFFSET, 0, (void *)edge_bans},
+    /* drun_challenge; the page where a browser works, in the internal location /.drun-check */
+    {ngx_string("drun_challenge"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, set_handler,
+     NGX_HTTP_LOC_CONF_OFFSET, 0, (void *)edge_challenge_page},
     ngx_null_command};
 
 static ngx_int_t add_handler(ngx_conf_t *cf, ngx_http_phases phase, ngx_http_handler_pt handler)

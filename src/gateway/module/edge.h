@@ -56,6 +56,14 @@ void edge_sources_stop(void);
 ngx_int_t edge_sources_request(ngx_http_request_t *r);
 void edge_sources_log(ngx_http_request_t *r);
 struct limit_sources *edge_sources(void);
+/* False for a client without one, on a Unix socket. */
+bool edge_address(const ngx_http_request_t *r, uint8_t out[LIMIT_ADDRESS_LEN]);
+
+/* The work that a browser does for its first page in a flood; challenge.c. NGX_DECLINED: it is none.
+ */
+bool edge_challenge_passed(const ngx_http_request_t *r, const uint8_t address[LIMIT_ADDRESS_LEN]);
+ngx_int_t edge_challenge(ngx_http_request_t *r);
+ngx_int_t edge_challenge_page(ngx_http_request_t *r);
 
 /* GET and DELETE of /apis/limits.drun.io/v1/bans; bans.c. */
 ngx_int_t edge_bans(ngx_http_request_t *r);

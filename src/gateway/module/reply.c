@@ -36,8 +36,7 @@ static ngx_int_t put_retry_after(ngx_http_request_t *r, uint64_t ms)
     return gw_header_add(r, "retry-after-ms", exact);
 }
 
-static ngx_int_t reply_as(ngx_http_request_t *r, ngx_uint_t status, const char *type,
-                          struct span body)
+ngx_int_t gw_reply(ngx_http_request_t *r, ngx_uint_t status, const char *type, struct span body)
 {
     ngx_buf_t *buf = ngx_create_temp_buf(r->pool, body.len > 0 ? body.len : 1);
     ngx_chain_t link = {.buf = buf, .next = NULL};
@@ -63,7 +62,7 @@ static ngx_int_t reply_as(ngx_http_request_t *r, ngx_uint_t status, const char *
 
 ngx_int_t gw_reply_json(ngx_http_request_t *r, ngx_uint_t status, struct span body)
 {
-    return reply_as(r, status, "application/json", body);
+    return gw_reply(r, status, "application/json", body);
 }
 
 /* The status of an error page is nginx's; it is in the request already. */
@@ -256,12 +255,12 @@ ngx_int_t gw_reply_problem(ngx_http_request_t *r, ngx_uint_t status, const char 
                    "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
                    "\"status\":\"Failure\",\"message\":\"%s\",\"reason\":\"%s\",\"code\":%lu}",
                    message, reason_of(status), (unsigned long)status);
-        return reply_as(r, status, "application/json", buf_span(&body));
+        return gw_reply(r, status, "application/json", buf_span(&body));
     }
     buf_printf(&body,
                "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%lu,\"detail\":\"%s\"}",
                code, (unsigned long)status, message);
-    return reply_as(r, status, "application/problem+json", buf_span(&body));
+    return gw_reply(r, status, "application/problem+json", buf_span(&body));
 }
 
 ngx_int_t gw_early_error(ngx_http_request_t *r)

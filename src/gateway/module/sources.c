@@ -208,6 +208,8 @@ ngx_int_t edge_sources_request(ngx_http_request_t *r)
         return end_banned(r, until, now);
     enum limit_class class = class_of(r->unparsed_uri);
     enum limit_level level = limit_class_level(sources, class);
+    if (level > LIMIT_CALM && edge_challenge_passed(r, address))
+        level = LIMIT_CALM;
     struct limit_rate rate = tightened(LIMIT_REQUESTS, level);
     if (!limit_source_take(sources, LIMIT_REQUESTS, address, 1, &rate, now, &retry))
         return refuse(r, address, LIMIT_OFFENCE_REQUESTS, now, retry);
@@ -219,7 +221,7 @@ ngx_int_t edge_sources_request(ngx_http_request_t *r)
     if (!limit_source_take(sources, LIMIT_BYTES, address, 0, &rate, now, &retry))
         return refuse(r, address, LIMIT_OFFENCE_REQUESTS, now, retry);
     (void)limit_class_count(sources, class, now);
-    return NGX_DECLINED;
+    return level == LIMIT_FLOOD ? edge_challenge(r) : NGX_DECLINED;
 }
 
 void edge_sources_log(ngx_http_request_t *r)
@@ -236,6 +238,11 @@ void edge_sources_log(ngx_http_request_t *r)
 }
 
 /* ------------------------------------------------------------------ the worker */
+
+bool edge_address(const ngx_http_request_t *r, uint8_t out[LIMIT_ADDRESS_LEN])
+{
+    return address_of(r->connection->sockaddr, out);
+}
 
 struct limit_sources *edge_sources(void)
 {

@@ -171,7 +171,7 @@ size_t limit_bans(const struct limit_sources *sources, uint64_t now_ns,
 enum {
     FAST_SEC = 4,      /* of the average that is compared */
     USUAL_SEC = 300,   /* and of the one it is compared with */
-    FLOOR = 400,       /* a second: fewer are no flood, whatever is usual */
+    FLOOR = 1000,      /* a second: fewer are no flood, whatever is usual */
     BUSY_TIMES = 4,    /* the usual rate */
     FLOOD_TIMES = 16,
     GAP_MAX_SEC = 3600,

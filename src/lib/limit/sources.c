@@ -245,7 +245,8 @@ static int make_header(struct sources_header *out, struct err *err)
     TRY(fd_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", &boot, err));
     memcpy(out->magic, MAGIC, sizeof(MAGIC));
     memcpy(out->boot_id, boot.data, boot.len < BOOT_ID_LEN ? boot.len : BOOT_ID_LEN);
-    if (getrandom(out->seeds, sizeof(out->seeds), 0) != (ssize_t)sizeof(out->seeds))
+    if (getrandom(out->seeds, sizeof(out->seeds), 0) != (ssize_t)sizeof(out->seeds) ||
+        getrandom(out->secret, sizeof(out->secret), 0) != (ssize_t)sizeof(out->secret))
         return err_sys(err, "cannot draw random bytes");
     return 0;
 }
@@ -315,6 +316,11 @@ int limit_sources_open(int dir_fd, const char *name, bool counts, struct limit_s
     *out = sources;
     sources = NULL;
     return 0;
+}
+
+const uint8_t *limit_sources_secret(const struct limit_sources *sources)
+{
+    return sources->file->header.secret;
 }
 
 void limit_sources_close(struct limit_sources *sources)

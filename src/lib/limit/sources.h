@@ -45,6 +45,10 @@ int limit_sources_open(int dir_fd, const char *name, bool counts, struct limit_s
 void limit_sources_close(struct limit_sources *sources);
 void limit_sources_close_ptr(struct limit_sources **sources);
 
+/* Random bytes that all who share the file have, and nobody else; new with each boot. */
+enum { LIMIT_SECRET_LEN = 32 };
+const uint8_t *limit_sources_secret(const struct limit_sources *sources);
+
 /* The part of an address that is one source, and the network around it; the rest is zeroed. */
 void limit_source_of(const uint8_t address[LIMIT_ADDRESS_LEN], uint8_t out[LIMIT_ADDRESS_LEN]);
 void limit_network_of(const uint8_t address[LIMIT_ADDRESS_LEN], uint8_t out[LIMIT_ADDRESS_LEN]);

@@ -17,6 +17,7 @@ struct sources_header {
     char magic[16];
     char boot_id[48];
     struct sources_seed seeds[LIMIT_SKETCH_ROWS];
+    uint8_t secret[LIMIT_SECRET_LEN];
 };
 
 /* The address lies in two halves; `until_ns` is 0 while it is changed and when there is none. */

@@ -8,13 +8,17 @@
  * "sk-drun-..."} fixture conf < spec       prints nginx.conf fixture run NGINX CONF < spec   makes
  * a listening socket and an audit ring for each worker, starts nginx with them, prints each audit
  * event as a line of JSON, ends with it
+ * fixture flood RATE < spec  counts so many pages a second for six seconds
  */
 #include "audit/ring.h"
 #include "auth/auth.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "codec/json.h"
 #include "gateway/conf.h"
+#include "limit/floods.h"
 #include "rbac/rbac.h"
 #include "snapshot/identity.h"
 #include "snapshot/policy.h"
@@ -338,6 +342,25 @@ static int do_run(const json_t *spec, const char *nginx, const char *path, struc
                : err_set(err, ERR_INTERNAL, "nginx ended with status %d", status);
 }
 
+/* As if so many requests of a class came in each of some seconds: what other workers would count. */
+static int do_flood(const json_t *spec, const char *rate, struct err *err)
+{
+    const char *dir = text(json_object_get(spec, "conf"), "run_dir", "");
+    CLEANUP_FD int dir_fd = fd_open_dir(AT_FDCWD, dir, err);
+    CLEANUP(limit_sources_close_ptr) struct limit_sources *sources = NULL;
+    uint64_t count;
+
+    TRY(dir_fd);
+    TRY(num_parse_u64(span_str(rate), 1, 1000000, "the rate", &count, err));
+    TRY(limit_sources_open(dir_fd, "sources", false, &sources, err));
+    for (int i = 0; i < 60; i++) {
+        for (uint64_t j = 0; j < count / 10; j++)
+            (void)limit_class_count(sources, LIMIT_CLASS_PAGES, clock_mono_ns());
+        usleep(100000);
+    }
+    return 0;
+}
+
 static int dispatch(int argc, char **argv, struct err *err)
 {
     CLEANUP(buf_free) struct buf in = BUF_INIT(1 << 24);
@@ -347,12 +370,14 @@ static int dispatch(int argc, char **argv, struct err *err)
     TRY(codec_json_parse(buf_span(&in), "the spec", &spec, err));
     if (argc == 2 && strcmp(argv[1], "publish") == 0)
         return do_publish(spec, err);
+    if (argc == 3 && strcmp(argv[1], "flood") == 0)
+        return do_flood(spec, argv[2], err);
     if (argc == 2 && strcmp(argv[1], "conf") == 0)
         return do_conf(spec, err);
     if (argc == 4 && strcmp(argv[1], "run") == 0)
         return do_run(spec, argv[2], argv[3], err);
     return err_set(err, ERR_INVALID,
-                   "usage: gateway_fixture publish | conf | run NGINX CONF < spec");
+                   "usage: gateway_fixture publish | conf | flood RATE | run NGINX CONF < spec");
 }
 
 int main(int argc, char **argv)

@@ -108,17 +108,19 @@ def test_the_proxy_protocol_is_spoken_where_it_is_asked_for(make):
 # ------------------------------------------------------------------ limits
 
 def flood(gateway, source, count, path="/v1/models", method="GET"):
-    """Requests one behind the other on one connection; what became of them."""
+    """Requests on one connection, some at a time; what became of them."""
     text = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n".encode()
+    got = b""
     with connect(gateway.port, source) as sock:
-        got = b""
         try:
-            for _ in range(count):
-                sock.sendall(text)
-                piece = sock.recv(65536)
-                if not piece:
-                    break
-                got += piece
+            for done in range(0, count, 50):
+                batch = min(50, count - done)
+                sock.sendall(text * batch)
+                while len(statuses(got)) < done + batch:
+                    piece = sock.recv(65536)
+                    if not piece:
+                        return statuses(got)
+                    got += piece
         except OSError:
             pass
     return statuses(got)
@@ -307,7 +309,7 @@ def test_a_flood_from_many_networks_tightens_the_limits_and_is_over(make):
             if 429 in flood(gateway, f"127.{100 + number}.1.1", 200):
                 refused.set()
 
-    threads = [threading.Thread(target=one, args=(number,), daemon=True) for number in range(12)]
+    threads = [threading.Thread(target=one, args=(number,), daemon=True) for number in range(3)]
     for thread in threads:
         thread.start()
     try:
@@ -317,3 +319,75 @@ def test_a_flood_from_many_networks_tightens_the_limits_and_is_over(make):
         stop.set()
         for thread in threads:
             thread.join(20)
+
+
+# ------------------------------------------------------------------ browsers in a flood
+
+PAGE = "Accept: text/html,*/*\r\n"
+
+
+def work(answer):
+    """What the page's script does."""
+    import hashlib
+    import re
+    token, epoch = re.search(rb'data-token="(\w+)" data-epoch="(\d+)"', answer).groups()
+    number = 0
+    while True:
+        digest = hashlib.sha256(token + b":%d" % number).digest()
+        if digest[0] == 0 and digest[1] >> 2 == 0:
+            return f"Cookie: a=b; __Host-drun-check={epoch.decode()}.{number}\r\n"
+        number += 1
+
+
+@pytest.fixture
+def flooded(make, folder):
+    console = folder / "console"
+    console.mkdir()
+    (console / "index.html").write_text("<title>console</title>")
+    gateway = make_gateway(folder, folder / "engine.sock", edge={**LIMITS, "ban_sec": 0}, workers=1, console_root=str(console)).start()
+    counting = threading.Thread(target=gateway.fixture, args=("flood", "40000"), daemon=True)
+    counting.start()
+    wait_for(lambda: b"drun-check" in ask(gateway, "127.9.9.9", "/", PAGE), "the flood to be met")
+    yield gateway
+    counting.join()
+    gateway.stop()
+
+
+def test_in_a_flood_a_browser_works_for_its_page(flooded):
+    answer = ask(flooded, "127.9.1.1", "/", PAGE)
+    assert statuses(answer) == [503] and b"script-src 'sha256-" in answer and b"no-store" in answer
+    assert answer.lower().count(b"content-security-policy:") == 1
+    cookie = work(answer)
+    answer = ask(flooded, "127.9.1.1", "/", PAGE + cookie)
+    assert statuses(answer) == [200] and b"<title>console" in answer
+    # It is of that address, and of no other; and not of any number.
+    assert statuses(ask(flooded, "127.9.2.1", "/", PAGE + cookie)) == [503]
+    assert statuses(ask(flooded, "127.9.1.1", "/", PAGE + "Cookie: __Host-drun-check=1.1\r\n")) == [503]
+    # Programs are not asked; nor is who has no limits.
+    assert statuses(ask(flooded, "127.9.1.1", "/v1/models")) == [401]
+    assert statuses(ask(flooded, "127.0.0.1", "/", PAGE)) == [200]
+
+
+def test_a_browser_does_the_work_by_itself(flooded):
+    sync_api = pytest.importorskip("playwright.sync_api")
+    import shutil
+    chromium = shutil.which("chromium")
+    if not chromium:
+        pytest.skip("chromium is not installed")
+    spec = flooded.spec["conf"]["edge"]
+    spec["unlimited"] = []  # a browser comes from 127.0.0.1
+    flooded.write_conf()
+    import os
+    import signal
+    os.kill(flooded.pid, signal.SIGHUP)
+    wait_for(lambda: b"drun-check" in ask(flooded, "127.0.0.1", "/", PAGE), "the new configuration")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(ignore_https_errors=True)
+        page.goto(f"https://127.0.0.1:{flooded.port}/")
+        page.wait_for_function("document.title === 'console'", timeout=60000)
+        browser.close()
+
+
+def test_the_challenge_is_over_with_the_flood(flooded):
+    wait_for(lambda: statuses(ask(flooded, "127.9.9.9", "/", PAGE)) == [200], "the end of the flood", 90)

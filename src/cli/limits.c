@@ -58,7 +58,8 @@ static void print_bans(const json_t *answer)
 
 static void print_floods(const json_t *answer)
 {
-    CLEANUP_JSON json_t *header = json_pack("[s, s, s, s]", "CLASS", "LEVEL", "PER SECOND", "USUAL");
+    CLEANUP_JSON json_t *header =
+        json_pack("[s, s, s, s]", "CLASS", "LEVEL", "PER SECOND", "USUAL");
     CLEANUP_JSON json_t *rows = json_array();
     const json_t *item;
     size_t i;

@@ -40,9 +40,9 @@ static const char *const temp_dirs[] = {"body", "proxy", "fastcgi", "uwsgi", "sc
 #define COMMON "            " HSTS "            " SNIFF
 /* Of answers that no browser has anything to do with. */
 #define NO_PAGE                                                                                    \
-    COMMON "            add_header X-Frame-Options DENY always;\n"                                \
-           "            add_header Referrer-Policy no-referrer always;\n"                         \
-           "            add_header Content-Security-Policy \"default-src 'none'; frame-ancestors "  \
+    COMMON "            add_header X-Frame-Options DENY always;\n"                                 \
+           "            add_header Referrer-Policy no-referrer always;\n"                          \
+           "            add_header Content-Security-Policy \"default-src 'none'; frame-ancestors " \
            "'none'\" always;\n"
 
 static void put_process(const struct gateway_conf *conf, struct buf *out)
@@ -332,7 +332,8 @@ static void put_mtls_server(const struct gateway_conf *conf, struct buf *out)
     put_server_begin(out);
     put_model_api(conf, out);
     put_roles(conf, out);
-    buf_put_str(out, "        location / {\n" NO_PAGE "            return 404;\n        }\n    }\n");
+    buf_put_str(out,
+                "        location / {\n" NO_PAGE "            return 404;\n        }\n    }\n");
 }
 
 static void put_platform(const struct gateway_conf *conf, struct buf *out)

@@ -88,8 +88,7 @@ struct gateway_conf {
 #define GATEWAY_CONF_DEFAULTS                                                                      \
     {                                                                                              \
         .workers = 1, .connections = 4096, .model_body_max_kib = 8192, .api_body_max_kib = 3072,   \
-        .engine_timeout_sec = 300, .default_tokens = 1024,                                         \
-        .edge = {.answer_max_sec = 3600},                                                          \
+        .engine_timeout_sec = 300, .default_tokens = 1024, .edge = {.answer_max_sec = 3600},       \
     }
 
 int gateway_conf_put(const struct gateway_conf *conf, struct buf *out, struct err *err) MUST_USE;

@@ -140,8 +140,7 @@ static void put_trust(const struct gateway_edge *edge, struct buf *out)
     buf_put_str(out, "    }\n");
 }
 
-static void put_rate(const char *measure, uint64_t per_min, unsigned network_times,
-                     struct buf *out)
+static void put_rate(const char *measure, uint64_t per_min, unsigned network_times, struct buf *out)
 {
     uint64_t limit = per_min == 0 ? 0 : NUM_MAX(per_min * WINDOW_MS / MINUTE_MS, 1);
 

@@ -17,11 +17,13 @@ import time
 REQUEST = b"GET /v1/models HTTP/1.1\r\nHost: flood\r\n\r\n"
 
 
+CONTEXT = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+CONTEXT.check_hostname = False
+CONTEXT.verify_mode = ssl.CERT_NONE
+
+
 def tls(host, port, source, timeout=3):
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context.wrap_socket(socket.create_connection((host, port), timeout, (source, 0)))
+    return CONTEXT.wrap_socket(socket.create_connection((host, port), timeout, (source, 0)))
 
 
 def statuses(data):

@@ -118,7 +118,7 @@ def test_a_flooder_is_banned_in_the_kernel_and_others_are_served(world):
     platform.wait_until("the end in the kernel", lambda: "10.77" not in nets.inside("nft", "list", "ruleset").stdout, 20)
     again = result(nets.start("good", platform.port, 1, "10.77.70.1"))
     assert again["took"] and again["failed"] < len(again["took"])
-    said = nets.inside(DRUN, "audit", "list", "-o", "json", "--data", platform.data).stdout
+    said = nets.inside(DRUN, "audit", "list", "--event", "drun.edge.*", "-o", "json", "--data", platform.data).stdout
     assert "drun.edge.ban" in said and "drun.edge.unban" in said and "10.77.70.1" in said
 
 

@@ -117,7 +117,8 @@ static void record(ngx_http_request_t *r, const struct auth_principal *who, cons
 static ngx_int_t end(ngx_http_request_t *r, struct limit_sources *sources,
                      const struct auth_principal *who, ngx_str_t name)
 {
-    static const char done[] = "{\"apiVersion\":\"v1\",\"kind\":\"Status\",\"status\":\"Success\"}\n";
+    static const char done[] =
+        "{\"apiVersion\":\"v1\",\"kind\":\"Status\",\"status\":\"Success\"}\n";
     uint8_t address[LIMIT_ADDRESS_LEN];
     char text[INET6_ADDRSTRLEN];
     struct err err = ERR_INIT;

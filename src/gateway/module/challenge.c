@@ -98,7 +98,8 @@ static bool has_worked(const ngx_http_request_t *r, const uint8_t address[LIMIT_
     if (dot == NULL)
         return false;
     size_t len = (size_t)(dot - cookie.p);
-    if (num_parse_u64(span_of(cookie.p, len), 0, UINT64_C(1) << 48, "epoch", &epoch, &ignored) < 0 ||
+    if (num_parse_u64(span_of(cookie.p, len), 0, UINT64_C(1) << 48, "epoch", &epoch, &ignored) <
+            0 ||
         num_parse_u64(span_of(dot + 1, cookie.len - len - 1), 0, UINT64_C(1) << 48, "number",
                       &number, &ignored) < 0 ||
         epoch > now || epoch + 1 < now)
@@ -172,7 +173,8 @@ ngx_int_t edge_challenge_page(ngx_http_request_t *r)
     token_of(address, epoch, token);
     buf_printf(&body,
                "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>One moment</title>"
-               "<body data-token=\"%s\" data-epoch=\"%" PRIu64 "\"><p>One moment: very much comes in "
+               "<body data-token=\"%s\" data-epoch=\"%" PRIu64
+               "\"><p>One moment: very much comes in "
                "just now, and your browser shows that it is one.</p><noscript>This needs "
                "JavaScript.</noscript><script>%s</script></body></html>\n",
                token, epoch, script);

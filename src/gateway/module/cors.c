@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls from pages of other origins (the Fetch standard, section 3.2), for the origins of the
- * setting cors-origins and the APIs that take bearer tokens. Cookies are never allowed with them. */
+ * setting cors-origins and the APIs that take bearer tokens. Cookies are never allowed with them.
+ */
 #include "gateway/module/edge.h"
 
 static ngx_http_output_header_filter_pt next_header;

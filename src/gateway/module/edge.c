@@ -99,9 +99,9 @@ static bool to_number(ngx_str_t text, uint64_t *out)
 static char *set_rate(ngx_conf_t *cf, ngx_command_t *cmd UNUSED, void *data)
 {
     static const char *const names[LIMIT_MEASURES] = {
-        [LIMIT_REQUESTS] = "requests", [LIMIT_SIGN_INS] = "sign-ins",
+        [LIMIT_REQUESTS] = "requests",     [LIMIT_SIGN_INS] = "sign-ins",
         [LIMIT_HANDSHAKES] = "handshakes", [LIMIT_BYTES] = "bytes",
-        [LIMIT_STRIKES] = "strikes", [LIMIT_BANS] = "bans"};
+        [LIMIT_STRIKES] = "strikes",       [LIMIT_BANS] = "bans"};
     struct edge_conf *conf = data;
     ngx_str_t *args = cf->args->elts;
     uint64_t window_ms;

@@ -24,8 +24,8 @@
 extern ngx_module_t ngx_http_drun_edge_module;
 
 struct edge_conf {
-    ngx_str_t state_dir; /* where the workers share what sources do; empty: nothing is limited */
-    ngx_array_t *free;   /* ngx_cidr_t: whom no limit here is for; NULL: nobody */
+    ngx_str_t state_dir;  /* where the workers share what sources do; empty: nothing is limited */
+    ngx_array_t *free;    /* ngx_cidr_t: whom no limit here is for; NULL: nobody */
     ngx_array_t *origins; /* ngx_str_t that may call from browsers; NULL: none */
     struct limit_rate rates[LIMIT_MEASURES];
     ngx_uint_t connections, connections_network;
@@ -59,7 +59,8 @@ struct limit_sources *edge_sources(void);
 /* False for a client without one, on a Unix socket. */
 bool edge_address(const ngx_http_request_t *r, uint8_t out[LIMIT_ADDRESS_LEN]);
 
-/* The work that a browser does for its first page in a flood; challenge.c. NGX_DECLINED: it is none.
+/* The work that a browser does for its first page in a flood; challenge.c. NGX_DECLINED: it is
+ * none.
  */
 bool edge_challenge_passed(const ngx_http_request_t *r, const uint8_t address[LIMIT_ADDRESS_LEN]);
 ngx_int_t edge_challenge(ngx_http_request_t *r);

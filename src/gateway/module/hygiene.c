@@ -16,7 +16,8 @@ static ngx_int_t refuse(ngx_http_request_t *r, const char *message)
     return edge_refuse(r, NGX_HTTP_BAD_REQUEST, "bad_request", message, 0);
 }
 
-/* ------------------------------------------------------------------ HTTP/1: the bytes of the head */
+/* ------------------------------------------------------------------ HTTP/1: the bytes of the head
+ */
 
 /* METHOD SP TARGET SP VERSION CR LF. The byte behind the line is nginx's to overwrite. */
 static bool is_request_line(const ngx_http_request_t *r)
@@ -92,8 +93,8 @@ static bool is(const ngx_str_t *name, const char *wanted)
 
 /* Those of which one reader takes the first and another the last. */
 static const char *const single[] = {
-    "Authorization", "Content-Encoding",  "Content-Length", "Content-Type", "DPoP",   "Expect",
-    "Host",          "Transfer-Encoding", "Origin",         "Upgrade",      "Range",  "TE",
+    "Authorization", "Content-Encoding",  "Content-Length", "Content-Type", "DPoP",  "Expect",
+    "Host",          "Transfer-Encoding", "Origin",         "Upgrade",      "Range", "TE",
     "X-Request-Id",  "If-Match",          "If-None-Match",  "Forwarded",
 };
 
@@ -154,17 +155,17 @@ static const char *note_fields(const ngx_http_request_t *r, struct met *met)
 
 static bool mentions(const ngx_str_t *value, const char *word)
 {
-    return value != NULL &&
-           ngx_strlcasestrn(value->data, value->data + value->len, (u_char *)(uintptr_t)word,
-                            strlen(word) - 1) != NULL;
+    return value != NULL && ngx_strlcasestrn(value->data, value->data + value->len,
+                                             (u_char *)(uintptr_t)word, strlen(word) - 1) != NULL;
 }
 
 /* ------------------------------------------------------------------ the path */
 
 static int digit(u_char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-                                                                                 : -1;
+    return c >= '0' && c <= '9'                     ? c - '0'
+           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+                                                    : -1;
 }
 
 /* The byte at `at` and how long it is written; -1 for what is no byte. */
@@ -243,10 +244,10 @@ static ngx_str_t path_of(const ngx_http_request_t *r)
  * compare. */
 static bool is_misdirected(const ngx_http_request_t *r)
 {
-    const char *name = r->connection->ssl == NULL
-                           ? NULL
-                           : SSL_get_servername(r->connection->ssl->connection,
-                                                TLSEXT_NAMETYPE_host_name);
+    const char *name =
+        r->connection->ssl == NULL
+            ? NULL
+            : SSL_get_servername(r->connection->ssl->connection, TLSEXT_NAMETYPE_host_name);
     ngx_str_t host = r->headers_in.server;
 
     if (name == NULL || host.len == 0)
@@ -283,8 +284,8 @@ ngx_int_t edge_hygiene(ngx_http_request_t *r)
                            "Compressed request bodies are not taken; send it without "
                            "Content-Encoding",
                            0);
-    /* nginx reads past what others would not in the frame of a chunk (an extension that ends with LF
-     * alone), so nothing behind such a body is taken for another request. */
+    /* nginx reads past what others would not in the frame of a chunk (an extension that ends with
+     * LF alone), so nothing behind such a body is taken for another request. */
     if (r->headers_in.chunked && r->http_version < NGX_HTTP_VERSION_20)
         r->keepalive = 0;
     if (is_misdirected(r))

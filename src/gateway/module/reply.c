@@ -240,12 +240,11 @@ ngx_int_t gw_reply_problem(ngx_http_request_t *r, ngx_uint_t status, const char 
     struct buf body = {.data = room, .cap = sizeof(room), .max = BODY_MAX};
 
     if (is_model_api(r)) {
-        const struct gw_refusal refusal = {.status = status,
-                                           .type = status == NGX_HTTP_TOO_MANY_REQUESTS
-                                                       ? "requests"
-                                                       : "invalid_request_error",
-                                           .code = code,
-                                           .retry_after_ms = retry_after_ms};
+        const struct gw_refusal refusal = {
+            .status = status,
+            .type = status == NGX_HTTP_TOO_MANY_REQUESTS ? "requests" : "invalid_request_error",
+            .code = code,
+            .retry_after_ms = retry_after_ms};
         return reply_error(r, &refusal, message);
     }
     if (retry_after_ms > 0 && put_retry_after(r, retry_after_ms) != NGX_OK)
@@ -258,8 +257,8 @@ ngx_int_t gw_reply_problem(ngx_http_request_t *r, ngx_uint_t status, const char 
         return gw_reply(r, status, "application/json", buf_span(&body));
     }
     buf_printf(&body,
-               "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%lu,\"detail\":\"%s\"}",
-               code, (unsigned long)status, message);
+               "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%lu,\"detail\":\"%s\"}", code,
+               (unsigned long)status, message);
     return gw_reply(r, status, "application/problem+json", buf_span(&body));
 }
 

@@ -63,8 +63,8 @@ static void strike(const uint8_t address[LIMIT_ADDRESS_LEN], enum limit_offence 
     if (config->ban_sec == 0 || limit_source_take(sources, LIMIT_STRIKES, address, 1,
                                                   &config->rates[LIMIT_STRIKES], now, NULL))
         return;
-    bool is_new = limit_source_take(sources, LIMIT_BANS, address, 1, &config->rates[LIMIT_BANS],
-                                    now, NULL);
+    bool is_new =
+        limit_source_take(sources, LIMIT_BANS, address, 1, &config->rates[LIMIT_BANS], now, NULL);
     if (!limit_ban(sources, address, offence, now,
                    (is_new ? config->ban_sec : config->long_ban_sec) * SEC_NS))
         ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0, "drun: there is no room for another ban");
@@ -231,8 +231,8 @@ void edge_sources_log(ngx_http_request_t *r)
     if (sources == NULL || is_free(r->connection->sockaddr) ||
         !address_of(r->connection->sockaddr, address))
         return;
-    uint64_t bytes = (uint64_t)NUM_MAX(r->request_length, 0) +
-                     (uint64_t)NUM_MAX(r->connection->sent, 0);
+    uint64_t bytes =
+        (uint64_t)NUM_MAX(r->request_length, 0) + (uint64_t)NUM_MAX(r->connection->sent, 0);
     limit_source_charge(sources, LIMIT_BYTES, address, bytes, &config->rates[LIMIT_BYTES],
                         clock_mono_ns());
 }

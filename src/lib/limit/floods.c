@@ -25,10 +25,8 @@ const char *limit_offence_name(enum limit_offence offence)
 const char *limit_class_name(enum limit_class class)
 {
     static const char *const names[LIMIT_CLASSES] = {
-        [LIMIT_CLASS_CALLS] = "calls",
-        [LIMIT_CLASS_SIGN_IN] = "sign-in",
-        [LIMIT_CLASS_OBJECTS] = "objects",
-        [LIMIT_CLASS_PAGES] = "pages",
+        [LIMIT_CLASS_CALLS] = "calls",          [LIMIT_CLASS_SIGN_IN] = "sign-in",
+        [LIMIT_CLASS_OBJECTS] = "objects",      [LIMIT_CLASS_PAGES] = "pages",
         [LIMIT_CLASS_ARRIVALS] = "connections",
     };
     return names[class];
@@ -90,8 +88,8 @@ static struct sources_ban *find(const struct limit_sources *sources, struct halv
     return NULL;
 }
 
-uint64_t limit_banned(const struct limit_sources *sources,
-                      const uint8_t address[LIMIT_ADDRESS_LEN], uint64_t now_ns)
+uint64_t limit_banned(const struct limit_sources *sources, const uint8_t address[LIMIT_ADDRESS_LEN],
+                      uint64_t now_ns)
 {
     const struct sources_ban *ban = find(sources, halves_of(address), now_ns);
 
@@ -169,10 +167,10 @@ size_t limit_bans(const struct limit_sources *sources, uint64_t now_ns,
 /* ------------------------------------------------------------------ floods */
 
 enum {
-    FAST_SEC = 4,      /* of the average that is compared */
-    USUAL_SEC = 300,   /* and of the one it is compared with */
-    FLOOR = 1000,      /* a second: fewer are no flood, whatever is usual */
-    BUSY_TIMES = 4,    /* the usual rate */
+    FAST_SEC = 4,    /* of the average that is compared */
+    USUAL_SEC = 300, /* and of the one it is compared with */
+    FLOOR = 1000,    /* a second: fewer are no flood, whatever is usual */
+    BUSY_TIMES = 4,  /* the usual rate */
     FLOOD_TIMES = 16,
     GAP_MAX_SEC = 3600,
 };
@@ -181,8 +179,9 @@ static enum limit_level level_of(uint64_t rate, uint64_t usual)
 {
     uint64_t base = NUM_MAX(usual, UINT64_C(1000) * FLOOR / BUSY_TIMES);
 
-    return rate > base * FLOOD_TIMES ? LIMIT_FLOOD : rate > base * BUSY_TIMES ? LIMIT_BUSY
-                                                                              : LIMIT_CALM;
+    return rate > base * FLOOD_TIMES  ? LIMIT_FLOOD
+           : rate > base * BUSY_TIMES ? LIMIT_BUSY
+                                      : LIMIT_CALM;
 }
 
 /* A moving average: one step of 1/span towards the value. */

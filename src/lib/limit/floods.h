@@ -45,8 +45,8 @@ bool limit_ban(struct limit_sources *sources, const uint8_t address[LIMIT_ADDRES
 bool limit_unban(struct limit_sources *sources, const uint8_t address[LIMIT_ADDRESS_LEN],
                  uint64_t now_ns);
 /* The time at which it ends, 0 when it is not banned. Cheap. */
-uint64_t limit_banned(const struct limit_sources *sources,
-                      const uint8_t address[LIMIT_ADDRESS_LEN], uint64_t now_ns);
+uint64_t limit_banned(const struct limit_sources *sources, const uint8_t address[LIMIT_ADDRESS_LEN],
+                      uint64_t now_ns);
 /* Those that last; at most LIMIT_BAN_SLOTS. */
 size_t limit_bans(const struct limit_sources *sources, uint64_t now_ns,
                   struct limit_ban out[LIMIT_BAN_SLOTS]);

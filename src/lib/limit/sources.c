@@ -84,8 +84,8 @@ static struct cells cells_of(struct limit_sources *sources, enum limit_measure m
     struct cells cells;
 
     for (unsigned row = 0; row < LIMIT_SKETCH_ROWS; row++)
-        cells.cell[row] = &sources->file->cells[measure][row][hash(sources, row, key) %
-                                                              LIMIT_SKETCH_CELLS];
+        cells.cell[row] =
+            &sources->file->cells[measure][row][hash(sources, row, key) % LIMIT_SKETCH_CELLS];
     return cells;
 }
 
@@ -195,8 +195,7 @@ static uint32_t crowd_of(const struct limit_sources *sources, struct key key)
         size_t at = hash(sources, row, key) % LIMIT_CROWD_CELLS;
         uint32_t sum = 0;
         for (size_t seat = 0; seat < seats && seat < LIMIT_SEATS; seat++)
-            sum +=
-                __atomic_load_n(&sources->file->crowds[seat][row][at], __ATOMIC_SEQ_CST);
+            sum += __atomic_load_n(&sources->file->crowds[seat][row][at], __ATOMIC_SEQ_CST);
         count = NUM_MIN(count, sum);
     }
     return count;
@@ -206,8 +205,8 @@ static uint32_t crowd_of(const struct limit_sources *sources, struct key key)
 static void count(struct limit_sources *sources, struct key key, int by)
 {
     for (unsigned row = 0; row < LIMIT_SKETCH_ROWS; row++) {
-        uint16_t *cell = &sources->file->crowds[sources->seat][row][hash(sources, row, key) %
-                                                                    LIMIT_CROWD_CELLS];
+        uint16_t *cell =
+            &sources->file->crowds[sources->seat][row][hash(sources, row, key) % LIMIT_CROWD_CELLS];
         if ((by > 0 && *cell < UINT16_MAX) || (by < 0 && *cell > 0))
             __atomic_store_n(cell, (uint16_t)(*cell + by), __ATOMIC_SEQ_CST);
     }

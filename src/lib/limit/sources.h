@@ -3,11 +3,11 @@
  * What each source of traffic does, counted by all gateway workers in one mapped file: requests,
  * sign-ins, handshakes and bytes as rates, connections as a number at the same time.
  *
- * A source is an address (IPv6: its /64) and the network around it (IPv4: /24, IPv6: /48). There may
- * be more of them than fit into any memory, so none has a slot of its own: a rate is a count-min
- * sketch (Cormode and Muthukrishnan, 2005) whose cells are the times of limit.h's algorithm. A cost
- * moves one cell in each of LIMIT_SKETCH_ROWS rows on, and is granted when the least of them is at
- * most one window ahead of the present. So, whatever else comes:
+ * A source is an address (IPv6: its /64) and the network around it (IPv4: /24, IPv6: /48). There
+ * may be more of them than fit into any memory, so none has a slot of its own: a rate is a
+ * count-min sketch (Cormode and Muthukrishnan, 2005) whose cells are the times of limit.h's
+ * algorithm. A cost moves one cell in each of LIMIT_SKETCH_ROWS rows on, and is granted when the
+ * least of them is at most one window ahead of the present. So, whatever else comes:
  *
  *     granted to one source  <=  limit + limit * t / window        for any interval of length t
  *
@@ -16,8 +16,8 @@
  * depends on a random seed that is in the file alone.
  *
  * Bans and the state of floods, which are few, have slots (limit/floods.h) in the same file.
- * The file is emptied at a new boot. A process may die at any instruction: its connections are given
- * back (limit/seats.h); at worst a charge stays until it has drained.
+ * The file is emptied at a new boot. A process may die at any instruction: its connections are
+ * given back (limit/seats.h); at worst a charge stays until it has drained.
  */
 #ifndef DRUN_LIMIT_SOURCES_H
 #define DRUN_LIMIT_SOURCES_H

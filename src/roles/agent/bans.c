@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/bans.h"
+#include "agent/bans_internal.h"
 
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "log/log.h"
 #include "role/role.h"
-#include "role/settings.h"
 #include "snapshot/cidr.h"
 #include "wire/bans.h"
 
@@ -20,13 +19,6 @@
 #include <unistd.h>
 
 enum { SCRIPT_MAX = 128 * 1024, SAID_MAX = 160, V4_AT = 12, LONGEST_SEC = 7 * 86400 };
-
-struct bans {
-    char *table;
-    const struct settings *settings;
-    int net_fd; /* the host's network namespace; -1: ours is the host's */
-    bool made;
-};
 
 int bans_new(struct role *role, struct bans **out, struct err *err)
 {

@@ -22,8 +22,5 @@ int bans_new(struct role *role, struct bans **out, struct err *err) MUST_USE;
 void bans_free(struct bans *bans);
 /* The body of AGENT_SET_BANS. */
 int bans_set(struct bans *bans, struct span body, struct err *err) MUST_USE;
-/* The same body as nft's own language; for tests. */
-int bans_put_script(const struct bans *bans, struct span body, struct buf *out,
-                    struct err *err) MUST_USE;
 
 #endif

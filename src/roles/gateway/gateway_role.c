@@ -48,8 +48,8 @@ enum {
 struct keeper {
     struct role *role;
     int listen_fd;
-    int mtls_fd;  /* -1: none */
-    int proxy_fd; /* -1: none */
+    int mtls_fd;         /* -1: none */
+    int proxy_fd;        /* -1: none */
     struct watch *watch; /* what comes from where */
     unsigned workers;
     struct gateway_ring rings[RING_SETS][GATEWAY_WORKERS_MAX];

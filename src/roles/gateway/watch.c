@@ -110,9 +110,9 @@ static void record_ban(struct watch *watch, const struct limit_ban *ban)
     char address[INET6_ADDRSTRLEN + 4];
 
     address_text(ban->address, address);
-    CLEANUP_FREE char *reason = mem_printf("too many %s; for %" PRIu64 " s",
-                                           limit_offence_name(ban->offence),
-                                           (ban->until_ns - ban->since_ns) / SEC_NS);
+    CLEANUP_FREE char *reason =
+        mem_printf("too many %s; for %" PRIu64 " s", limit_offence_name(ban->offence),
+                   (ban->until_ns - ban->since_ns) / SEC_NS);
     record(watch, AUDIT_SOURCE_BANNED, "bans", address, reason);
 }
 
@@ -125,15 +125,13 @@ static void record_rest(struct watch *watch, size_t rest)
         record(watch, AUDIT_SOURCE_BANNED, "bans", "", reason);
 }
 
-static bool compare(struct watch *watch, const struct limit_ban *now, size_t count,
-                    uint64_t now_ns)
+static bool compare(struct watch *watch, const struct limit_ban *now, size_t count, uint64_t now_ns)
 {
     bool changed = false;
     size_t news = 0;
 
     for (size_t i = 0; i < count; i++) {
-        const struct limit_ban *before =
-            find(watch->known, watch->known_count, now[i].address);
+        const struct limit_ban *before = find(watch->known, watch->known_count, now[i].address);
         if (before != NULL && before->until_ns == now[i].until_ns)
             continue;
         changed = true;
@@ -218,10 +216,9 @@ static void look_at_floods(struct watch *watch, uint64_t now_ns)
         struct limit_weather weather = limit_class_look(watch->sources, class, now_ns);
         if (weather.level == watch->levels[i])
             continue;
-        CLEANUP_FREE char *reason =
-            mem_printf("%s -> %s, %" PRIu64 " a second, usually %" PRIu64,
-                       limit_level_name(watch->levels[i]), limit_level_name(weather.level),
-                       weather.rate, weather.usual);
+        CLEANUP_FREE char *reason = mem_printf(
+            "%s -> %s, %" PRIu64 " a second, usually %" PRIu64, limit_level_name(watch->levels[i]),
+            limit_level_name(weather.level), weather.rate, weather.usual);
         watch->levels[i] = weather.level;
         record(watch, AUDIT_FLOOD_CHANGED, "floods", limit_class_name(class), reason);
     }

@@ -18,12 +18,12 @@
 #include <sys/time.h>
 
 enum {
-    BATCH = 32,          /* requests at once */
-    WINDOW_SHARE = 6,    /* of a minute's limit comes in one window */
-    BEYOND = 1500,       /* refusals before it must be shut out */
+    BATCH = 32,       /* requests at once */
+    WINDOW_SHARE = 6, /* of a minute's limit comes in one window */
+    BEYOND = 1500,    /* refusals before it must be shut out */
     REQUESTS_MAX = 40000,
-    CALLS = 15,          /* of the client that behaves */
-    SLOW_MS = 400,       /* an answer, whatever it was before the flood */
+    CALLS = 15,    /* of the client that behaves */
+    SLOW_MS = 400, /* an answer, whatever it was before the flood */
     SLOWER_TIMES = 5,
     FLOOD_SEC = 20,
     WAIT_MS = 200,
@@ -110,7 +110,8 @@ static bool send_batch(struct flood *flood, SSL *tls)
         const char *text = buf_text(&in);
         /* A status line may be cut in two: only a whole batch, or the end, is counted. */
         answers = 0;
-        for (const char *at = strstr(text, "HTTP/1.1 "); at != NULL; at = strstr(at + 1, "HTTP/1.1 "))
+        for (const char *at = strstr(text, "HTTP/1.1 "); at != NULL;
+             at = strstr(at + 1, "HTTP/1.1 "))
             answers++;
     }
     return count_answers(flood, buf_text(&in)) == BATCH;
@@ -230,11 +231,10 @@ static void judge(struct proof *proof, const struct flood *flood, int64_t quiet_
 
     INVARIANT(inet_ntop(AF_INET, &flood->from, address, sizeof(address)) != NULL);
     proof_expect(proof, flood->refused > 0 && flood->served <= flood->most,
-                 "a flood from %s gets its limit and no more (%llu answered, %llu refused)", address,
-                 (unsigned long long)flood->served, (unsigned long long)flood->refused);
+                 "a flood from %s gets its limit and no more (%llu answered, %llu refused)",
+                 address, (unsigned long long)flood->served, (unsigned long long)flood->refused);
     proof_expect(proof,
-                 during_ms >= 0 &&
-                     during_ms <= NUM_MAX((int64_t)SLOW_MS, quiet_ms * SLOWER_TIMES),
+                 during_ms >= 0 && during_ms <= NUM_MAX((int64_t)SLOW_MS, quiet_ms * SLOWER_TIMES),
                  "a client that behaves is answered meanwhile (%lld ms, %lld ms before)",
                  (long long)during_ms, (long long)quiet_ms);
     if (!bans) {
@@ -265,7 +265,8 @@ void prove_nw3(struct proof *proof)
     pthread_t thread;
 
     if (window == 0 || window > REQUESTS_MAX || strchr(settings->listen.host, ':') != NULL) {
-        proof_degrade(proof, window == 0 ? "requests of a source have no limit: source-requests is 0"
+        proof_degrade(proof, window == 0
+                                 ? "requests of a source have no limit: source-requests is 0"
                              : window > REQUESTS_MAX
                                  ? "source-requests is more than this proof sends"
                                  : "a listener of IPv6 cannot be flooded from another address of "

@@ -342,7 +342,8 @@ static int do_run(const json_t *spec, const char *nginx, const char *path, struc
                : err_set(err, ERR_INTERNAL, "nginx ended with status %d", status);
 }
 
-/* As if so many requests of a class came in each of some seconds: what other workers would count. */
+/* As if so many requests of a class came in each of some seconds: what other workers would count.
+ */
 static int do_flood(const json_t *spec, const char *rate, struct err *err)
 {
     const char *dir = text(json_object_get(spec, "conf"), "run_dir", "");

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """An authenticated, limited, metered and recorded model call against the same nginx as a bare TLS 1.3 proxy to the
-same upstream: the same nginx.conf without the module. One worker each; the upstream is a second nginx with a fixed
-answer. Rounds alternate, and the median of the rounds' ratios counts, so that a noisy neighbour hits both.
+same upstream: the same nginx.conf without the module. One worker each, which has a CPU to itself; the client, the upstream
+(a second nginx with a fixed answer) and the reader of the audit ring share the other. Rounds alternate, and the median
+of the rounds' ratios counts, so that a noisy neighbour hits both. What the log costs behind its ring: bench_audit.
 
 usage: bench_gateway.py [ROUNDS]          (with the Python of the end-to-end tests)
 """
@@ -27,6 +28,9 @@ QUESTION = {"model": "team/chat", "max_tokens": 256, "temperature": 0.7, "messag
     {"role": "user", "content": "Tell me about rivers. " + "What is the longest one and where does it flow? " * 11}]}
 
 
+CPUS = sorted(os.sched_getaffinity(0))
+
+
 def start_upstream(folder, path):
     temps = "".join(f"{t}_temp_path {folder}/up-{t}; " for t in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     conf = folder / "upstream.conf"
@@ -39,7 +43,7 @@ def start_upstream(folder, path):
 
 
 def start_gateway(folder, engine):
-    gateway = Gateway(folder)
+    gateway = Gateway(folder, mute=True)
     plenty = {"requests_per_min": 4000000000, "tokens_per_min": 10 ** 12}
     gateway.spec["keys"] = [{"name": "alice", "namespace": "team", "user": "alice", **plenty}]
     gateway.spec["namespaces"] = [{"name": "team", **plenty}]
@@ -66,7 +70,9 @@ def start_bare(folder, gateway, engine):
 
 
 def worker_of(master):
-    return int(subprocess.check_output(["pgrep", "-P", str(master)], text=True).split()[0])
+    worker = int(subprocess.check_output(["pgrep", "-P", str(master)], text=True).split()[0])
+    os.sched_setaffinity(worker, CPUS[:1])
+    return worker
 
 
 def cpu_us(pid):
@@ -102,6 +108,7 @@ def rounds(folder, peers, count, connections):
 
 def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    os.sched_setaffinity(0, CPUS[1:2] or CPUS)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="gwb", dir="/dev/shm"))
     folder.chmod(0o755)
     if AS_USER:

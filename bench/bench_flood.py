@@ -14,8 +14,12 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/e2e"))
+import platform_process  # noqa: E402
 from platform_process import Platform  # noqa: E402
 from test_floods import HOST, Nets, can_make_namespaces, result  # noqa: E402
+
+if "DRUN_BUILD" in os.environ:
+    platform_process.DRUN = pathlib.Path(os.environ["DRUN_BUILD"]) / "drun"
 
 FREE = "10.77.0.2"  # the attacker's own address, from which the capacity is measured
 CALLER = "10.77.250.9"

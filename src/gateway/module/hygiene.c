@@ -6,6 +6,7 @@
  * routing and roles all see the one that is left.
  */
 #include "gateway/module/edge.h"
+#include "gateway/module/path.h"
 
 #include <stdio.h>
 
@@ -85,22 +86,45 @@ static bool is_authority_doubtful(const ngx_http_request_t *r)
 
 /* ------------------------------------------------------------------ headers */
 
-static bool is(const ngx_str_t *name, const char *wanted)
+/* Looked up for every header of every request, so the lengths are known beforehand. */
+struct name {
+    const char *text;
+    size_t len;
+};
+#define NAME(text)                                                                                 \
+    {                                                                                              \
+        (text), sizeof(text) - 1                                                                   \
+    }
+
+static bool has_name(const ngx_str_t *key, const struct name *name)
 {
-    return name->len == strlen(wanted) &&
-           ngx_strncasecmp(name->data, (u_char *)(uintptr_t)wanted, name->len) == 0;
+    return key->len == name->len &&
+           ngx_strncasecmp(key->data, (u_char *)(uintptr_t)name->text, name->len) == 0;
+}
+
+static bool is(const ngx_str_t *text, const char *wanted)
+{
+    const struct name name = {wanted, strlen(wanted)};
+
+    return has_name(text, &name);
 }
 
 /* Those of which one reader takes the first and another the last. */
-static const char *const single[] = {
-    "Authorization", "Content-Encoding",  "Content-Length", "Content-Type", "DPoP",  "Expect",
-    "Host",          "Transfer-Encoding", "Origin",         "Upgrade",      "Range", "TE",
-    "X-Request-Id",  "If-Match",          "If-None-Match",  "Forwarded",
+static const struct name single[] = {
+    NAME("Authorization"),  NAME("Content-Encoding"),
+    NAME("Content-Length"), NAME("Content-Type"),
+    NAME("DPoP"),           NAME("Expect"),
+    NAME("Host"),           NAME("Origin"),
+    NAME("Upgrade"),        NAME("Transfer-Encoding"),
+    NAME("Range"),          NAME("TE"),
+    NAME("X-Request-Id"),   NAME("If-Match"),
+    NAME("If-None-Match"),  NAME("Forwarded"),
 };
 
 /* Of one connection, not of a request (RFC 9113 section 8.2.2). */
-static const char *const hop_by_hop[] = {"Connection", "Keep-Alive", "Proxy-Connection",
-                                         "Transfer-Encoding", "Upgrade"};
+static const struct name hop_by_hop[] = {NAME("Connection"), NAME("Keep-Alive"),
+                                         NAME("Proxy-Connection"), NAME("Transfer-Encoding"),
+                                         NAME("Upgrade")};
 
 struct met {
     bool twice[ARRAY_LEN(single)];
@@ -115,17 +139,18 @@ static const char *note_field(const ngx_http_request_t *r, const ngx_table_elt_t
     static char message[96];
 
     for (size_t i = 0; i < ARRAY_LEN(single); i++) {
-        if (!is(&field->key, single[i]))
+        if (!has_name(&field->key, &single[i]))
             continue;
-        snprintf(message, sizeof(message), "The header %s is there twice", single[i]);
-        if (met->twice[i])
+        if (met->twice[i]) {
+            snprintf(message, sizeof(message), "The header %s is there twice", single[i].text);
             return message;
+        }
         met->twice[i] = true;
     }
     for (size_t i = 0; r->http_version == NGX_HTTP_VERSION_20 && i < ARRAY_LEN(hop_by_hop); i++)
-        if (is(&field->key, hop_by_hop[i])) {
+        if (has_name(&field->key, &hop_by_hop[i])) {
             snprintf(message, sizeof(message), "The header %s has no meaning in HTTP/2",
-                     hop_by_hop[i]);
+                     hop_by_hop[i].text);
             return message;
         }
     if (is(&field->key, "Content-Encoding"))
@@ -161,79 +186,13 @@ static bool mentions(const ngx_str_t *value, const char *word)
 
 /* ------------------------------------------------------------------ the path */
 
-static int digit(u_char c)
+static struct span path_of(const ngx_http_request_t *r)
 {
-    return c >= '0' && c <= '9'                     ? c - '0'
-           : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-                                                    : -1;
-}
-
-/* The byte at `at` and how long it is written; -1 for what is no byte. */
-static int decode(ngx_str_t path, size_t at, size_t *len)
-{
-    *len = 1;
-    if (path.data[at] != '%')
-        return path.data[at];
-    if (at + 2 >= path.len || digit(path.data[at + 1]) < 0 || digit(path.data[at + 2]) < 0)
-        return -1;
-    *len = 3;
-    return digit(path.data[at + 1]) << 4 | digit(path.data[at + 2]);
-}
-
-static bool is_encoded_again(ngx_str_t path, size_t behind)
-{
-    return behind + 1 < path.len && digit(path.data[behind]) >= 0 &&
-           digit(path.data[behind + 1]) >= 0;
-}
-
-/* A model is "namespace/name": some clients write its slash as %2F, and it means one. */
-static bool takes_slash(ngx_str_t path)
-{
-    static const char models[] = "/v1/models/";
-
-    return path.len > sizeof(models) - 1 && memcmp(path.data, models, sizeof(models) - 1) == 0;
-}
-
-static const char *path_fault(ngx_str_t path)
-{
-    size_t segment = 0; /* bytes in it, and how many of them are dots */
-    size_t dots = 0;
-    size_t len;
-
-    if (path.len == 0 || path.data[0] != '/')
-        return "The path does not begin with a slash";
-    for (size_t i = 1; i < path.len; i += len) {
-        int c = decode(path, i, &len);
-        bool written_out = len == 3;
-        if (c < 0x20 || c == 0x7f)
-            return "The path has a control character, or a percent sign without two hex digits";
-        if (c == '\\' || (!written_out && (c == '#' || c >= 0x80)))
-            return "The path has a character that must be written with a percent sign, or a backslash";
-        if (c == '%' && is_encoded_again(path, i + len))
-            return "The path is percent-encoded twice";
-        if (c == '/' && written_out && !takes_slash(path))
-            return "The path has a slash written as %2F";
-        if (c == '/') {
-            if (segment == 0)
-                return "The path has an empty segment (two slashes)";
-            if (segment == dots && dots <= 2)
-                return "The path has a segment of dots";
-            segment = dots = 0;
-            continue;
-        }
-        segment++;
-        dots += c == '.';
-    }
-    return segment > 0 && segment == dots && dots <= 2 ? "The path has a segment of dots" : NULL;
-}
-
-static ngx_str_t path_of(const ngx_http_request_t *r)
-{
-    ngx_str_t path = r->unparsed_uri;
-    const u_char *query = memchr(path.data, '?', path.len);
+    struct span path = gw_span(r->unparsed_uri);
+    const uint8_t *query = path.len == 0 ? NULL : memchr(path.p, '?', path.len);
 
     if (query != NULL)
-        path.len = (size_t)(query - path.data);
+        path.len = (size_t)(query - path.p);
     return path;
 }
 
@@ -274,7 +233,7 @@ ngx_int_t edge_hygiene(ngx_http_request_t *r)
     if (fault == NULL)
         fault = note_fields(r, &met);
     if (fault == NULL)
-        fault = path_fault(path_of(r));
+        fault = edge_path_fault(path_of(r));
     if (fault == NULL && mentions(met.upgrade, "websocket"))
         fault = "Nothing here speaks WebSocket; streams are server-sent events";
     if (fault != NULL)

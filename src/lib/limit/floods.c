@@ -91,6 +91,8 @@ static struct sources_ban *find(const struct limit_sources *sources, struct halv
 uint64_t limit_banned(const struct limit_sources *sources, const uint8_t address[LIMIT_ADDRESS_LEN],
                       uint64_t now_ns)
 {
+    if (__atomic_load_n(&sources->file->bans_until_ns, __ATOMIC_ACQUIRE) <= now_ns)
+        return 0;
     const struct sources_ban *ban = find(sources, halves_of(address), now_ns);
 
     return ban == NULL ? 0 : __atomic_load_n(&ban->until_ns, __ATOMIC_ACQUIRE);
@@ -115,6 +117,8 @@ bool limit_ban(struct limit_sources *sources, const uint8_t address[LIMIT_ADDRES
 
     if (!limit_making_lock(sources->fd))
         return false;
+    uint64_t last_ns = NUM_MAX(sources->file->bans_until_ns, now_ns + for_ns);
+    __atomic_store_n(&sources->file->bans_until_ns, last_ns, __ATOMIC_SEQ_CST);
     struct sources_ban *ban = find(sources, halves, now_ns);
     if (ban != NULL) {
         uint64_t until = NUM_MAX(ban->until_ns, now_ns + for_ns);

@@ -43,7 +43,8 @@ struct sources_file {
     uint64_t cells[LIMIT_MEASURES][LIMIT_SKETCH_ROWS][LIMIT_SKETCH_CELLS]
         __attribute__((aligned(64)));
     uint16_t crowds[LIMIT_SEATS][LIMIT_SKETCH_ROWS][LIMIT_CROWD_CELLS] __attribute__((aligned(64)));
-    uint64_t seats_used; /* the highest that was ever taken, and one */
+    uint64_t seats_used;    /* the highest that was ever taken, and one */
+    uint64_t bans_until_ns; /* none lasts longer */
     struct sources_ban bans[LIMIT_BAN_SLOTS];
     struct sources_class classes[LIMIT_CLASSES] __attribute__((aligned(64)));
     struct limit_kernel kernel;

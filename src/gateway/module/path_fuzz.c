@@ -2,6 +2,7 @@
 #include "gateway/module/path.h"
 
 #include "base/attr.h"
+#include "base/err.h"
 #include "base/mem.h"
 
 #include <stdint.h>

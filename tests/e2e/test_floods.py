@@ -71,7 +71,7 @@ def world():
     platforms = []
 
     def start(**settings):
-        platform = Platform(**{"source_ban": "8s", "posture_period": "1h", **settings})
+        platform = Platform(**{"source_ban": "20s", "posture_period": "1h", **settings})
         platform.settings["listen"] = f"{HOST}:{platform.port}"
         platform.prefix = ["ip", "netns", "exec", nets.server]
         platforms.append(platform.start())
@@ -107,14 +107,14 @@ def test_a_flooder_is_banned_in_the_kernel_and_others_are_served(world):
     calls = nets.start("good", platform.port, 6, "10.77.64.9")
     platform.wait_until("the bans", lambda: bans(nets, platform) == {"10.77.70.1", "10.77.71.1"}, 30)
     flooded, called = result(flood), result(calls)
-    assert flooded["served"] <= 2 * (2000 + 200 * 8)
+    assert flooded["served"] <= 2 * (2000 + 200 * 12)
     assert called["failed"] == 0, called
     assert called["took"][len(called["took"]) // 2] < 1
     assert dropped(nets) > 0, nets.inside("nft", "list", "ruleset").stdout
     shown = limits(nets, platform, "bans").stdout
     assert "in the kernel: in force" in shown
     # It is over by itself: in the gateway, in the kernel, and for who was banned.
-    platform.wait_until("the end of the bans", lambda: not bans(nets, platform), 40)
+    platform.wait_until("the end of the bans", lambda: not bans(nets, platform), 60)
     platform.wait_until("the end in the kernel", lambda: "10.77" not in nets.inside("nft", "list", "ruleset").stdout, 20)
     again = result(nets.start("good", platform.port, 1, "10.77.70.1"))
     assert again["took"] and again["failed"] < len(again["took"])

@@ -126,31 +126,38 @@ def flood(gateway, source, count, path="/v1/models", method="GET"):
     return statuses(got)
 
 
+def granted_in(limit, per_sec, seconds):
+    """What a source may have been granted: its limit at once, and what drained meanwhile."""
+    return limit + per_sec * seconds + 1
+
+
 def test_an_address_gets_its_requests_and_no_more(make):
-    gateway = make(ban_sec=0)
-    answers = flood(gateway, "127.1.1.1", 180)
-    assert 100 <= answers.count(401) <= 140 and answers.count(429) >= 40
-    answer = ask(gateway, "127.1.1.1")
-    assert statuses(answer) == [429] and b"Retry-After:" in answer and b'"code":"rate_limit_exceeded"' in answer
-    assert b'"Status"' in ask(gateway, "127.1.1.1", path="/api/v1/x")
+    gateway = make(ban_sec=0, requests_per_min=60)
+    began = time.monotonic()
+    answers = flood(gateway, "127.1.1.1", 100)
+    assert 10 <= answers.count(401) <= granted_in(10, 1, time.monotonic() - began) and len(answers) == 100
+    answer = wait_for(lambda: (lambda got: statuses(got) == [429] and got)(ask(gateway, "127.1.1.1")), "a refusal")
+    assert b"Retry-After:" in answer and b'"code":"rate_limit_exceeded"' in answer
+    wait_for(lambda: b'"Status"' in ask(gateway, "127.1.1.1", path="/api/v1/x"), "a refusal in the other form")
     # Others do not notice; whoever is free has no limit.
     assert status(gateway, "127.1.2.1") == 401
     assert flood(gateway, "127.0.0.1", 300).count(429) == 0
-    time.sleep(1)  # ten a second come back
-    assert status(gateway, "127.1.1.1") == 401
+    wait_for(lambda: status(gateway, "127.1.1.1") == 401, "one more, a second later")
 
 
 def test_a_network_gets_what_four_addresses_get(make):
     gateway = make(ban_sec=0)
+    began = time.monotonic()
     granted = sum(flood(gateway, f"127.2.2.{host}", 101).count(401) for host in range(1, 11))
-    assert 400 <= granted <= 520
+    assert 400 <= granted <= granted_in(400, 40, time.monotonic() - began)
     assert status(gateway, "127.2.3.1") == 401
 
 
 def test_sign_ins_have_a_tighter_limit(make):
     gateway = make(ban_sec=0)
+    began = time.monotonic()
     answers = flood(gateway, "127.3.3.3", 30, "/oauth2/token", "POST")
-    assert 10 <= answers.count(503) <= 14 and answers.count(429) >= 16
+    assert 10 <= answers.count(503) <= granted_in(10, 1, time.monotonic() - began) and len(answers) == 30
     assert status(gateway, "127.3.3.3", path="/oauth2/jwks") == 503, "looking is no attempt"
 
 
@@ -176,36 +183,36 @@ def gone(sock):
 
 
 def test_handshakes_of_one_address_have_a_limit(make):
-    gateway = make(ban_sec=0, handshakes_per_min=120)
+    gateway = make(ban_sec=0, handshakes_per_min=60)
+    began = time.monotonic()
     answers = [status(gateway, "127.5.5.5") for _ in range(40)]
-    assert 20 <= answers.count(401) <= 30 and answers.count(None) >= 10
+    assert 10 <= answers.count(401) <= granted_in(10, 1, time.monotonic() - began)
+    assert answers.count(401) + answers.count(None) == 40
     assert status(gateway, "127.5.6.5") == 401
 
 
 def test_bytes_of_one_address_have_a_limit(make):
-    gateway = make(ban_sec=0, bytes_per_min=600_000)
+    gateway = make(ban_sec=0, bytes_per_min=6_000)
     big = "X: " + "a" * 9000 + "\r\n"
-    answers = [status(gateway, "127.6.6.6", more=big) for _ in range(20)]
-    assert 401 in answers[:5] and answers[-1] == 429
+    assert status(gateway, "127.6.6.6", more=big) == 401
+    assert status(gateway, "127.6.6.6", more=big) == 429
     assert status(gateway, "127.6.7.6") == 401
 
 
 # ------------------------------------------------------------------ bans
 
 def test_who_goes_on_is_banned_for_a_while_and_no_one_else(make):
-    gateway = make()
+    gateway = make(ban_sec=20)
     deadline = time.monotonic() + 60
     while status(gateway, "127.7.7.7") is not None and time.monotonic() < deadline:
         flood(gateway, "127.7.7.7", 400)
-    banned = time.monotonic()
     assert status(gateway, "127.7.7.7") is None
     assert status(gateway, "127.7.8.7") == 401 and status(gateway, "127.0.0.1") == 401
-    wait_for(lambda: status(gateway, "127.7.7.7") in (401, 429), "the end of the ban", 40)
-    assert time.monotonic() - banned > 3
+    wait_for(lambda: status(gateway, "127.7.7.7") in (401, 429), "the end of the ban", 60)
 
 
 def test_a_client_behind_a_proxy_is_banned_without_the_proxy(make):
-    gateway = make(trusted_proxies=["127.0.9.1"])
+    gateway = make(trusted_proxies=["127.0.9.1"], ban_sec=60)
 
     def through(client, count=1):
         text = f"GET /v1/models HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {client}\r\n\r\n".encode()
@@ -231,7 +238,7 @@ def served(gateway):
 
 def test_a_rapid_reset_ends_with_the_connection(make):
     """Streams that are reset as soon as they are asked for (CVE-2023-44487) count like any other request."""
-    gateway = make()
+    gateway = make(ban_sec=60)
     streams = 0
     began = time.monotonic()
     while status(gateway, "127.8.8.8") is not None and time.monotonic() - began < 60:

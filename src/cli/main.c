@@ -26,6 +26,7 @@ const struct cli_command cli_commands[] = {
     {"keys", "create|list|rotate|revoke|check [NAME]", "make, show, rotate and revoke API keys; find them in a text", cli_keys_options, cli_keys, false},
     {"mfa", "list|add totp|remove FACTOR|recovery-codes|reset", "show and change second factors", cli_mfa_options, cli_mfa, false},
     {"sessions", "list|revoke ID|all", "show and end sessions", cli_sessions_options, cli_sessions, false},
+    {"limits", "bans|floods|unban ADDRESS", "show who is banned and where a flood runs, and end a ban", cli_limits_options, cli_limits, false},
     {"chat", "[MODEL [PROMPT]]", "talk to a model; - reads the prompt from standard input", cli_chat_options, cli_chat, false},
     {"posture", "[CONTROL]", "show every control and its live proof", cli_posture_options, cli_posture, false},
     {"audit", "tail|list|verify|prove|checkpoint|public-key [DIR | INDEX [DIR]]", "read, verify and prove the audit log",

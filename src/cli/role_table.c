@@ -41,6 +41,9 @@ const struct role_entry role_table[] = {
      .calls_late = API,
      .keeps_root = true},
     {.id = ROLE_POSTURE, .main = posture_main, .calls = KMS | AUDIT | IDP | AGENT, .http = true},
-    {.id = ROLE_GATEWAY, .main = gateway_main, .calls = KMS | AUDIT, .calls_late = EXPORTER},
+    {.id = ROLE_GATEWAY,
+     .main = gateway_main,
+     .calls = KMS | AUDIT | AGENT,
+     .calls_late = EXPORTER},
     {0},
 };

@@ -41,6 +41,12 @@ static const char *const temp_dirs[] = {"body", "proxy", "fastcgi", "uwsgi", "sc
     "add_header Strict-Transport-Security \"max-age=63072000; includeSubDomains\" always;\n"
 #define SNIFF  "add_header X-Content-Type-Options nosniff always;\n"
 #define COMMON "            " HSTS "            " SNIFF
+/* Of answers that no browser has anything to do with. */
+#define NO_PAGE                                                                                    \
+    COMMON "            add_header X-Frame-Options DENY always;\n"                                 \
+           "            add_header Referrer-Policy no-referrer always;\n"                          \
+           "            add_header Content-Security-Policy \"default-src 'none'; frame-ancestors " \
+           "'none'\" always;\n"
 
 static void put_process(const struct gateway_conf *conf, struct buf *out)
 {
@@ -91,7 +97,7 @@ static void put_ceilings(const struct gateway_conf *conf, struct buf *out)
                      "    send_timeout 60s;\n"
                      "    reset_timedout_connection on;\n"
                      "    keepalive_timeout 75s;\n"
-                     "    keepalive_requests 1000000;\n"
+                     "    keepalive_requests 10000;\n"
                      "    client_header_buffer_size 2k;\n"
                      "    large_client_header_buffers 4 16k;\n"
                      "    client_body_in_single_buffer on;\n"
@@ -127,8 +133,6 @@ static void put_upstreams(const struct gateway_conf *conf, struct buf *out)
                        "    upstream drun_%s {\n        server \"unix:%s\" max_fails=0;\n"
                        "        keepalive 64;\n    }\n",
                        owner_names[i], conf->socket[i]);
-    buf_put_str(out, "    map $http_upgrade $drun_connection {\n        default upgrade;\n"
-                     "        \"\" \"\";\n    }\n");
 }
 
 /* What nginx refuses before it knows a location, or in one that says nothing of it. Not a named
@@ -139,7 +143,7 @@ static void put_early_errors(struct buf *out)
 {
     buf_put_str(
         out,
-        "        error_page 400 403 404 405 408 411 413 414 415 421 500 501 502 503 504 505 " EARLY_PATH
+        "        error_page 400 403 404 405 408 411 413 414 415 421 429 500 501 502 503 504 505 " EARLY_PATH
         ";\n"
         /* nginx would call these four 400 before we see them. */
         "        error_page 494 =494 " EARLY_PATH ";\n"
@@ -147,7 +151,7 @@ static void put_early_errors(struct buf *out)
         "        error_page 496 =496 " EARLY_PATH ";\n"
         "        error_page 497 =497 " EARLY_PATH ";\n"
         "        location = " EARLY_PATH " {\n            internal;\n"
-        "            drun_early_error;\n" COMMON "        }\n");
+        "            drun_early_error;\n" NO_PAGE "        }\n");
 }
 
 /* ------------------------------------------------------------------ the model API */
@@ -188,7 +192,7 @@ static void put_model_call(const struct gateway_conf *conf, const char *path, co
                "            client_max_body_size %uk;\n            client_body_buffer_size %uk;\n",
                conf->model_body_max_kib, conf->model_body_max_kib);
     buf_put_str(out,
-                COMMON "            error_page 400 408 413 414 500 502 503 504 @drun_error;\n");
+                NO_PAGE "            error_page 400 408 413 414 500 502 503 504 @drun_error;\n");
     put_engine_proxy(conf, out);
     buf_put_str(out, "        }\n");
 }
@@ -202,11 +206,11 @@ static void put_model_api(const struct gateway_conf *conf, struct buf *out)
     put_model_call(conf, "/v1/embeddings", "embeddings", out);
     buf_put_str(
         out,
-        "        location = /v1/models {\n            drun_models_list;\n" COMMON "        }\n"
-        "        location ^~ /v1/models/ {\n            drun_models_list;\n" COMMON "        }\n"
+        "        location = /v1/models {\n            drun_models_list;\n" NO_PAGE "        }\n"
+        "        location ^~ /v1/models/ {\n            drun_models_list;\n" NO_PAGE "        }\n"
         "        location ^~ /v1/ {\n            error_page 404 @drun_error;\n"
         "            return 404;\n        }\n"
-        "        location @drun_error {\n            drun_error;\n" COMMON "        }\n");
+        "        location @drun_error {\n            drun_error;\n" NO_PAGE "        }\n");
 }
 
 /* ------------------------------------------------------------------ roles and console */
@@ -216,8 +220,7 @@ static void put_role_proxy(const char *owner, struct buf *out)
     buf_printf(out, "            proxy_pass http://drun_%s;\n", owner);
     buf_put_str(out, "            proxy_http_version 1.1;\n"
                      "            proxy_set_header Host $http_host;\n"
-                     "            proxy_set_header Upgrade $http_upgrade;\n"
-                     "            proxy_set_header Connection $drun_connection;\n"
+                     "            proxy_set_header Connection \"\";\n"
                      "            proxy_set_header X-Forwarded-For $remote_addr;\n"
                      "            proxy_set_header X-Forwarded-Proto https;\n"
                      "            proxy_set_header X-Forwarded-Host $http_host;\n"
@@ -244,7 +247,7 @@ static void put_refusal(const char *location, unsigned status, const char *reaso
 {
     buf_printf(
         out,
-        "        location %s {\n            default_type application/json;\n" COMMON
+        "        location %s {\n            default_type application/json;\n" NO_PAGE
         "%s            return %u '{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
         "\"status\":\"Failure\",\"message\":\"%s\",\"reason\":\"%s\",\"code\":%u}';\n"
         "        }\n",
@@ -261,6 +264,10 @@ static void put_roles(const struct gateway_conf *conf, struct buf *out)
             buf_put_str(out, "            error_page 503 @drun_away;\n            return 503;\n");
         buf_put_str(out, "        }\n");
     }
+    buf_put_str(out, "        location = /apis/limits.drun.io/v1/bans {\n"
+                     "            drun_bans_view;\n" NO_PAGE "        }\n"
+                     "        location ^~ /apis/limits.drun.io/v1/bans/ {\n"
+                     "            drun_bans_view;\n" NO_PAGE "        }\n");
     put_refusal("@drun_away", 503, "ServiceUnavailable",
                 "this part of the platform is starting; try again in a moment",
                 "            add_header Retry-After 1 always;\n", out);
@@ -284,7 +291,7 @@ static void put_roles(const struct gateway_conf *conf, struct buf *out)
 static void put_console(const struct gateway_conf *conf, struct buf *out)
 {
     if (conf->console_root == NULL) {
-        buf_put_str(out, "        location / {\n" COMMON "            return 404;\n        }\n");
+        buf_put_str(out, "        location / {\n" NO_PAGE "            return 404;\n        }\n");
         return;
     }
     buf_printf(out, "        root \"%s\";\n", conf->console_root);
@@ -304,17 +311,41 @@ static void put_console(const struct gateway_conf *conf, struct buf *out)
 
 /* ------------------------------------------------------------------ the whole */
 
+/* Before a location is found the server's own headers are sent. */
+static void put_server_begin(struct buf *out)
+{
+    buf_put_str(out, "        server_name _;\n" NO_PAGE);
+    put_early_errors(out);
+    /* Its policy, which allows one script, is the module's. */
+    buf_put_str(out, "        location = /.drun-check {\n            internal;\n"
+                     "            drun_challenge;\n" COMMON
+                     "            add_header X-Frame-Options DENY always;\n"
+                     "            add_header Referrer-Policy no-referrer always;\n"
+                     "            add_header Cache-Control no-store always;\n        }\n");
+}
+
 /* What a certificate is worth is for who gets it to say: any is taken, and none is. */
 static void put_mtls_server(const struct gateway_conf *conf, struct buf *out)
 {
     if (conf->listen_mtls == NULL)
         return;
     buf_printf(out, "    server {\n        listen %s ssl http2;\n", conf->listen_mtls);
-    buf_put_str(out, "        server_name _;\n        ssl_verify_client optional_no_ca;\n"
-                     "        ssl_verify_depth 4;\n        " HSTS);
+    buf_put_str(out, "        ssl_verify_client optional_no_ca;\n"
+                     "        ssl_verify_depth 4;\n");
+    put_server_begin(out);
     put_model_api(conf, out);
     put_roles(conf, out);
-    buf_put_str(out, "        location / {\n" COMMON "            return 404;\n        }\n    }\n");
+    buf_put_str(out,
+                "        location / {\n" NO_PAGE "            return 404;\n        }\n    }\n");
+}
+
+static void put_platform(const struct gateway_conf *conf, struct buf *out)
+{
+    put_server_begin(out);
+    put_model_api(conf, out);
+    put_roles(conf, out);
+    put_console(conf, out);
+    buf_put_str(out, "    }\n");
 }
 
 static void put_http(const struct gateway_conf *conf, struct buf *out)
@@ -334,17 +365,19 @@ static void put_http(const struct gateway_conf *conf, struct buf *out)
             buf_printf(out, " %d:%d", conf->rings[i].ring_fd, conf->rings[i].bell_fd);
         buf_printf(out, ";\n    drun_audit_full %s;\n", conf->audit_drop ? "drop" : "refuse");
     }
+    gateway_put_edge(conf, out);
     put_upstreams(conf, out);
     buf_put_str(out, "    server {\n");
     for (size_t i = 0; i < GATEWAY_LISTEN_MAX && conf->listen[i] != NULL; i++)
         buf_printf(out, "        listen %s ssl http2;\n", conf->listen[i]);
-    buf_put_str(out, "        server_name _;\n        " HSTS);
-    put_early_errors(out);
-    put_model_api(conf, out);
-    put_roles(conf, out);
-    put_console(conf, out);
-    buf_put_str(out, "    }\n");
+    put_platform(conf, out);
     put_mtls_server(conf, out);
+    if (conf->edge.listen_proxy != NULL) {
+        buf_printf(out, "    server {\n        listen %s ssl http2 proxy_protocol;\n",
+                   conf->edge.listen_proxy);
+        gateway_put_proxy_server(out);
+        put_platform(conf, out);
+    }
     buf_put_str(out, "}\n");
 }
 

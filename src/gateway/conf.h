@@ -20,6 +20,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+#include <stdint.h>
+
 enum { GATEWAY_CONF_MAX = 256 * 1024, GATEWAY_LISTEN_MAX = 16, GATEWAY_WORKERS_MAX = 64 };
 
 /* Who serves a path. */
@@ -37,7 +39,29 @@ struct gateway_ring {
     int bell_fd;
 };
 
+/* What one source may take, and who may say what its address is. A list is of CIDR ranges and
+ * addresses; all texts live as long as the configuration is used. */
+struct gateway_list {
+    char *const *items;
+    size_t count;
+};
+
+struct gateway_edge {
+    struct gateway_list trusted_proxies;
+    const char *forwarded_header; /* in which these name the client; NULL: X-Forwarded-For */
+    const char *listen_proxy;     /* where these speak the PROXY protocol, versions 1 and 2; NULL */
+    struct gateway_list unlimited; /* networks that no limit below is for */
+    struct gateway_list cors_origins;
+    /* Of one address; 0: no limit. */
+    uint64_t requests_per_min, sign_ins_per_min, handshakes_per_min, bytes_per_min;
+    unsigned connections;
+    unsigned network_times; /* its network may take so many times as much; 0: no limit */
+    unsigned ban_sec;       /* of who goes on when refused; 0: nobody is banned */
+    unsigned answer_max_sec;
+};
+
 struct gateway_conf {
+    struct gateway_edge edge;
     const char *listen[GATEWAY_LISTEN_MAX]; /* "192.0.2.1:443", "[::]:443"; ends with NULL */
     const char *listen_mtls; /* the same platform, but clients are asked for a certificate; NULL */
     const char *module;      /* path of ngx_http_drun_module.so */
@@ -64,7 +88,7 @@ struct gateway_conf {
 #define GATEWAY_CONF_DEFAULTS                                                                      \
     {                                                                                              \
         .workers = 1, .connections = 4096, .model_body_max_kib = 8192, .api_body_max_kib = 3072,   \
-        .engine_timeout_sec = 300, .default_tokens = 1024                                          \
+        .engine_timeout_sec = 300, .default_tokens = 1024, .edge = {.answer_max_sec = 3600},       \
     }
 
 int gateway_conf_put(const struct gateway_conf *conf, struct buf *out, struct err *err) MUST_USE;

@@ -60,7 +60,7 @@ static int check_host(struct span host, struct err *err)
 }
 
 /* "192.0.2.1:443", "[::]:443" */
-static int check_listen(const char *listen, struct err *err)
+int gateway_check_listen(const char *listen, struct err *err)
 {
     const char *colon = strrchr(listen, ':');
     uint64_t port;
@@ -113,9 +113,10 @@ int gateway_check(const struct gateway_conf *conf, struct err *err)
         if (conf->socket[i] != NULL)
             TRY(check_socket(conf->socket[i], err));
     if (conf->listen_mtls != NULL)
-        TRY(check_listen(conf->listen_mtls, err));
+        TRY(gateway_check_listen(conf->listen_mtls, err));
+    TRY(gateway_check_edge(&conf->edge, err));
     while (listens < GATEWAY_LISTEN_MAX && conf->listen[listens] != NULL)
-        TRY(check_listen(conf->listen[listens++], err));
+        TRY(gateway_check_listen(conf->listen[listens++], err));
     if (listens == 0)
         return err_set(err, ERR_INVALID, "there is no address to listen on");
     return check_numbers(conf, err);

@@ -125,6 +125,75 @@ static void numbers_have_bounds(void **state UNUSED)
     refused(&conf, "audit ring 1");
 }
 
+static void proxies_are_believed_by_their_ranges(void **state UNUSED)
+{
+    char *proxies[] = {(char[]){"10.1.0.0/16"}, (char[]){"2001:db8::7"}};
+    CLEANUP(buf_free) struct buf out = BUF_INIT(GATEWAY_CONF_MAX);
+    struct gateway_conf conf = good();
+    struct err err = ERR_INIT;
+
+    conf.edge.trusted_proxies = (struct gateway_list){.items = proxies, .count = 2};
+    conf.edge.forwarded_header = "CF-Connecting-IP";
+    conf.edge.listen_proxy = "192.0.2.1:8444";
+    assert_int_equal(gateway_conf_put(&conf, &out, &err), 0);
+    const char *text = buf_text(&out);
+    assert_non_null(strstr(text, "set_real_ip_from 10.1.0.0/16;"));
+    assert_non_null(strstr(text, "real_ip_header CF-Connecting-IP;"));
+    assert_non_null(strstr(text, "listen 192.0.2.1:8444 ssl http2 proxy_protocol;"));
+    assert_non_null(strstr(text, "drun_free 10.1.0.0/16 2001:db8::7;"));
+    conf.edge.trusted_proxies.count = 0;
+    refused(&conf, "listen-proxy needs trusted-proxies");
+}
+
+static void what_is_no_range_origin_or_header_is_refused(void **state UNUSED)
+{
+    static const char *const ranges[] = {"",          "x",    "10.0.0.0/33", "10.0.0.0/8;",
+                                         "0.0.0.0/0", "::/0", "10.0.0.1 1",  "unix:"};
+    static const char *const origins[] = {
+        "",        "*",           "null",        "app.example.com", "https://",
+        "ftp://x", "https://a;b", "https://a b", "https://a\"b"};
+    static const char *const headers[] = {"", "X Y", "X;", "X\n", "proxy_protocol"};
+    struct gateway_conf conf = good();
+    char *item;
+
+    conf.edge.trusted_proxies = (struct gateway_list){.items = &item, .count = 1};
+    for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
+        item = (char *)(uintptr_t)ranges[i];
+        refused(&conf, "trusted-proxies");
+    }
+    conf = good();
+    conf.edge.cors_origins = (struct gateway_list){.items = &item, .count = 1};
+    for (size_t i = 0; i < ARRAY_LEN(origins); i++) {
+        item = (char *)(uintptr_t)origins[i];
+        refused(&conf, "cors-origins");
+    }
+    conf = good();
+    for (size_t i = 0; i < ARRAY_LEN(headers); i++) {
+        conf.edge.forwarded_header = headers[i];
+        refused(&conf, "forwarded-header");
+    }
+}
+
+static void limits_are_of_windows_and_networks(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf out = BUF_INIT(GATEWAY_CONF_MAX);
+    struct gateway_conf conf = good();
+    struct err err = ERR_INIT;
+
+    conf.edge.requests_per_min = 12000;
+    conf.edge.sign_ins_per_min = 1;
+    conf.edge.connections = 512;
+    conf.edge.network_times = 4;
+    conf.edge.ban_sec = 60;
+    assert_int_equal(gateway_conf_put(&conf, &out, &err), 0);
+    const char *text = buf_text(&out);
+    assert_non_null(strstr(text, "drun_rate requests 2000 8000 10000;"));
+    assert_non_null(strstr(text, "drun_rate sign-ins 1 4 10000;"));
+    assert_non_null(strstr(text, "drun_rate bytes 0 0 10000;"));
+    assert_non_null(strstr(text, "drun_connections 512 2048;"));
+    assert_non_null(strstr(text, "drun_ban 60 600;"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +202,9 @@ int main(void)
         cmocka_unit_test(a_value_cannot_end_a_directive),
         cmocka_unit_test(addresses_are_addresses),
         cmocka_unit_test(numbers_have_bounds),
+        cmocka_unit_test(proxies_are_believed_by_their_ranges),
+        cmocka_unit_test(what_is_no_range_origin_or_header_is_refused),
+        cmocka_unit_test(limits_are_of_windows_and_networks),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import time
 
@@ -12,7 +13,7 @@ import pytest
 import faults
 import test_models
 
-BUILT = {"en-1", "en-2", "en-3", "id-1", "id-2", "id-3", "id-4", "ml-1", "ml-2", "ml-3", "mo-5", "pf-3", "pf-5"}
+BUILT = {"en-1", "en-2", "en-3", "id-1", "id-2", "id-3", "id-4", "ml-1", "ml-2", "ml-3", "mo-5", "nw-3", "pf-3", "pf-5"}
 NEED_AN_ENGINE = {"ml-2", "ml-3", "pf-3"}
 
 
@@ -153,6 +154,26 @@ def test_en3_is_degraded_without_locked_memory(own_platform):
     finally:
         resource.setrlimit(resource.RLIMIT_MEMLOCK, hard)
     assert probe(platform, "en-3")["verdict"] == "degraded"
+
+
+def test_nw3_fails_when_a_source_has_no_limit(own_platform):
+    platform = own_platform.start()
+    status = probe(platform, "nw-3", timeout=60)
+    assert status["verdict"] in ("proven", "degraded"), status["evidence"]
+    if os.geteuid() == 0 and shutil.which("nft"):
+        assert status["verdict"] == "proven", status["evidence"]
+    text = faults.patch_nginx(platform, r"    drun_rate requests \d+ \d+ \d+;\n", "")
+    goes_red(platform, "nw-3", "gets its limit and no more", timeout=90)
+    faults.reload_nginx(platform, text)
+    platform.wait_until("the proof again", lambda: probe(platform, "nw-3", 60)["verdict"] == status["verdict"], timeout=90)
+
+
+def test_nw3_fails_when_nobody_is_banned(own_platform):
+    platform = own_platform.start()
+    assert probe(platform, "nw-3", timeout=60)["verdict"] in ("proven", "degraded")
+    faults.patch_nginx(platform, r"    drun_ban \d+ \d+;\n", "")
+    status = goes_red(platform, "nw-3", "who goes on is shut out", timeout=90)
+    assert "holds: a client that behaves is answered meanwhile" in status["evidence"]
 
 
 def proved(platform):

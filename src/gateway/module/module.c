@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The directives, and where the module hangs in nginx. */
-#include "gateway/module/module.h"
+#include "gateway/module/edge.h"
 
 static void *main_conf_new(ngx_conf_t *cf)
 {
@@ -195,7 +195,8 @@ PUBLIC ngx_module_t ngx_http_drun_module = {
 
 /* What nginx looks for in a module that it loads. The filters come before copy_filter, and so see
  * each buffer behind it: in memory. */
-PUBLIC ngx_module_t *ngx_modules[] = {&ngx_http_drun_module, NULL};
-PUBLIC char *ngx_module_names[] = {(char *)"ngx_http_drun_module", NULL};
+PUBLIC ngx_module_t *ngx_modules[] = {&ngx_http_drun_module, &ngx_http_drun_edge_module, NULL};
+PUBLIC char *ngx_module_names[] = {(char *)"ngx_http_drun_module",
+                                   (char *)"ngx_http_drun_edge_module", NULL};
 PUBLIC char *ngx_module_order[] = {(char *)"ngx_http_drun_module",
                                    (char *)"ngx_http_copy_filter_module", NULL};

@@ -228,6 +228,12 @@ ngx_int_t gw_error_page(ngx_http_request_t *r);
 /* The same for a request that may never have come to a location, in the form of the API that its
  * path belongs to: OpenAI's, a Kubernetes Status, or RFC 9457. */
 ngx_int_t gw_early_error(ngx_http_request_t *r);
+/* An answer in that form; the texts have nothing in them that JSON would escape. The body of the
+ * request is read or discarded already. retry_after_ms 0: no such header. */
+ngx_int_t gw_reply_problem(ngx_http_request_t *r, ngx_uint_t status, const char *code,
+                           const char *message, uint64_t retry_after_ms);
+/* `type` lives as long as the request. */
+ngx_int_t gw_reply(ngx_http_request_t *r, ngx_uint_t status, const char *type, struct span body);
 ngx_int_t gw_reply_json(ngx_http_request_t *r, ngx_uint_t status, struct span body);
 /* Copies nothing: both live as long as the request. */
 ngx_int_t gw_header_add(ngx_http_request_t *r, const char *name, ngx_str_t value);

@@ -36,8 +36,7 @@ static ngx_int_t put_retry_after(ngx_http_request_t *r, uint64_t ms)
     return gw_header_add(r, "retry-after-ms", exact);
 }
 
-static ngx_int_t reply_as(ngx_http_request_t *r, ngx_uint_t status, const char *type,
-                          struct span body)
+ngx_int_t gw_reply(ngx_http_request_t *r, ngx_uint_t status, const char *type, struct span body)
 {
     ngx_buf_t *buf = ngx_create_temp_buf(r->pool, body.len > 0 ? body.len : 1);
     ngx_chain_t link = {.buf = buf, .next = NULL};
@@ -63,7 +62,7 @@ static ngx_int_t reply_as(ngx_http_request_t *r, ngx_uint_t status, const char *
 
 ngx_int_t gw_reply_json(ngx_http_request_t *r, ngx_uint_t status, struct span body)
 {
-    return reply_as(r, status, "application/json", body);
+    return gw_reply(r, status, "application/json", body);
 }
 
 /* The status of an error page is nginx's; it is in the request already. */
@@ -223,6 +222,8 @@ static const char *reason_of(ngx_uint_t status)
     case NGX_HTTP_NOT_FOUND: return "NotFound";
     case NGX_HTTP_NOT_ALLOWED: return "MethodNotAllowed";
     case NGX_HTTP_REQUEST_ENTITY_TOO_LARGE: return "RequestEntityTooLarge";
+    case NGX_HTTP_UNSUPPORTED_MEDIA_TYPE: return "UnsupportedMediaType";
+    case NGX_HTTP_TOO_MANY_REQUESTS: return "TooManyRequests";
     case NGX_HTTP_REQUEST_TIME_OUT:
     case NGX_HTTP_GATEWAY_TIME_OUT: return "Timeout";
     case NGX_HTTP_BAD_GATEWAY:
@@ -232,27 +233,44 @@ static const char *reason_of(ngx_uint_t status)
 }
 
 /* Our messages have nothing in them that JSON would escape. */
-ngx_int_t gw_early_error(ngx_http_request_t *r)
+ngx_int_t gw_reply_problem(ngx_http_request_t *r, ngx_uint_t status, const char *code,
+                           const char *message, uint64_t retry_after_ms)
 {
     static uint8_t room[BODY_MAX + 1]; /* one answer at a time; copied before this returns */
     struct buf body = {.data = room, .cap = sizeof(room), .max = BODY_MAX};
+
+    if (is_model_api(r)) {
+        const struct gw_refusal refusal = {
+            .status = status,
+            .type = status == NGX_HTTP_TOO_MANY_REQUESTS ? "requests" : "invalid_request_error",
+            .code = code,
+            .retry_after_ms = retry_after_ms};
+        return reply_error(r, &refusal, message);
+    }
+    if (retry_after_ms > 0 && put_retry_after(r, retry_after_ms) != NGX_OK)
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (is_object_api(r)) {
+        buf_printf(&body,
+                   "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
+                   "\"status\":\"Failure\",\"message\":\"%s\",\"reason\":\"%s\",\"code\":%lu}",
+                   message, reason_of(status), (unsigned long)status);
+        return gw_reply(r, status, "application/json", buf_span(&body));
+    }
+    buf_printf(&body,
+               "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%lu,\"detail\":\"%s\"}", code,
+               (unsigned long)status, message);
+    return gw_reply(r, status, "application/problem+json", buf_span(&body));
+}
+
+ngx_int_t gw_early_error(ngx_http_request_t *r)
+{
     const struct page *page = page_of(r->err_status);
-    ngx_uint_t status = status_of(r->err_status);
 
     if (is_model_api(r))
         return gw_error_page(r);
     ngx_int_t rc = ngx_http_discard_request_body(r);
     if (rc != NGX_OK)
         return rc;
-    if (is_object_api(r)) {
-        buf_printf(&body,
-                   "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
-                   "\"status\":\"Failure\",\"message\":\"%s\",\"reason\":\"%s\",\"code\":%lu}",
-                   page->message, reason_of(status), (unsigned long)status);
-        return reply_as(r, status, "application/json", buf_span(&body));
-    }
-    buf_printf(&body,
-               "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%lu,\"detail\":\"%s\"}",
-               page->code, (unsigned long)status, page->message);
-    return reply_as(r, status, "application/problem+json", buf_span(&body));
+    return gw_reply_problem(r, status_of(r->err_status), page->code, page->message,
+                            page->retry_after_ms);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "role/settings.h"
 
+#include "role/settings_internal.h"
+
 #include "base/mem.h"
 #include "log/log.h"
 
@@ -234,6 +236,8 @@ static const struct opt options[] = {
     (const struct opt_group[])                                                                     \
     {                                                                                              \
         {"Settings", options, (pointer)},                                                          \
+            {"Edge", settings_edge_options,                                                        \
+             (pointer) == NULL ? NULL : &((struct settings *)(pointer))->edge},                    \
         {                                                                                          \
             0                                                                                      \
         }                                                                                          \
@@ -336,6 +340,11 @@ void settings_listen_text(const struct settings *settings, char *out, size_t siz
 void settings_mtls_listen_text(const struct settings *settings, char *out, size_t size)
 {
     listen_text(&settings->listen_mtls, out, size);
+}
+
+void settings_proxy_listen_text(const struct settings *settings, char *out, size_t size)
+{
+    listen_text(&settings->edge.listen_proxy, out, size);
 }
 
 void settings_public_url(const struct settings *settings, char *out, size_t size)

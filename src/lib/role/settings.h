@@ -17,6 +17,24 @@ enum settings_step_up { SETTINGS_STEP_UP_ENROLLED, SETTINGS_STEP_UP_ALWAYS };
 enum settings_attestation { SETTINGS_ATTESTATION_NONE, SETTINGS_ATTESTATION_REQUIRED };
 enum settings_audit_failure { SETTINGS_AUDIT_CLOSED, SETTINGS_AUDIT_OPEN };
 
+/* Where requests come from, and how many a source may send; settings_edge.c. 0: no limit. */
+struct settings_edge {
+    struct opt_list trusted_proxies;
+    char *forwarded_header;
+    struct opt_listen listen_proxy; /* port 0: none */
+    struct opt_list unlimited_networks;
+    struct opt_list cors_origins;
+    uint64_t source_requests;
+    uint64_t source_sign_ins;
+    uint64_t source_handshakes;
+    uint64_t source_bytes;
+    uint64_t source_connections;
+    uint64_t source_network;
+    uint64_t source_ban_ms;
+    bool kernel_bans;
+    uint64_t answer_max_ms;
+};
+
 /* The texts are NULL where the table gives no default. */
 struct settings {
     struct opt_listen listen;
@@ -55,6 +73,7 @@ struct settings {
     bool sms_private_network;
     struct opt_list sms_prefixes;
     uint64_t sms_per_hour;
+    struct settings_edge edge;
 };
 
 extern const char *const settings_runtimes[]; /* "auto", "crun", "runc", "runsc", NULL */
@@ -79,6 +98,7 @@ void settings_listen_text(const struct settings *settings, char *out, size_t siz
 void settings_public_url(const struct settings *settings, char *out, size_t size);
 /* The same for the listener that asks for client certificates: the public host and its own port; ""
  * without one. */
+void settings_proxy_listen_text(const struct settings *settings, char *out, size_t size);
 void settings_mtls_listen_text(const struct settings *settings, char *out, size_t size);
 void settings_mtls_url(const struct settings *settings, char *out, size_t size);
 

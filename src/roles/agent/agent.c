@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who runs me: the supervisor. What I hold: root on the node, the sandboxes, the key of the sealed
- * model files. Who may speak to me: posture, to see a sandbox attacked and the disk searched; api
- * tells me what to run by answering my question.
+ * model files. Who may speak to me: posture, to see a sandbox attacked and the disk searched; the
+ * gateway's keeper, to have addresses banned; api tells me what to run by answering my question.
  */
 #include "agent/agent.h"
 
 #include "agent/agent_internal.h"
+#include "agent/bans.h"
 #include "agent/engine_log.h"
 #include "agent/proof_table.h"
 
@@ -42,6 +43,7 @@ static void release(struct agent *agent)
     services_free(agent->services);
     models_free(agent->models);
     host_free(agent->host);
+    bans_free(agent->bans);
 }
 
 static int start(struct agent *agent, struct err *err)
@@ -59,6 +61,8 @@ int agent_main(struct role *role, struct err *err)
     struct agent agent = {.role = role};
     int result = host_new(role, &agent.host, err);
 
+    if (result == 0)
+        result = bans_new(role, &agent.bans, err);
     if (result == 0)
         result = role_lock_down(role, &promises, err);
     if (result == 0)

@@ -10,6 +10,7 @@
 #include "role/role.h"
 #include "role/settings.h"
 
+struct bans;
 struct follow;
 struct host;
 struct engine_log;
@@ -25,6 +26,7 @@ struct agent {
     struct follow *follow;         /* api's orders */
     struct engine_log *engine_log; /* who reads what engines say */
     struct search *search;         /* of the disk, under way; or NULL */
+    struct bans *bans;             /* in the kernel */
 };
 
 /* ------------------------------------------------------------------ follow.c */

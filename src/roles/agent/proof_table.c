@@ -2,11 +2,13 @@
 #include "agent/proof_table.h"
 
 #include "agent/audit_file.h"
+#include "agent/bans.h"
 #include "agent/job.h"
 #include "agent/scan.h"
 #include "agent/service.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "wire/bans.h"
 #include "wire/proofs.h"
 
 #include <string.h>
@@ -151,12 +153,23 @@ static int handle_scan(void *ctx, struct ipc_request *request, struct buf *reply
     return IPC_LATER;
 }
 
+static int handle_set_bans(void *ctx, struct ipc_request *request, struct buf *reply UNUSED,
+                           struct err *err)
+{
+    struct agent *agent = ctx;
+
+    TRY(bans_set(agent->bans, request->body, err));
+    return IPC_ANSWER;
+}
+
 /* ------------------------------------------------------------------ the table */
 
 static const struct ipc_message messages[] = {
     {AGENT_PROBE_SANDBOX, "probe_sandbox", IPC_FROM(ROLE_POSTURE), 1024, 0, handle_probe},
     {AGENT_SCAN_FILES, "scan_files", IPC_FROM(ROLE_POSTURE), 16 * 1024, 0, handle_scan},
     {AGENT_AUDIT_FILE, "audit_file", IPC_FROM(ROLE_POSTURE), 4, 0, handle_audit_file},
+    {AGENT_SET_BANS, "set_bans", IPC_FROM(ROLE_GATEWAY), BANS_MAX *BANS_ENTRY_LEN, 0,
+     handle_set_bans},
     {0},
 };
 

@@ -15,6 +15,7 @@
 #include "log/log.h"
 #include "nginx_check.h"
 #include "role/settings.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -48,7 +49,9 @@ enum {
 struct keeper {
     struct role *role;
     int listen_fd;
-    int mtls_fd; /* -1: none */
+    int mtls_fd;         /* -1: none */
+    int proxy_fd;        /* -1: none */
+    struct watch *watch; /* what comes from where */
     unsigned workers;
     struct gateway_ring rings[RING_SETS][GATEWAY_WORKERS_MAX];
     unsigned ring_set; /* the one that the current workers use */
@@ -91,9 +94,12 @@ static int give_rings(struct keeper *keeper, struct err *err)
 
 static void on_peer(void *ctx, enum role_id peer)
 {
+    struct keeper *keeper = ctx;
     struct err err = ERR_INIT;
 
-    if (peer == ROLE_AUDIT && give_rings(ctx, &err) < 0)
+    if (peer == ROLE_AGENT)
+        watch_tell_anew(keeper->watch);
+    if (peer == ROLE_AUDIT && give_rings(keeper, &err) < 0)
         log_error("gateway.rings", &err);
 }
 
@@ -118,6 +124,7 @@ static int write_conf(struct keeper *keeper, struct err *err)
     struct gateway_conf conf = GATEWAY_CONF_DEFAULTS;
     char listen[64];
     char mtls[64];
+    char proxy[64];
 
     TRY(dir_fd);
     settings_listen_text(settings, listen, sizeof(listen));
@@ -130,6 +137,7 @@ static int write_conf(struct keeper *keeper, struct err *err)
     conf.snapshot_dir = run;
     conf.certificate = certificate;
     conf.certificate_key = key;
+    watch_configure(settings, proxy, sizeof(proxy), &conf.edge);
     conf.console_root = access(console, R_OK) == 0 ? console : NULL;
     conf.socket[GATEWAY_API] = api;
     conf.socket[GATEWAY_IDP] = idp;
@@ -170,9 +178,8 @@ static int start_nginx(struct keeper *keeper, struct err *err)
     const char *own = role_own_run_dir(keeper->role);
     const char *program = role_settings(keeper->role)->nginx;
     CLEANUP_FREE char *conf = mem_printf("%s/nginx.conf", own);
-    CLEANUP_FREE char *inherited =
-        keeper->mtls_fd < 0 ? mem_printf("NGINX=%d;", keeper->listen_fd)
-                            : mem_printf("NGINX=%d;%d;", keeper->listen_fd, keeper->mtls_fd);
+    const int listeners[] = {keeper->listen_fd, keeper->mtls_fd, keeper->proxy_fd};
+    CLEANUP(buf_free) struct buf inherited = BUF_INIT(128);
     char *const argv[] = {(char[]){"nginx"},
                           (char[]){"-p"},
                           (char *)(uintptr_t)own,
@@ -183,11 +190,15 @@ static int start_nginx(struct keeper *keeper, struct err *err)
                           NULL};
     char *const test[] = {argv[0], (char[]){"-t"}, (char[]){"-q"}, argv[1], argv[2],
                           argv[3], argv[4],        argv[5],        argv[6], NULL};
-    char *const env[] = {inherited, NULL};
 
-    TRY(keep_open(keeper->listen_fd, err));
-    if (keeper->mtls_fd >= 0)
-        TRY(keep_open(keeper->mtls_fd, err));
+    buf_put_str(&inherited, "NGINX=");
+    for (size_t i = 0; i < ARRAY_LEN(listeners); i++) {
+        if (listeners[i] < 0)
+            continue;
+        TRY(keep_open(listeners[i], err));
+        buf_printf(&inherited, "%d;", listeners[i]);
+    }
+    char *const env[] = {(char *)(uintptr_t)buf_text(&inherited), NULL};
     for (unsigned set = 0; set < RING_SETS; set++)
         for (unsigned i = 0; i < keeper->workers; i++) {
             TRY(keep_open(keeper->rings[set][i].ring_fd, err));
@@ -326,6 +337,7 @@ static int run(struct keeper *keeper, struct err *err)
     TRY(give_rings(keeper, err));
     role_on_peer(keeper->role, on_peer, keeper);
     TRY(write_conf(keeper, err));
+    TRY(watch_new(keeper->role, &keeper->watch, err));
     TRY(start_nginx(keeper, err));
     TRY(loop_add_fd(loop, keeper->pidfd, EPOLLIN, on_nginx_exit, keeper, NULL, err));
     TRY(loop_add_timer(loop, keeper->half_life_ms, keeper->half_life_ms, on_renew, keeper,
@@ -344,6 +356,7 @@ int gateway_main(struct role *role, struct err *err)
         .role = role,
         .listen_fd = role_take_fd(role, "listen:tls"),
         .mtls_fd = role_take_fd(role, "listen:mtls"),
+        .proxy_fd = role_take_fd(role, "listen:proxy"),
         .workers = worker_count(role_settings(role)),
         .pidfd = -1,
         .share_dir = find_share_dir(role_settings(role)),
@@ -353,6 +366,8 @@ int gateway_main(struct role *role, struct err *err)
     free(keeper.share_dir);
     fd_close(&keeper.listen_fd);
     fd_close(&keeper.mtls_fd);
+    fd_close(&keeper.proxy_fd);
+    watch_free(keeper.watch);
     fd_close(&keeper.pidfd);
     return result;
 }

@@ -112,6 +112,7 @@ static int give_descriptors(struct child *child, struct err *err)
     if (id == ROLE_GATEWAY) {
         TRY(give_named(child, "listen:tls", supervisor->tls_fd, err));
         TRY(give_named(child, "listen:mtls", supervisor->mtls_fd, err));
+        TRY(give_named(child, "listen:proxy", supervisor->proxy_fd, err));
     }
     if (id == ROLE_KMS)
         TRY(give_named(child, "passphrase", supervisor->passphrase_fd, err));

@@ -93,10 +93,15 @@ static int make_listeners(struct supervisor *supervisor, struct err *err)
 {
     supervisor->tls_fd = listen_tcp(&supervisor->settings->listen, err);
     TRY(supervisor->tls_fd);
-    if (supervisor->settings->listen_mtls.port == 0)
-        return 0;
-    supervisor->mtls_fd = listen_tcp(&supervisor->settings->listen_mtls, err);
-    return supervisor->mtls_fd < 0 ? -1 : 0;
+    if (supervisor->settings->listen_mtls.port != 0) {
+        supervisor->mtls_fd = listen_tcp(&supervisor->settings->listen_mtls, err);
+        TRY(supervisor->mtls_fd);
+    }
+    if (supervisor->settings->edge.listen_proxy.port != 0) {
+        supervisor->proxy_fd = listen_tcp(&supervisor->settings->edge.listen_proxy, err);
+        TRY(supervisor->proxy_fd);
+    }
+    return 0;
 }
 
 int places_make(struct supervisor *supervisor, struct err *err)

@@ -23,20 +23,36 @@ static const struct role_entry *entry_of(const struct supervisor *supervisor, en
     return NULL;
 }
 
+enum { LISTENERS = 3 };
+
+/* -1 where there is none. */
+static void listeners_of(const struct supervisor *supervisor, int fds[LISTENERS])
+{
+    fds[0] = supervisor->tls_fd;
+    fds[1] = supervisor->mtls_fd;
+    fds[2] = supervisor->proxy_fd;
+}
+
 static int open_listeners(struct supervisor *supervisor, struct err *err)
 {
-    TRY(listen_again(supervisor->tls_fd, err));
-    return supervisor->mtls_fd < 0 ? 0 : listen_again(supervisor->mtls_fd, err);
+    int fds[LISTENERS];
+
+    listeners_of(supervisor, fds);
+    for (size_t i = 0; i < LISTENERS; i++)
+        if (fds[i] >= 0)
+            TRY(listen_again(fds[i], err));
+    return 0;
 }
 
 static void close_listeners(struct supervisor *supervisor)
 {
     struct err err = ERR_INIT;
+    int fds[LISTENERS];
 
-    if (supervisor->tls_fd >= 0 && listen_refuse(supervisor->tls_fd, &err) < 0)
-        log_error("supervisor.listen", &err);
-    if (supervisor->mtls_fd >= 0 && listen_refuse(supervisor->mtls_fd, &err) < 0)
-        log_error("supervisor.listen", &err);
+    listeners_of(supervisor, fds);
+    for (size_t i = 0; i < LISTENERS; i++)
+        if (fds[i] >= 0 && listen_refuse(fds[i], &err) < 0)
+            log_error("supervisor.listen", &err);
 }
 
 static int start_all(struct supervisor *supervisor, struct err *err)
@@ -143,6 +159,7 @@ static void release(struct supervisor *supervisor)
     fd_close(&supervisor->operator_fd);
     fd_close(&supervisor->tls_fd);
     fd_close(&supervisor->mtls_fd);
+    fd_close(&supervisor->proxy_fd);
     instance_close(&supervisor->instance);
 }
 
@@ -154,6 +171,7 @@ int supervisor_run(const struct supervisor_options *options, int *passphrase_fd,
         .operator_fd = -1,
         .tls_fd = -1,
         .mtls_fd = -1,
+        .proxy_fd = -1,
         .passphrase_fd = fd_take(passphrase_fd),
         .sealing = {.given_fd = -1, .socket_fd = -1},
     };

@@ -39,6 +39,7 @@ struct supervisor {
     int operator_fd;
     int tls_fd;
     int mtls_fd;       /* -1: none */
+    int proxy_fd;      /* -1: none */
     int passphrase_fd; /* a file in memory, as long as the platform is unsealed; -1: none */
     bool stopping;     /* roles end, and none is started again */
     bool ending;       /* and so does the platform */

@@ -10,13 +10,17 @@
  *     fixture run NGINX CONF < spec   makes an audit ring for each worker, starts nginx with them,
  *                                     prints each audit event as a line of JSON (reads it only
  *                                     when conf.mute is set), ends with it
+ *     fixture flood RATE < spec       counts so many pages a second, for six seconds
  */
 #include "audit/ring.h"
 #include "auth/auth.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "codec/json.h"
 #include "gateway/conf.h"
+#include "limit/floods.h"
 #include "rbac/rbac.h"
 #include "snapshot/identity.h"
 #include "snapshot/policy.h"
@@ -213,6 +217,36 @@ static int do_publish(const json_t *spec, struct err *err)
 
 /* ------------------------------------------------------------------ nginx */
 
+static struct gateway_list texts(const json_t *object, const char *name, char **room)
+{
+    const json_t *array = json_object_get(object, name);
+    size_t count = json_array_size(array);
+
+    for (size_t i = 0; i < count && i < 16; i++)
+        room[i] = (char *)(uintptr_t)json_string_value(json_array_get(array, i));
+    return (struct gateway_list){.items = room, .count = count};
+}
+
+static void read_edge(const json_t *in, struct gateway_edge *edge)
+{
+    static char *room[3][16];
+
+    edge->trusted_proxies = texts(in, "trusted_proxies", room[0]);
+    edge->unlimited = texts(in, "unlimited", room[1]);
+    edge->cors_origins = texts(in, "cors_origins", room[2]);
+    edge->forwarded_header = text(in, "forwarded_header", NULL);
+    edge->listen_proxy = text(in, "listen_proxy", NULL);
+    edge->requests_per_min = (uint64_t)number(in, "requests_per_min");
+    edge->sign_ins_per_min = (uint64_t)number(in, "sign_ins_per_min");
+    edge->handshakes_per_min = (uint64_t)number(in, "handshakes_per_min");
+    edge->bytes_per_min = (uint64_t)number(in, "bytes_per_min");
+    edge->connections = (unsigned)number(in, "connections");
+    edge->network_times = (unsigned)number(in, "network_times");
+    edge->ban_sec = (unsigned)number(in, "ban_sec");
+    if (number(in, "answer_max_sec") > 0)
+        edge->answer_max_sec = (unsigned)number(in, "answer_max_sec");
+}
+
 static void read_conf(const json_t *spec, struct gateway_conf *conf)
 {
     static const char *const owners[] = {"api", "idp", "secrets", "audit", "posture"};
@@ -236,6 +270,7 @@ static void read_conf(const json_t *spec, struct gateway_conf *conf)
     if (number(in, "engine_timeout_sec") > 0)
         conf->engine_timeout_sec = (unsigned)number(in, "engine_timeout_sec");
     conf->audit_drop = json_is_true(json_object_get(in, "audit_drop"));
+    read_edge(json_object_get(in, "edge"), &conf->edge);
     /* Where do_run() puts them: from 20 up. */
     conf->ring_count = json_is_true(json_object_get(in, "rings")) ? conf->workers : 0;
     for (unsigned i = 0; i < conf->ring_count; i++)
@@ -313,6 +348,26 @@ static int do_run(const json_t *spec, const char *nginx, const char *path, struc
                : err_set(err, ERR_INTERNAL, "nginx ended with status %d", status);
 }
 
+/* As if so many requests of a class came in each of some seconds: what other workers would count.
+ */
+static int do_flood(const json_t *spec, const char *rate, struct err *err)
+{
+    const char *dir = text(json_object_get(spec, "conf"), "run_dir", "");
+    CLEANUP_FD int dir_fd = fd_open_dir(AT_FDCWD, dir, err);
+    CLEANUP(limit_sources_close_ptr) struct limit_sources *sources = NULL;
+    uint64_t count;
+
+    TRY(dir_fd);
+    TRY(num_parse_u64(span_str(rate), 1, 1000000, "the rate", &count, err));
+    TRY(limit_sources_open(dir_fd, "sources", false, &sources, err));
+    for (int i = 0; i < 60; i++) {
+        for (uint64_t j = 0; j < count / 10; j++)
+            (void)limit_class_count(sources, LIMIT_CLASS_PAGES, clock_mono_ns());
+        usleep(100000);
+    }
+    return 0;
+}
+
 static int dispatch(int argc, char **argv, struct err *err)
 {
     CLEANUP(buf_free) struct buf in = BUF_INIT(1 << 24);
@@ -322,12 +377,14 @@ static int dispatch(int argc, char **argv, struct err *err)
     TRY(codec_json_parse(buf_span(&in), "the spec", &spec, err));
     if (argc == 2 && strcmp(argv[1], "publish") == 0)
         return do_publish(spec, err);
+    if (argc == 3 && strcmp(argv[1], "flood") == 0)
+        return do_flood(spec, argv[2], err);
     if (argc == 2 && strcmp(argv[1], "conf") == 0)
         return do_conf(spec, err);
     if (argc == 4 && strcmp(argv[1], "run") == 0)
         return do_run(spec, argv[2], argv[3], err);
     return err_set(err, ERR_INVALID,
-                   "usage: gateway_fixture publish | conf | run NGINX CONF < spec");
+                   "usage: gateway_fixture publish | conf | flood RATE | run NGINX CONF < spec");
 }
 
 int main(int argc, char **argv)

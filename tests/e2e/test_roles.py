@@ -47,6 +47,11 @@ def denied(idp, token, method, path, **more):
     return answer.json().get("message") or answer.json().get("detail")
 
 
+def known(idp, token, path, body):
+    """The policy that forbids it is in force; it follows a binding within a moment."""
+    idp.wait_until("the policy", lambda: idp.request("POST", path + "?dryRun=All", token, json=body).status_code == 403)
+
+
 def test_an_administrator_does_his_work(idp):
     token, who = idp.token_of("admin"), name("u")
     idp.must(201, "POST", USERS, token, json=user(who))
@@ -82,6 +87,7 @@ def test_a_name_that_has_rights_is_not_made_again(idp):
     """A user is deleted, the binding to the name stays: who makes the name anew would sign in with its rights."""
     token, who = idp.token_of("admin"), name("root")
     idp.must(201, "POST", RBAC + "/clusterrolebindings", idp.root, json=binding(who, "cluster-admin", who, kind="ClusterRoleBinding"))
+    known(idp, token, USERS, user(who))
     assert "rights in the whole cluster" in denied(idp, token, "POST", USERS, json=user(who))
     idp.must(201, "POST", USERS, idp.root, json=user(who))
     denied(idp, token, "POST", f"{USERS}/{who}/passwordlink")
@@ -102,6 +108,7 @@ def test_an_issuer_hands_out_no_account_above_its_maker(idp):
             "issuer": f"https://{issuer}.test", "jwks": {"keys": [key.as_dict(is_private=False)]},
             "rules": [{"subject": "repo:us/app", "serviceAccount": {"namespace": "tenant", "name": account}}]}}
 
+    known(idp, token, ISSUERS, trusted("strong"))
     assert "rights in the whole cluster" in denied(idp, token, "POST", ISSUERS, json=trusted("strong"))
     idp.must(201, "POST", ISSUERS, token, json=trusted("weak"))
     denied(idp, token, "PATCH", f"{ISSUERS}/{issuer}", data=json.dumps({"spec": {"rules": trusted("strong")["spec"]["rules"]}}), **PATCH)
@@ -112,7 +119,9 @@ def test_an_administrator_does_not_touch_the_audit(idp):
     token = idp.token_of("admin")
     denied(idp, token, "GET", AUDIT)
     denied(idp, token, "DELETE", RBAC + "/clusterrolebindings/drun:auditors")
+    bindings = idp.must(200, "GET", RBAC + "/clusterrolebindings", idp.root)["items"]
     denied(idp, token, "DELETE", RBAC + "/clusterrolebindings")
+    assert len(idp.must(200, "GET", RBAC + "/clusterrolebindings", idp.root)["items"]) == len(bindings), "all or none"
     denied(idp, token, "PATCH", RBAC + "/clusterrolebindings/drun:auditors", data='{"subjects": []}', **PATCH)
     denied(idp, token, "PATCH", RBAC + "/clusterroles/drun:auditor", data='{"rules": []}', **PATCH)
     denied(idp, token, "DELETE", RBAC + "/clusterroles/drun:security-officer")
@@ -156,7 +165,7 @@ def test_an_officer_ends_things_and_makes_none(idp):
     denied(idp, token, "PATCH", f"{USERS}/officer", data=json.dumps({"spec": {"groups": ["drun:operators"]}}), **PATCH)
     denied(idp, token, "POST", RBAC + "/clusterrolebindings", json=binding(name("b"), "view", who, kind="ClusterRoleBinding"))
     idp.must(200, "PATCH", f"{KEYS}/{key_name}", token, data='{"spec": {"disabled": true}}', **PATCH)
-    assert not idp.accepted(key)
+    idp.wait_until("the key's end", lambda: not idp.accepted(key))
     for wider in ('{"spec": {"disabled": false}}', '{"spec": {"expiresAt": null}}', '{"spec": {"expiresAt": "2050-01-01T00:00:00Z"}}',
                   '{"spec": {"scopes": null}}'):
         denied(idp, token, "PATCH", f"{KEYS}/{key_name}", data=wider, **PATCH)
@@ -164,7 +173,7 @@ def test_an_officer_ends_things_and_makes_none(idp):
     idp.must(200, "DELETE", f"{KEYS}?fieldSelector=spec.user%3D{who}", token)
     session = idp.token_of(who)
     idp.must(200, "PATCH", f"{USERS}/{who}", token, data='{"spec": {"disabled": true}}', **PATCH)
-    assert not idp.accepted(session)
+    idp.wait_until("the session's end", lambda: not idp.accepted(session))
     denied(idp, token, "DELETE", RBAC + "/clusterrolebindings/drun:auditors")
 
 

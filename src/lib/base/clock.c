@@ -22,6 +22,11 @@ uint64_t clock_mono_ns(void)
     return now_ns(CLOCK_MONOTONIC);
 }
 
+uint64_t clock_cpu_ns(void)
+{
+    return now_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 uint64_t clock_wall_ns(void)
 {
     return now_ns(CLOCK_REALTIME);

@@ -181,6 +181,10 @@ int kube_do_delete_collection(struct kube_call *call)
     TRY(kube_walk_select(call, &walk));
     if (kube_walk(call->server, &walk, collect, items, &err) < 0)
         return kube_refuse_err(call, &err);
+    /* One that may not be deleted keeps the others. */
+    struct options look = {.dry_run = true};
+    json_array_foreach (items, i, item)
+        TRY(delete_one(call, &look, item));
     json_array_foreach (items, i, item)
         TRY(delete_one(call, &options, item));
     snprintf(name, sizeof(name), "%sList", call->kind->kind);

@@ -276,7 +276,6 @@ static void duties_are_apart(void **state UNUSED)
         assert_false(may(model, "drun:auditors", verbs[i], "", "secrets"));
     }
     assert_true(may(model, "drun:auditors", "list", "audit.drun.io", "auditevents"));
-    assert_true(may(model, "drun:security-officers", "delete", "drun.io", "users"));
     assert_false(may(model, "drun:security-officers", "create", "drun.io", "users"));
     assert_false(may(model, "drun:security-officers", "create", RBAC_API_GROUP, "rolebindings"));
     assert_true(may(model, "drun:platform-admins", "create", "drun.io", "users"));

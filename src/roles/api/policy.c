@@ -32,7 +32,7 @@ struct policy {
     struct touched *touched;
     size_t count;
     size_t room;
-    uint64_t last_ns; /* how long the last publication took */
+    uint64_t last_ns; /* of work, for the last publication */
     bool waiting;     /* for the timer */
 };
 
@@ -168,12 +168,12 @@ static int compile(struct policy *policy, struct buf *file, struct err *err)
 static int publish(struct policy *policy, struct err *err)
 {
     CLEANUP(buf_free) struct buf file = BUF_INIT(SNAPSHOT_FILE_MAX);
-    uint64_t began = clock_mono_ns();
+    uint64_t began = clock_cpu_ns();
     uint64_t generation;
 
     TRY(compile(policy, &file, err));
     TRY(snapshot_publish(policy->publisher, &file, &generation, err));
-    policy->last_ns = clock_mono_ns() - began;
+    policy->last_ns = clock_cpu_ns() - began;
     return 0;
 }
 

@@ -195,11 +195,12 @@ void service_flush(void *ctx)
             err.code = ERR_UNAVAILABLE;
         }
     }
+    /* Whoever asked takes the texts of the events along. */
+    for (size_t i = 0; done == 0 && i < service->event_count; i++)
+        key_uses_note(service->uses, &service->events[i]);
     service_finish_rings(service, done == 0);
     answer_pending(service, first, done < 0 ? &err : NULL);
     bool appended = done == 0 && service->event_count > 0;
-    for (size_t i = 0; appended && i < service->event_count; i++)
-        key_uses_note(service->uses, &service->events[i]);
     service->event_count = 0;
     if (appended && service->config.appended != NULL)
         service->config.appended(service->config.appended_ctx);

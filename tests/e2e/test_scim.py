@@ -177,6 +177,20 @@ def test_filters_order_and_pages(idp):
         assert idp.scim(400, "GET", f"/Users?filter={bad}")["scimType"] == kind
 
 
+def test_what_two_have_is_found_of_both(idp):
+    mark = name("ext")
+    first, second = idp.new_user(externalId=mark), idp.new_user(externalId=mark)
+    query = f'/Users?filter=externalId eq "{mark}"&attributes=userName'
+    assert idp.scim(200, "GET", query)["totalResults"] == 2
+    idp.scim(204, "DELETE", f"/Users/{first['id']}")
+    assert [one["id"] for one in idp.scim(200, "GET", query)["Resources"]] == [second["id"]]
+    # Written as an object, and its userName changed since: found by the new one alone.
+    idp.must(200, "PATCH", f"{USERS}/{second['id'].split('~')[0]}", idp.root, json={"spec": {"profile": {"userName": f"{mark}@x.example"}}},
+             headers={"Content-Type": "application/merge-patch+json"})
+    assert idp.scim(200, "GET", f'/Users?filter=userName eq "{mark.upper()}@x.example"')["totalResults"] == 1
+    assert idp.scim(200, "GET", f'/Users?filter=userName eq "{second["userName"]}"')["totalResults"] == 0
+
+
 def test_versions(idp):
     user = idp.new_user()
     path, version = f"/Users/{user['id']}", user["meta"]["version"]

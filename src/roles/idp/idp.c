@@ -16,6 +16,7 @@
 #include "idp/logout.h"
 #include "idp/namespaces.h"
 #include "idp/remote_keys.h"
+#include "idp/scim/scim_api.h"
 #include "idp/sms.h"
 #include "idp/table.h"
 #include "role/settings.h"
@@ -157,6 +158,7 @@ static int start(struct idp *idp, struct err *err)
     config.storage = kube_store_storage(idp->objects);
     TRY(serve_new(&config, &idp->serve, err));
     TRY(publish_load(idp->publish, err));
+    TRY(scim_index_start(idp, err));
     TRY(setup_start(idp, err));
     TRY(namespaces_start(idp, err));
     TRY(apikey_use_start(idp, err));

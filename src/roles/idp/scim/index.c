@@ -37,6 +37,43 @@ static const char *naming_of(const struct kube_kind *kind, bool external)
     return kind == &kube_user ? "userName" : "displayName";
 }
 
+/* Two may say the same, of which one is written over the other: then all are read. */
+static int add(struct idp *idp, const char *id, const char *name, struct err *err)
+{
+    CLEANUP_JSON json_t *before = NULL;
+    CLEANUP_JSON json_t *record = json_pack("{s:s}", "name", name);
+
+    if (record_get(idp, SCIM_INDEX, id, &before, err) < 0) {
+        if (err->code != ERR_NOT_FOUND)
+            return -1;
+        err_clear(err);
+    } else if (strcmp(codec_json_text(before, "name", ""), name) != 0) {
+        json_object_set_new(record, "many", json_true());
+    }
+    return record_put(idp, SCIM_INDEX, id, record, NULL, err);
+}
+
+static int drop(struct idp *idp, const char *id, const char *name, struct err *err)
+{
+    CLEANUP_JSON json_t *before = NULL;
+
+    if (record_get(idp, SCIM_INDEX, id, &before, err) < 0) {
+        if (err->code != ERR_NOT_FOUND)
+            return -1;
+        err_clear(err);
+        return 0;
+    }
+    bool own = strcmp(codec_json_text(before, "name", ""), name) == 0;
+    return own && !json_is_true(json_object_get(before, "many"))
+               ? record_delete(idp, SCIM_INDEX, id, err)
+               : 0;
+}
+
+static const char *name_of(const json_t *object)
+{
+    return codec_json_text(json_object_get(object, "metadata"), "name", "");
+}
+
 static int index_one(struct idp *idp, const struct kube_kind *kind, const json_t *old,
                      const json_t *object, bool external, struct err *err)
 {
@@ -48,14 +85,12 @@ static int index_one(struct idp *idp, const struct kube_kind *kind, const json_t
         return 0;
     if (before[0] != '\0') {
         id_of(kind, naming_of(kind, external), before, id);
-        TRY(record_delete(idp, SCIM_INDEX, id, err));
+        TRY(drop(idp, id, name_of(old), err));
     }
     if (after[0] == '\0')
         return 0;
     id_of(kind, naming_of(kind, external), after, id);
-    CLEANUP_JSON json_t *record = json_pack(
-        "{s:s}", "name", codec_json_text(json_object_get(object, "metadata"), "name", ""));
-    return record_put(idp, SCIM_INDEX, id, record, NULL, err);
+    return add(idp, id, name_of(object), err);
 }
 
 int scim_index(struct idp *idp, const struct kube_kind *kind, const json_t *old,
@@ -64,6 +99,40 @@ int scim_index(struct idp *idp, const struct kube_kind *kind, const json_t *old,
     TRY(index_one(idp, kind, old, object, false, err));
     return index_one(idp, kind, old, object, true, err);
 }
+
+/* ------------------------------------------------------------------ those from before */
+
+struct first {
+    struct idp *idp;
+    const struct kube_kind *kind;
+};
+
+static int index_first(void *ctx, const json_t *object, struct err *err)
+{
+    const struct first *first = ctx;
+
+    return scim_index(first->idp, first->kind, NULL, object, err);
+}
+
+int scim_index_start(struct idp *idp, struct err *err)
+{
+    CLEANUP_JSON json_t *done = NULL;
+
+    if (record_get(idp, "meta", SCIM_INDEX, &done, err) == 0)
+        return 0;
+    if (err->code != ERR_NOT_FOUND)
+        return -1;
+    err_clear(err);
+    for (const struct scim_binding *one = scim_bindings; one->resource != NULL; one++) {
+        struct first first = {.idp = idp, .kind = one->kind};
+        TRY(kube_object_each(serve_kube(idp->serve), one->kind, NULL, index_first, &first, err));
+    }
+    done = json_pack("{s:b}", "done", 1);
+    TRY(record_put(idp, "meta", SCIM_INDEX, done, NULL, err));
+    return store_flush(idp->store, err);
+}
+
+/* ------------------------------------------------------------------ finding */
 
 static json_t *get(struct scim *scim, const struct scim_binding *binding, const char *name)
 {
@@ -89,7 +158,10 @@ bool scim_index_find(struct scim *scim, const struct scim_binding *binding, cons
     if (!external && strcmp(attribute, binding->naming) != 0)
         return false;
     id_of(binding->kind, attribute, text, id);
-    if (record_get(scim->idp, SCIM_INDEX, id, &record, &err) == 0)
+    bool there = record_get(scim->idp, SCIM_INDEX, id, &record, &err) == 0;
+    if (json_is_true(json_object_get(record, "many")))
+        return false;
+    if (there)
         out[count] = get(scim, binding, codec_json_text(record, "name", ""));
     count += out[count] != NULL;
     if (external)

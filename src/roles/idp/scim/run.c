@@ -190,9 +190,9 @@ static bool is_unique(struct scim *scim, const struct scim_op *op, const json_t 
     const char *attribute = op->binding->naming;
     const char *text = codec_json_text(resource, attribute, "");
     json_t *found[2];
-    bool unique = true;
+    /* Several that have it already: they can be mended, but none comes in addition. */
+    bool unique = scim_index_find(scim, op->binding, attribute, text, found) || own_id[0] != '\0';
 
-    (void)scim_index_find(scim, op->binding, attribute, text, found);
     for (size_t i = 0; i < ARRAY_LEN(found); i++) {
         char id[SCIM_ID_SIZE] = "";
         if (found[i] != NULL)

@@ -70,8 +70,10 @@ void scim_make_name(const struct scim_binding *binding, const char *text, char o
 /* A User or Group was written or is gone (object NULL). */
 int scim_index(struct idp *idp, const struct kube_kind *kind, const json_t *old,
                const json_t *object, struct err *err) MUST_USE;
+/* At the first start: those that are there already. */
+int scim_index_start(struct idp *idp, struct err *err) MUST_USE;
 /* The objects that may have this text as the attribute: at most two, new; there is no other. False:
- * the attribute has no index. */
+ * the attribute has no index, or several have the text. */
 bool scim_index_find(struct scim *scim, const struct scim_binding *binding, const char *attribute,
                      const char *text, json_t *out[2]);
 

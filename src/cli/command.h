@@ -61,6 +61,7 @@ int cli_status(int argc, char **argv);
 int cli_man(int argc, char **argv);
 int cli_mfa(int argc, char **argv);
 int cli_sessions(int argc, char **argv);
+int cli_waf(int argc, char **argv);
 
 extern const struct cli_option cli_up_options[];
 extern const struct cli_option cli_get_options[];
@@ -83,6 +84,7 @@ extern const struct cli_option cli_setup_link_options[];
 extern const struct cli_option cli_status_options[];
 extern const struct cli_option cli_mfa_options[];
 extern const struct cli_option cli_sessions_options[];
+extern const struct cli_option cli_waf_options[];
 
 /*
  * Walks the arguments of one command. cli_next() gives '-' for an option of the command's table

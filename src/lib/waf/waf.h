@@ -208,6 +208,9 @@ const struct waf_hit *waf_tx_hits(const struct waf_tx *tx, size_t *count);
 unsigned waf_tx_events(const struct waf_tx *tx);
 /* False: SecRuleEngine DetectionOnly or Off; the verdict is then always WAF_PASS. */
 bool waf_tx_is_enforcing(const struct waf_tx *tx);
+/* Sets a TX variable, such as rules of the host know the request by; before
+ * waf_tx_request_headers_end(). `text` is copied. */
+void waf_tx_set_variable(struct waf_tx *tx, const char *name, struct span text);
 /* What a TX variable holds, for tests and `drun waf test`. p == NULL: it is not set. */
 struct span waf_tx_variable(struct waf_tx *tx, const char *name);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every installation has: namespaces, roles, bindings. Made when missing; an operator's
- * changes to roles and bindings stay. */
+/* What every installation has: namespaces, roles, bindings, the firewall. Made when missing; an
+ * operator's changes stay. */
 #include "api/api_internal.h"
 
 #include "codec/json.h"
@@ -15,6 +15,10 @@ static const struct kube_kind *kind_of(const json_t *object)
         return &kube_cluster_role_binding;
     if (strcmp(kind, "Role") == 0)
         return &kube_role;
+    if (strcmp(kind, "WafRuleSet") == 0)
+        return &kube_waf_rule_set;
+    if (strcmp(kind, "WafPolicy") == 0)
+        return &kube_waf_policy;
     INVARIANT(strcmp(kind, "RoleBinding") == 0);
     return &kube_role_binding;
 }
@@ -49,10 +53,12 @@ static int make_namespaces(struct api *api, struct err *err)
 int defaults_make(struct api *api, struct err *err)
 {
     CLEANUP_JSON json_t *objects = rbac_default_objects();
+    CLEANUP_JSON json_t *firewall = waf_default_objects();
     json_t *object;
     size_t i;
 
     TRY(make_namespaces(api, err));
+    json_array_extend(objects, firewall);
     json_array_foreach (objects, i, object)
         TRY(make(api, kind_of(object), object, err));
     TRY(aggregate_refresh(api, err));

@@ -93,6 +93,10 @@ static int show_hits(struct waf_command *command)
 {
     add(command, "--event");
     add(command, "drun.waf.hit");
+    if (command->data != NULL) {
+        add(command, "--data");
+        add(command, command->data);
+    }
     command->args[0] = "audit";
     command->args[1] = "list";
     command->args[command->count] = NULL;

@@ -232,27 +232,40 @@ static const char *reason_of(ngx_uint_t status)
 }
 
 /* Our messages have nothing in them that JSON would escape. */
-ngx_int_t gw_early_error(ngx_http_request_t *r)
+static ngx_int_t reply_in_form(ngx_http_request_t *r, ngx_uint_t status, const char *code,
+                               const char *message)
 {
     static uint8_t room[BODY_MAX + 1]; /* one answer at a time; copied before this returns */
     struct buf body = {.data = room, .cap = sizeof(room), .max = BODY_MAX};
-    const struct page *page = page_of(r->err_status);
-    ngx_uint_t status = status_of(r->err_status);
 
-    if (is_model_api(r))
-        return gw_error_page(r);
-    ngx_int_t rc = ngx_http_discard_request_body(r);
-    if (rc != NGX_OK)
-        return rc;
     if (is_object_api(r)) {
         buf_printf(&body,
                    "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
                    "\"status\":\"Failure\",\"message\":\"%s\",\"reason\":\"%s\",\"code\":%lu}",
-                   page->message, reason_of(status), (unsigned long)status);
+                   message, reason_of(status), (unsigned long)status);
         return reply_as(r, status, "application/json", buf_span(&body));
     }
     buf_printf(&body,
                "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%lu,\"detail\":\"%s\"}",
-               page->code, (unsigned long)status, page->message);
+               code, (unsigned long)status, message);
     return reply_as(r, status, "application/problem+json", buf_span(&body));
+}
+
+ngx_int_t gw_early_error(ngx_http_request_t *r)
+{
+    const struct page *page = page_of(r->err_status);
+
+    if (is_model_api(r))
+        return gw_error_page(r);
+    ngx_int_t rc = ngx_http_discard_request_body(r);
+    return rc != NGX_OK ? rc
+                        : reply_in_form(r, status_of(r->err_status), page->code, page->message);
+}
+
+ngx_int_t gw_refuse_path(ngx_http_request_t *r, const struct gw_refusal *refusal,
+                         const char *message)
+{
+    if (is_model_api(r))
+        return reply_error(r, refusal, message);
+    return reply_in_form(r, refusal->status, refusal->code, message);
 }

@@ -85,11 +85,10 @@ int waf_admit(const struct kube_change *change, struct err *err)
 
 json_t *waf_default_objects(void)
 {
-    return json_pack("[{s:s, s:s, s:{s:s}, s:{s:[s, s]}}, {s:s, s:s, s:{s:s}, s:{s:s, s:i, s:i, "
-                     "s:i}}]",
+    return json_pack("[{s:s, s:s, s:{s:s}, s:{s:[s, s]}}, {s:s, s:s, s:{s:s}, s:{s:s, s:i, s:i}}]",
                      "apiVersion", "drun.io/v1", "kind", "WafRuleSet", "metadata", "name", "crs",
                      "spec", "files", "/etc/modsecurity/crs/crs-setup.conf",
                      "/usr/share/modsecurity-crs/rules/*.conf", "apiVersion", "drun.io/v1", "kind",
                      "WafPolicy", "metadata", "name", "default", "spec", "mode", "Block",
-                     "paranoiaLevel", 1, "inboundThreshold", 5, "outboundThreshold", 4);
+                     "paranoiaLevel", 1, "inboundThreshold", 5);
 }

@@ -29,8 +29,6 @@ enum {
 };
 static const uint64_t never_ms = 1ULL << 40;
 
-#define AUDIT_WAF_RULES "drun.waf.rules"
-
 struct compiler {
     struct waf *waf;
     char *tool;

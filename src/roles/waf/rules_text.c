@@ -21,8 +21,6 @@ static const char before[] =
     "SecResponseBodyAccess Off\n"
     "SecRequestBodyLimit 67108864\n"
     "SecRequestBodyNoFilesLimit 67108864\n"
-    "SecResponseBodyLimit 1048576\n"
-    "SecResponseBodyLimitAction ProcessPartial\n"
     "SecRule REQUEST_HEADERS:Content-Type \"@rx ^(?:application(?:/soap[+]|/)|text/)xml\" "
     "\"id:9500000,phase:1,t:none,t:lowercase,pass,nolog,ctl:requestBodyProcessor=XML\"\n"
     "SecRule REQUEST_HEADERS:Content-Type \"@rx ^application/(?:[a-z0-9.-]+[+])?json\" "
@@ -62,8 +60,7 @@ static const char before[] =
     "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:fieldSelector,"
     "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:continue\"\n";
 
-/* Whoever calls a machine by its address does nothing wrong. The gateway looks at no answers of
- * its own roles unless a policy says so. */
+/* Whoever calls a machine by its address does nothing wrong. */
 static const char after[] = "SecRuleRemoveById 920350\nSecRuleEngine On\nSecAuditEngine Off\n";
 
 /* ------------------------------------------------------------------ which policies */
@@ -187,15 +184,9 @@ static void put_numbers(const json_t *spec, struct buf *out)
                                            "blocking_paranoia_level", "detection_paranoia_level",
                                            NULL};
     static const char *const inbound[] = {"inbound_anomaly_score_threshold", NULL};
-    static const char *const outbound[] = {"outbound_anomaly_score_threshold", NULL};
 
     put_number(spec, "paranoiaLevel", paranoia, out);
     put_number(spec, "inboundThreshold", inbound, out);
-    put_number(spec, "outboundThreshold", outbound, out);
-    if (json_is_true(json_object_get(spec, "inspectAnswers")))
-        buf_put_str(out, ",setvar:tx." RULES_ANSWERS "=1,ctl:responseBodyAccess=On");
-    if (json_is_false(json_object_get(spec, "inspectAnswers")))
-        buf_put_str(out, ",setvar:!tx." RULES_ANSWERS ",ctl:responseBodyAccess=Off");
 }
 
 static void put_exclusion(const char *kind, const char *which, const json_t *targets,

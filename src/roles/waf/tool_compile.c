@@ -8,20 +8,27 @@
 #include "job.h"
 #include "lockdown/lockdown.h"
 #include "snapshot/snapshot.h"
+#include "waf/xml_library.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
 enum { CALM = 10 /* what answers clients goes first */ };
 
-/* What the role may still do is more than reading rules needs. */
+/* What the role may still do is more than reading rules needs. libxml2, which some rules' paths are
+ * checked with, is loaded before; where it is missing, those rules say so. */
 static int lock_down(struct err *err)
 {
+    const struct xml_library *library;
+    struct err missing = ERR_INIT;
+
     static const struct lockdown_path paths[] = {{"/", LOCKDOWN_PATH_READ}, {0}};
     const struct lockdown lockdown = {
         .name = WAF_TOOL, .promises = LOCKDOWN_FILES, .paths = paths};
     struct lockdown_report report;
 
+    if (xml_library_load(&library, &missing) < 0)
+        err_clear(&missing);
     return lockdown_apply(&lockdown, &report, err);
 }
 

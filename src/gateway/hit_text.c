@@ -18,9 +18,9 @@ static bool contains(struct span text, const char *word)
 
 static bool holds_secret(struct span variable)
 {
-    static const char *const words[] = {"authorization", "cookie", "password", "passwd", "secret",
-                                        "token",         "dpop",   "api-key",  "apikey", "assertion",
-                                        "credential"};
+    static const char *const words[] = {"authorization", "cookie",    "password",  "passwd",
+                                        "secret",        "token",     "dpop",      "api-key",
+                                        "apikey",        "assertion", "credential"};
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (contains(variable, words[i]))

@@ -18,11 +18,13 @@ struct cutter {
 
 /* Members of model calls whose values people, models and tools write. */
 static const char *const prose[] = {
-    "content",  "text",       "prompt",    "input",       "suffix",  "instructions",
-    "stop",     "arguments",  "refusal",   "reasoning",   "reasoning_content",
-    "image_url", "input_audio", "file",    "description", "parameters", "schema", "output",
+    "content",           "text",      "prompt",      "input",   "suffix",
+    "instructions",      "stop",      "arguments",   "refusal", "reasoning",
+    "reasoning_content", "image_url", "input_audio", "file",    "description",
+    "parameters",        "schema",    "output",
 };
-static const char *const object_members[] = {"apiVersion", "kind", "metadata", "op", "path", "from"};
+static const char *const object_members[] = {"apiVersion", "kind", "metadata",
+                                             "op",         "path", "from"};
 static const char *const metadata_cut[] = {"annotations", "managedFields"};
 
 static bool is_among(struct span name, const char *const *names, size_t count)

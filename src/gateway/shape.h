@@ -21,8 +21,8 @@
 enum shape { SHAPE_WHOLE, SHAPE_MODEL_CALL, SHAPE_OBJECT };
 enum { SHAPE_DEPTH_MAX = 64 };
 
-/* Calls `piece` for the stretches that stay, in order; in the place of a value that is cut out comes
- * an empty text. */
+/* Calls `piece` for the stretches that stay, in order; in the place of a value that is cut out
+ * comes an empty text. */
 typedef void shape_piece_fn(void *ctx, struct span piece);
 void shape_cut(enum shape shape, struct span body, shape_piece_fn *piece, void *ctx);
 

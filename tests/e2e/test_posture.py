@@ -12,7 +12,7 @@ import pytest
 import faults
 import test_models
 
-BUILT = {"en-1", "en-2", "en-3", "id-1", "id-2", "id-3", "id-4", "ml-1", "ml-2", "ml-3", "mo-5", "pf-3", "pf-5"}
+BUILT = {"en-1", "en-2", "en-3", "id-1", "id-2", "id-3", "id-4", "ml-1", "ml-2", "ml-3", "mo-5", "nw-2", "pf-3", "pf-5"}
 NEED_AN_ENGINE = {"ml-2", "ml-3", "pf-3"}
 
 
@@ -201,7 +201,7 @@ def test_id4_fails_when_revocations_do_not_reach_the_gateway(own_platform):
     platform = own_platform.start()
     assert probe(platform, "id-4")["verdict"] == "proven"
     frozen = platform.run_dir / "gateway" / "frozen"
-    for owner in ("idp", "api"):
+    for owner in ("idp", "api", "waf"):
         (frozen / owner).mkdir(parents=True)
         for file in (platform.run_dir / owner).glob("*.*"):
             if file.suffix in (".snap", ".gen"):
@@ -313,6 +313,29 @@ def test_pf3_fails_when_answers_are_not_the_models(serving):
     goes_red(serving, "pf-3", "answers a chat completion")
     faults.reload_nginx(serving, before)
     assert probe(serving, "pf-3", 60)["verdict"] == "proven"
+
+
+def test_nw2_fails_when_the_firewall_is_off(own_platform):
+    """An nginx configuration without the firewall; then a policy that only looks on."""
+    platform = own_platform.start()
+    assert probe(platform, "nw-2", 60)["verdict"] == "proven", control(platform, "nw-2")["evidence"]
+    before = faults.patch_nginx(platform, r"drun_waf open;", "drun_waf off;")
+    goes_red(platform, "nw-2", "an injection of SQL in a query at /api is refused", 120)
+    faults.reload_nginx(platform, before)
+    assert probe(platform, "nw-2", 60)["verdict"] == "proven"
+
+
+def test_nw2_fails_when_it_refuses_too_much(own_platform):
+    """A rule of the host's own that takes a name with a quote for an attack."""
+    platform = own_platform.start()
+    assert probe(platform, "nw-2", 60)["verdict"] == "proven", control(platform, "nw-2")["evidence"]
+    made = platform.request("POST", "/apis/drun.io/v1/wafrulesets", platform.operator_token(), json={
+        "apiVersion": "drun.io/v1", "kind": "WafRuleSet", "metadata": {"name": "zealous"},
+        "spec": {"rules": 'SecRule ARGS "@contains O\'Reilly" "id:1,phase:2,deny"'}})
+    assert made.status_code == 201, made.text
+    platform.wait_until("the rule in force", lambda: platform.request(
+        "GET", "/apis/drun.io/v1/wafrulesets/zealous", platform.operator_token()).json().get("status", {}).get("phase") == "InForce", 120)
+    goes_red(platform, "nw-2", "a name with a quote in a query at /api passes", 120)
 
 
 def test_pf5_fails_when_the_posture_is_embellished(own_platform):

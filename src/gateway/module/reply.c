@@ -246,8 +246,8 @@ static ngx_int_t reply_in_form(ngx_http_request_t *r, ngx_uint_t status, const c
         return reply_as(r, status, "application/json", buf_span(&body));
     }
     buf_printf(&body,
-               "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%lu,\"detail\":\"%s\"}",
-               code, (unsigned long)status, message);
+               "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%lu,\"detail\":\"%s\"}", code,
+               (unsigned long)status, message);
     return reply_as(r, status, "application/problem+json", buf_span(&body));
 }
 

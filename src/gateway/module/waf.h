@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The firewall inside a worker (docs/decisions/0032): the image in force, its engine and the one
- * transaction that all requests use, one after the other. A request is judged at once, when its body
- * is there; nothing of a transaction outlives that. For this folder.
+ * transaction that all requests use, one after the other. A request is judged at once, when its
+ * body is there; nothing of a transaction outlives that. For this folder.
  */
 #ifndef DRUN_GATEWAY_MODULE_WAF_H
 #define DRUN_GATEWAY_MODULE_WAF_H
@@ -15,8 +15,8 @@
 
 ngx_int_t gw_waf_start(ngx_cycle_t *cycle, const struct gw_main_conf *conf);
 void gw_waf_stop(void);
-/* The transaction of the rules in force, not started; NULL when there are none. Valid until the next
- * call. */
+/* The transaction of the rules in force, not started; NULL when there are none. Valid until the
+ * next call. */
 struct waf_tx *gw_waf_tx(ngx_log_t *log);
 
 /* ------------------------------------------------------------------ a request (waf_request.c) */

@@ -35,9 +35,7 @@ static void name_service(const struct gw_call *call, char room[SERVICE_MAX],
         snprintf(room, SERVICE_MAX, "%.*s/%s", SPAN_ARG(ns), call->request.model);
     subject->service = span_str(room);
     subject->namespace =
-        slash != NULL
-            ? span_of(call->request.model, (size_t)(slash - call->request.model))
-            : ns;
+        slash != NULL ? span_of(call->request.model, (size_t)(slash - call->request.model)) : ns;
 }
 
 ngx_int_t gw_waf_call(ngx_http_request_t *r, struct gw_call *call)
@@ -101,7 +99,7 @@ static bool is_json(const ngx_http_request_t *r)
 {
     const ngx_table_elt_t *type = r->headers_in.content_type;
 
-    return type == NULL || ngx_strcasestrn(type->value.data, (char *)(uintptr_t)"json", 3) != NULL;
+    return type == NULL || ngx_strcasestrn(type->value.data, (char *)(uintptr_t) "json", 3) != NULL;
 }
 
 /* nginx calls this when the whole body is there, maybe at once. */
@@ -129,7 +127,8 @@ static ngx_int_t refuse(ngx_http_request_t *r, const struct gw_refusal *refusal,
     return NGX_DONE;
 }
 
-/* What of the body is looked at; an object that is no JSON is left to api, which knows its format. */
+/* What of the body is looked at; an object that is no JSON is left to api, which knows its format.
+ */
 static struct span visible_body(ngx_http_request_t *r, struct span body)
 {
     const struct gw_loc_conf *conf = ngx_http_get_module_loc_conf(r, ngx_http_drun_module);

@@ -8,8 +8,8 @@
 
 #include <fcntl.h>
 
-/* A request that asks for more looking than this is refused: a body made to tire the rules out would
- * hide an attack behind it. */
+/* A request that asks for more looking than this is refused: a body made to tire the rules out
+ * would hide an attack behind it. */
 static const uint64_t work_max = 64 * 1024 * 1024;
 
 struct firewall {

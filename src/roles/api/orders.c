@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the agent is to do, the exporter with the services of outside engines, and waf with rules and
- * policies of the firewall. Each asks "what
- * next?" with the place up to which it knows, and the answer is the next object that changed since,
- * at once or when there is one. It starts at 0 and so gets everything; another epoch (api was
- * restarted) makes it start anew. docs/PROTOCOL.agent.
+ * What the agent is to do, the exporter with the services of outside engines, and waf with rules
+ * and policies of the firewall. Each asks "what next?" with the place up to which it knows, and the
+ * answer is the next object that changed since, at once or when there is one. It starts at 0 and so
+ * gets everything; another epoch (api was restarted) makes it start anew. docs/PROTOCOL.agent.
  */
 #include "wire/orders.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* WafRuleSets and WafPolicies: what their schemas cannot say, and those that every installation has.
- * The waf role writes policies as SecLang, where a quote or a comma would end what it stands in. */
+/* WafRuleSets and WafPolicies: what their schemas cannot say, and those that every installation
+ * has. The waf role writes policies as SecLang, where a quote or a comma would end what it stands
+ * in. */
 #include "api/api_internal.h"
 
 #include "codec/json.h"
@@ -15,7 +16,8 @@ struct text_rule {
     const char *example;
 };
 
-static const struct text_rule files = {"files", "/", ALNUM "/._+-*?[]@=", "/etc/modsecurity/*.conf"};
+static const struct text_rule files = {"files", "/",
+                                       ALNUM "/._+-*?[]@=", "/etc/modsecurity/*.conf"};
 static const struct text_rule matches[] = {
     {"paths", "/", ALNUM "/._~-", "/v1"},
     {"modelServices", ALNUM, ALNUM "-./", "default/llama"},

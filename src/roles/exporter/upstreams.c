@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which outside engines there are, as api tells; and which of their Secrets changed. */
 #include "base/mem.h"
-#include "role/asker.h"
 #include "exporter/keeper.h"
 #include "exporter/upstream.h"
+#include "role/asker.h"
 #include "wire/orders.h"
 #include "wire/secrets.h"
 

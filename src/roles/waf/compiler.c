@@ -22,10 +22,10 @@
 #include <unistd.h>
 
 enum {
-    SETTLE_MS = 200,        /* changes that come together cost one compilation */
-    RETRY_MS = 30 * 1000,   /* after one that failed by itself, not by its rules */
-    FILES_MS = 60 * 1000,   /* files of the host change without a word */
-    CPU_SEC = 600,          /* of one compilation */
+    SETTLE_MS = 200,      /* changes that come together cost one compilation */
+    RETRY_MS = 30 * 1000, /* after one that failed by itself, not by its rules */
+    FILES_MS = 60 * 1000, /* files of the host change without a word */
+    CPU_SEC = 600,        /* of one compilation */
 };
 static const uint64_t never_ms = 1ULL << 40;
 

@@ -97,8 +97,8 @@ void images_free(struct images *images)
 
 int images_begin(struct images *images, struct err *err)
 {
-    int fd = openat(images->data_fd, NEW_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-                    0600);
+    int fd = openat(images->data_fd, NEW_FILE,
+                    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     return fd < 0 ? err_sys(err, "cannot write %s", NEW_FILE) : fd;
 }

@@ -7,8 +7,8 @@
  * source included the next; `set` is the WafRuleSet that a source belongs to, "" for drun's own.
  *
  * The image goes to standard output; nothing when the digest of what was read is `known`. The
- * verdict, on standard error: {"digest", "rules", "same"} or {"error", "set"}, where `set` is "" when
- * it is not known whose rules they are.
+ * verdict, on standard error: {"digest", "rules", "same"} or {"error", "set"}, where `set` is ""
+ * when it is not known whose rules they are.
  */
 #ifndef DRUN_WAF_JOB_H
 #define DRUN_WAF_JOB_H

@@ -4,8 +4,8 @@
 #include "codec/json.h"
 #include "log/log.h"
 #include "role/asker.h"
-#include "waf/rules_text.h"
 #include "waf/job.h"
+#include "waf/rules_text.h"
 #include "waf/waf_internal.h"
 #include "wire/orders.h"
 
@@ -87,8 +87,8 @@ static void begin_epoch(struct objects *objects, uint64_t epoch)
 /* A status that we told comes back as a change of the object, but not of what it wants. */
 static bool says_the_same(const struct object *object, const json_t *now)
 {
-    return object->object != NULL && json_equal(json_object_get(object->object, "spec"),
-                                                json_object_get(now, "spec"));
+    return object->object != NULL &&
+           json_equal(json_object_get(object->object, "spec"), json_object_get(now, "spec"));
 }
 
 static void take_object(struct objects *objects, const json_t *order)
@@ -206,9 +206,9 @@ static json_t *status_of(struct objects *objects, struct object *object,
     const struct images *images = objects->waf->images;
     json_int_t generation =
         json_integer_value(codec_json_at(object->object, "metadata", "generation", NULL));
-    bool mine = outcome->failed && (outcome->set[0] == '\0' ||
-                                    (object->kind == rule_set &&
-                                     strcmp(outcome->set, object->name) == 0));
+    bool mine =
+        outcome->failed && (outcome->set[0] == '\0' ||
+                            (object->kind == rule_set && strcmp(outcome->set, object->name) == 0));
     const char *phase = mine ? "Failed" : outcome->failed ? "Pending" : "InForce";
     CLEANUP_FREE char *waits = mem_printf("the rules from before are in force, until %s %s is "
                                           "mended",
@@ -237,9 +237,9 @@ static void tell_one(struct objects *objects, struct object *object, json_t *sta
         return;
     json_decref(report->conditions);
     report->conditions = json_deep_copy(json_object_get(status, "conditions"));
-    CLEANUP_JSON json_t *message = json_pack("{s:s, s:s, s:s, s:O}", "kind", object->kind,
-                                             "namespace", "", "name", object->name, "status",
-                                             status);
+    CLEANUP_JSON json_t *message =
+        json_pack("{s:s, s:s, s:s, s:O}", "kind", object->kind, "namespace", "", "name",
+                  object->name, "status", status);
     codec_json_put(message, &body);
     free(report->told);
     report->told = NULL;

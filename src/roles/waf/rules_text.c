@@ -227,8 +227,8 @@ static json_int_t highest_paranoia(const json_t *policies)
     size_t i;
 
     json_array_foreach (policies, i, policy)
-        highest = NUM_MAX(
-            highest, json_integer_value(json_object_get(spec_of(policy), "paranoiaLevel")));
+        highest =
+            NUM_MAX(highest, json_integer_value(json_object_get(spec_of(policy), "paranoiaLevel")));
     return highest;
 }
 

@@ -23,8 +23,7 @@ static int lock_down(struct err *err)
     struct err missing = ERR_INIT;
 
     static const struct lockdown_path paths[] = {{"/", LOCKDOWN_PATH_READ}, {0}};
-    const struct lockdown lockdown = {
-        .name = WAF_TOOL, .promises = LOCKDOWN_FILES, .paths = paths};
+    const struct lockdown lockdown = {.name = WAF_TOOL, .promises = LOCKDOWN_FILES, .paths = paths};
     struct lockdown_report report;
 
     if (xml_library_load(&library, &missing) < 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `drun waf test`: what the firewall would do with a request; `drun waf explain`: what a rule is. */
+/* `drun waf test`: what the firewall would do with a request; `drun waf explain`: what a rule is.
+ */
 #include "tool.h"
 
 #include "base/fd.h"
@@ -13,12 +14,17 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { REQUEST_MAX = 64 * 1024 * 1024, RULES_TEXT_MAX = 1024 * 1024, EXIT_DENIED = 1, EXIT_USAGE = 2 };
+enum {
+    REQUEST_MAX = 64 * 1024 * 1024,
+    RULES_TEXT_MAX = 1024 * 1024,
+    EXIT_DENIED = 1,
+    EXIT_USAGE = 2
+};
 
 struct question {
     struct tool_sources rules;
-    const char *image;     /* of a running platform */
-    const char *paranoia;  /* with rules of one's own */
+    const char *image;    /* of a running platform */
+    const char *paranoia; /* with rules of one's own */
     const char *namespace;
     const char *service;
     const char *word; /* the request's file, or the rule's id */
@@ -153,8 +159,8 @@ static int put_headers(struct waf_tx *tx, struct span *left, struct err *err)
             return 0;
         const uint8_t *colon = memchr(line.p, ':', line.len);
         if (colon == NULL)
-            return err_set(err, ERR_INVALID, "line %zu of the request is no header: there is no \":\"",
-                           number);
+            return err_set(err, ERR_INVALID,
+                           "line %zu of the request is no header: there is no \":\"", number);
         size_t len = (size_t)(colon - line.p);
         waf_tx_request_header(tx, span_of(line.p, len),
                               without_blanks(span_of(colon + 1, line.len - len - 1)));

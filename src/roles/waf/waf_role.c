@@ -58,8 +58,8 @@ static int lock_down(struct role *role, const char *tool, struct err *err)
                            "setting waf-dirs: %s: at most %d folders by absolute paths",
                            dirs->items[i], DIRS_MAX);
         if (strncmp(dirs->items[i], "/usr/", strlen("/usr/")) != 0)
-            paths[count++] = (struct lockdown_path){dirs->items[i],
-                                                    LOCKDOWN_PATH_READ | LOCKDOWN_PATH_OPTIONAL};
+            paths[count++] =
+                (struct lockdown_path){dirs->items[i], LOCKDOWN_PATH_READ | LOCKDOWN_PATH_OPTIONAL};
     }
     paths[count] = (struct lockdown_path){0};
     return role_lock_down(role, &promises, err);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hits as records of the audit log: one a rule, at most HITS_MAX a request. */
+/* What a request met, as one record of the audit log: the first rule with what it matched, and the
+ * ids of the others. */
 #include "gateway/module/waf.h"
 
 #include "audit/audit.h"
 #include "base/clock.h"
 #include "gateway/hit_text.h"
 
-enum { HITS_MAX = 8, REASON_MAX = 480 };
+enum { OTHERS_MAX = 12, REASON_MAX = 480 };
 
 static void put_reason(const struct waf_hit *hit, struct buf *out)
 {
@@ -15,6 +16,14 @@ static void put_reason(const struct waf_hit *hit, struct buf *out)
     buf_printf(out, "%.*s; %.*s: ", (int)ngx_min(hit->msg.len, 160), (const char *)hit->msg.p,
                (int)ngx_min(hit->variable.len, 96), (const char *)hit->variable.p);
     hit_text_put(hit->variable, match, out);
+}
+
+static void put_others(const struct waf_hit *hits, size_t count, struct buf *out)
+{
+    for (size_t i = 0; i < count && i < OTHERS_MAX; i++)
+        buf_printf(out, "%s%u", i == 0 ? "; also " : ", ", hits[i].rule);
+    if (count > OTHERS_MAX)
+        buf_put_str(out, ", ...");
 }
 
 static void put_event(ngx_http_request_t *r, const struct gw_waf_subject *subject, bool refused,
@@ -68,6 +77,7 @@ static void put_limits(ngx_http_request_t *r, const struct gw_waf_subject *subje
 void gw_waf_record(ngx_http_request_t *r, struct waf_tx *tx, const struct gw_waf_subject *subject)
 {
     static uint8_t room[REASON_MAX + 1]; /* one record at a time; copied into the ring */
+    struct buf reason = {.data = room, .cap = sizeof(room), .max = REASON_MAX};
     bool refused = waf_tx_verdict(tx)->action >= WAF_DENY;
     const struct waf_hit *hits;
     char rule[16];
@@ -75,10 +85,10 @@ void gw_waf_record(ngx_http_request_t *r, struct waf_tx *tx, const struct gw_waf
 
     hits = waf_tx_hits(tx, &count);
     put_limits(r, subject, refused, waf_tx_events(tx));
-    for (size_t i = 0; i < count && i < HITS_MAX; i++) {
-        struct buf reason = {.data = room, .cap = sizeof(room), .max = REASON_MAX};
-        put_reason(&hits[i], &reason);
-        snprintf(rule, sizeof(rule), "%u", hits[i].rule);
-        put_event(r, subject, refused, rule, buf_span(&reason));
-    }
+    if (count == 0)
+        return;
+    put_reason(&hits[0], &reason);
+    put_others(hits + 1, count - 1, &reason);
+    snprintf(rule, sizeof(rule), "%u", hits[0].rule);
+    put_event(r, subject, refused, rule, buf_span(&reason));
 }

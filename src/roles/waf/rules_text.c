@@ -60,8 +60,9 @@ static const char before[] =
     "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:fieldSelector,"
     "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:continue\"\n";
 
-/* Whoever calls a machine by its address does nothing wrong. */
-static const char after[] = "SecRuleRemoveById 920350\nSecRuleEngine On\nSecAuditEngine Off\n";
+/* Machines are called by their addresses, in the Host header and in the URLs of OAuth. */
+static const char after[] =
+    "SecRuleRemoveById 920350 931100\nSecRuleEngine On\nSecAuditEngine Off\n";
 
 /* ------------------------------------------------------------------ which policies */
 

@@ -4,6 +4,8 @@
 same upstream: the same nginx.conf without the module. One worker each; the upstream is a second nginx with a fixed
 answer. Rounds alternate, and the median of the rounds' ratios counts, so that a noisy neighbour hits both.
 
+A third peer has the firewall on, with the rules that a platform compiles by default (Debian's modsecurity-crs, level 1).
+
 usage: bench_gateway.py [ROUNDS]          (with the Python of the end-to-end tests)
 """
 import json
@@ -16,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/e2e"))
+from platform_process import Platform  # noqa: E402
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/e2e/gateway"))
 from conftest import AS_USER, NGINX, Gateway, can_connect, free_port, role, wait_for  # noqa: E402
 
@@ -38,8 +42,30 @@ def start_upstream(folder, path):
     return process
 
 
-def start_gateway(folder, engine):
-    gateway = Gateway(folder)
+def rules_image():
+    """What a platform made of its default rules."""
+    platform = Platform().start()
+    try:
+        return platform.wait_until("the rules", lambda: (platform.data / "waf/image.json").exists() and
+                                   (platform.data / "waf/image").read_bytes(), 120)
+    finally:
+        platform.stop()
+        platform.remove()
+
+
+def publish_rules(folder, image):
+    (folder / "snap/waf").mkdir(parents=True)
+    (folder / "snap/waf/waf.snap").write_bytes(image)
+    (folder / "snap/waf/waf.gen").write_bytes((1).to_bytes(8, "little"))
+    if AS_USER:
+        subprocess.run(["chown", "-R", "65534:65534", folder / "snap"], check=True)
+
+
+def start_gateway(folder, engine, image=None):
+    folder.mkdir(exist_ok=True)
+    gateway = Gateway(folder, **({"waf": "open"} if image else {}))
+    if image:
+        publish_rules(folder, image)
     plenty = {"requests_per_min": 4000000000, "tokens_per_min": 10 ** 12}
     gateway.spec["keys"] = [{"name": "alice", "namespace": "team", "user": "alice", **plenty}]
     gateway.spec["namespaces"] = [{"name": "team", **plenty}]
@@ -95,8 +121,8 @@ def measure(folder, port, worker, connections):
     return result
 
 
-def rounds(folder, peers, count, connections):
-    return [{name: measure(folder, port, worker, connections) for name, (port, worker) in peers.items()}
+def rounds(peers, count, connections):
+    return [{name: measure(folder, port, worker, connections) for name, (folder, port, worker) in peers.items()}
             for _ in range(count)]
 
 
@@ -110,16 +136,20 @@ def main():
     upstream = start_upstream(folder, engine)
     gateway = start_gateway(folder, engine)
     bare, bare_port = start_bare(folder, gateway, engine)
+    walled = start_gateway(folder / "waf", engine, rules_image())
     body = json.dumps(QUESTION)
     (folder / "post.lua").write_text(
         f'wrk.method="POST"\nwrk.body={json.dumps(body)}\nwrk.headers["Content-Type"]="application/json"\n'
         f'wrk.headers["Authorization"]="Bearer {gateway.keys["alice"]}"\n')
+    (folder / "waf/post.lua").write_text((folder / "post.lua").read_text().replace(gateway.keys["alice"], walled.keys["alice"]))
     try:
-        peers = {"bare": (bare_port, worker_of(bare.pid)), "drun": (gateway.port, worker_of(gateway.pid))}
-        full = rounds(folder, peers, count, 32)
-        calm = rounds(folder, peers, count, 1)
+        peers = {"bare": (folder, bare_port, worker_of(bare.pid)), "drun": (folder, gateway.port, worker_of(gateway.pid)),
+                 "drun with the firewall": (folder / "waf", walled.port, worker_of(walled.pid))}
+        full = rounds(peers, count, 32)
+        calm = rounds(peers, count, 1)
     finally:
         gateway.stop()
+        walled.stop()
         for process in (bare, upstream):
             process.terminate()
             process.wait()
@@ -139,6 +169,10 @@ def main():
               f"{min(r[name]['cpu'] for r in full):.1f} us CPU of the worker a request, "
               f"one connection p50 {median(calm, 'p50', name):.3f} ms p99 {median(calm, 'p99', name):.3f} ms")
     print(f"ratio of requests/s: median {rate:.3f}, best rounds {best:.3f} (bar 0.85); of CPU, best rounds: {cpu:.3f}")
+    walled_rate = statistics.median(row["drun with the firewall"]["rate"] / row["bare"]["rate"] for row in full)
+    added = min(r["drun with the firewall"]["cpu"] for r in full) - min(r["drun"]["cpu"] for r in full)
+    print(f"with the firewall: median {walled_rate:.3f} of the bare proxy (bar 0.6), {added:.1f} us of CPU more than without "
+          f"(bar 20)")
     print(f"added latency: p50 {added50:.3f} ms, p99 {added99:.3f} ms, best rounds (bar 0.2)")
 
 

@@ -17,6 +17,7 @@ struct firewall {
     struct snapshot *image;
     struct waf_engine *engine;
     struct waf_tx *tx;
+    bool is_repeatable;
 };
 
 static struct firewall *firewall;
@@ -68,6 +69,8 @@ static int take_up(struct err *err)
         return -1;
     }
     fresh.tx = waf_tx_new(fresh.engine);
+    fresh.is_repeatable = waf_engine_is_repeatable(fresh.engine);
+    gw_waf_forget();
     drop(firewall);
     *firewall = fresh;
     return 0;
@@ -85,4 +88,9 @@ struct waf_tx *gw_waf_tx(ngx_log_t *log)
     if (result < 0)
         ngx_log_error(NGX_LOG_ERR, log, 0, "drun: the firewall's rules: %s", err.msg);
     return firewall->tx;
+}
+
+bool gw_waf_is_repeatable(void)
+{
+    return firewall->is_repeatable;
 }

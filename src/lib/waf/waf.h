@@ -106,6 +106,10 @@ int waf_engine_new(const struct snapshot *image, const struct waf_engine_options
 void waf_engine_free(struct waf_engine *engine);
 void waf_engine_free_ptr(struct waf_engine **engine);
 
+/* Whether the same request is judged the same each time: no rule looks at the time, at how long it
+ * took, at the client's port or at the id of the transaction, and there is no store. */
+bool waf_engine_is_repeatable(const struct waf_engine *engine) MUST_USE;
+
 /* What `drun waf explain` shows. */
 struct waf_rule_info {
     uint32_t id;

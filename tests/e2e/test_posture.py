@@ -374,4 +374,4 @@ def test_pf5_fails_when_verdicts_are_old(own_platform):
 
 def test_the_compartments_are_reported(platform):
     reports = list(pathlib.Path(platform.run_dir).glob("*/lockdown.json"))
-    assert len(reports) == 9
+    assert len(reports) == 10

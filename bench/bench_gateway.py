@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """An authenticated, limited, metered and recorded model call against the same nginx as a bare TLS 1.3 proxy to the
-same upstream: the same nginx.conf without the module. One worker each; the upstream is a second nginx with a fixed
-answer. Rounds alternate, and the median of the rounds' ratios counts, so that a noisy neighbour hits both.
+same upstream: the same nginx.conf without the module. One worker each, which has a CPU to itself; the client, the upstream
+(a second nginx with a fixed answer) and the reader of the audit ring share the other. Rounds alternate, and the median
+of the rounds' ratios counts, so that a noisy neighbour hits both. What the log costs behind its ring: bench_audit.
 
 A third peer has the firewall on, with the rules that a platform compiles by default (Debian's modsecurity-crs, level 1).
 
@@ -29,6 +30,9 @@ ANSWER = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000
 QUESTION = {"model": "team/chat", "max_tokens": 256, "temperature": 0.7, "messages": [
     {"role": "system", "content": "You are a helpful assistant. " + "Answer in short plain sentences. " * 8},
     {"role": "user", "content": "Tell me about rivers. " + "What is the longest one and where does it flow? " * 11}]}
+
+
+CPUS = sorted(os.sched_getaffinity(0))
 
 
 def start_upstream(folder, path):
@@ -63,7 +67,7 @@ def publish_rules(folder, image):
 
 def start_gateway(folder, engine, image=None):
     folder.mkdir(exist_ok=True)
-    gateway = Gateway(folder, **({"waf": "open"} if image else {}))
+    gateway = Gateway(folder, mute=True, **({"waf": "open"} if image else {}))
     if image:
         publish_rules(folder, image)
     plenty = {"requests_per_min": 4000000000, "tokens_per_min": 10 ** 12}
@@ -92,7 +96,9 @@ def start_bare(folder, gateway, engine):
 
 
 def worker_of(master):
-    return int(subprocess.check_output(["pgrep", "-P", str(master)], text=True).split()[0])
+    worker = int(subprocess.check_output(["pgrep", "-P", str(master)], text=True).split()[0])
+    os.sched_setaffinity(worker, CPUS[:1])
+    return worker
 
 
 def cpu_us(pid):
@@ -128,6 +134,7 @@ def rounds(peers, count, connections):
 
 def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    os.sched_setaffinity(0, CPUS[1:2] or CPUS)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="gwb", dir="/dev/shm"))
     folder.chmod(0o755)
     if AS_USER:

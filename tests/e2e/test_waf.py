@@ -317,6 +317,19 @@ def test_rules_change_under_load_without_a_lost_request(walled):
     assert "12000 succeeded, 0 failed, 0 errored" in done.stdout and "12000 2xx" in done.stdout, done.stdout + done.stderr
 
 
+def test_what_passed_is_judged_by_the_rules_of_now(walled):
+    """A worker that saw a request pass does not look at one like it again, until there are other rules."""
+    path = "/version?colour=" + "beige"
+    for _ in range(20):
+        assert curl(walled, walled.url + path)[0] == 200
+    put(walled, SETS, "beige", {"rules": 'SecRule ARGS:colour "@streq beige" "id:102,phase:1,deny,status:403"'})
+    try:
+        assert all(curl(walled, walled.url + path)[0] == 403 for _ in range(20))
+    finally:
+        drop(walled, SETS, "beige")
+    walled.wait_until("the rule gone", lambda: curl(walled, walled.url + path)[0] == 200, 60)
+
+
 # ------------------------------------------------------------------ starts
 
 def test_a_restart_has_the_rules_at_once(walled):

@@ -8,7 +8,7 @@ import urllib.parse
 
 import pytest
 
-from platform_process import DRUN, Platform
+from platform_process import DRUN, Platform, free_port
 
 EVENTS = "/apis/audit.drun.io/v1/auditevents"
 SETS = "/apis/drun.io/v1/wafrulesets"
@@ -359,6 +359,16 @@ def test_closed_serves_nothing_without_rules(own_platform):
     assert status == 503, "the rules were there before the first request"
     platform.wait_until("service", lambda: curl(platform, platform.url + "/version")[0] == 200, 120)
     assert is_refused(platform, "/version?q=" + urllib.parse.quote(ATTACKS["sql"]))
+
+
+def test_the_listener_that_asks_for_certificates_is_walled_too(own_platform):
+    port = free_port()
+    own_platform.settings["listen-mtls"] = f"127.0.0.1:{port}"
+    platform = own_platform.start()
+    platform.wait_until("the rules in force", lambda: in_force(platform, SETS, "crs"), 120)
+    for path in ("/api", "/oauth2/token", "/v1/models"):
+        status, body = curl(platform, "-G", "--data-urlencode", f"q={ATTACKS['sql']}", f"https://127.0.0.1:{port}{path}")
+        assert status == 403 and "looks like an attack" in body, body
 
 
 def test_the_waf_role_may_die(walled):

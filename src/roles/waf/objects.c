@@ -176,6 +176,11 @@ static void add_rule_set(json_t *sources, const struct object *object)
         add_text(sources, object->name, name, rules);
 }
 
+static json_int_t generation_of(const struct object *object)
+{
+    return json_integer_value(codec_json_at(object->object, "metadata", "generation", NULL));
+}
+
 json_t *objects_job(struct objects *objects)
 {
     CLEANUP(buf_free) struct buf text = BUF_INIT(TEXT_MAX);
@@ -183,9 +188,11 @@ json_t *objects_job(struct objects *objects)
     json_t *sources = json_array();
     struct object *object;
 
-    LIST_FOREACH (object, &objects->list, entry)
+    LIST_FOREACH (object, &objects->list, entry) {
+        object->asked = generation_of(object);
         if (object->kind == policy)
             json_array_append(policies, object->object);
+    }
     rules_put_before(policies, &text);
     add_text(sources, "", "drun/before", buf_text(&text));
     LIST_FOREACH (object, &objects->list, entry)
@@ -200,28 +207,46 @@ json_t *objects_job(struct objects *objects)
 
 /* ------------------------------------------------------------------ what became of it */
 
+/* What is said of one object: a phase, a reason, a sentence. */
+struct word {
+    const char *phase;
+    const char *reason;
+    char message[512];
+};
+
+static void find_word(const struct object *object, const struct outcome *outcome, struct word *out)
+{
+    bool mine = outcome->set[0] == '\0' ||
+                (object->kind == rule_set && strcmp(outcome->set, object->name) == 0);
+
+    *out = (struct word){.phase = "InForce", .reason = "Compiled"};
+    snprintf(out->message, sizeof(out->message), "%s", outcome->message);
+    if (object->asked != generation_of(object)) { /* it changed while that was compiled */
+        *out = (struct word){.phase = "Pending", .reason = "Compiling"};
+        snprintf(out->message, sizeof(out->message), "it is compiled next");
+    } else if (outcome->failed && mine) {
+        out->phase = "Failed";
+        out->reason = "Broken";
+    } else if (outcome->failed) {
+        *out = (struct word){.phase = "Pending", .reason = "Waiting"};
+        snprintf(out->message, sizeof(out->message),
+                 "the rules from before are in force, until %s %.80s is mended", rule_set,
+                 outcome->set);
+    }
+}
+
 static json_t *status_of(struct objects *objects, struct object *object,
                          const struct outcome *outcome)
 {
     const struct images *images = objects->waf->images;
-    json_int_t generation =
-        json_integer_value(codec_json_at(object->object, "metadata", "generation", NULL));
-    bool mine =
-        outcome->failed && (outcome->set[0] == '\0' ||
-                            (object->kind == rule_set && strcmp(outcome->set, object->name) == 0));
-    const char *phase = mine ? "Failed" : outcome->failed ? "Pending" : "InForce";
-    CLEANUP_FREE char *waits = mem_printf("the rules from before are in force, until %s %s is "
-                                          "mended",
-                                          rule_set, outcome->set);
-    json_t *status =
-        json_pack("{s:s, s:I, s:s, s:I}", "phase", phase, "rules", (json_int_t)images_rules(images),
-                  "digest", images_digest(images), "observedGeneration", generation);
+    struct word word;
 
-    report_condition(&object->report, status, "InForce", !outcome->failed,
-                     mine              ? "Broken"
-                     : outcome->failed ? "Waiting"
-                                       : "Compiled",
-                     mine || !outcome->failed ? outcome->message : waits, generation);
+    find_word(object, outcome, &word);
+    json_t *status = json_pack("{s:s, s:I, s:s, s:I}", "phase", word.phase, "rules",
+                               (json_int_t)images_rules(images), "digest", images_digest(images),
+                               "observedGeneration", object->asked);
+    report_condition(&object->report, status, "InForce", strcmp(word.phase, "InForce") == 0,
+                     word.reason, word.message, object->asked);
     return status;
 }
 

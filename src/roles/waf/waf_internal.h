@@ -15,7 +15,8 @@ struct object {
     char *name;
     json_t *object;
     struct report report;
-    bool seen; /* since api was started */
+    json_int_t asked; /* its generation in the job that was made last; 0: it was in none */
+    bool seen;        /* since api was started */
     LIST_ENTRY(object) entry;
 };
 

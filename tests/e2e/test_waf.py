@@ -60,7 +60,7 @@ def put(platform, path, name, spec, wait=True):
         made = object_call(platform, "POST", path, thing)
     assert made.status_code in (200, 201), made.text
     if wait:
-        platform.wait_until(f"{kind} {name} in force", lambda: in_force(platform, path, name), 120)
+        platform.wait_until(f"{kind} {name} in force", lambda: in_force(platform, path, name), 240)
 
 
 def drop(platform, path, name):
@@ -85,7 +85,7 @@ def hits(platform, reference):
 def walled():
     running = Platform()
     running.start()
-    running.wait_until("the rules in force", lambda: in_force(running, SETS, "crs"), 120)
+    running.wait_until("the rules in force", lambda: in_force(running, SETS, "crs"), 240)
     yield running
     code = running.stop()
     running.remove()
@@ -233,7 +233,7 @@ def test_rules_of_ones_own_and_a_broken_set(walled):
         assert curl(walled, "-H", "X-Colour: mauve", walled.url + "/version")[0] == 403
         put(walled, SETS, "own", {"rules": rules + "\nSecRule ARGS @nosuch x"}, wait=False)
         status = walled.wait_until("the error", lambda: (lambda s: s if s.get("phase") == "Failed" else None)(
-            object_call(walled, "GET", SETS + "/own").json().get("status", {})), 60)
+            object_call(walled, "GET", SETS + "/own").json().get("status", {})), 180)
         assert "wafruleset/own:2:" in status["conditions"][0]["message"], status
         assert object_call(walled, "GET", SETS + "/crs").json()["status"]["conditions"][0]["reason"] == "Waiting"
         # What was in force before still is.
@@ -241,18 +241,18 @@ def test_rules_of_ones_own_and_a_broken_set(walled):
         assert is_refused(walled, "/api?q=" + urllib.parse.quote(ATTACKS["sql"]))
     finally:
         drop(walled, SETS, "own")
-    walled.wait_until("the rule gone", lambda: curl(walled, "-H", "X-Colour: mauve", walled.url + "/version")[0] == 200, 60)
+    walled.wait_until("the rule gone", lambda: curl(walled, "-H", "X-Colour: mauve", walled.url + "/version")[0] == 200, 180)
 
 
 def test_a_file_outside_the_folders_is_refused(walled):
     put(walled, SETS, "outside", {"files": ["/etc/passwd"]}, wait=False)
     try:
         status = walled.wait_until("the error", lambda: (lambda s: s if s.get("phase") == "Failed" else None)(
-            object_call(walled, "GET", SETS + "/outside").json().get("status", {})), 60)
+            object_call(walled, "GET", SETS + "/outside").json().get("status", {})), 180)
         assert "/etc/passwd" in status["conditions"][0]["message"] and "waf-dirs" in status["conditions"][0]["message"]
     finally:
         drop(walled, SETS, "outside")
-    walled.wait_until("the rest in force", lambda: in_force(walled, SETS, "crs"), 60)
+    walled.wait_until("the rest in force", lambda: in_force(walled, SETS, "crs"), 180)
 
 
 def test_an_exclusion_holds_where_it_is_meant(walled):
@@ -267,7 +267,7 @@ def test_an_exclusion_holds_where_it_is_meant(walled):
         assert is_refused(walled, "/version?q=" + urllib.parse.quote(ATTACKS["script"]))
     finally:
         drop(walled, POLICIES, "lenient")
-    walled.wait_until("all rules again", lambda: is_refused(walled, "/version" + attack), 60)
+    walled.wait_until("all rules again", lambda: is_refused(walled, "/version" + attack), 180)
 
 
 def test_detection_only_for_one_model_service(walled):
@@ -327,13 +327,13 @@ def test_what_passed_is_judged_by_the_rules_of_now(walled):
         assert all(curl(walled, walled.url + path)[0] == 403 for _ in range(20))
     finally:
         drop(walled, SETS, "beige")
-    walled.wait_until("the rule gone", lambda: curl(walled, walled.url + path)[0] == 200, 60)
+    walled.wait_until("the rule gone", lambda: curl(walled, walled.url + path)[0] == 200, 180)
 
 
 # ------------------------------------------------------------------ starts
 
 def test_a_restart_has_the_rules_at_once(walled):
-    walled.wait_until("the rules in force", lambda: in_force(walled, SETS, "crs"), 60)
+    walled.wait_until("the rules in force", lambda: in_force(walled, SETS, "crs"), 180)
     walled.stop()
     walled.start()
     assert is_refused(walled, "/version?q=" + urllib.parse.quote(ATTACKS["sql"]))
@@ -348,7 +348,7 @@ def test_a_damaged_image_is_made_anew(walled):
     bytes_[len(bytes_) // 2] ^= 0xFF
     image.write_bytes(bytes_)
     walled.start()
-    walled.wait_until("an attack is refused", lambda: is_refused(walled, "/version?q=" + urllib.parse.quote(ATTACKS["sql"])), 60)
+    walled.wait_until("an attack is refused", lambda: is_refused(walled, "/version?q=" + urllib.parse.quote(ATTACKS["sql"])), 180)
 
 
 def test_closed_serves_nothing_without_rules(own_platform):
@@ -357,7 +357,7 @@ def test_closed_serves_nothing_without_rules(own_platform):
     status, body = curl(platform, platform.url + "/version")
     assert status in (200, 503) and (status == 200 or "starting" in body)
     assert status == 503, "the rules were there before the first request"
-    platform.wait_until("service", lambda: curl(platform, platform.url + "/version")[0] == 200, 120)
+    platform.wait_until("service", lambda: curl(platform, platform.url + "/version")[0] == 200, 240)
     assert is_refused(platform, "/version?q=" + urllib.parse.quote(ATTACKS["sql"]))
 
 
@@ -365,7 +365,7 @@ def test_the_listener_that_asks_for_certificates_is_walled_too(own_platform):
     port = free_port()
     own_platform.settings["listen-mtls"] = f"127.0.0.1:{port}"
     platform = own_platform.start()
-    platform.wait_until("the rules in force", lambda: in_force(platform, SETS, "crs"), 120)
+    platform.wait_until("the rules in force", lambda: in_force(platform, SETS, "crs"), 240)
     for path in ("/api", "/oauth2/token", "/v1/models"):
         status, body = curl(platform, "-G", "--data-urlencode", f"q={ATTACKS['sql']}", f"https://127.0.0.1:{port}{path}")
         assert status == 403 and "looks like an attack" in body, body
@@ -375,7 +375,7 @@ def test_the_waf_role_may_die(walled):
     before = walled.kill("waf")
     assert is_refused(walled, "/version?q=" + urllib.parse.quote(ATTACKS["sql"]))
     walled.wait_for_role("waf", before)
-    walled.wait_until("the rules in force", lambda: in_force(walled, SETS, "crs"), 60)
+    walled.wait_until("the rules in force", lambda: in_force(walled, SETS, "crs"), 180)
     assert is_refused(walled, "/version?q=" + urllib.parse.quote(ATTACKS["sql"]))
 
 

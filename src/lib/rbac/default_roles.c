@@ -95,7 +95,7 @@ static const struct default_role roles[] = {
        "users users/factors users/sessions users/passwordlink groups oidcclients apikeys trustedissuers "
        "models modelservices "
        "modelservices/status modelservices/log limitpolicies imagepolicies backuppolicies alertroutes"},
-      {READ, "drun.io", "controls"},
+      {READ, "drun.io", "controls wafrulesets wafpolicies"},
       {EVERYTHING, "node.k8s.io", "runtimeclasses"},
       {EVERYTHING, RBAC_API_GROUP, "roles rolebindings clusterroles clusterrolebindings"},
       {"bind", RBAC_API_GROUP, "clusterroles",
@@ -108,7 +108,7 @@ static const struct default_role roles[] = {
       {READ, "drun.io", "*"},
       {"update patch delete", "drun.io", "users apikeys"},
       {"get delete", "drun.io", "users/factors users/sessions"},
-      {WRITE, "drun.io", "imagepolicies alertroutes"},
+      {WRITE, "drun.io", "imagepolicies alertroutes wafrulesets wafpolicies"},
       {EVERYTHING, "networking.k8s.io", "networkpolicies"},
       {"get list watch verify", "audit.drun.io", "*"},
       {READ, RBAC_API_GROUP, "*"},
@@ -138,7 +138,7 @@ static const struct default_role roles[] = {
      NULL,
      NULL,
      {{READ, "core", "namespaces"},
-      {READ, "drun.io", "models modelservices controls"},
+      {READ, "drun.io", "models modelservices controls wafrulesets"},
       {"invoke", "drun.io", "models"}}},
     {"drun:posture-namespace",
      NULL,

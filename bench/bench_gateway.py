@@ -5,6 +5,9 @@ same upstream: the same nginx.conf without the module. One worker each, which ha
 (a second nginx with a fixed answer) and the reader of the audit ring share the other. Rounds alternate, and the median
 of the rounds' ratios counts, so that a noisy neighbour hits both. What the log costs behind its ring: bench_audit.
 
+Two more have the firewall on, with the rules that a platform compiles by default (Debian's modsecurity-crs, level 1):
+one with requests that differ in nothing that rules see, as of one client, and one where each is new to it.
+
 usage: bench_gateway.py [ROUNDS]          (with the Python of the end-to-end tests)
 """
 import json
@@ -17,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/e2e"))
+from platform_process import Platform  # noqa: E402
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/e2e/gateway"))
 from conftest import AS_USER, NGINX, Gateway, can_connect, free_port, role, wait_for  # noqa: E402
 
@@ -28,6 +33,8 @@ QUESTION = {"model": "team/chat", "max_tokens": 256, "temperature": 0.7, "messag
     {"role": "user", "content": "Tell me about rivers. " + "What is the longest one and where does it flow? " * 11}]}
 
 
+WALLED = "with the firewall"
+WALLED_NEW = "with the firewall, each request new"
 CPUS = sorted(os.sched_getaffinity(0))
 
 
@@ -42,8 +49,30 @@ def start_upstream(folder, path):
     return process
 
 
-def start_gateway(folder, engine):
-    gateway = Gateway(folder, mute=True)
+def rules_image():
+    """What a platform made of its default rules."""
+    platform = Platform().start()
+    try:
+        return platform.wait_until("the rules", lambda: (platform.data / "waf/image.json").exists() and
+                                   (platform.data / "waf/image").read_bytes(), 120)
+    finally:
+        platform.stop()
+        platform.remove()
+
+
+def publish_rules(folder, image):
+    (folder / "snap/waf").mkdir(parents=True)
+    (folder / "snap/waf/waf.snap").write_bytes(image)
+    (folder / "snap/waf/waf.gen").write_bytes((1).to_bytes(8, "little"))
+    if AS_USER:
+        subprocess.run(["chown", "-R", "65534:65534", folder / "snap"], check=True)
+
+
+def start_gateway(folder, engine, image=None):
+    folder.mkdir(exist_ok=True)
+    gateway = Gateway(folder, mute=True, **({"waf": "open"} if image else {}))
+    if image:
+        publish_rules(folder, image)
     plenty = {"requests_per_min": 4000000000, "tokens_per_min": 10 ** 12}
     gateway.spec["keys"] = [{"name": "alice", "namespace": "team", "user": "alice", **plenty}]
     gateway.spec["namespaces"] = [{"name": "team", **plenty}]
@@ -84,8 +113,8 @@ def milliseconds(text):
     return float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
 
 
-def wrk(folder, port, connections, seconds):
-    out = subprocess.check_output(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", folder / "post.lua",
+def wrk(script, port, connections, seconds):
+    out = subprocess.check_output(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script,
                                    f"https://127.0.0.1:{port}/v1/chat/completions"], text=True)
     assert "Non-2xx" not in out, out
     return {"rate": float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)),
@@ -94,15 +123,15 @@ def wrk(folder, port, connections, seconds):
             "p99": milliseconds(re.search(r"(?m)^ +99% +(\S+)", out).group(1))}
 
 
-def measure(folder, port, worker, connections):
+def measure(script, port, worker, connections):
     before = cpu_us(worker)
-    result = wrk(folder, port, connections, 2)
+    result = wrk(script, port, connections, 2)
     result["cpu"] = (cpu_us(worker) - before) / result["count"]
     return result
 
 
-def rounds(folder, peers, count, connections):
-    return [{name: measure(folder, port, worker, connections) for name, (port, worker) in peers.items()}
+def rounds(peers, count, connections):
+    return [{name: measure(*peer, connections) for name, peer in peers.items()}
             for _ in range(count)]
 
 
@@ -117,16 +146,27 @@ def main():
     upstream = start_upstream(folder, engine)
     gateway = start_gateway(folder, engine)
     bare, bare_port = start_bare(folder, gateway, engine)
+    walled = start_gateway(folder / "waf", engine, rules_image())
     body = json.dumps(QUESTION)
-    (folder / "post.lua").write_text(
-        f'wrk.method="POST"\nwrk.body={json.dumps(body)}\nwrk.headers["Content-Type"]="application/json"\n'
-        f'wrk.headers["Authorization"]="Bearer {gateway.keys["alice"]}"\n')
+    def script(name, key, more=""):
+        path = folder / f"{name}.lua"
+        path.write_text(f'wrk.method="POST"\nwrk.body={json.dumps(body)}\nwrk.headers["Content-Type"]="application/json"\n'
+                        f'wrk.headers["Authorization"]="Bearer {key}"\n{more}')
+        return path
+
+    # What the firewall saw already it does not look at again; each of these it has not seen.
+    new = 'local n = 0\nrequest = function() n = n + 1; wrk.headers["X-Count"] = n; return wrk.format() end\n'
     try:
-        peers = {"bare": (bare_port, worker_of(bare.pid)), "drun": (gateway.port, worker_of(gateway.pid))}
-        full = rounds(folder, peers, count, 32)
-        calm = rounds(folder, peers, count, 1)
+        walled_worker = worker_of(walled.pid)
+        peers = {"bare": (script("bare", gateway.keys["alice"]), bare_port, worker_of(bare.pid)),
+                 "drun": (script("drun", gateway.keys["alice"]), gateway.port, worker_of(gateway.pid)),
+                 WALLED: (script("walled", walled.keys["alice"]), walled.port, walled_worker),
+                 WALLED_NEW: (script("new", walled.keys["alice"], new), walled.port, walled_worker)}
+        full = rounds(peers, count, 32)
+        calm = rounds(peers, count, 1)
     finally:
         gateway.stop()
+        walled.stop()
         for process in (bare, upstream):
             process.terminate()
             process.wait()
@@ -146,6 +186,10 @@ def main():
               f"{min(r[name]['cpu'] for r in full):.1f} us CPU of the worker a request, "
               f"one connection p50 {median(calm, 'p50', name):.3f} ms p99 {median(calm, 'p99', name):.3f} ms")
     print(f"ratio of requests/s: median {rate:.3f}, best rounds {best:.3f} (bar 0.85); of CPU, best rounds: {cpu:.3f}")
+    for name in (WALLED, WALLED_NEW):
+        against = statistics.median(row[name]["rate"] / row["bare"]["rate"] for row in full)
+        added = min(r[name]["cpu"] for r in full) - min(r["drun"]["cpu"] for r in full)
+        print(f"{name}: median {against:.3f} of the bare proxy (bar 0.6), {added:.1f} us of CPU more than without (bar 20)")
     print(f"added latency: p50 {added50:.3f} ms, p99 {added99:.3f} ms, best rounds (bar 0.2)")
 
 

@@ -65,6 +65,7 @@ int cli_man(int argc, char **argv);
 int cli_mfa(int argc, char **argv);
 int cli_sessions(int argc, char **argv);
 int cli_limits(int argc, char **argv);
+int cli_waf(int argc, char **argv);
 
 extern const struct cli_option cli_up_options[];
 extern const struct cli_option cli_get_options[];
@@ -91,6 +92,7 @@ extern const struct cli_option cli_unseal_options[];
 extern const struct cli_option cli_mfa_options[];
 extern const struct cli_option cli_sessions_options[];
 extern const struct cli_option cli_limits_options[];
+extern const struct cli_option cli_waf_options[];
 
 /*
  * Walks the arguments of one command. cli_next() gives '-' for an option of the command's table

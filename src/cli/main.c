@@ -31,6 +31,8 @@ const struct cli_command cli_commands[] = {
     {"posture", "[CONTROL]", "show every control and its live proof", cli_posture_options, cli_posture, false},
     {"audit", "tail|list|verify|prove|checkpoint|public-key [DIR | INDEX [DIR]]", "read, verify and prove the audit log",
      cli_audit_options, cli_audit, false},
+    {"waf", "test|explain|hits [FILE | ID]", "test requests against the firewall, explain its rules, show its hits", cli_waf_options,
+     cli_waf, false},
     {"kubeconfig", "", "print a kubeconfig for kubectl", cli_kubeconfig_options, cli_kubeconfig, false},
     {"credential", "", "print a credential for kubectl", cli_credential_options, cli_credential, true},
     {"completion", "bash|zsh|fish", "print a completion script for a shell", NULL, cli_completion, false},

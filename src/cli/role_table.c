@@ -12,6 +12,7 @@
 #include "kms/kms.h"
 #include "posture/posture.h"
 #include "secrets/secrets.h"
+#include "waf/waf_role.h"
 
 #define KMS      IPC_FROM(ROLE_KMS)
 #define AUDIT    IPC_FROM(ROLE_AUDIT)
@@ -41,6 +42,7 @@ const struct role_entry role_table[] = {
      .calls_late = API,
      .keeps_root = true},
     {.id = ROLE_POSTURE, .main = posture_main, .calls = KMS | AUDIT | IDP | AGENT, .http = true},
+    {.id = ROLE_WAF, .main = waf_main, .calls = AUDIT | API, .calls_late = API},
     {.id = ROLE_GATEWAY,
      .main = gateway_main,
      .calls = KMS | AUDIT | AGENT,

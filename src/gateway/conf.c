@@ -11,21 +11,22 @@ struct route {
     const char
         *pattern; /* a regular expression over the decoded path; the first that matches wins */
     enum gateway_owner owner;
+    bool is_objects; /* bodies are manifests */
 };
 
 #define NAMESPACED "(watch/)?(namespaces/[^/]+/)?"
 
 static const struct route routes[] = {
-    {"^/api/v1/" NAMESPACED "secrets(/|$)", GATEWAY_SECRETS},
-    {"^/api/v1/namespaces/[^/]+/serviceaccounts/[^/]+/token$", GATEWAY_IDP},
+    {"^/api/v1/" NAMESPACED "secrets(/|$)", GATEWAY_SECRETS, true},
+    {"^/api/v1/namespaces/[^/]+/serviceaccounts/[^/]+/token$", GATEWAY_IDP, true},
     {"^/apis/drun\\.io/v1/" NAMESPACED
      "(users|groups|oidcclients|apikeys|trustedissuers|identityproviders)(/|$)",
-     GATEWAY_IDP},
-    {"^/apis/drun\\.io/v1/" NAMESPACED "controls(/|$)", GATEWAY_POSTURE},
-    {"^/apis/audit\\.drun\\.io(/|$)", GATEWAY_AUDIT},
-    {"^/(api|apis|openapi|version)(/|$)", GATEWAY_API},
-    {"^/(oauth2|openid|\\.well-known|session|scim)(/|$)", GATEWAY_IDP},
-    {"^/device$", GATEWAY_IDP},
+     GATEWAY_IDP, true},
+    {"^/apis/drun\\.io/v1/" NAMESPACED "controls(/|$)", GATEWAY_POSTURE, true},
+    {"^/apis/audit\\.drun\\.io(/|$)", GATEWAY_AUDIT, true},
+    {"^/(api|apis|openapi|version)(/|$)", GATEWAY_API, true},
+    {"^/(oauth2|openid|\\.well-known|session|scim)(/|$)", GATEWAY_IDP, false},
+    {"^/device$", GATEWAY_IDP, false},
 };
 
 static const char *const owner_names[GATEWAY_OWNER_COUNT] = {
@@ -33,6 +34,7 @@ static const char *const owner_names[GATEWAY_OWNER_COUNT] = {
     [GATEWAY_AUDIT] = "audit", [GATEWAY_POSTURE] = "posture",
 };
 
+static const char *const waf_names[] = {"off", "open", "closed"};
 static const char *const temp_dirs[] = {"body", "proxy", "fastcgi", "uwsgi", "scgi"};
 
 /* ------------------------------------------------------------------ pieces */
@@ -258,6 +260,8 @@ static void put_roles(const struct gateway_conf *conf, struct buf *out)
 {
     for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
         buf_printf(out, "        location ~ \"%s\" {\n" COMMON, routes[i].pattern);
+        if (routes[i].is_objects)
+            buf_put_str(out, "            drun_waf_objects on;\n");
         if (conf->socket[routes[i].owner] != NULL)
             put_role_proxy(owner_names[routes[i].owner], out);
         else
@@ -359,6 +363,7 @@ static void put_http(const struct gateway_conf *conf, struct buf *out)
                conf->run_dir);
     if (conf->data_dir != NULL)
         buf_printf(out, "    drun_data_dir \"%s\";\n", conf->data_dir);
+    buf_printf(out, "    drun_waf %s;\n", waf_names[conf->waf]);
     if (conf->ring_count > 0) {
         buf_put_str(out, "    drun_audit_rings");
         for (unsigned i = 0; i < conf->ring_count; i++)

@@ -34,6 +34,9 @@ enum gateway_owner {
     GATEWAY_OWNER_COUNT
 };
 
+/* The firewall, and whether requests are served while it has no rules. */
+enum gateway_waf { GATEWAY_WAF_OFF, GATEWAY_WAF_OPEN, GATEWAY_WAF_CLOSED };
+
 struct gateway_ring {
     int ring_fd;
     int bell_fd;
@@ -67,7 +70,7 @@ struct gateway_conf {
     const char *module;      /* path of ngx_http_drun_module.so */
     const char *run_dir;
     const char *data_dir;     /* kept over restarts, for the budgets; NULL: run_dir */
-    const char *snapshot_dir; /* idp/identity.snap and api/policy.snap are published there */
+    const char *snapshot_dir; /* idp/identity.snap, api/policy.snap, waf/waf.snap are there */
     const char *certificate;  /* PEM, with its chain */
     const char *certificate_key;
     const char *console_root;                /* the built console; NULL: none is served */
@@ -77,6 +80,7 @@ struct gateway_conf {
     struct gateway_ring rings[GATEWAY_WORKERS_MAX]; /* inherited descriptors */
     unsigned ring_count;                            /* 0 or `workers` */
     bool audit_drop; /* a call whose record finds no room is served and counted; else refused */
+    enum gateway_waf waf;
     unsigned
         model_body_max_kib; /* ceiling of a model call's body; held in memory while it is read */
     unsigned api_body_max_kib;

@@ -331,8 +331,10 @@ def test_who_can_and_can_i(ours):
 
 def test_names_are_encoded_in_paths(ours):
     assert "system:discovery" in drun(ours, "get", "clusterrole", "system:discovery").stdout
-    for name in ("a/b", "a?watch=true", "a#b", "a b", "../secrets"):
+    for name in ("a/b", "a?watch=true", "a#b", "a b"):
         assert drun(ours, "get", "configmap", name, code=1).stderr
+    # Not found, or refused by the firewall once its rules are there.
+    assert drun(ours, "get", "configmap", "../secrets", code=None).returncode in (1, 3)
 
 
 def test_every_command_explains_itself(ours):

@@ -11,7 +11,7 @@ import pytest
 from cluster import Cluster, config_map, path_of
 from platform_process import DRUN, Platform
 
-ROLES = ["kms", "audit", "api", "idp", "secrets", "posture", "gateway", "exporter"]
+ROLES = ["kms", "audit", "api", "idp", "secrets", "posture", "gateway", "exporter", "waf"]
 
 
 class OrdinaryPlatform(Platform):

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-ROOT_ROLES = {"kms", "audit", "api", "idp", "secrets", "agent", "posture", "gateway", "exporter"}
+ROOT_ROLES = {"kms", "audit", "api", "idp", "secrets", "agent", "posture", "gateway", "exporter", "waf"}
 
 
 def test_every_role_runs_and_holds_its_promises(platform):
@@ -31,7 +31,7 @@ def test_roles_run_as_their_own_users(platform):
     assert 0 not in unprivileged and len(set(unprivileged)) == len(unprivileged), uids
 
 
-@pytest.mark.parametrize("role", ["kms", "audit", "api", "idp", "secrets", "posture", "gateway", "exporter"])
+@pytest.mark.parametrize("role", ["kms", "audit", "api", "idp", "secrets", "posture", "gateway", "exporter", "waf"])
 def test_a_killed_role_comes_back(own_platform, role):
     platform = own_platform.start()
     platform.wait_for_role(role, platform.kill(role))

@@ -13,8 +13,7 @@ enum { TEMPLATE_TOKENS = 64 };
 
 /* ------------------------------------------------------------------ the body */
 
-/* The body in one piece. nginx is told to keep it in one buffer, but need not. */
-static ngx_int_t gather(ngx_http_request_t *r, struct span *out)
+ngx_int_t gw_body(ngx_http_request_t *r, struct span *out)
 {
     ngx_chain_t *chain = r->request_body != NULL ? r->request_body->bufs : NULL;
     size_t len = 0;
@@ -351,10 +350,12 @@ ngx_int_t gw_decide(ngx_http_request_t *r, struct gw_call *call)
     struct err err = ERR_INIT;
     struct span body;
 
-    if (gather(r, &body) != NGX_OK)
+    if (gw_body(r, &body) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    if (openai_request_scan(conf->api, body, flags, &call->request, &call->fault, &err) == 0)
-        return admit(r, call);
+    if (openai_request_scan(conf->api, body, flags, &call->request, &call->fault, &err) == 0) {
+        ngx_int_t rc = gw_waf_call(r, call);
+        return rc == NGX_DECLINED ? admit(r, call) : rc;
+    }
     refusal.code = call->fault.code;
     refusal.param = call->fault.param;
     return gw_refuse(r, call, &refusal, call->fault.msg);

@@ -7,7 +7,7 @@ static void *main_conf_new(ngx_conf_t *cf)
     struct gw_main_conf *conf = ngx_pcalloc(cf->pool, sizeof(*conf));
 
     if (conf != NULL)
-        conf->audit_full = NGX_CONF_UNSET_UINT;
+        conf->audit_full = conf->waf = NGX_CONF_UNSET_UINT;
     return conf;
 }
 
@@ -16,6 +16,7 @@ static char *main_conf_check(ngx_conf_t *cf, void *conf)
     struct gw_main_conf *main = conf;
 
     ngx_conf_init_uint_value(main->audit_full, GW_AUDIT_REFUSE);
+    ngx_conf_init_uint_value(main->waf, GW_WAF_OFF);
     if (main->data_dir.len == 0)
         main->data_dir = main->state_dir;
     if ((main->run_dir.len == 0) == (main->state_dir.len == 0))
@@ -30,7 +31,7 @@ static void *loc_conf_new(ngx_conf_t *cf)
 
     if (conf == NULL)
         return NULL;
-    conf->refuse_unknown = NGX_CONF_UNSET;
+    conf->refuse_unknown = conf->waf_objects = NGX_CONF_UNSET;
     conf->default_tokens = NGX_CONF_UNSET_UINT;
     return conf;
 }
@@ -42,6 +43,7 @@ static char *loc_conf_merge(ngx_conf_t *cf UNUSED, void *parent, void *child)
     struct gw_loc_conf *conf = child;
 
     ngx_conf_merge_value(conf->refuse_unknown, outer->refuse_unknown, 0);
+    ngx_conf_merge_value(conf->waf_objects, outer->waf_objects, 0);
     ngx_conf_merge_uint_value(conf->default_tokens, outer->default_tokens, 1024);
     return NGX_CONF_OK;
 }
@@ -102,6 +104,11 @@ static ngx_conf_enum_t audit_full[] = {{ngx_string("refuse"), GW_AUDIT_REFUSE},
                                        {ngx_string("drop"), GW_AUDIT_DROP},
                                        {ngx_null_string, 0}};
 
+static ngx_conf_enum_t waf[] = {{ngx_string("off"), GW_WAF_OFF},
+                                {ngx_string("open"), GW_WAF_OPEN},
+                                {ngx_string("closed"), GW_WAF_CLOSED},
+                                {ngx_null_string, 0}};
+
 static char *set_handler(ngx_conf_t *cf, ngx_command_t *cmd, void *conf UNUSED)
 {
     ngx_http_core_loc_conf_t *core = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
@@ -132,6 +139,14 @@ static ngx_command_t commands[] = {
     {ngx_string("drun_refuse_unknown"),
      NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF | NGX_CONF_FLAG,
      ngx_conf_set_flag_slot, NGX_HTTP_LOC_CONF_OFFSET, offsetof(struct gw_loc_conf, refuse_unknown),
+     NULL},
+    /* drun_waf off | open | closed; with the firewall, and what is done while it has no rules */
+    {ngx_string("drun_waf"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_conf_set_enum_slot,
+     NGX_HTTP_MAIN_CONF_OFFSET, offsetof(struct gw_main_conf, waf), waf},
+    /* drun_waf_objects on | off; bodies are manifests */
+    {ngx_string("drun_waf_objects"),
+     NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF | NGX_CONF_FLAG,
+     ngx_conf_set_flag_slot, NGX_HTTP_LOC_CONF_OFFSET, offsetof(struct gw_loc_conf, waf_objects),
      NULL},
     /* drun_default_tokens N; what an answer is reckoned at when nobody says */
     {ngx_string("drun_default_tokens"),
@@ -164,7 +179,8 @@ static ngx_int_t add_handler(ngx_conf_t *cf, ngx_http_phases phase, ngx_http_han
 
 static ngx_int_t after_conf(ngx_conf_t *cf)
 {
-    if (add_handler(cf, NGX_HTTP_ACCESS_PHASE, gw_access) != NGX_OK ||
+    if (add_handler(cf, NGX_HTTP_PREACCESS_PHASE, gw_waf_preaccess) != NGX_OK ||
+        add_handler(cf, NGX_HTTP_ACCESS_PHASE, gw_access) != NGX_OK ||
         add_handler(cf, NGX_HTTP_LOG_PHASE, gw_log) != NGX_OK)
         return NGX_ERROR;
     return gw_filters_init(cf);

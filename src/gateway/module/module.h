@@ -19,6 +19,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#include "audit/audit.h"
 #include "auth/auth.h"
 #include "base/span.h"
 #include "limit/budget.h"
@@ -42,6 +43,9 @@ struct gw_ring {
 /* What becomes of a call whose record finds no room. */
 enum gw_audit_full { GW_AUDIT_REFUSE, GW_AUDIT_DROP };
 
+/* Without rules of the firewall in force, requests are served or not. */
+enum gw_waf { GW_WAF_OFF, GW_WAF_OPEN, GW_WAF_CLOSED };
+
 struct gw_main_conf {
     ngx_str_t run_dir;     /* where the snapshots are published */
     ngx_str_t state_dir;   /* where the workers share their limits */
@@ -49,12 +53,14 @@ struct gw_main_conf {
     ngx_array_t *rings;    /* struct gw_ring, one for each worker; NULL: no audit */
     ngx_uint_t audit_full; /* an enum gw_audit_full */
     bool interface_known;  /* stated, and ours */
+    ngx_uint_t waf;        /* an enum gw_waf */
 };
 
 struct gw_loc_conf {
     ngx_flag_t model_api;
     enum openai_api api;
     ngx_flag_t refuse_unknown;
+    ngx_flag_t waf_objects;    /* bodies are manifests: what they hold is not looked at */
     ngx_uint_t default_tokens; /* for an answer, when neither the request nor the route says */
 };
 
@@ -80,7 +86,6 @@ const struct snapshot *gw_worker_policy(ngx_http_request_t *r);
 struct limit_table *gw_worker_limits(void);
 struct limit_places *gw_worker_places(void);
 struct limit_budgets *gw_worker_budgets(void);
-struct audit_event;
 /* Room for a record of at most `bytes`, kept until gw_worker_record() gets the same number. False
  * when the ring has none left and calls are refused then; 0 bytes are kept where they are not. */
 bool gw_worker_promise(size_t *bytes);
@@ -175,6 +180,11 @@ struct gw_call *gw_call_new(ngx_http_request_t *r);
 
 ngx_int_t gw_access(ngx_http_request_t *r);                       /* access.c */
 ngx_int_t gw_decide(ngx_http_request_t *r, struct gw_call *call); /* decide.c */
+/* The body in one piece. nginx is told to keep it in one buffer, but need not; decide.c. */
+ngx_int_t gw_body(ngx_http_request_t *r, struct span *out);
+/* NGX_DECLINED: the firewall has nothing against it; waf_access.c. */
+ngx_int_t gw_waf_preaccess(ngx_http_request_t *r);
+ngx_int_t gw_waf_call(ngx_http_request_t *r, struct gw_call *call);
 /* RBAC and the scope of the credential. */
 bool gw_may_invoke(const struct snapshot *policy, const struct auth_principal *principal,
                    const struct policy_route *route);
@@ -199,6 +209,7 @@ void gw_budgets_settle(struct gw_call *call);
 ngx_int_t gw_fields_put(ngx_http_request_t *r, const struct gw_call *call);
 ngx_int_t gw_models(ngx_http_request_t *r); /* models.c */
 ngx_int_t gw_log(ngx_http_request_t *r);    /* record.c */
+enum audit_source gw_audit_source(enum auth_source source);
 /* Before a call is let through: false when its record would find no room. */
 bool gw_record_promise(ngx_http_request_t *r, struct gw_call *call);
 ngx_int_t gw_filters_init(ngx_conf_t *cf);                       /* filter.c */
@@ -234,6 +245,10 @@ ngx_int_t gw_reply_problem(ngx_http_request_t *r, ngx_uint_t status, const char 
                            const char *message, uint64_t retry_after_ms);
 /* `type` lives as long as the request. */
 ngx_int_t gw_reply(ngx_http_request_t *r, ngx_uint_t status, const char *type, struct span body);
+/* A refusal of ours in that form, of a request whose body was read or is none; for a content
+ * handler. */
+ngx_int_t gw_refuse_path(ngx_http_request_t *r, const struct gw_refusal *refusal,
+                         const char *message);
 ngx_int_t gw_reply_json(ngx_http_request_t *r, ngx_uint_t status, struct span body);
 /* Copies nothing: both live as long as the request. */
 ngx_int_t gw_header_add(ngx_http_request_t *r, const char *name, ngx_str_t value);

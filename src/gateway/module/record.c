@@ -9,7 +9,7 @@
 /* Numbers, lengths, names that we write ourselves, the address. */
 enum { RECORD_FIXED = 768 };
 
-static enum audit_source source_of(enum auth_source source)
+enum audit_source gw_audit_source(enum auth_source source)
 {
     switch (source) {
     case AUTH_API_KEY: return AUDIT_SOURCE_APIKEY;
@@ -76,7 +76,7 @@ static void put_event(ngx_http_request_t *r, struct gw_call *call)
                   .uid = auth_text(who, who->uid),
                   .key_id = auth_text(who, who->credential),
                   .session_id = auth_text(who, who->session),
-                  .source = source_of(who->source)},
+                  .source = gw_audit_source(who->source)},
         .action = {.verb = span_str("invoke"),
                    .api_group = span_str("drun.io"),
                    .resource = span_str("models"),

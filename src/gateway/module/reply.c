@@ -274,3 +274,11 @@ ngx_int_t gw_early_error(ngx_http_request_t *r)
     return gw_reply_problem(r, status_of(r->err_status), page->code, page->message,
                             page->retry_after_ms);
 }
+
+ngx_int_t gw_refuse_path(ngx_http_request_t *r, const struct gw_refusal *refusal,
+                         const char *message)
+{
+    if (is_model_api(r))
+        return reply_error(r, refusal, message);
+    return gw_reply_problem(r, refusal->status, refusal->code, message, refusal->retry_after_ms);
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a worker makes once: identities, policy, limits and its audit ring. */
-#include "gateway/module/module.h"
+#include "gateway/module/waf.h"
 
 #include "audit/ring.h"
 #include "base/clock.h"
@@ -96,11 +96,12 @@ ngx_int_t gw_worker_start(ngx_cycle_t *cycle, const struct gw_main_conf *conf)
         gw_worker_stop(cycle);
         return NGX_ERROR;
     }
-    return NGX_OK;
+    return conf->waf == GW_WAF_OFF ? NGX_OK : gw_waf_start(cycle, conf);
 }
 
 void gw_worker_stop(ngx_cycle_t *cycle UNUSED)
 {
+    gw_waf_stop();
     if (worker == NULL)
         return;
     auth_free(worker->auth);

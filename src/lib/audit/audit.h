@@ -35,6 +35,8 @@
 #define AUDIT_KEY_REVOKED      "drun.auth.apikey.revoke"
 #define AUDIT_KEY_ROTATED      "drun.auth.apikey.rotate"
 #define AUDIT_MODEL_CALL       "drun.model.call"
+#define AUDIT_WAF_HIT          "drun.waf.hit"
+#define AUDIT_WAF_RULES        "drun.waf.rules"
 #define AUDIT_SECRET_READ      "drun.secret.read"
 #define AUDIT_PROCESS_START    "drun.process.start"
 #define AUDIT_PROCESS_EXIT     "drun.process.exit"

@@ -31,7 +31,7 @@ const char lockdown_calls_files[] =
 const char lockdown_calls_sockets[] = "bind connect listen";
 
 const char lockdown_calls_programs[] =
-    "execve execveat fork ioctl kill landlock_add_rule landlock_create_ruleset "
+    "capget capset execve execveat fork ioctl kill landlock_add_rule landlock_create_ruleset "
     "landlock_restrict_self pidfd_open pidfd_send_signal prctl prlimit64 rt_sigqueueinfo rt_tgsigqueueinfo "
     "sched_setaffinity sched_setparam sched_setscheduler seccomp setfsgid setfsuid setgid "
     "setgroups setpgid setpriority setregid setresgid setresuid setreuid setrlimit setsid "

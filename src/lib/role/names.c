@@ -15,6 +15,7 @@ static const char *const names[ROLE_COUNT] = {
     [ROLE_POSTURE] = "posture",
     [ROLE_GATEWAY] = "gateway",
     [ROLE_EXPORTER] = "exporter",
+    [ROLE_WAF] = "waf",
 };
 
 const char *role_name(enum role_id id)

@@ -33,6 +33,7 @@ enum role_id {
     ROLE_POSTURE,
     ROLE_GATEWAY,
     ROLE_EXPORTER,
+    ROLE_WAF,
     ROLE_COUNT
 };
 

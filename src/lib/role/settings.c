@@ -14,6 +14,7 @@ const char *const settings_runtimes[] = {"auto", "crun", "runc", "runsc", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const step_ups[] = {"enrolled", "always", NULL};
 static const char *const attestations[] = {"none", "required", NULL};
+static const char *const waf_failures[] = {"open", "closed", NULL};
 static const char *const audit_failures[] = {"closed", "open", NULL};
 
 #define AT(field) .offset = offsetof(struct settings, field)
@@ -130,6 +131,20 @@ static const struct opt options[] = {
      .def = "5m",
      .min = 10000,
      .brief = "How often every control is proved anew."},
+    {.name = "waf-dirs",
+     .type = OPT_LIST,
+     AT(waf_dirs),
+     .def = "/etc/modsecurity,/usr/share/modsecurity-crs",
+     .brief = "Folders from which a WafRuleSet may take its files."},
+    {.name = "waf-failure",
+     .type = OPT_ENUM,
+     AT(waf_failure),
+     .def = "open",
+     .choices = waf_failures,
+     .brief = "Requests while no rules of the firewall are in force: open serves them, closed "
+              "answers 503.",
+     .more = "That is so in the first seconds of an installation, until the rules are compiled; "
+             "they are kept, so later starts have them at once. Control NW-2 says it meanwhile."},
     {.name = "audit-failure",
      .type = OPT_ENUM,
      AT(audit_failure),

@@ -15,6 +15,7 @@
 
 enum settings_step_up { SETTINGS_STEP_UP_ENROLLED, SETTINGS_STEP_UP_ALWAYS };
 enum settings_attestation { SETTINGS_ATTESTATION_NONE, SETTINGS_ATTESTATION_REQUIRED };
+enum settings_waf_failure { SETTINGS_WAF_OPEN, SETTINGS_WAF_CLOSED };
 enum settings_audit_failure { SETTINGS_AUDIT_CLOSED, SETTINGS_AUDIT_OPEN };
 
 /* Where requests come from, and how many a source may send; settings_edge.c. 0: no limit. */
@@ -58,6 +59,8 @@ struct settings {
     uint64_t uid_base;
     uint64_t posture_period_ms;
     unsigned audit_failure; /* an enum settings_audit_failure */
+    struct opt_list waf_dirs;
+    unsigned waf_failure; /* an enum settings_waf_failure */
     struct opt_list mfa_groups;
     uint64_t mfa_grace_ms;
     unsigned step_up; /* an enum settings_step_up */

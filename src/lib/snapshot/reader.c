@@ -14,6 +14,7 @@ struct snapshot_reader {
     int dir_fd;
     const uint64_t *published; /* the mapped NAME.gen; NULL until there is one */
     uint64_t seen;             /* what it was when the file was last looked at */
+    uint64_t newest;           /* generation of what was in force last */
     struct snapshot *current;
 };
 
@@ -67,10 +68,11 @@ static int reload(struct snapshot_reader *reader, struct err *err)
     CLEANUP(snapshot_free_ptr) struct snapshot *fresh = NULL;
 
     TRY(snapshot_load(reader->type, reader->dir_fd, &fresh, err));
-    if (reader->current != NULL && fresh->generation < reader->current->generation)
+    if (fresh->generation < reader->newest)
         return err_set(err, ERR_CORRUPT, "%s is refused: it is older than the one in force",
                        reader->type->file);
     snapshot_free(reader->current);
+    reader->newest = fresh->generation;
     reader->current = fresh;
     fresh = NULL;
     return 1;
@@ -97,4 +99,12 @@ int snapshot_reader_refresh(struct snapshot_reader *reader, struct err *err)
 const struct snapshot *snapshot_reader_current(const struct snapshot_reader *reader)
 {
     return reader->current;
+}
+
+struct snapshot *snapshot_reader_take(struct snapshot_reader *reader)
+{
+    struct snapshot *taken = reader->current;
+
+    reader->current = NULL;
+    return taken;
 }

@@ -82,6 +82,31 @@ static void a_reader_follows_what_is_published(void **state UNUSED)
     remove_dir(dir);
 }
 
+static void what_is_taken_outlives_the_next_one(void **state UNUSED)
+{
+    char dir[] = "/tmp/snapshot_test.XXXXXX";
+    int fds[2] = {test_dir(dir)};
+    struct err err = ERR_INIT;
+
+    fds[1] = dup(fds[0]);
+    CLEANUP(snapshot_reader_free_ptr)
+    struct snapshot_reader *reader = snapshot_reader_new(&policy_snapshot, &fds[0]);
+    CLEANUP(snapshot_publisher_free_ptr) struct snapshot_publisher *publisher = NULL;
+    assert_int_equal(snapshot_publisher_open(&policy_snapshot, &fds[1], &publisher, &err), 0);
+    assert_null(snapshot_reader_take(reader));
+    publish(publisher, 1);
+    assert_int_equal(snapshot_reader_refresh(reader, &err), 1);
+    CLEANUP(snapshot_free_ptr) struct snapshot *taken = snapshot_reader_take(reader);
+    assert_null(snapshot_reader_take(reader));
+    assert_null(snapshot_reader_current(reader));
+    assert_int_equal(snapshot_reader_refresh(reader, &err), 0);
+    publish(publisher, 2);
+    assert_int_equal(snapshot_reader_refresh(reader, &err), 1);
+    assert_int_equal(policy_route_count(taken), 1);
+    assert_int_equal(policy_route_count(snapshot_reader_current(reader)), 2);
+    remove_dir(dir);
+}
+
 static void a_damaged_file_leaves_the_old_one_in_force(void **state UNUSED)
 {
     char dir[] = "/tmp/snapshot_test.XXXXXX";
@@ -150,6 +175,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_reader_follows_what_is_published),
+        cmocka_unit_test(what_is_taken_outlives_the_next_one),
         cmocka_unit_test(a_damaged_file_leaves_the_old_one_in_force),
         cmocka_unit_test(an_older_file_does_not_come_back),
         cmocka_unit_test(a_second_publisher_is_refused),

@@ -62,6 +62,10 @@ int snapshot_reader_refresh(struct snapshot_reader *reader, struct err *err) MUS
 /* NULL while nothing was published. Valid until the next refresh. */
 const struct snapshot *snapshot_reader_current(const struct snapshot_reader *reader);
 
+/* Gives the one in force away: it outlives the next refresh, and the caller frees it. NULL when it
+ * was given away already. */
+struct snapshot *snapshot_reader_take(struct snapshot_reader *reader) MUST_USE;
+
 /* ---------------------------------------------------------------- publishing */
 
 /* One a file: two publishers of the same file would overwrite each other. */

@@ -179,6 +179,19 @@ static void find_uses(struct waf_engine *engine)
     }
 }
 
+bool waf_engine_is_repeatable(const struct waf_engine *engine)
+{
+    static const enum waf_var changing[] = {
+        VAR_DURATION, VAR_REMOTE_PORT, VAR_TIME,     VAR_TIME_DAY,  VAR_TIME_EPOCH, VAR_TIME_HOUR,
+        VAR_TIME_MIN, VAR_TIME_MON,    VAR_TIME_SEC, VAR_TIME_WDAY, VAR_TIME_YEAR,  VAR_UNIQUE_ID,
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(changing); i++)
+        if (engine->uses[changing[i]])
+            return false;
+    return !engine->has_store;
+}
+
 static int new_matcher(struct waf_engine *engine, struct err *err)
 {
     engine->limits = pcre2_match_context_create(NULL);

@@ -331,6 +331,39 @@ static int without(void **state UNUSED)
     return 0;
 }
 
+static void is_repeatable(const char *rules, bool wanted)
+{
+    open_rules(rules);
+    assert_int_equal(waf_engine_is_repeatable(rig.engine), wanted);
+    rig_close(&rig);
+}
+
+static void what_changes_by_itself_is_known(void **state UNUSED)
+{
+    is_repeatable(ON "SecRule ARGS bad \"id:1,deny\"\n", true);
+    is_repeatable(ON "SecRule TIME_HOUR \"@lt 6\" \"id:1,deny\"\n", false);
+    is_repeatable(ON "SecRule UNIQUE_ID \"@rx ^0\" \"id:1,deny\"\n", false);
+    is_repeatable(ON "SecRule ARGS \"@streq %{TIME_EPOCH}\" \"id:1,deny\"\n", false);
+    is_repeatable(ON "SecAction \"id:1,pass,nolog,setvar:tx.a=%{REMOTE_PORT}\"\n", false);
+}
+
+static void a_variable_is_set_from_outside(void **state UNUSED)
+{
+    const struct waf_connection connection = {.client_addr = span_str("192.0.2.1"),
+                                              .server_addr = span_str("192.0.2.2"),
+                                              .unique_id = span_str("x"),
+                                              .remote_user = span_str("")};
+
+    open_rules(ON "SecRule TX:drun_service \"@streq a/b\" \"id:1,phase:1,deny\"\n");
+    for (int i = 0; i < 2; i++) {
+        waf_tx_start(rig.tx, &connection);
+        waf_tx_set_variable(rig.tx, "drun_service", span_str(i == 0 ? "a/b" : "a/c"));
+        waf_tx_uri(rig.tx, span_str("GET"), span_str("/"), span_str("HTTP/1.1"));
+        assert_int_equal(waf_tx_request_headers_end(rig.tx)->action, i == 0 ? WAF_DENY : WAF_PASS);
+    }
+    rig_close(&rig);
+}
+
 #define BOTH(test)                                                                                 \
     cmocka_unit_test_setup(test, with_databases), cmocka_unit_test_setup(test, without)
 
@@ -350,6 +383,8 @@ int main(void)
         BOTH(limits_hold),
         BOTH(collections_persist),
         BOTH(multi_match_and_phrases),
+        BOTH(what_changes_by_itself_is_known),
+        BOTH(a_variable_is_set_from_outside),
         cmocka_unit_test(phrases_are_found),
         cmocka_unit_test(traits_are_true),
     };

@@ -54,3 +54,8 @@ struct span waf_tx_variable(struct waf_tx *tx, const char *name)
 {
     return tx_var_get(tx, span_str(name), 0);
 }
+
+void waf_tx_set_variable(struct waf_tx *tx, const char *name, struct span text)
+{
+    tx_var_set(tx, span_str(name), 0, tx_copy(tx, text));
+}

@@ -106,6 +106,10 @@ int waf_engine_new(const struct snapshot *image, const struct waf_engine_options
 void waf_engine_free(struct waf_engine *engine);
 void waf_engine_free_ptr(struct waf_engine **engine);
 
+/* Whether the same request is judged the same each time: no rule looks at the time, at how long it
+ * took, at the client's port or at the id of the transaction, and there is no store. */
+bool waf_engine_is_repeatable(const struct waf_engine *engine) MUST_USE;
+
 /* What `drun waf explain` shows. */
 struct waf_rule_info {
     uint32_t id;
@@ -208,6 +212,9 @@ const struct waf_hit *waf_tx_hits(const struct waf_tx *tx, size_t *count);
 unsigned waf_tx_events(const struct waf_tx *tx);
 /* False: SecRuleEngine DetectionOnly or Off; the verdict is then always WAF_PASS. */
 bool waf_tx_is_enforcing(const struct waf_tx *tx);
+/* Sets a TX variable, such as rules of the host know the request by; before
+ * waf_tx_request_headers_end(). `text` is copied. */
+void waf_tx_set_variable(struct waf_tx *tx, const char *name, struct span text);
 /* What a TX variable holds, for tests and `drun waf test`. p == NULL: it is not set. */
 struct span waf_tx_variable(struct waf_tx *tx, const char *name);
 

@@ -20,6 +20,8 @@ static const struct kube_kind *const kinds[] = {
     &kube_model,
     &kube_model_service,
     &kube_limit_policy,
+    &kube_waf_rule_set,
+    &kube_waf_policy,
     &kube_self_subject_access_review,
     &kube_self_subject_rules_review,
     &kube_subject_access_review,
@@ -45,6 +47,7 @@ static void on_changed(void *ctx, const struct kube_change *change)
     policy_touch(api->policy, change->kind, change->namespace, change->name);
     orders_touch(api->orders, change->kind, change->namespace, change->name);
     orders_touch(api->outside_orders, change->kind, change->namespace, change->name);
+    orders_touch(api->waf_orders, change->kind, change->namespace, change->name);
 }
 
 static void after_flush(void *ctx)
@@ -55,6 +58,7 @@ static void after_flush(void *ctx)
     policy_follow(api->policy);
     orders_follow(api->orders);
     orders_follow(api->outside_orders);
+    orders_follow(api->waf_orders);
 }
 
 static void after_discard(void *ctx)
@@ -64,6 +68,7 @@ static void after_discard(void *ctx)
     orders_settle(api->orders, false);
     orders_follow(api->orders);
     orders_follow(api->outside_orders);
+    orders_follow(api->waf_orders);
 }
 
 static bool route(void *ctx, struct serve_request *request)
@@ -79,6 +84,7 @@ static void release(struct api *api)
     logs_free(api->logs);
     orders_free(api->orders);
     orders_free(api->outside_orders);
+    orders_free(api->waf_orders);
     ends_free(api->ends);
     policy_free(api->policy);
     kube_store_free(api->objects);
@@ -106,13 +112,15 @@ static int start(struct api *api, struct err *err)
     TRY(policy_new(api, &api->policy, err));
     api->orders = orders_new(api, ROLE_AGENT);
     api->outside_orders = orders_new(api, ROLE_EXPORTER);
+    api->waf_orders = orders_new(api, ROLE_WAF);
     api->ends = ends_new();
     TRY(logs_new(api, &api->logs, err));
     TRY(serve_new(&config, &api->serve, err));
     TRY(defaults_make(api, err));
     TRY(policy_load(api->policy, err));
     TRY(orders_load(api->orders, err));
-    return orders_load(api->outside_orders, err);
+    TRY(orders_load(api->outside_orders, err));
+    return orders_load(api->waf_orders, err);
 }
 
 int api_main(struct role *role, struct err *err)

@@ -16,6 +16,7 @@ struct api {
     struct policy *policy;
     struct orders *orders;         /* the agent's */
     struct orders *outside_orders; /* the exporter's */
+    struct orders *waf_orders;
     struct ends *ends;
     struct logs *logs;
 };
@@ -101,6 +102,13 @@ int aggregate_admit(struct api *api, json_t *role, struct err *err) MUST_USE;
 void aggregate_follow(struct api *api, const struct kube_change *change);
 /* Brings every aggregated ClusterRole up to date. */
 int aggregate_refresh(struct api *api, struct err *err) MUST_USE;
+
+/* ------------------------------------------------------------------ waf.c */
+
+/* What the schema of a WafRuleSet or a WafPolicy cannot say. */
+int waf_admit(const struct kube_change *change, struct err *err) MUST_USE;
+/* The rules of the host and the policy that every installation has. */
+json_t *waf_default_objects(void) MUST_USE;
 
 /* ------------------------------------------------------------------ admit.c, defaults.c */
 

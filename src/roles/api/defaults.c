@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every installation has: namespaces, roles, bindings. Made when missing. As in Kubernetes, a
- * start adds to a built-in role or binding what it lacks, and takes nothing away, unless its
- * annotation rbac.authorization.kubernetes.io/autoupdate is "false". */
+/* What every installation has: namespaces, roles, bindings, the firewall. Made when missing. As in
+ * Kubernetes, a start adds to a built-in role or binding what it lacks, and takes nothing away,
+ * unless its annotation rbac.authorization.kubernetes.io/autoupdate is "false". */
 #include "api/api_internal.h"
 
 #include "codec/json.h"
@@ -16,6 +16,10 @@ static const struct kube_kind *kind_of(const json_t *object)
         return &kube_cluster_role_binding;
     if (strcmp(kind, "Role") == 0)
         return &kube_role;
+    if (strcmp(kind, "WafRuleSet") == 0)
+        return &kube_waf_rule_set;
+    if (strcmp(kind, "WafPolicy") == 0)
+        return &kube_waf_policy;
     INVARIANT(strcmp(kind, "RoleBinding") == 0);
     return &kube_role_binding;
 }
@@ -104,10 +108,12 @@ static int make_namespaces(struct api *api, struct err *err)
 int defaults_make(struct api *api, struct err *err)
 {
     CLEANUP_JSON json_t *objects = rbac_default_objects();
+    CLEANUP_JSON json_t *firewall = waf_default_objects();
     json_t *object;
     size_t i;
 
     TRY(make_namespaces(api, err));
+    json_array_extend(objects, firewall);
     json_array_foreach (objects, i, object)
         TRY(make(api, kind_of(object), object, err));
     TRY(aggregate_refresh(api, err));

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the agent is to do, and the exporter with the services of outside engines. Each asks "what
- * next?" with the place up to which it knows, and the answer is the next object that changed since,
- * at once or when there is one. It starts at 0 and so gets everything; another epoch (api was
- * restarted) makes it start anew. docs/PROTOCOL.agent.
+ * What the agent is to do, the exporter with the services of outside engines, and waf with rules
+ * and policies of the firewall. Each asks "what next?" with the place up to which it knows, and the
+ * answer is the next object that changed since, at once or when there is one. It starts at 0 and so
+ * gets everything; another epoch (api was restarted) makes it start anew. docs/PROTOCOL.agent.
  */
 #include "wire/orders.h"
 
@@ -41,6 +41,8 @@ struct orders {
 
 static bool concerns(const struct orders *orders, const struct kube_kind *kind)
 {
+    if (orders->follower == ROLE_WAF)
+        return kind == &kube_waf_rule_set || kind == &kube_waf_policy;
     return kind == &kube_model_service || (kind == &kube_model && orders->follower == ROLE_AGENT);
 }
 
@@ -101,23 +103,35 @@ void orders_touch(struct orders *orders, const struct kube_kind *kind, const cha
     TAILQ_INSERT_TAIL(&orders->queue, order, entry);
 }
 
+/* Models first, because services refer to them. */
+static const struct kube_kind *const kinds[] = {&kube_model, &kube_model_service, &kube_waf_policy,
+                                                &kube_waf_rule_set};
+
+static const struct kube_kind *kind_by_name(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (strcmp(kinds[i]->kind, name) == 0)
+            return kinds[i];
+    return NULL;
+}
+
 static int touch_one(void *ctx, const json_t *object, struct err *err UNUSED)
 {
     const json_t *metadata = json_object_get(object, "metadata");
-    const char *kind = codec_json_text(object, "kind", "");
 
-    orders_touch(ctx, strcmp(kind, "Model") == 0 ? &kube_model : &kube_model_service,
+    orders_touch(ctx, kind_by_name(codec_json_text(object, "kind", "")),
                  codec_json_text(metadata, "namespace", ""), codec_json_text(metadata, "name", ""));
     return 0;
 }
 
-/* Models first, because services refer to them. */
 int orders_load(struct orders *orders, struct err *err)
 {
     struct kube_server *kube = serve_kube(orders->api->serve);
 
-    TRY(kube_object_each(kube, &kube_model, NULL, touch_one, orders, err));
-    return kube_object_each(kube, &kube_model_service, NULL, touch_one, orders, err);
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (concerns(orders, kinds[i]))
+            TRY(kube_object_each(kube, kinds[i], NULL, touch_one, orders, err));
+    return 0;
 }
 
 /* {"epoch", "place", "kind", "namespace", "name", "object"}; object is null when it is gone, and
@@ -194,10 +208,17 @@ static int tell_next(struct orders *orders, uint64_t place, struct buf *out)
     return 0;
 }
 
+static struct orders *orders_of(struct api *api, unsigned follower)
+{
+    if (follower == ROLE_WAF)
+        return api->waf_orders;
+    return follower == ROLE_AGENT ? api->orders : api->outside_orders;
+}
+
 static int handle_next(void *ctx, struct ipc_request *request, struct buf *reply, struct err *err)
 {
     struct api *api = ctx;
-    struct orders *orders = request->peer == ROLE_AGENT ? api->orders : api->outside_orders;
+    struct orders *orders = orders_of(api, request->peer);
     struct cursor cursor = cursor_of(request->body);
     uint64_t epoch = cursor_u64(&cursor);
     uint64_t place = cursor_u64(&cursor);
@@ -253,10 +274,10 @@ static int check_owner(struct api *api, unsigned peer, const struct kube_kind *k
 {
     CLEANUP_JSON json_t *object = NULL;
 
-    if (kind == NULL || (kind == &kube_model && peer != ROLE_AGENT))
+    if (kind == NULL || !concerns(orders_of(api, peer), kind))
         return err_set(err, ERR_DENIED, "%s has no say over this kind",
                        role_name((enum role_id)peer));
-    if (kind == &kube_model)
+    if (kind != &kube_model_service)
         return 0;
     TRY(kube_object_get(serve_kube(api->serve), kind, namespace, name, &object, err));
     if (is_outside(object) == (peer == ROLE_EXPORTER))
@@ -276,9 +297,7 @@ static int handle_status(void *ctx, struct ipc_request *request, struct buf *rep
     const char *kind_name = codec_json_text(message, "kind", "");
     const char *namespace = codec_json_text(message, "namespace", "");
     const char *name = codec_json_text(message, "name", "");
-    const struct kube_kind *kind = strcmp(kind_name, "Model") == 0          ? &kube_model
-                                   : strcmp(kind_name, "ModelService") == 0 ? &kube_model_service
-                                                                            : NULL;
+    const struct kube_kind *kind = kind_by_name(kind_name);
     TRY(check_owner(api, request->peer, kind, namespace, name, err));
     TRY(kube_object_put_status(serve_kube(api->serve), kind, namespace, name,
                                json_object_get(message, "status"), err));
@@ -289,10 +308,11 @@ static int handle_status(void *ctx, struct ipc_request *request, struct buf *rep
     return IPC_LATER;
 }
 
+#define FOLLOWERS (IPC_FROM(ROLE_AGENT) | IPC_FROM(ROLE_EXPORTER) | IPC_FROM(ROLE_WAF))
+
 static const struct ipc_message messages[] = {
-    {API_NEXT, "next", IPC_FROM(ROLE_AGENT) | IPC_FROM(ROLE_EXPORTER), 16, 0, handle_next},
-    {API_STATUS, "status", IPC_FROM(ROLE_AGENT) | IPC_FROM(ROLE_EXPORTER), IPC_BODY_MAX, 0,
-     handle_status},
+    {API_NEXT, "next", FOLLOWERS, 16, 0, handle_next},
+    {API_STATUS, "status", FOLLOWERS, IPC_BODY_MAX, 0, handle_status},
     {API_LOG, "log", IPC_FROM(ROLE_AGENT), IPC_BODY_MAX, 0, logs_handle_piece},
     {API_EMPTIED, "emptied", IPC_FROM(ROLE_IDP) | IPC_FROM(ROLE_SECRETS), 4096, 0,
      ends_handle_emptied},

@@ -12,9 +12,10 @@
 #define POSTURE  IPC_FROM(ROLE_POSTURE)
 #define GATEWAY  IPC_FROM(ROLE_GATEWAY)
 #define EXPORTER IPC_FROM(ROLE_EXPORTER)
+#define WAF      IPC_FROM(ROLE_WAF)
 #define SUPER    IPC_FROM(ROLE_SUPERVISOR)
 /* kms calls nobody; what it has to report is fetched from it. */
-#define ALL (SUPER | API | IDP | SECRETS | AGENT | POSTURE | GATEWAY | EXPORTER)
+#define ALL (SUPER | API | IDP | SECRETS | AGENT | POSTURE | GATEWAY | EXPORTER | WAF)
 
 static int handle_append(void *ctx, struct ipc_request *request, struct buf *reply UNUSED,
                          struct err *err)

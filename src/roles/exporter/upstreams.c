@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which outside engines there are, as api tells; and which of their Secrets changed. */
 #include "base/mem.h"
-#include "exporter/asker.h"
 #include "exporter/keeper.h"
 #include "exporter/upstream.h"
+#include "role/asker.h"
 #include "wire/orders.h"
 #include "wire/secrets.h"
 
@@ -156,13 +156,15 @@ void upstreams_on_peer(struct upstreams *upstreams, enum role_id peer)
 int upstreams_start(struct exporter *exporter, struct err *err)
 {
     struct upstreams *upstreams = mem_new(sizeof(*upstreams));
-    const struct asker_config orders = {.loop = exporter->loop,
+    const struct asker_config orders = {.name = "exporter.orders",
+                                        .loop = exporter->loop,
                                         .client = role_waiting_peer(exporter->role, ROLE_API),
                                         .type = API_NEXT,
                                         .put = put_order_question,
                                         .take = take_order,
                                         .ctx = upstreams};
-    const struct asker_config changes = {.loop = exporter->loop,
+    const struct asker_config changes = {.name = "exporter.changes",
+                                         .loop = exporter->loop,
                                          .client = role_waiting_peer(exporter->role, ROLE_SECRETS),
                                          .type = SECRETS_CHANGED,
                                          .put = put_change_question,

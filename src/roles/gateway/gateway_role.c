@@ -147,6 +147,7 @@ static int write_conf(struct keeper *keeper, struct err *err)
     conf.workers = keeper->workers;
     conf.ring_count = keeper->workers;
     conf.audit_drop = settings->audit_failure == SETTINGS_AUDIT_OPEN;
+    conf.waf = settings->waf_failure == SETTINGS_WAF_CLOSED ? GATEWAY_WAF_CLOSED : GATEWAY_WAF_OPEN;
     memcpy(conf.rings, keeper->rings[keeper->ring_set], sizeof(conf.rings));
     TRY(gateway_conf_dirs(&conf, err));
     TRY(gateway_conf_put(&conf, &text, err));

@@ -25,7 +25,7 @@ const struct control controls[] = {
     {"BK-2", "Disaster recovery", "灾难恢复与故障转移", BACKUP, NULL},
     {"BK-3", "Periodic integrity check", "数据完整性校验", BACKUP, NULL},
     {"NW-1", "East–west mutual TLS", "东西向流量安全：mTLS", NETWORK, NULL},
-    {"NW-2", "North–south web application firewall", "南北向流量安全：WAF", NETWORK, NULL},
+    {"NW-2", "North–south web application firewall", "南北向流量安全：WAF", NETWORK, prove_nw2},
     {"NW-3", "DDoS mitigation", "DDoS 防护", NETWORK, prove_nw3},
     {"NW-4", "Network policy", "防火墙策略：网络策略", NETWORK, NULL},
     {"CT-1", "Image scanning", "镜像安全扫描", CONTAINER, NULL},

@@ -66,6 +66,6 @@ void prove_codes(struct proof *proof);
 extern const struct control controls[];
 
 proof_fn prove_id1, prove_id2, prove_id3, prove_id4, prove_en1, prove_en2, prove_en3, prove_ml1,
-    prove_ml2, prove_ml3, prove_mo5, prove_nw3, prove_pf3, prove_pf5;
+    prove_ml2, prove_ml3, prove_mo5, prove_nw2, prove_nw3, prove_pf3, prove_pf5;
 
 #endif

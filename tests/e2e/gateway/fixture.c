@@ -269,6 +269,7 @@ static void read_conf(const json_t *spec, struct gateway_conf *conf)
         conf->model_body_max_kib = (unsigned)number(in, "model_body_max_kib");
     if (number(in, "engine_timeout_sec") > 0)
         conf->engine_timeout_sec = (unsigned)number(in, "engine_timeout_sec");
+    conf->waf = strcmp(text(in, "waf", "off"), "open") == 0 ? GATEWAY_WAF_OPEN : GATEWAY_WAF_OFF;
     conf->audit_drop = json_is_true(json_object_get(in, "audit_drop"));
     read_edge(json_object_get(in, "edge"), &conf->edge);
     /* Where do_run() puts them: from 20 up. */

@@ -28,5 +28,7 @@ const struct kube_kind *const kube_kinds[] = {
     &kube_oidc_client,
     &kube_trusted_issuer,
     &kube_user,
+    &kube_waf_policy,
+    &kube_waf_rule_set,
     NULL,
 };

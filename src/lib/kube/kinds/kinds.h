@@ -25,6 +25,8 @@ extern const struct kube_kind kube_identity_provider;
 extern const struct kube_kind kube_model;
 extern const struct kube_kind kube_model_service;
 extern const struct kube_kind kube_limit_policy;
+extern const struct kube_kind kube_waf_rule_set;
+extern const struct kube_kind kube_waf_policy;
 extern const struct kube_kind kube_control;
 
 extern const struct kube_kind kube_self_subject_access_review;
@@ -38,6 +40,7 @@ extern const struct kube_kind kube_token_request;
 /* Shapes and columns that several kinds share. */
 extern const struct kube_shape kube_shape_condition;
 extern const struct kube_shape kube_shape_mfa;
+extern const struct kube_shape kube_shape_waf_status;
 extern const struct kube_shape kube_shape_local_reference;
 extern const struct kube_shape kube_shape_object_reference;
 json_t *kube_cell_count(const json_t *list_or_map);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "exporter/asker.h"
+#include "role/asker.h"
 
 #include "base/mem.h"
 #include "log/log.h"
@@ -40,7 +40,7 @@ static void on_answer(void *ctx, int fd UNUSED, uint32_t events UNUSED)
         return;
     }
     if (err.code != ERR_UNAVAILABLE)
-        log_error("exporter.orders", &err);
+        log_error(asker->config.name, &err);
     loop_rearm(asker->retry, RETRY_MS, 0);
 }
 

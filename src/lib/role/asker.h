@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A question that is answered late and then asked again, for as long as the role lives. */
-#ifndef DRUN_EXPORTER_ASKER_H
-#define DRUN_EXPORTER_ASKER_H
+#ifndef DRUN_ROLE_ASKER_H
+#define DRUN_ROLE_ASKER_H
 
 #include "ipc/ipc.h"
 #include "loop/loop.h"
@@ -9,6 +9,7 @@
 struct asker;
 
 struct asker_config {
+    const char *name; /* in the log: "exporter.orders" */
     struct loop *loop;
     struct ipc_client *client; /* a late channel, for this question alone */
     uint16_t type;

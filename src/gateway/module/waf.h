@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The firewall inside a worker (docs/decisions/0032): the image in force, its engine and the one
+ * transaction that all requests use, one after the other. A request is judged at once, when its
+ * body is there; nothing of a transaction outlives that. For this folder.
+ */
+#ifndef DRUN_GATEWAY_MODULE_WAF_H
+#define DRUN_GATEWAY_MODULE_WAF_H
+
+#include "gateway/module/module.h"
+#include "gateway/shape.h"
+#include "waf/waf.h"
+
+/* ------------------------------------------------------------------ the worker (waf_worker.c) */
+
+ngx_int_t gw_waf_start(ngx_cycle_t *cycle, const struct gw_main_conf *conf);
+void gw_waf_stop(void);
+/* The transaction of the rules in force, not started; NULL when there are none. Valid until the
+ * next call. */
+struct waf_tx *gw_waf_tx(ngx_log_t *log);
+/* Whether the rules in force judge the same request the same each time. */
+bool gw_waf_is_repeatable(void);
+
+/* ------------------------------------------------------------------ a request (waf_request.c) */
+
+/* Who asks, where that is known: `call` is NULL for what is no model call. */
+struct gw_waf_subject {
+    struct gw_call *call;
+    ngx_str_t request_id;
+    struct span namespace;
+    struct span service; /* "namespace/name" */
+    enum shape shape;
+};
+
+/* What the rules see of a body: without what is cut out, and then with the length of that. */
+struct gw_waf_seen {
+    struct span body;
+    struct span length; /* in place of Content-Length's value; p == NULL: it stays */
+};
+
+/* What stands for all that the rules see of a request (waf_repeat.c). */
+struct gw_waf_print {
+    uint64_t words[2];
+};
+/* False: it is too long to be remembered. */
+bool gw_waf_print_of(ngx_http_request_t *r, const struct gw_waf_subject *subject,
+                     const struct gw_waf_seen *seen, struct gw_waf_print *out);
+/* One like it met no rule. */
+bool gw_waf_is_known(const struct gw_waf_print *print);
+void gw_waf_remember(const struct gw_waf_print *print);
+/* There are other rules. */
+void gw_waf_forget(void);
+/* By the gateway's own authentication; empty: not known. */
+struct span gw_waf_user(const struct gw_waf_subject *subject);
+
+/* Runs the rules. True: the request is to be refused. */
+bool gw_waf_judge(ngx_http_request_t *r, struct waf_tx *tx, const struct gw_waf_subject *subject,
+                  struct span body);
+/* What it met, as records (waf_hits.c). */
+void gw_waf_record(ngx_http_request_t *r, struct waf_tx *tx, const struct gw_waf_subject *subject);
+
+#endif

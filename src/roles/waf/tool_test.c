@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `drun waf test`: what the firewall would do with a request; `drun waf explain`: what a rule is.
+ */
+#include "tool.h"
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "rules_text.h"
+#include "snapshot/snapshot.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    REQUEST_MAX = 64 * 1024 * 1024,
+    RULES_TEXT_MAX = 1024 * 1024,
+    EXIT_DENIED = 1,
+    EXIT_USAGE = 2
+};
+
+struct question {
+    struct tool_sources rules;
+    const char *image;    /* of a running platform */
+    const char *paranoia; /* with rules of one's own */
+    const char *namespace;
+    const char *service;
+    const char *word; /* the request's file, or the rule's id */
+};
+
+static int usage(const char *command)
+{
+    fprintf(stderr, "drun: see `drun help waf` for how to call `drun waf %s`\n", command);
+    return EXIT_USAGE;
+}
+
+static int fail(const struct err *err)
+{
+    fprintf(stderr, "drun: %s\n", err->msg);
+    return EXIT_FAILURE;
+}
+
+/* ------------------------------------------------------------------ the rules */
+
+static int take_option(struct question *question, const char *name, const char *value,
+                       struct err *err)
+{
+    if (strcmp(name, "--rules") == 0)
+        return tool_sources_add_files(&question->rules, "", value, err);
+    if (strcmp(name, "--image") == 0)
+        question->image = value;
+    else if (strcmp(name, "--paranoia") == 0)
+        question->paranoia = value;
+    else if (strcmp(name, "--namespace") == 0)
+        question->namespace = value;
+    else if (strcmp(name, "--service") == 0)
+        question->service = value;
+    else
+        return err_set(err, ERR_INVALID, "there is no option %s", name);
+    return 0;
+}
+
+static int read_question(int argc, char **argv, struct question *question, struct err *err)
+{
+    *question = (struct question){.namespace = "", .service = ""};
+    for (int i = 1; i < argc; i++) {
+        if (argv[i][0] != '-' || argv[i][1] == '\0') {
+            question->word = argv[i];
+            continue;
+        }
+        if (i + 1 == argc)
+            return err_set(err, ERR_INVALID, "%s needs a value", argv[i]);
+        TRY(take_option(question, argv[i], argv[i + 1], err));
+        i++;
+    }
+    return 0;
+}
+
+/* Rules of one's own, between ours as in a platform. */
+static int compile(struct question *question, struct snapshot **out, struct err *err)
+{
+    CLEANUP(buf_free) struct buf image = BUF_INIT(WAF_IMAGE_MAX);
+    CLEANUP(buf_free) struct buf before = BUF_INIT(RULES_TEXT_MAX);
+    CLEANUP(buf_free) struct buf after = BUF_INIT(RULES_TEXT_MAX);
+    struct tool_sources all = {0};
+    uint64_t paranoia = 1;
+
+    if (question->paranoia != NULL)
+        TRY(num_parse_u64(span_str(question->paranoia), 1, 4, "--paranoia", &paranoia, err));
+    json_t *policies = json_pack("[{s:{s:s}, s:{s:s, s:i}}]", "metadata", "name", "test", "spec",
+                                 "mode", "Block", "paranoiaLevel", (int)paranoia);
+    rules_put_before(policies, &before);
+    rules_put_after(policies, &after);
+    json_decref(policies);
+    tool_sources_add(&all, "", "drun/before", buf_text(&before));
+    for (size_t i = 0; i < question->rules.count; i++)
+        tool_sources_add(&all, "", question->rules.items[i].path, NULL);
+    tool_sources_add(&all, "", "drun/after", buf_text(&after));
+    int result = waf_compile(all.items, all.count, NULL, &image, err);
+    tool_sources_free(&all);
+    if (result < 0)
+        return -1;
+    return snapshot_from_bytes(&waf_snapshot, buf_span(&image), out, err);
+}
+
+static int load(struct question *question, struct snapshot **out, struct err *err)
+{
+    CLEANUP(buf_free) struct buf bytes = BUF_INIT(WAF_IMAGE_MAX);
+
+    if (question->rules.count > 0)
+        return compile(question, out, err);
+    if (question->image == NULL)
+        return err_set(err, ERR_INVALID, "there are no rules: name some with --rules");
+    if (fd_read_file(AT_FDCWD, question->image, &bytes, err) < 0)
+        return err_wrap(err, "no rules of a running platform can be read; name some with --rules");
+    return snapshot_from_bytes(&waf_snapshot, buf_span(&bytes), out, err);
+}
+
+/* ------------------------------------------------------------------ the request */
+
+static struct span take_line(struct span *left)
+{
+    const uint8_t *end = left->len > 0 ? memchr(left->p, '\n', left->len) : NULL;
+    size_t len = end == NULL ? left->len : (size_t)(end - left->p);
+    struct span line = span_of(left->p, len);
+
+    *left = span_of(left->p + len + (end != NULL), left->len - len - (end != NULL));
+    if (line.len > 0 && line.p[line.len - 1] == '\r')
+        line.len--;
+    return line;
+}
+
+static struct span take_word(struct span *left)
+{
+    const uint8_t *end = left->len > 0 ? memchr(left->p, ' ', left->len) : NULL;
+    size_t len = end == NULL ? left->len : (size_t)(end - left->p);
+    struct span word = span_of(left->p, len);
+
+    *left = span_of(left->p + len + (end != NULL), left->len - len - (end != NULL));
+    return word;
+}
+
+static struct span without_blanks(struct span text)
+{
+    while (text.len > 0 && (text.p[0] == ' ' || text.p[0] == '\t'))
+        text = span_of(text.p + 1, text.len - 1);
+    while (text.len > 0 && (text.p[text.len - 1] == ' ' || text.p[text.len - 1] == '\t'))
+        text.len--;
+    return text;
+}
+
+static int put_headers(struct waf_tx *tx, struct span *left, struct err *err)
+{
+    for (size_t number = 2;; number++) {
+        struct span line = take_line(left);
+        if (line.len == 0)
+            return 0;
+        const uint8_t *colon = memchr(line.p, ':', line.len);
+        if (colon == NULL)
+            return err_set(err, ERR_INVALID,
+                           "line %zu of the request is no header: there is no \":\"", number);
+        size_t len = (size_t)(colon - line.p);
+        waf_tx_request_header(tx, span_of(line.p, len),
+                              without_blanks(span_of(colon + 1, line.len - len - 1)));
+    }
+}
+
+static int run(struct waf_tx *tx, struct question *question, struct span request, struct err *err)
+{
+    struct waf_connection connection = {.client_addr = span_str("192.0.2.1"),
+                                        .server_addr = span_str("192.0.2.2"),
+                                        .client_port = 40000,
+                                        .server_port = 443,
+                                        .unique_id = span_str("test"),
+                                        .remote_user = span_str("")};
+    struct span first = take_line(&request);
+    struct span method = take_word(&first);
+    struct span uri = take_word(&first);
+
+    if (method.len == 0 || uri.len == 0)
+        return err_set(err, ERR_INVALID,
+                       "line 1 of the request must be such as \"GET /v1/models HTTP/1.1\"");
+    waf_tx_start(tx, &connection);
+    waf_tx_set_variable(tx, RULES_NAMESPACE, span_str(question->namespace));
+    waf_tx_set_variable(tx, RULES_SERVICE, span_str(question->service));
+    waf_tx_uri(tx, method, uri, first.len > 0 ? first : span_str("HTTP/1.1"));
+    TRY(put_headers(tx, &request, err));
+    if (waf_tx_request_headers_end(tx)->action < WAF_DENY) {
+        (void)waf_tx_request_body(tx, request);
+        (void)waf_tx_request_body_end(tx);
+    }
+    waf_tx_log(tx);
+    return 0;
+}
+
+/* ------------------------------------------------------------------ what comes out */
+
+static void print_text(struct span text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.p[i] >= ' ' && text.p[i] < 0x7f)
+            putchar(text.p[i]);
+        else
+            printf("\\x%02x", text.p[i]);
+}
+
+static void print_hit(const struct waf_hit *hit)
+{
+    printf("%u  ", hit->rule);
+    print_text(hit->msg);
+    printf("\n        ");
+    print_text(hit->variable);
+    printf(": ");
+    print_text(span_of(hit->value.p + hit->at, hit->len));
+    printf("\n        %.*s:%u\n", SPAN_ARG(hit->file), hit->line);
+}
+
+static long long score(struct waf_tx *tx)
+{
+    /* CRS 4's, CRS 3's. */
+    static const char *const names[] = {"blocking_inbound_anomaly_score", "anomaly_score"};
+    uint64_t value = 0;
+    struct err ignored = ERR_INIT;
+
+    for (size_t i = 0; i < ARRAY_LEN(names) && value == 0; i++) {
+        struct span text = waf_tx_variable(tx, names[i]);
+        if (text.p == NULL || num_parse_u64(text, 0, INT32_MAX, "score", &value, &ignored) < 0)
+            value = 0;
+    }
+    return (long long)value;
+}
+
+static int print_verdict(struct waf_tx *tx)
+{
+    const struct waf_verdict *verdict = waf_tx_verdict(tx);
+    size_t count;
+    const struct waf_hit *hits = waf_tx_hits(tx, &count);
+    bool denied = verdict->action >= WAF_DENY;
+    bool would = false;
+
+    for (size_t i = 0; i < count; i++)
+        would = would || hits[i].disruptive;
+    printf("%s", denied ? "denied" : would ? "passed, in detection only" : "passed");
+    if (denied)
+        printf(" with %u by rule %u", verdict->status, verdict->rule);
+    printf("; score %lld\n", score(tx));
+    for (size_t i = 0; i < count; i++)
+        print_hit(&hits[i]);
+    return denied ? EXIT_DENIED : EXIT_SUCCESS;
+}
+
+static int test(struct question *question, int *code, struct err *err)
+{
+    CLEANUP(buf_free) struct buf request = BUF_INIT(REQUEST_MAX);
+    CLEANUP(snapshot_free_ptr) struct snapshot *image = NULL;
+    CLEANUP(waf_engine_free_ptr) struct waf_engine *engine = NULL;
+    CLEANUP(waf_tx_free_ptr) struct waf_tx *tx = NULL;
+
+    if (strcmp(question->word, "-") == 0)
+        TRY(fd_read_all(STDIN_FILENO, "the request", &request, err));
+    else
+        TRY(fd_read_file(AT_FDCWD, question->word, &request, err));
+    TRY(load(question, &image, err));
+    TRY(waf_engine_new(image, NULL, &engine, err));
+    tx = waf_tx_new(engine);
+    TRY(run(tx, question, buf_span(&request), err));
+    *code = print_verdict(tx);
+    return 0;
+}
+
+int tool_test(int argc, char **argv)
+{
+    struct question question;
+    struct err err = ERR_INIT;
+    int code = EXIT_FAILURE;
+    int result = read_question(argc, argv, &question, &err);
+
+    if (result == 0 && question.word == NULL)
+        return usage("test");
+    if (result == 0)
+        result = test(&question, &code, &err);
+    tool_sources_free(&question.rules);
+    return result < 0 ? fail(&err) : code;
+}
+
+/* ------------------------------------------------------------------ one rule */
+
+static int explain(struct question *question, struct err *err)
+{
+    CLEANUP(snapshot_free_ptr) struct snapshot *image = NULL;
+    struct waf_rule_info rule;
+    uint64_t id;
+
+    TRY(num_parse_u64(span_str(question->word), 1, UINT32_MAX, "the rule's id", &id, err));
+    TRY(load(question, &image, err));
+    if (!waf_rule_find(image, (uint32_t)id, &rule))
+        return err_set(err, ERR_NOT_FOUND, "there is no rule %s among these %u", question->word,
+                       waf_rule_count(image));
+    printf("# %.*s:%u, phase %u\n%.*s\n", SPAN_ARG(rule.file), rule.line, rule.phase,
+           SPAN_ARG(rule.text));
+    return 0;
+}
+
+int tool_explain(int argc, char **argv)
+{
+    struct question question;
+    struct err err = ERR_INIT;
+    int result = read_question(argc, argv, &question, &err);
+
+    if (result == 0 && question.word == NULL)
+        return usage("explain");
+    if (result == 0)
+        result = explain(&question, &err);
+    tool_sources_free(&question.rules);
+    return result < 0 ? fail(&err) : EXIT_SUCCESS;
+}

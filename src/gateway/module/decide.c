@@ -319,12 +319,13 @@ ngx_int_t gw_decide(ngx_http_request_t *r, struct gw_call *call)
     const struct gw_loc_conf *conf = ngx_http_get_module_loc_conf(r, ngx_http_drun_module);
     struct gw_refusal refusal = {.status = NGX_HTTP_BAD_REQUEST, .type = "invalid_request_error"};
     unsigned flags = conf->refuse_unknown ? OPENAI_REFUSE_UNKNOWN : 0;
+    struct openai_texts *texts = gw_worker_texts();
     struct err err = ERR_INIT;
     struct span body;
 
     if (gather(r, &body) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    if (openai_request_scan(conf->api, body, flags, &call->request, &call->fault, &err) == 0)
+    if (openai_request_scan(conf->api, body, flags, texts, &call->request, &call->fault, &err) == 0)
         return admit(r, call);
     refusal.code = call->fault.code;
     refusal.param = call->fault.param;

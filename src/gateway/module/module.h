@@ -72,6 +72,8 @@ const struct snapshot *gw_worker_policy(ngx_http_request_t *r);
 struct limit_table *gw_worker_limits(void);
 struct limit_places *gw_worker_places(void);
 struct limit_budgets *gw_worker_budgets(void);
+/* The strings of the request that was read last: those of the call while gw_decide() runs. */
+struct openai_texts *gw_worker_texts(void);
 struct audit_event;
 /* Room for a record of at most `bytes`, kept until gw_worker_record() gets the same number. False
  * when the ring has none left and calls are refused then; 0 bytes are kept where they are not. */

@@ -17,6 +17,7 @@ struct gw_worker {
     struct limit_table *limits;
     struct limit_places *places;
     struct limit_budgets *budgets;
+    struct openai_texts texts;
     struct audit_ring_writer ring;
     bool has_ring;
     bool drop_when_full;
@@ -108,6 +109,7 @@ void gw_worker_stop(ngx_cycle_t *cycle UNUSED)
     limit_close(worker->limits);
     limit_places_close(worker->places);
     limit_budgets_close(worker->budgets);
+    openai_texts_free(&worker->texts);
     if (worker->has_ring)
         audit_ring_writer_close(&worker->ring);
     free(worker);
@@ -196,6 +198,11 @@ struct limit_table *gw_worker_limits(void)
 struct limit_budgets *gw_worker_budgets(void)
 {
     return worker == NULL ? NULL : worker->budgets;
+}
+
+struct openai_texts *gw_worker_texts(void)
+{
+    return &worker->texts;
 }
 
 struct limit_places *gw_worker_places(void)

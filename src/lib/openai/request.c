@@ -20,6 +20,8 @@ static bool one_word(struct walk *walk, const struct schema *schema,
         if (word->len != text.len || memcmp(word->word, text.p, text.len) != 0)
             continue;
         walk->word = word;
+        if (schema->keep == KEEP_ROLE)
+            walk->role = (uint8_t)(OPENAI_SYSTEM + (word - schema->words));
         return true;
     }
     return walk_no_word(walk, schema);
@@ -51,9 +53,10 @@ static bool string_value(struct walk *walk, const struct schema *schema)
                           "is longer than %" PRIu32 " bytes", schema->max_len);
     if ((schema->flags & PROMPT) != 0)
         walk->out->prompt_bytes += string.raw.len;
-    if (schema->keep == KEEP_MODEL && !model_name(walk, &string))
-        return false;
-    return schema->words == NULL || one_word(walk, schema, &string);
+    if (schema->keep == KEEP_MODEL)
+        return model_name(walk, &string);
+    return schema->words != NULL ? one_word(walk, schema, &string)
+                                 : walk_text(walk, schema, &string);
 }
 
 static bool number_value(struct walk *walk, const struct schema *schema, uint8_t *out_type)
@@ -124,6 +127,21 @@ static bool element(struct walk *walk, const struct schema *schema, uint8_t *fir
     return true;
 }
 
+/* A message's role may come behind its content. */
+static bool message(struct walk *walk, const struct schema *schema, uint32_t index,
+                    uint8_t *first_type)
+{
+    size_t from = walk->texts != NULL ? walk->texts->count : 0;
+
+    walk->role = OPENAI_NO_ROLE;
+    walk->index = index;
+    bool good = element(walk, schema, first_type);
+    walk_texts_role(walk, from);
+    walk->role = OPENAI_NO_ROLE;
+    walk->index = 0;
+    return good;
+}
+
 static bool array_value(struct walk *walk, const struct schema *schema)
 {
     uint8_t first_type = 0;
@@ -137,7 +155,8 @@ static bool array_value(struct walk *walk, const struct schema *schema)
     if (!next_is(walk, ']')) {
         do {
             step->index = count++;
-            if (!element(walk, schema, &first_type))
+            if (!(schema->keep == KEEP_MESSAGES ? message(walk, schema, step->index, &first_type)
+                                                : element(walk, schema, &first_type)))
                 return false;
         } while (next_is(walk, ','));
         if (!scan_byte(&walk->scan, ']', "a comma or ] must come here"))
@@ -312,9 +331,14 @@ static uint8_t type_at(const struct scan *scan)
 static bool anything(struct walk *walk, const struct schema *schema)
 {
     const uint8_t *from = walk->scan.p;
+    uint8_t outside = walk->inside;
+    uint8_t type;
 
-    if (!scan_value(&walk->scan, walk->depth))
-        return walk_no_json(walk);
+    walk->inside = schema != NULL && (schema->flags & PROMPT) != 0 ? OPENAI_PROSE : OPENAI_OTHER;
+    bool good = value(walk, &schema_anything, &type);
+    walk->inside = outside;
+    if (!good)
+        return false;
     if (schema != NULL && (schema->flags & PROMPT) != 0)
         walk->out->prompt_bytes += (size_t)(walk->scan.p - from);
     return true;
@@ -338,8 +362,12 @@ static bool value(struct walk *walk, const struct schema *schema, uint8_t *out_t
 {
     scan_space(&walk->scan);
     *out_type = type_at(&walk->scan);
-    if (*out_type == 0 || schema == NULL)
-        return anything(walk, schema);
+    if (*out_type == 0) {
+        scan_fail(&walk->scan, "the text ends too early");
+        return walk_no_json(walk);
+    }
+    if (schema == NULL)
+        return anything(walk, NULL);
     if ((*out_type & schema->types) == 0) {
         /* A value of the wrong type may also be no JSON at all; that comes first. */
         struct scan ahead = walk->scan;
@@ -367,7 +395,8 @@ static bool options_fit(struct walk *walk)
 }
 
 int openai_request_scan(enum openai_api api, struct span body, unsigned flags,
-                        struct openai_request *out, struct openai_fault *fault, struct err *err)
+                        struct openai_texts *texts, struct openai_request *out,
+                        struct openai_fault *fault, struct err *err)
 {
     UNINITIALIZED struct walk walk;
     uint8_t type;
@@ -380,6 +409,12 @@ int openai_request_scan(enum openai_api api, struct span body, unsigned flags,
     walk.flags = flags;
     walk.out = out;
     walk.fault = fault;
+    walk.texts = texts;
+    walk.inside = OPENAI_OTHER;
+    walk.role = OPENAI_NO_ROLE;
+    walk.index = 0;
+    if (texts != NULL)
+        texts->count = 0;
     walk.depth = 0;
     walk.word = NULL;
     walk.name_count = 0;

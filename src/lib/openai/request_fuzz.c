@@ -27,6 +27,21 @@ static void agrees(struct span text)
     json_decref(value);
 }
 
+/* In order, between quotes, and none within another. */
+static void are_strings(struct span body, const struct openai_texts *texts)
+{
+    size_t from = 1;
+
+    for (size_t i = 0; i < texts->count; i++) {
+        const struct openai_text *text = &texts->text[i];
+        INVARIANT(text->at >= from && text->at + text->len < body.len);
+        INVARIANT(body.p[text->at - 1] == '"' && body.p[text->at + text->len] == '"');
+        bool escaped = memchr(body.p + text->at, '\\', text->len) != NULL;
+        INVARIANT(escaped == text->escaped);
+        from = (size_t)text->at + text->len + 1;
+    }
+}
+
 static void edits(enum openai_api api, struct span text)
 {
     struct openai_request request;
@@ -34,11 +49,13 @@ static void edits(enum openai_api api, struct span text)
     struct openai_fault fault;
     struct openai_edits edits = {.count = 0};
     struct err err = ERR_INIT;
+    static struct openai_texts texts;
 
-    if (openai_request_scan(api, text, 0, &request, &fault, &err) < 0) {
+    if (openai_request_scan(api, text, 0, &texts, &request, &fault, &err) < 0) {
         INVARIANT(fault.code != NULL && fault.at <= text.len);
         return;
     }
+    are_strings(text, &texts);
     INVARIANT(openai_json_check(text, &err) == 0);
     openai_edits_set_model(&edits, &request, span_str("\"other\""));
     if (request.stream && api != OPENAI_EMBEDDINGS)
@@ -46,7 +63,7 @@ static void edits(enum openai_api api, struct span text)
     size_t len = openai_edits_len(&edits, text.len);
     CLEANUP_FREE uint8_t *out = mem_new(len);
     openai_edits_apply(&edits, text, out);
-    INVARIANT(openai_request_scan(api, span_of(out, len), 0, &again, &fault, &err) == 0);
+    INVARIANT(openai_request_scan(api, span_of(out, len), 0, NULL, &again, &fault, &err) == 0);
     INVARIANT(strcmp(again.model, "other") == 0 && again.max_tokens == request.max_tokens);
     INVARIANT(again.prompt_bytes == request.prompt_bytes && again.messages == request.messages);
     INVARIANT(!request.stream || api == OPENAI_EMBEDDINGS || again.include_usage);

@@ -58,14 +58,21 @@ static const struct schema options =
 
 /* ------------------------------------------------------------------ messages */
 
+static const struct schema place = {.types = IS_STR, .flags = LINK, .min_len = 1};
+static const struct schema data = {.types = IS_STR, .flags = DATA, .min_len = 1};
 static const struct schema_member url_members[] = {
-    REQUIRED("url", &own_text), OPTIONAL("detail", &text), LAST
+    REQUIRED("url", &place), OPTIONAL("detail", &text), LAST
 };
 static const struct schema url = {.types = IS_OBJ, .members = url_members};
 static const struct schema_member audio_members[] = {
-    REQUIRED("data", &own_text), REQUIRED("format", &own_text), LAST
+    REQUIRED("data", &data), REQUIRED("format", &own_text), LAST
 };
 static const struct schema audio_data = {.types = IS_OBJ, .members = audio_members};
+
+static const struct schema_member file_members[] = {
+    OPTIONAL("file_data", &data), OPTIONAL("file_id", &text), OPTIONAL("filename", &text), LAST
+};
+static const struct schema file = {.types = IS_OBJ, .members = file_members};
 
 static const struct schema_word part_words[] = {
     WORD("text", "text"), WORD("image_url", "image_url"), WORD("input_audio", "input_audio"),
@@ -77,7 +84,7 @@ static const struct schema_member part_members[] = {
     OPTIONAL("text", &prompt_text),
     OPTIONAL("image_url", &url),
     OPTIONAL("input_audio", &audio_data),
-    OPTIONAL("file", &any_object),
+    OPTIONAL("file", &file),
     OPTIONAL("refusal", &prompt_text),
     LAST
 };
@@ -107,7 +114,7 @@ static const struct schema_word role_words[] = {
     WORD("system", "content"), WORD("developer", "content"), WORD("user", "content"), WORD("assistant"),
     WORD("tool", "content", "tool_call_id"), WORD("function", "name"), {.word = NULL}
 };
-static const struct schema role = {.types = IS_STR, .words = role_words};
+static const struct schema role = {.types = IS_STR, .words = role_words, .keep = KEEP_ROLE};
 static const struct schema_member message_members[] = {
     REQUIRED("role", &role),
     OPTIONAL("content", &content),
@@ -259,6 +266,12 @@ static const struct schema embeddings =
     {.types = IS_OBJ, .flags = CLOSED, .members = embeddings_members};
 
 /* clang-format on */
+
+const struct schema schema_anything = {
+    .types = IS_NULL | IS_BOOL | IS_INT | IS_NUM | IS_STR | IS_ARR | IS_OBJ,
+    .flags = FREE,
+    .each = &schema_anything,
+};
 
 const struct schema *schema_of(enum openai_api api)
 {

@@ -19,6 +19,9 @@ enum schema_flags {
     PROMPT = 1,  /* strings count as text, whole numbers as tokens */
     UNIFORM = 2, /* elements of an array have one type */
     CLOSED = 4,  /* unknown names are refused when the caller wants that */
+    DATA = 8,    /* strings are base64 or a data URL */
+    FREE = 32,   /* strings are whatever stands around them */
+    LINK = 16,   /* strings are a data URL, or the URL of something elsewhere */
 };
 
 /* What the walk remembers. */
@@ -31,6 +34,7 @@ enum schema_keep {
     KEEP_MAX_TOKENS,
     KEEP_N,
     KEEP_MESSAGES, /* the number of elements; a lone string or number is one */
+    KEEP_ROLE,
 };
 
 enum { SCHEMA_NEEDS_MAX = 2 };
@@ -67,5 +71,7 @@ struct schema_member {
 };
 
 const struct schema *schema_of(enum openai_api api);
+/* Anything at all. */
+extern const struct schema schema_anything;
 
 #endif

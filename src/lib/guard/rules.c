@@ -116,10 +116,9 @@ static int note(unsigned id, unsigned long long from UNUSED, unsigned long long 
     return 0;
 }
 
-bool rules_candidates(const struct guard_rules *rules, hs_scratch_t *scratch, struct span text,
-                      bool candidates[RULES_MAX])
+bool rules_candidates(const struct guard_rules *rules, struct span text, bool candidates[RULES_MAX])
 {
     memset(candidates, 0, RULES_MAX * sizeof(candidates[0]));
-    return rules->sound && hs_scan(rules->all, (const char *)text.p, (unsigned)text.len, 0, scratch,
-                                   note, candidates) == HS_SUCCESS;
+    return rules->sound && hs_scan(rules->all, (const char *)text.p, (unsigned)text.len, 0,
+                                   rules->scratch, note, candidates) == HS_SUCCESS;
 }

@@ -210,6 +210,10 @@ static ngx_int_t check_route(ngx_http_request_t *r, struct gw_call *call,
                                              .type = "invalid_request_error",
                                              .code = "integer_above_max_value",
                                              .param = "max_tokens"};
+    static const struct gw_refusal remote = {.status = NGX_HTTP_BAD_REQUEST,
+                                             .type = "invalid_request_error",
+                                             .code = "remote_url_not_allowed",
+                                             .param = "messages"};
     char message[96];
 
     if (!route->ready || route->socket.len == 0 ||
@@ -219,6 +223,9 @@ static ngx_int_t check_route(ngx_http_request_t *r, struct gw_call *call,
         snprintf(message, sizeof(message), "The body is larger than %u bytes", route->max_body);
         return gw_refuse(r, call, &large, message);
     }
+    if (call->request.remote && !route->remote_media)
+        return gw_refuse(r, call, &remote,
+                         "This model fetches nothing from elsewhere; send images as data URLs");
     if (route->max_tokens > 0 && call->request.max_tokens > route->max_tokens) {
         snprintf(message, sizeof(message), "max_tokens must be at most %u", route->max_tokens);
         return gw_refuse(r, call, &tokens, message);
@@ -296,6 +303,11 @@ static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
         return rc;
     if (keep_route(r, call, &route) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    rc = gw_guard_request(r, call, &route);
+    if (rc != NGX_DECLINED)
+        return rc;
+    call->looks =
+        gw_guard_policy(route.guard == NULL ? NULL : route.guard->answer, &call->answer_policy);
     if (!gw_record_promise(r, call))
         return gw_refuse(r, call, &unrecorded,
                          "The audit log takes no more records; try again in a moment");

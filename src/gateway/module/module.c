@@ -187,7 +187,7 @@ static ngx_http_module_t context = {
 #define PUBLIC __attribute__((visibility("default")))
 
 PUBLIC ngx_module_t ngx_http_drun_module = {
-    NGX_MODULE_V1, &context, commands, NGX_HTTP_MODULE, NULL, NULL,
+    NGX_MODULE_V1, &context, commands, NGX_HTTP_MODULE, NULL, gw_guard_compile,
     process_init,  NULL,     NULL,     gw_worker_stop,  NULL, NGX_MODULE_V1_PADDING};
 
 /* What nginx looks for in a module that it loads. The filters come before copy_filter, and so see

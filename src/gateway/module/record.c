@@ -2,14 +2,13 @@
 /* The log phase: every call comes here once, also when its client went away in the middle. */
 #include "gateway/module/module.h"
 
-#include "audit/audit.h"
 #include "base/clock.h"
 #include "base/num.h"
 
 /* Numbers, lengths, names that we write ourselves, the address. */
 enum { RECORD_FIXED = 768 };
 
-static enum audit_source source_of(enum auth_source source)
+enum audit_source gw_audit_source(enum auth_source source)
 {
     switch (source) {
     case AUTH_API_KEY: return AUDIT_SOURCE_APIKEY;
@@ -24,6 +23,8 @@ static enum audit_outcome outcome_of(const struct gw_call *call, ngx_uint_t stat
 {
     if (status == NGX_HTTP_UNAUTHORIZED || status == NGX_HTTP_FORBIDDEN ||
         status == NGX_HTTP_NOT_FOUND || status == NGX_HTTP_TOO_MANY_REQUESTS)
+        return AUDIT_DENIED;
+    if (call->answer != NULL && gw_answer_was_blocked(call->answer))
         return AUDIT_DENIED;
     return status >= NGX_HTTP_BAD_REQUEST || call->cut ? AUDIT_FAILURE : AUDIT_SUCCESS;
 }
@@ -49,7 +50,8 @@ bool gw_record_promise(ngx_http_request_t *r, struct gw_call *call)
     call->record_room = RECORD_FIXED;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         call->record_room += NUM_MIN(texts[i], (size_t)AUDIT_TEXT_MAX);
-    return gw_worker_promise(&call->record_room);
+    call->found_room = call->looks ? gw_notes_room(call) : 0;
+    return gw_worker_promise(&call->record_room) && gw_worker_promise(&call->found_room);
 }
 
 /* An engine that never answered used nothing. */
@@ -76,15 +78,17 @@ static void put_event(ngx_http_request_t *r, struct gw_call *call)
                   .uid = auth_text(who, who->uid),
                   .key_id = auth_text(who, who->credential),
                   .session_id = auth_text(who, who->session),
-                  .source = source_of(who->source)},
+                  .source = gw_audit_source(who->source)},
         .action = {.verb = span_str("invoke"),
                    .api_group = span_str("drun.io"),
                    .resource = span_str("models"),
                    .namespace = gw_span(call->namespace),
                    .name = gw_span(call->service)},
         .reason = span_str(call->reason != NULL ? call->reason
-                           : call->cut          ? "the engine stopped in the middle of the answer"
-                                                : ""),
+                           : call->answer != NULL && gw_answer_was_blocked(call->answer)
+                               ? "the guard ended the answer"
+                           : call->cut ? "the engine stopped in the middle of the answer"
+                                       : ""),
         .address = gw_span(r->connection->addr_text),
         .user_agent = agent == NULL ? span_of("", 0) : gw_span(agent->value),
         .request_id = gw_span(call->request_id),
@@ -99,6 +103,17 @@ static void put_event(ngx_http_request_t *r, struct gw_call *call)
     call->record_room = 0;
 }
 
+static void put_findings(ngx_http_request_t *r, struct gw_call *call)
+{
+    bool blocked = call->answer != NULL && gw_answer_was_blocked(call->answer);
+
+    if (call->found.count > 0)
+        gw_notes_record(r, call, &call->found, true, blocked, call->found_room);
+    else
+        gw_worker_unpromise(call->found_room);
+    call->found_room = 0;
+}
+
 ngx_int_t gw_log(ngx_http_request_t *r)
 {
     struct gw_call *call = gw_call_of(r);
@@ -110,6 +125,7 @@ ngx_int_t gw_log(ngx_http_request_t *r)
     gw_limits_settle(call);
     gw_limits_leave(call);
     gw_budgets_settle(call);
+    put_findings(r, call);
     /* Listing models is no call of one. */
     if (conf->model_api || call->stage != GW_NEW)
         put_event(r, call);

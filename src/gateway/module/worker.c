@@ -229,6 +229,12 @@ bool gw_worker_promise(size_t *bytes)
     return kept;
 }
 
+void gw_worker_unpromise(size_t promised)
+{
+    if (worker != NULL)
+        worker->promised -= promised;
+}
+
 /* The audit role counts and tells what finds no room. */
 void gw_worker_record(ngx_log_t *log, const struct audit_event *event, size_t promised)
 {

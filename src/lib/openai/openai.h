@@ -29,14 +29,14 @@ enum {
 enum openai_api { OPENAI_CHAT, OPENAI_COMPLETIONS, OPENAI_EMBEDDINGS };
 
 /* Members at the top that the schema does not know are refused; otherwise they pass unread. */
-/* Images and files elsewhere, which the engine would fetch, are refused unless they are allowed. */
-enum openai_flags { OPENAI_REFUSE_UNKNOWN = 1, OPENAI_ALLOW_REMOTE = 2 };
+enum openai_flags { OPENAI_REFUSE_UNKNOWN = 1 };
 
 struct openai_request {
     struct span body;                 /* what was read */
     char model[OPENAI_MODEL_MAX + 1]; /* decoded; never empty, no control characters */
     bool stream;
     bool include_usage; /* the client asked for the usage of a stream */
+    bool remote;        /* names images that the engine would fetch from elsewhere */
     bool max_tokens_given;
     uint64_t max_tokens;       /* of max_tokens and max_completion_tokens the larger */
     uint32_t n;                /* answers asked, 1 and up; with best_of the larger */
@@ -91,6 +91,8 @@ struct openai_texts {
     size_t room;
 };
 void openai_texts_free(struct openai_texts *texts);
+/* Appends what the bytes between two quotes stand for; they were read before. */
+void openai_text_decode(struct span raw, struct buf *out);
 
 /* What is wrong with a request, in the terms of the API. */
 struct openai_fault {

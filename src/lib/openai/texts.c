@@ -28,6 +28,19 @@ const char *openai_role_name(enum openai_role role)
     return names[role];
 }
 
+void openai_text_decode(struct span raw, struct buf *out)
+{
+    const uint8_t *p = raw.p;
+    const uint8_t *end = raw.p + raw.len;
+
+    while (p < end) {
+        const uint8_t *slash = memchr(p, '\\', (size_t)(end - p));
+        const uint8_t *stop = slash == NULL ? end : slash;
+        buf_put(out, p, (size_t)(stop - p));
+        p = stop < end ? stop + scan_escape_put(stop, end, out) : end;
+    }
+}
+
 /* ------------------------------------------------------------------ base64 and data URLs */
 
 /* Some write a slash with an escape before it, as JSON allows. */
@@ -95,11 +108,8 @@ static bool data_kind(struct walk *walk, const struct schema *schema, struct spa
         return data_fits(walk, text, true);
     }
     if (span_has_prefix(text, "https:") || span_has_prefix(text, "http:")) {
-        if ((walk->flags & OPENAI_ALLOW_REMOTE) != 0)
-            return true;
-        return walk_fault(walk, WALK_HERE, "remote_url_not_allowed",
-                          "names something elsewhere, which this model does not fetch; send it as "
-                          "a data URL");
+        walk->out->remote = true;
+        return true;
     }
     *kind = OPENAI_DATA;
     return data_fits(walk, text, false);

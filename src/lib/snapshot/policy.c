@@ -28,9 +28,12 @@ static const struct snapshot_field budget_fields[] = {
     SNAPSHOT_UPTO(policy_budget_record, window, POLICY_MONTH),
     SNAPSHOT_UPTO(policy_budget_record, share, POLICY_EACH_KEY)};
 static const struct snapshot_field route_fields[] = {
-    SNAPSHOT_TEXT(policy_route_record, namespace),    SNAPSHOT_TEXT(policy_route_record, name),
-    SNAPSHOT_TEXT(policy_route_record, engine_model), SNAPSHOT_TEXT(policy_route_record, socket),
-    SNAPSHOT_TEXT(policy_route_record, upstream),     SNAPSHOT_UPTO(policy_route_record, ready, 1),
+    SNAPSHOT_TEXT(policy_route_record, namespace),
+    SNAPSHOT_TEXT(policy_route_record, name),
+    SNAPSHOT_TEXT(policy_route_record, engine_model),
+    SNAPSHOT_TEXT(policy_route_record, socket),
+    SNAPSHOT_TEXT(policy_route_record, upstream),
+    SNAPSHOT_UPTO(policy_route_record, ready, 1),
     SNAPSHOT_MAYBE(policy_route_record, guard, POLICY_GUARDS),
     SNAPSHOT_UPTO(policy_route_record, remote_media, 1)};
 static const struct snapshot_field text_fields[] = {SNAPSHOT_TEXT(policy_text, text)};

@@ -125,7 +125,7 @@ struct policy_route {
     int64_t created_at;
     struct policy_limits limits;
     const struct policy_guard *guard; /* NULL: as is usual */
-    uint32_t index; /* the place among the routes of this snapshot */
+    uint32_t index;                   /* the place among the routes of this snapshot */
 };
 
 /* False when there is none. No allocation. */

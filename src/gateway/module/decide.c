@@ -71,6 +71,11 @@ static ngx_int_t put_body(ngx_http_request_t *r, struct gw_call *call,
     return NGX_OK;
 }
 
+static bool makes_text(const struct gw_loc_conf *conf)
+{
+    return conf->api != OPENAI_EMBEDDINGS && conf->api != OPENAI_COUNT_TOKENS;
+}
+
 /* For an answer that the request does not limit; 0: none. A budget holds only when there is one. */
 static uint64_t answer_limit(const struct gw_loc_conf *conf, const struct gw_call *call,
                              const struct policy_route *route)
@@ -78,6 +83,19 @@ static uint64_t answer_limit(const struct gw_loc_conf *conf, const struct gw_cal
     if (route->max_tokens > 0)
         return route->max_tokens;
     return call->tokens_budgeted && route->context_tokens == 0 ? conf->default_tokens : 0;
+}
+
+/* Anthropic's requests have everything that ours adds to the others. */
+static ngx_int_t put_translated(ngx_http_request_t *r, struct gw_call *call,
+                                const struct policy_route *route)
+{
+    struct span body;
+
+    if (gw_anthropic_body(r, call->request.body, route->engine_model, &body) != NGX_OK)
+        return NGX_ERROR;
+    r->request_body->bufs = part_of(r->pool, body);
+    r->headers_in.content_length_n = (off_t)body.len;
+    return r->request_body->bufs == NULL ? NGX_ERROR : NGX_OK;
 }
 
 static ngx_int_t edit_body(ngx_http_request_t *r, struct gw_call *call,
@@ -89,15 +107,17 @@ static ngx_int_t edit_body(ngx_http_request_t *r, struct gw_call *call,
 
     if (edits == NULL || quoted == NULL)
         return NGX_ERROR;
+    if (conf->api == OPENAI_MESSAGES)
+        return put_translated(r, call, route);
     edits->count = 0;
     quoted[0] = '"';
     memcpy(quoted + 1, route->engine_model.p, route->engine_model.len);
     quoted[route->engine_model.len + 1] = '"';
     openai_edits_set_model(edits, &call->request, span_of(quoted, route->engine_model.len + 2));
-    if (call->request.stream && conf->api != OPENAI_EMBEDDINGS)
+    if (call->request.stream && makes_text(conf))
         openai_edits_force_usage(edits, &call->request);
     uint64_t answer = answer_limit(conf, call, route);
-    if (!call->request.max_tokens_given && answer > 0 && conf->api != OPENAI_EMBEDDINGS)
+    if (!call->request.max_tokens_given && answer > 0 && makes_text(conf))
         openai_edits_set_max_tokens(edits, &call->request, answer);
     return put_body(r, call, edits);
 }
@@ -249,6 +269,8 @@ static uint64_t estimate(ngx_http_request_t *r, const struct gw_call *call,
     const struct openai_request *request = &call->request;
     uint64_t prompt = openai_estimate_prompt(request->prompt_bytes, request->prompt_ids);
 
+    if (conf->api == OPENAI_COUNT_TOKENS)
+        return 0;
     return conf->api == OPENAI_EMBEDDINGS ? prompt
                                           : prompt + answer_tokens(conf, call, route) * request->n;
 }
@@ -268,12 +290,14 @@ static uint64_t most_tokens(ngx_http_request_t *r, const struct gw_call *call,
     uint64_t answer = NUM_MIN(answer_tokens(conf, call, route), LIMIT_BUDGET_MAX) * request->n;
     uint64_t most = request->body.len + TEMPLATE_TOKENS;
 
-    if (conf->api != OPENAI_EMBEDDINGS)
+    if (conf->api == OPENAI_COUNT_TOKENS)
+        return 0;
+    if (makes_text(conf))
         most += answer;
     if (whole == 0)
         return most;
     bool is_open = !request->max_tokens_given && route->max_tokens == 0;
-    return is_open && conf->api != OPENAI_EMBEDDINGS ? whole : NUM_MIN(most, whole);
+    return is_open && makes_text(conf) ? whole : NUM_MIN(most, whole);
 }
 
 static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
@@ -288,6 +312,7 @@ static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
                                                  .type = "server_error",
                                                  .code = "audit_unavailable",
                                                  .retry_after_ms = 1000};
+    const struct gw_loc_conf *conf = ngx_http_get_module_loc_conf(r, ngx_http_drun_module);
     const struct snapshot *policy = gw_worker_policy(r);
     struct policy_namespace ns;
     struct policy_route route;
@@ -322,6 +347,7 @@ static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
         return rc;
     if (edit_body(r, call, &route) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    call->only_counts = conf->api == OPENAI_COUNT_TOKENS;
     call->stage = GW_DECIDED;
     return NGX_OK;
 }

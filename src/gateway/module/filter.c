@@ -40,6 +40,15 @@ static void start_metering(ngx_http_request_t *r, struct gw_call *call)
         ngx_http_clear_content_length(r);
 }
 
+static void take_refusal(ngx_http_request_t *r, struct gw_call *call)
+{
+    call->answer = gw_answer_new_error(r, call);
+    call->metering = call->answer != NULL;
+    call->last_out = &call->out;
+    if (call->metering)
+        r->filter_need_in_memory = 1;
+}
+
 static ngx_int_t on_headers(ngx_http_request_t *r)
 {
     struct gw_call *call = r == r->main ? gw_call_of(r) : NULL;
@@ -53,6 +62,8 @@ static ngx_int_t on_headers(ngx_http_request_t *r)
     if (call->stage == GW_DECIDED && r->upstream != NULL && !r->error_page &&
         r->headers_out.status < NGX_HTTP_BAD_REQUEST)
         start_metering(r, call);
+    else if (call->stage == GW_DECIDED && r->upstream != NULL && !r->error_page)
+        take_refusal(r, call);
     if (call->answer != NULL && gw_answer_holds_headers(call->answer))
         return NGX_OK;
     return next_header(r);
@@ -172,9 +183,11 @@ static ngx_int_t on_buffer_looked_at(ngx_http_request_t *r, struct gw_call *call
 {
     struct gw_answer *answer = call->answer;
 
-    if (!gw_answer_is_over(answer))
-        openai_meter_feed(&call->meter, span_of(buf->pos, (size_t)(buf->last - buf->pos)),
-                          gw_answer_take, answer);
+    struct span bytes = span_of(buf->pos, (size_t)(buf->last - buf->pos));
+    if (gw_answer_is_error(answer))
+        gw_answer_take(answer, bytes);
+    else if (!gw_answer_is_over(answer))
+        openai_meter_feed(&call->meter, bytes, gw_answer_take, answer);
     buf->pos = buf->last;
     call->room = NULL;
     if (gw_answer_was_blocked(answer) || (gw_answer_is_over(answer) && call->cut))
@@ -241,7 +254,8 @@ static ngx_int_t on_end(ngx_http_request_t *r, struct gw_call *call, bool cut)
 
 static ngx_int_t on_end_looked_at(ngx_http_request_t *r, struct gw_call *call, bool cut)
 {
-    (void)openai_meter_end(&call->meter, cut, gw_answer_take, call->answer);
+    if (!gw_answer_is_error(call->answer))
+        (void)openai_meter_end(&call->meter, cut, gw_answer_take, call->answer);
     call->cut |= cut;
     gw_answer_end(call->answer, cut);
     call->room = NULL;

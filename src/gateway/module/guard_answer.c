@@ -223,7 +223,10 @@ void gw_answer_end(struct gw_answer *answer, bool cut)
 {
     if (answer->over || answer->failed)
         return;
-    if (cut) {
+    if (answer->error) {
+        answer->form->refused(answer, buf_span(&answer->whole));
+        answer->over = true;
+    } else if (cut) {
         break_off(answer, DIED_MESSAGE);
     } else if (!answer->stream) {
         on_whole(answer);
@@ -237,22 +240,47 @@ void gw_answer_end(struct gw_answer *answer, bool cut)
         buf_free(&all_room);
 }
 
-struct gw_answer *gw_answer_new(ngx_http_request_t *r, struct gw_call *call, bool stream)
+static struct gw_answer *make(ngx_http_request_t *r, struct gw_call *call,
+                              const struct gw_form *form)
 {
-    const struct gw_loc_conf *conf = ngx_http_get_module_loc_conf(r, ngx_http_drun_module);
-
-    if (!call->looks || conf->api == OPENAI_EMBEDDINGS)
-        return NULL;
     struct gw_answer *answer = mem_new(sizeof(*answer));
+
     answer->r = r;
     answer->call = call;
-    answer->form = &gw_form_openai;
-    answer->stream = stream;
-    answer->looks = call->looks;
+    answer->form = form;
     answer->whole.max = GW_ANSWER_MAX;
     answer->timer.handler = on_timer;
     answer->timer.data = answer;
     answer->timer.log = r->connection->log;
+    return answer;
+}
+
+struct gw_answer *gw_answer_new_error(ngx_http_request_t *r, struct gw_call *call)
+{
+    struct gw_answer *answer = gw_is_anthropic(r) ? make(r, call, &gw_form_anthropic) : NULL;
+
+    if (answer != NULL)
+        answer->error = true;
+    return answer;
+}
+
+bool gw_answer_is_error(const struct gw_answer *answer)
+{
+    return answer->error;
+}
+
+struct gw_answer *gw_answer_new(ngx_http_request_t *r, struct gw_call *call, bool stream)
+{
+    const struct gw_loc_conf *conf = ngx_http_get_module_loc_conf(r, ngx_http_drun_module);
+
+    bool anthropic = conf->api == OPENAI_MESSAGES;
+    bool plain = conf->api == OPENAI_EMBEDDINGS || conf->api == OPENAI_COUNT_TOKENS;
+
+    if (plain || !(call->looks || anthropic))
+        return NULL;
+    struct gw_answer *answer = make(r, call, anthropic ? &gw_form_anthropic : &gw_form_openai);
+    answer->stream = stream;
+    answer->looks = call->looks;
     return answer;
 }
 

@@ -33,6 +33,8 @@ struct gw_new_text {
 
 /* The form of an API. `texts` has one entry for each piece of the event; `all` the bytes. */
 struct gw_form {
+    /* A text ends where another of its choice begins. */
+    bool in_order;
     /* An event of the stream, or the whole answer when there is none. */
     void (*event)(struct gw_answer *answer, struct span data);
     /* What was held back of a text, before the event that ends it. */
@@ -42,17 +44,21 @@ struct gw_form {
     void (*done)(struct gw_answer *answer);
     /* Somebody waits: nothing to say. */
     void (*pause)(struct gw_answer *answer);
+    /* The engine refused with the status that stands in the headers. */
+    void (*refused)(struct gw_answer *answer, struct span data);
     /* The engine died, or cannot be understood. */
     void (*broken)(struct gw_answer *answer, const char *code, const char *message);
 };
 
-extern const struct gw_form gw_form_openai; /* guard_openai.c */
+extern const struct gw_form gw_form_openai;    /* guard_openai.c */
+extern const struct gw_form gw_form_anthropic; /* anthropic_answer.c */
 
 struct gw_answer {
     ngx_http_request_t *r;
     struct gw_call *call;
     const struct gw_form *form;
     bool stream;
+    bool error; /* an engine's refusal */
     bool looks; /* the guard has something to do */
     bool over;
     bool failed;

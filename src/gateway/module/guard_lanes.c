@@ -97,6 +97,33 @@ static bool later_piece(const struct gw_answer *answer, size_t at)
     return false;
 }
 
+static bool finish(struct gw_answer *answer, struct gw_lane *lane)
+{
+    CLEANUP(buf_free) struct buf rest = BUF_INIT(PLAIN_MAX);
+
+    if (lane->guard == NULL)
+        return true;
+    answer->looking = lane;
+    bool good = guard_feed(lane->guard, span_of("", 0), true, &rest) == GUARD_PASS;
+    if (rest.len > 0)
+        answer->form->rest(answer, lane, buf_span(&rest));
+    end_lane(lane);
+    return good;
+}
+
+/* Another text of the choice begins: what is held back of those before comes first. */
+static bool finish_before(struct gw_answer *answer, const struct gw_lane *at)
+{
+    bool good = true;
+
+    for (size_t i = 0; i < answer->lane_count && good; i++) {
+        struct gw_lane *lane = &answer->lanes[i];
+        if (lane != at && lane->choice == at->choice && !lane->ended)
+            good = finish(answer, lane);
+    }
+    return good;
+}
+
 bool gw_lanes_feed(struct gw_answer *answer)
 {
     struct openai_answer *read = answer->read;
@@ -112,6 +139,9 @@ bool gw_lanes_feed(struct gw_answer *answer)
             good = false;
             continue;
         }
+        bool begins = piece->raw.len > 0 || piece->kind == OPENAI_ARGUMENTS;
+        if (answer->form->in_order && answer->stream && begins)
+            good = finish_before(answer, lane);
         struct span text = piece->raw;
         if (piece->escaped) {
             buf_reset(&plain);
@@ -119,24 +149,10 @@ bool gw_lanes_feed(struct gw_answer *answer)
             text = buf_span(&plain);
         }
         bool ends = answer->ends || read->choice[piece->choice].finish.len > 0;
-        good = feed(answer, lane, text, ends && !later_piece(answer, i), &answer->texts[i]);
+        good = good && feed(answer, lane, text, ends && !later_piece(answer, i), &answer->texts[i]);
     }
     if (plain.cap > OPENAI_EVENT_MAX)
         buf_free(&plain);
-    return good;
-}
-
-static bool finish(struct gw_answer *answer, struct gw_lane *lane)
-{
-    CLEANUP(buf_free) struct buf rest = BUF_INIT(PLAIN_MAX);
-
-    if (lane->guard == NULL)
-        return true;
-    answer->looking = lane;
-    bool good = guard_feed(lane->guard, span_of("", 0), true, &rest) == GUARD_PASS;
-    if (rest.len > 0)
-        answer->form->rest(answer, lane, buf_span(&rest));
-    end_lane(lane);
     return good;
 }
 

@@ -46,7 +46,7 @@ static char *loc_conf_merge(ngx_conf_t *cf UNUSED, void *parent, void *child)
     return NGX_CONF_OK;
 }
 
-/* drun_model_api chat | completions | embeddings; */
+/* drun_model_api chat | completions | embeddings | messages | count-tokens; */
 static char *set_model_api(ngx_conf_t *cf, ngx_command_t *cmd UNUSED, void *conf)
 {
     static const struct {
@@ -54,7 +54,9 @@ static char *set_model_api(ngx_conf_t *cf, ngx_command_t *cmd UNUSED, void *conf
         enum openai_api api;
     } apis[] = {{"chat", OPENAI_CHAT},
                 {"completions", OPENAI_COMPLETIONS},
-                {"embeddings", OPENAI_EMBEDDINGS}};
+                {"embeddings", OPENAI_EMBEDDINGS},
+                {"messages", OPENAI_MESSAGES},
+                {"count-tokens", OPENAI_COUNT_TOKENS}};
     struct gw_loc_conf *loc = conf;
     ngx_str_t *args = cf->args->elts;
 
@@ -65,7 +67,7 @@ static char *set_model_api(ngx_conf_t *cf, ngx_command_t *cmd UNUSED, void *conf
         loc->api = apis[i].api;
         return NGX_CONF_OK;
     }
-    return (char *)"takes chat, completions or embeddings";
+    return (char *)"takes chat, completions, embeddings, messages or count-tokens";
 }
 
 static ngx_int_t parse_fd(u_char *text, size_t len)

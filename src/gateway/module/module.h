@@ -161,6 +161,7 @@ struct gw_call {
     struct gw_budget *budgets;            /* in the request's pool */
     size_t budget_count;
     bool tokens_budgeted; /* one of them is of tokens */
+    bool only_counts;     /* what a prompt would take */
     bool answer_limits;   /* there are limits to tell the client about */
     /* The guard. */
     bool looks; /* into the answer */
@@ -247,6 +248,11 @@ void gw_notes_record(ngx_http_request_t *r, const struct gw_call *call,
 struct gw_answer;
 struct gw_answer *gw_answer_new(ngx_http_request_t *r, struct gw_call *call, bool stream);
 void gw_answer_free(struct gw_answer *answer);
+/* What an engine says instead of an answer, for a client that needs it in another form; else NULL.
+ */
+struct gw_answer *gw_answer_new_error(ngx_http_request_t *r, struct gw_call *call);
+/* It used nothing. */
+bool gw_answer_is_error(const struct gw_answer *answer);
 /* The headers wait until the whole answer is there. */
 bool gw_answer_holds_headers(const struct gw_answer *answer);
 /* An openai_emit_fn; ctx is the struct gw_answer. */
@@ -257,6 +263,15 @@ bool gw_answer_failed(const struct gw_answer *answer);
 /* Nothing more is taken from the engine. */
 bool gw_answer_is_over(const struct gw_answer *answer);
 bool gw_answer_was_blocked(const struct gw_answer *answer);
+
+/* An error in Anthropic's form, with the type that belongs to the status. `code` may be NULL. */
+void gw_anthropic_error_put(ngx_uint_t status, const char *message, const char *code,
+                            struct buf *out);
+/* The body of such a request as one of the OpenAI API, in the request's pool. */
+ngx_int_t gw_anthropic_body(ngx_http_request_t *r, struct span body, struct span model,
+                            struct span *out);
+/* Whether the request is one of Anthropic's API. */
+bool gw_is_anthropic(const ngx_http_request_t *r);
 
 /* What filter.c gives them. Appends bytes to what goes out; false without memory. */
 bool gw_out_put(ngx_http_request_t *r, struct gw_call *call, struct span bytes);

@@ -50,14 +50,17 @@ bool gw_record_promise(ngx_http_request_t *r, struct gw_call *call)
     call->record_room = RECORD_FIXED;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         call->record_room += NUM_MIN(texts[i], (size_t)AUDIT_TEXT_MAX);
+    if (!gw_worker_promise(&call->record_room))
+        return false;
     call->found_room = call->looks ? gw_notes_room(call) : 0;
-    return gw_worker_promise(&call->record_room) && gw_worker_promise(&call->found_room);
+    return gw_worker_promise(&call->found_room);
 }
 
 /* An engine that never answered used nothing. */
 static void count_usage(struct gw_call *call)
 {
-    bool answered = call->stage == GW_DECIDED && call->meter.bytes > 0;
+    /* Counting tokens takes none. */
+    bool answered = call->stage == GW_DECIDED && call->meter.bytes > 0 && !call->only_counts;
 
     if (answered)
         call->usage =

@@ -21,6 +21,14 @@ ngx_int_t gw_header_add(ngx_http_request_t *r, const char *name, ngx_str_t value
     return NGX_OK;
 }
 
+bool gw_is_anthropic(const ngx_http_request_t *r)
+{
+    static const char path[] = "/v1/messages";
+
+    return r->unparsed_uri.len >= sizeof(path) - 1 &&
+           memcmp(r->unparsed_uri.data, path, sizeof(path) - 1) == 0;
+}
+
 static ngx_int_t put_retry_after(ngx_http_request_t *r, uint64_t ms)
 {
     ngx_str_t sec = {0, ngx_pnalloc(r->pool, GW_HEADER_MAX)};
@@ -74,7 +82,10 @@ static ngx_int_t reply_error(ngx_http_request_t *r, const struct gw_refusal *ref
     static uint8_t room[BODY_MAX + 1]; /* one answer at a time; copied before this returns */
     struct buf body = {.data = room, .cap = sizeof(room), .max = BODY_MAX};
 
-    openai_error_put(message, refusal->type, refusal->param, refusal->code, &body);
+    if (gw_is_anthropic(r))
+        gw_anthropic_error_put(refusal->status, message, refusal->code, &body);
+    else
+        openai_error_put(message, refusal->type, refusal->param, refusal->code, &body);
     if (refusal->status == NGX_HTTP_UNAUTHORIZED &&
         gw_header_add(r, "WWW-Authenticate", bearer) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;

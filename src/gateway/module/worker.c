@@ -161,13 +161,28 @@ static void add_possession(ngx_http_request_t *r, struct request_line *line,
         input->certificate = gw_span(certificate);
 }
 
+/* As Anthropic's clients send a key. */
+static struct span own_key(ngx_http_request_t *r)
+{
+    static const char scheme[] = "Bearer ";
+    const ngx_table_elt_t *header = gw_header_in(r, "x-api-key");
+    u_char *room =
+        header == NULL ? NULL : ngx_pnalloc(r->pool, sizeof(scheme) - 1 + header->value.len);
+
+    if (room == NULL)
+        return span_of("", 0);
+    memcpy(room, scheme, sizeof(scheme) - 1);
+    memcpy(room + sizeof(scheme) - 1, header->value.data, header->value.len);
+    return span_of(room, sizeof(scheme) - 1 + header->value.len);
+}
+
 int gw_worker_authenticate(ngx_http_request_t *r, struct auth_principal *out, struct err *err)
 {
     const ngx_table_elt_t *header = r->headers_in.authorization;
     uint8_t address[16];
     struct request_line line;
     struct auth_input input = {
-        .authorization = header == NULL ? span_of("", 0) : gw_span(header->value),
+        .authorization = header == NULL ? own_key(r) : gw_span(header->value),
         .session_cookie = span_of("", 0),
         .source = source_address(r, address),
         .now = ngx_time(),

@@ -25,6 +25,7 @@ static const struct kube_kind *const all_kinds[] = {
     &kube_cluster_role_binding,
     &kube_trusted_issuer,
     &kube_limit_policy,
+    &kube_guard_policy,
     &kube_user,
     &kube_group,
     &kube_oidc_client,

@@ -26,7 +26,14 @@ enum {
     OPENAI_DATA_MAX = 20 * 1024 * 1024, /* characters of one data URL or base64 text */
 };
 
-enum openai_api { OPENAI_CHAT, OPENAI_COMPLETIONS, OPENAI_EMBEDDINGS };
+/* The last two are Anthropic's: POST /v1/messages, and what its prompt would take. */
+enum openai_api {
+    OPENAI_CHAT,
+    OPENAI_COMPLETIONS,
+    OPENAI_EMBEDDINGS,
+    OPENAI_MESSAGES,
+    OPENAI_COUNT_TOKENS
+};
 
 /* Members at the top that the schema does not know are refused; otherwise they pass unread. */
 enum openai_flags { OPENAI_REFUSE_UNKNOWN = 1 };

@@ -21,7 +21,7 @@ static bool one_word(struct walk *walk, const struct schema *schema,
             continue;
         walk->word = word;
         if (schema->keep == KEEP_ROLE)
-            walk->role = (uint8_t)(OPENAI_SYSTEM + (word - schema->words));
+            walk->role = word->value;
         return true;
     }
     return walk_no_word(walk, schema);
@@ -209,7 +209,7 @@ static bool unknown(struct walk *walk, const struct object *object, struct span 
 {
     if ((object->schema->flags & CLOSED) == 0)
         return true;
-    if ((walk->flags & OPENAI_REFUSE_UNKNOWN) != 0)
+    if ((walk->flags & OPENAI_REFUSE_UNKNOWN) != 0 || (object->schema->flags & SEALED) != 0)
         return walk_fault(walk, raw, "unknown_parameter", "is not a parameter of this request");
     for (size_t i = 0; i < walk->name_count; i++)
         if (same_name(raw, walk->names[i]))

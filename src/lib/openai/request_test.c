@@ -100,8 +100,7 @@ static void media_is_data(void **state UNUSED)
         const char *part;
         const char *code;
     } cases[] = {
-        {"{\"type\":\"image_url\",\"image_url\":{\"url\":\"ftp://a/b\"}}",
-         "invalid_value"},
+        {"{\"type\":\"image_url\",\"image_url\":{\"url\":\"ftp://a/b\"}}", "invalid_value"},
         {"{\"type\":\"image_url\",\"image_url\":{\"url\":\"file:///etc/passwd\"}}",
          "invalid_value"},
         {"{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png,x\"}}", "invalid_value"},

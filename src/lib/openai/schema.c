@@ -2,23 +2,6 @@
 /* After the OpenAI API reference: chat completions, legacy completions, embeddings. */
 #include "openai/schema.h"
 
-#define OPTIONAL(text, shape)                                                                      \
-    {                                                                                              \
-        .name = (text), .len = sizeof(text) - 1, .value = (shape)                                  \
-    }
-#define REQUIRED(text, shape)                                                                      \
-    {                                                                                              \
-        .name = (text), .len = sizeof(text) - 1, .required = true, .value = (shape)                \
-    }
-#define WORD(text, ...)                                                                            \
-    {                                                                                              \
-        .word = (text), .len = sizeof(text) - 1, .needs = { __VA_ARGS__ }                          \
-    }
-#define LAST                                                                                       \
-    {                                                                                              \
-        .name = NULL                                                                               \
-    }
-
 /* clang-format off */
 
 /* ------------------------------------------------------------------ simple values */
@@ -111,8 +94,9 @@ static const struct schema call = {.types = IS_OBJ, .members = call_members};
 static const struct schema calls = {.types = IS_ARR | IS_NULL, .max_items = 128, .each = &call};
 
 static const struct schema_word role_words[] = {
-    WORD("system", "content"), WORD("developer", "content"), WORD("user", "content"), WORD("assistant"),
-    WORD("tool", "content", "tool_call_id"), WORD("function", "name"), {.word = NULL}
+    ROLE("system", OPENAI_SYSTEM, "content"), ROLE("developer", OPENAI_DEVELOPER, "content"),
+    ROLE("user", OPENAI_USER, "content"), ROLE("assistant", OPENAI_ASSISTANT),
+    ROLE("tool", OPENAI_TOOL, "content", "tool_call_id"), ROLE("function", OPENAI_FUNCTION, "name"), {.word = NULL}
 };
 static const struct schema role = {.types = IS_STR, .words = role_words, .keep = KEEP_ROLE};
 static const struct schema_member message_members[] = {
@@ -278,6 +262,8 @@ const struct schema *schema_of(enum openai_api api)
     switch (api) {
     case OPENAI_COMPLETIONS: return &completions;
     case OPENAI_EMBEDDINGS: return &embeddings;
+    case OPENAI_MESSAGES: return &schema_messages;
+    case OPENAI_COUNT_TOKENS: return &schema_count;
     default: return &chat;
     }
 }

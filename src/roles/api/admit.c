@@ -66,5 +66,7 @@ int api_admit(void *ctx, struct kube_change *change, struct kube_causes *causes 
         return admit_rbac(ctx, change, err);
     if (change->kind == &kube_model_service)
         return admit_service(change, err);
+    if (change->kind == &kube_guard_policy)
+        return guards_admit(change, err);
     return 0;
 }

@@ -20,6 +20,7 @@ static const struct kube_kind *const kinds[] = {
     &kube_model,
     &kube_model_service,
     &kube_limit_policy,
+    &kube_guard_policy,
     &kube_self_subject_access_review,
     &kube_self_subject_rules_review,
     &kube_subject_access_review,

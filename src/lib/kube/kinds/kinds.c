@@ -22,6 +22,7 @@ const struct kube_kind *const kube_kinds[] = {
     &kube_control,
     &kube_group,
     &kube_limit_policy,
+    &kube_guard_policy,
     &kube_model,
     &kube_model_service,
     &kube_oidc_client,

@@ -24,6 +24,7 @@ extern const struct kube_kind kube_trusted_issuer;
 extern const struct kube_kind kube_model;
 extern const struct kube_kind kube_model_service;
 extern const struct kube_kind kube_limit_policy;
+extern const struct kube_kind kube_guard_policy;
 extern const struct kube_kind kube_control;
 
 extern const struct kube_kind kube_self_subject_access_review;

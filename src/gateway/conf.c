@@ -200,6 +200,7 @@ static void put_model_api(const struct gateway_conf *conf, struct buf *out)
     put_model_call(conf, "/v1/embeddings", "embeddings", "", out);
     put_model_call(conf, "/v1/messages", "messages", "/v1/chat/completions", out);
     put_model_call(conf, "/v1/messages/count_tokens", "count-tokens", "", out);
+    put_model_call(conf, "/v1/guard", "guard", "", out);
     buf_put_str(
         out,
         "        location = /v1/models {\n            drun_models_list;\n" COMMON "        }\n"

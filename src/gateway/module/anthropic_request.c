@@ -123,8 +123,7 @@ static json_t *calls_of(const json_t *content)
         if (!is_type(block, "tool_use"))
             continue;
         json_t *input = json_object_get(block, "input");
-        CLEANUP_FREE char *arguments =
-            input == NULL ? NULL : json_dumps(input, JSON_COMPACT);
+        CLEANUP_FREE char *arguments = input == NULL ? NULL : json_dumps(input, JSON_COMPACT);
         json_array_append_new(calls, json_pack("{s:s, s:s, s:{s:s, s:s}}", "id",
                                                text_of(block, "id"), "type", "function", "function",
                                                "name", text_of(block, "name"), "arguments",

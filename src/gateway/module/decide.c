@@ -323,6 +323,8 @@ static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
         return gw_refuse(r, call, &verb, "This credential may not be used to call models");
     if (!find_route(policy, call, &ns, &route))
         return refuse_model(r, call);
+    if (conf->api == OPENAI_TRY_GUARD)
+        return gw_guard_try(r, call, &route);
     ngx_int_t rc = check_route(r, call, &route);
     if (rc != NGX_DECLINED)
         return rc;

@@ -46,7 +46,7 @@ static char *loc_conf_merge(ngx_conf_t *cf UNUSED, void *parent, void *child)
     return NGX_CONF_OK;
 }
 
-/* drun_model_api chat | completions | embeddings | messages | count-tokens; */
+/* drun_model_api chat | completions | embeddings | messages | count-tokens | guard; */
 static char *set_model_api(ngx_conf_t *cf, ngx_command_t *cmd UNUSED, void *conf)
 {
     static const struct {
@@ -56,7 +56,8 @@ static char *set_model_api(ngx_conf_t *cf, ngx_command_t *cmd UNUSED, void *conf
                 {"completions", OPENAI_COMPLETIONS},
                 {"embeddings", OPENAI_EMBEDDINGS},
                 {"messages", OPENAI_MESSAGES},
-                {"count-tokens", OPENAI_COUNT_TOKENS}};
+                {"count-tokens", OPENAI_COUNT_TOKENS},
+                {"guard", OPENAI_TRY_GUARD}};
     struct gw_loc_conf *loc = conf;
     ngx_str_t *args = cf->args->elts;
 
@@ -67,7 +68,7 @@ static char *set_model_api(ngx_conf_t *cf, ngx_command_t *cmd UNUSED, void *conf
         loc->api = apis[i].api;
         return NGX_CONF_OK;
     }
-    return (char *)"takes chat, completions, embeddings, messages or count-tokens";
+    return (char *)"takes chat, completions, embeddings, messages, count-tokens or guard";
 }
 
 static ngx_int_t parse_fd(u_char *text, size_t len)

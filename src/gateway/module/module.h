@@ -227,6 +227,10 @@ bool gw_record_promise(ngx_http_request_t *r, struct gw_call *call);
 ngx_int_t gw_filters_init(ngx_conf_t *cf);                       /* filter.c */
 char *gw_engine(ngx_conf_t *cf, ngx_command_t *cmd, void *conf); /* engine.c */
 
+/* Answers instead of an engine; guard_try.c. */
+ngx_int_t gw_guard_try(ngx_http_request_t *r, struct gw_call *call,
+                       const struct policy_route *route);
+
 /* ------------------------------------------------------------------ the guard (guard_*.c) */
 
 /* In the master: every worker inherits the compiled patterns. */

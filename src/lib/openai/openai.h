@@ -26,13 +26,15 @@ enum {
     OPENAI_DATA_MAX = 20 * 1024 * 1024, /* characters of one data URL or base64 text */
 };
 
-/* The last two are Anthropic's: POST /v1/messages, and what its prompt would take. */
+/* Two are Anthropic's: POST /v1/messages, and what its prompt would take. The last is this
+ * platform's own: a text that the guard shall look at. */
 enum openai_api {
     OPENAI_CHAT,
     OPENAI_COMPLETIONS,
     OPENAI_EMBEDDINGS,
     OPENAI_MESSAGES,
-    OPENAI_COUNT_TOKENS
+    OPENAI_COUNT_TOKENS,
+    OPENAI_TRY_GUARD
 };
 
 /* Members at the top that the schema does not know are refused; otherwise they pass unread. */
@@ -43,6 +45,7 @@ struct openai_request {
     char model[OPENAI_MODEL_MAX + 1]; /* decoded; never empty, no control characters */
     bool stream;
     bool include_usage; /* the client asked for the usage of a stream */
+    bool for_answers;   /* of OPENAI_TRY_GUARD */
     bool remote;        /* names images that the engine would fetch from elsewhere */
     bool max_tokens_given;
     uint64_t max_tokens;       /* of max_tokens and max_completion_tokens the larger */

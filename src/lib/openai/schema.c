@@ -249,6 +249,20 @@ static const struct schema_member embeddings_members[] = {
 static const struct schema embeddings =
     {.types = IS_OBJ, .flags = CLOSED, .members = embeddings_members};
 
+/* ------------------------------------------------------------------ the guard alone */
+
+static const struct schema_word direction_words[] = {
+    {.word = "request", .len = 7}, {.word = "answer", .len = 6, .value = 1}, {.word = NULL}
+};
+static const struct schema direction =
+    {.types = IS_STR, .words = direction_words, .keep = KEEP_DIRECTION};
+static const struct schema looked_at = {.types = IS_STR, .flags = PROMPT};
+static const struct schema_member try_members[] = {
+    REQUIRED("model", &model), REQUIRED("text", &looked_at), OPTIONAL("direction", &direction), LAST
+};
+static const struct schema try_guard =
+    {.types = IS_OBJ, .flags = CLOSED | SEALED, .members = try_members};
+
 /* clang-format on */
 
 const struct schema schema_anything = {
@@ -263,6 +277,7 @@ const struct schema *schema_of(enum openai_api api)
     case OPENAI_COMPLETIONS: return &completions;
     case OPENAI_EMBEDDINGS: return &embeddings;
     case OPENAI_MESSAGES: return &schema_messages;
+    case OPENAI_TRY_GUARD: return &try_guard;
     case OPENAI_COUNT_TOKENS: return &schema_count;
     default: return &chat;
     }

@@ -36,6 +36,7 @@ enum schema_keep {
     KEEP_N,
     KEEP_MESSAGES, /* the number of elements; a lone string or number is one */
     KEEP_ROLE,
+    KEEP_DIRECTION,
 };
 
 enum { SCHEMA_NEEDS_MAX = 2 };

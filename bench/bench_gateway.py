@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """An authenticated, limited, metered and recorded model call against the same nginx as a bare TLS 1.3 proxy to the
 same upstream: the same nginx.conf without the module. One worker each; the upstream is a second nginx with a fixed
-answer. Rounds alternate, and the median of the rounds' ratios counts, so that a noisy neighbour hits both.
+answer. Rounds alternate, and the median of the rounds' ratios counts, so that a noisy neighbour hits both. "open" is the
+module with the guard switched off, so that the guard's own cost can be told; "stream" and "stream-bare" are an answer of
+18 tokens in events.
 
 usage: bench_gateway.py [ROUNDS]          (with the Python of the end-to-end tests)
 """
@@ -27,12 +29,22 @@ QUESTION = {"model": "team/chat", "max_tokens": 256, "temperature": 0.7, "messag
     {"role": "user", "content": "Tell me about rivers. " + "What is the longest one and where does it flow? " * 11}]}
 
 
+EVENTS = "".join(f"data: {json.dumps(event)}\n\n" for event in [
+    {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "engine", "choices": [
+        {"index": 0, "delta": {"content": word + " "}, "finish_reason": None}]}
+    for word in ("The river rises in the mountains and flows north through eleven countries to the sea it keeps").split()] + [
+    {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "engine", "choices": [
+        {"index": 0, "delta": {}, "finish_reason": "stop"}]}]) + "data: [DONE]\n\n"
+
+
 def start_upstream(folder, path):
     temps = "".join(f"{t}_temp_path {folder}/up-{t}; " for t in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     conf = folder / "upstream.conf"
     conf.write_text(f"daemon off; error_log stderr; pid {folder}/up.pid; events {{}}\nhttp {{ access_log off; {temps}\n"
                     f"keepalive_requests 1000000000; server {{ listen unix:{path}; location / {{ "
-                    f"default_type application/json; return 200 '{json.dumps(ANSWER)}'; }} }} }}\n")
+                    f"default_type application/json; return 200 '{json.dumps(ANSWER)}'; }} }}\n"
+                    f"server {{ listen unix:{path}.stream; location / {{ default_type text/event-stream;\n"
+                    f"return 200 '{EVENTS}'; }} }} }}\n")
     process = subprocess.Popen([NGINX, "-p", folder, "-c", conf], stderr=subprocess.DEVNULL, **AS_USER)
     wait_for(lambda: can_connect(path), "the upstream")
     return process
@@ -43,7 +55,12 @@ def start_gateway(folder, engine):
     plenty = {"requests_per_min": 4000000000, "tokens_per_min": 10 ** 12}
     gateway.spec["keys"] = [{"name": "alice", "namespace": "team", "user": "alice", **plenty}]
     gateway.spec["namespaces"] = [{"name": "team", **plenty}]
-    gateway.spec["routes"] = [{"namespace": "team", "name": "chat", "socket": str(engine)}]
+    off = {"request": {"all": "off"}, "answer": {"all": "off"}}
+    gateway.spec["routes"] = [
+        {"namespace": "team", "name": "chat", "socket": str(engine)},
+        {"namespace": "team", "name": "open", "socket": str(engine), "guard": off},
+        {"namespace": "team", "name": "stream", "socket": f"{engine}.stream"},
+        {"namespace": "team", "name": "stream-open", "socket": f"{engine}.stream", "guard": off}]
     gateway.spec["rbac"] = role("invoke", ns="team", name="call", users=["alice"])
     return gateway.start()
 
@@ -66,7 +83,10 @@ def start_bare(folder, gateway, engine):
 
 
 def worker_of(master):
-    return int(subprocess.check_output(["pgrep", "-P", str(master)], text=True).split()[0])
+    def found():
+        return subprocess.run(["pgrep", "-P", str(master)], capture_output=True, text=True).stdout.split()
+
+    return int(wait_for(found, "a worker")[0])
 
 
 def cpu_us(pid):
@@ -78,8 +98,14 @@ def milliseconds(text):
     return float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
 
 
-def wrk(folder, port, connections, seconds):
-    out = subprocess.check_output(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", folder / "post.lua",
+def put_script(folder, name, question, key):
+    (folder / f"{name}.lua").write_text(
+        f'wrk.method="POST"\nwrk.body={json.dumps(json.dumps(question))}\nwrk.headers["Content-Type"]="application/json"\n'
+        f'wrk.headers["Authorization"]="Bearer {key}"\n')
+
+
+def wrk(folder, port, script, connections, seconds):
+    out = subprocess.check_output(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", folder / f"{script}.lua",
                                    f"https://127.0.0.1:{port}/v1/chat/completions"], text=True)
     assert "Non-2xx" not in out, out
     return {"rate": float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)),
@@ -88,15 +114,15 @@ def wrk(folder, port, connections, seconds):
             "p99": milliseconds(re.search(r"(?m)^ +99% +(\S+)", out).group(1))}
 
 
-def measure(folder, port, worker, connections):
+def measure(folder, port, worker, script, connections):
     before = cpu_us(worker)
-    result = wrk(folder, port, connections, 2)
+    result = wrk(folder, port, script, connections, 2)
     result["cpu"] = (cpu_us(worker) - before) / result["count"]
     return result
 
 
 def rounds(folder, peers, count, connections):
-    return [{name: measure(folder, port, worker, connections) for name, (port, worker) in peers.items()}
+    return [{name: measure(folder, *peer, connections) for name, peer in peers.items()}
             for _ in range(count)]
 
 
@@ -111,13 +137,19 @@ def main():
     gateway = start_gateway(folder, engine)
     bare, bare_port = start_bare(folder, gateway, engine)
     body = json.dumps(QUESTION)
-    (folder / "post.lua").write_text(
-        f'wrk.method="POST"\nwrk.body={json.dumps(body)}\nwrk.headers["Content-Type"]="application/json"\n'
-        f'wrk.headers["Authorization"]="Bearer {gateway.keys["alice"]}"\n')
+    scripts = {"post": QUESTION, "open": {**QUESTION, "model": "team/open"},
+               "stream": {**QUESTION, "model": "team/stream", "stream": True},
+               "stream-open": {**QUESTION, "model": "team/stream-open", "stream": True}}
+    for name, question in scripts.items():
+        put_script(folder, name, question, gateway.keys["alice"])
     try:
-        peers = {"bare": (bare_port, worker_of(bare.pid)), "drun": (gateway.port, worker_of(gateway.pid))}
+        own = worker_of(gateway.pid)
+        peers = {"bare": (bare_port, worker_of(bare.pid), "post"), "drun": (gateway.port, own, "post"),
+                 "open": (gateway.port, own, "open")}
         full = rounds(folder, peers, count, 32)
         calm = rounds(folder, peers, count, 1)
+        streams = {name: (gateway.port, own, name) for name in ("stream", "stream-open")}
+        streamed = rounds(folder, streams, count, 1)
     finally:
         gateway.stop()
         for process in (bare, upstream):
@@ -139,6 +171,11 @@ def main():
               f"{min(r[name]['cpu'] for r in full):.1f} us CPU of the worker a request, "
               f"one connection p50 {median(calm, 'p50', name):.3f} ms p99 {median(calm, 'p99', name):.3f} ms")
     print(f"ratio of requests/s: median {rate:.3f}, best rounds {best:.3f} (bar 0.85); of CPU, best rounds: {cpu:.3f}")
+    guard = min(r["drun"]["cpu"] for r in full) - min(r["open"]["cpu"] for r in full)
+    added = min(r["drun"]["cpu"] for r in full) - min(r["bare"]["cpu"] for r in full)
+    held = median(streamed, "p50", "stream") - median(streamed, "p50", "stream-open")
+    print(f"added CPU a call: {added:.1f} us all together (bar 20), {guard:.1f} us of it the guard; "
+          f"an answer of 18 tokens in events is looked at in {held:.3f} ms (bar of the first token 1)")
     print(f"added latency: p50 {added50:.3f} ms, p99 {added99:.3f} ms, best rounds (bar 0.2)")
 
 

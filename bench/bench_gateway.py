@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """An authenticated, limited, metered and recorded model call against the same nginx as a bare TLS 1.3 proxy to the
-same upstream: the same nginx.conf without the module. One worker each; the upstream is a second nginx with a fixed
-answer. Rounds alternate, and the median of the rounds' ratios counts, so that a noisy neighbour hits both. "open" is the
-module with the guard switched off, so that the guard's own cost can be told; "stream" and "stream-bare" are an answer of
-18 tokens in events.
+same upstream: the same nginx.conf without the module. One worker each, which has a CPU to itself; the client, the upstream
+(a second nginx with a fixed answer) and the reader of the audit ring share the other. Rounds alternate, and the median
+of the rounds' ratios counts, so that a noisy neighbour hits both. What the log costs behind its ring: bench_audit.
+"open" is the module with the guard switched off, so that the guard's own cost can be told; "stream" and "stream-open"
+are an answer of 18 tokens in events.
 
 usage: bench_gateway.py [ROUNDS]          (with the Python of the end-to-end tests)
 """
@@ -35,6 +36,7 @@ EVENTS = "".join(f"data: {json.dumps(event)}\n\n" for event in [
     for word in ("The river rises in the mountains and flows north through eleven countries to the sea it keeps").split()] + [
     {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "engine", "choices": [
         {"index": 0, "delta": {}, "finish_reason": "stop"}]}]) + "data: [DONE]\n\n"
+CPUS = sorted(os.sched_getaffinity(0))
 
 
 def start_upstream(folder, path):
@@ -51,7 +53,7 @@ def start_upstream(folder, path):
 
 
 def start_gateway(folder, engine):
-    gateway = Gateway(folder)
+    gateway = Gateway(folder, mute=True)
     plenty = {"requests_per_min": 4000000000, "tokens_per_min": 10 ** 12}
     gateway.spec["keys"] = [{"name": "alice", "namespace": "team", "user": "alice", **plenty}]
     gateway.spec["namespaces"] = [{"name": "team", **plenty}]
@@ -86,7 +88,9 @@ def worker_of(master):
     def found():
         return subprocess.run(["pgrep", "-P", str(master)], capture_output=True, text=True).stdout.split()
 
-    return int(wait_for(found, "a worker")[0])
+    worker = int(wait_for(found, "a worker")[0])
+    os.sched_setaffinity(worker, CPUS[:1])
+    return worker
 
 
 def cpu_us(pid):
@@ -128,6 +132,7 @@ def rounds(folder, peers, count, connections):
 
 def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 7
+    os.sched_setaffinity(0, CPUS[1:2] or CPUS)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="gwb", dir="/dev/shm"))
     folder.chmod(0o755)
     if AS_USER:

@@ -1,18 +1,117 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * RateLimit-Policy and RateLimit (draft-ietf-httpapi-ratelimit-headers): every limit and budget of
- * the call by its name, with its quota and window, what is left of it, and when it is whole again.
- * Names are of letters, digits, '-' and '/', so that they need no escapes in the quotes.
+ * What a client is told about its limits and budgets, in the words of two peoples: the headers that
+ * OpenAI's clients know, for the tightest limit of a minute; and RateLimit-Policy with RateLimit
+ * (draft-ietf-httpapi-ratelimit-headers), for every one by its name, with its quota and window,
+ * what is left of it, and when it is whole again. Names are of letters, digits, '-' and '/', so
+ * that they need no escapes in the quotes.
  */
 #include "gateway/module/module.h"
 
 #include "base/num.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+enum {
+    ITEMS_MAX = 16, /* of one answer; the rest is not told */
+    FIELDS_MAX = 8,
+    NS_PER_SEC = 1000000000,
+    NS_PER_MS = 1000000,
+    MS_PER_SEC = 1000,
+    SEC_PER_MINUTE = 60,
+};
 
-/* Of one answer; the rest is not told. */
-enum { ITEMS_MAX = 16, NS_PER_SEC = 1000000000 };
+/* The values of all fields lie behind one another in `text`, each up to where the next begins. */
+struct fields {
+    struct buf text;
+    size_t count;
+    struct {
+        const char *name;
+        size_t from;
+    } field[FIELDS_MAX];
+};
+
+static void begin(struct fields *fields, const char *name)
+{
+    INVARIANT(fields->count < FIELDS_MAX);
+    fields->field[fields->count].name = name;
+    fields->field[fields->count++].from = fields->text.len;
+}
+
+static ngx_int_t add_headers(ngx_http_request_t *r, const struct fields *fields)
+{
+    u_char *text = ngx_pnalloc(r->pool, fields->text.len);
+
+    if (text == NULL)
+        return NGX_ERROR;
+    memcpy(text, fields->text.data, fields->text.len);
+    for (size_t i = 0; i < fields->count; i++) {
+        size_t from = fields->field[i].from;
+        size_t to = i + 1 < fields->count ? fields->field[i + 1].from : fields->text.len;
+        ngx_str_t value = {to - from, text + from};
+        if (gw_header_add(r, fields->field[i].name, value) != NGX_OK)
+            return NGX_ERROR;
+    }
+    return NGX_OK;
+}
+
+/* ------------------------------------------------------------------ x-ratelimit-* */
+
+/* "20ms", "1.500s", "6m0.000s" */
+static void put_duration(struct buf *out, uint64_t ns)
+{
+    uint64_t ms = (ns + NS_PER_MS - 1) / NS_PER_MS;
+    uint64_t minutes = ms / MS_PER_SEC / SEC_PER_MINUTE;
+
+    if (ms < MS_PER_SEC) {
+        buf_put_decimal(out, ms, 1);
+        buf_put_str(out, "ms");
+        return;
+    }
+    if (minutes > 0) {
+        buf_put_decimal(out, minutes, 1);
+        buf_put_u8(out, 'm');
+    }
+    buf_put_decimal(out, ms / MS_PER_SEC % SEC_PER_MINUTE, 1);
+    buf_put_u8(out, '.');
+    buf_put_decimal(out, ms % MS_PER_SEC, 3);
+    buf_put_u8(out, 's');
+}
+
+/* The limit of a kind that has the least left, in parts of itself; -1 when there is none. */
+static int tightest(const struct gw_call *call, bool tokens)
+{
+    int found = -1;
+
+    for (int i = tokens; i < GW_LIMIT_COUNT; i += 2) {
+        if (call->asks[i].limit == 0)
+            continue;
+        bool tighter =
+            found < 0 || (unsigned __int128)call->limits.remaining[i] * call->asks[found].limit <
+                             (unsigned __int128)call->limits.remaining[found] * call->asks[i].limit;
+        if (tighter)
+            found = i;
+    }
+    return found;
+}
+
+static void put_tightest(const struct gw_call *call, bool tokens, struct fields *fields)
+{
+    static const char *const names[2][3] = {
+        {"x-ratelimit-limit-requests", "x-ratelimit-remaining-requests",
+         "x-ratelimit-reset-requests"},
+        {"x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"}};
+    int i = tightest(call, tokens);
+
+    if (i < 0)
+        return;
+    begin(fields, names[tokens][0]);
+    buf_put_decimal(&fields->text, call->asks[i].limit, 1);
+    begin(fields, names[tokens][1]);
+    buf_put_decimal(&fields->text, call->limits.remaining[i], 1);
+    begin(fields, names[tokens][2]);
+    put_duration(&fields->text, call->limits.full_after_ns[i]);
+}
+
+/* ------------------------------------------------------------------ RateLimit */
 
 struct item {
     const char *name;
@@ -73,44 +172,54 @@ static void add_budgets(const struct gw_call *call, struct items *items)
     }
 }
 
-static void put_item(struct buf *out, const struct item *item, bool is_policy)
+static void put_parameter(struct buf *out, const char *name, uint64_t value)
 {
-    buf_printf(out, "%s\"%s\"", out->len > 0 ? ", " : "", item->name);
-    if (!is_policy)
-        buf_printf(out, ";r=%" PRIu64 ";t=%" PRIu64, item->left, item->reset_sec);
-    else if (item->window_sec > 0)
-        buf_printf(out, ";q=%" PRIu64 ";w=%" PRIu64, item->quota, item->window_sec);
-    else
-        buf_printf(out, ";q=%" PRIu64, item->quota);
+    buf_put_str(out, name);
+    buf_put_decimal(out, value, 1);
 }
 
-static ngx_int_t put_field(ngx_http_request_t *r, const char *name, const struct items *items,
-                           bool is_policy)
+static void put_item(struct buf *out, const struct item *item, bool is_policy)
 {
-    static uint8_t room[ITEMS_MAX * 256]; /* one answer at a time; copied before this returns */
-    struct buf text = {.data = room, .cap = sizeof(room), .max = sizeof(room) - 1};
-    ngx_str_t value;
+    buf_put_u8(out, '"');
+    buf_put_str(out, item->name);
+    buf_put_u8(out, '"');
+    if (!is_policy) {
+        put_parameter(out, ";r=", item->left);
+        put_parameter(out, ";t=", item->reset_sec);
+        return;
+    }
+    put_parameter(out, ";q=", item->quota);
+    if (item->window_sec > 0)
+        put_parameter(out, ";w=", item->window_sec);
+}
 
-    for (size_t i = 0; i < items->count; i++)
-        put_item(&text, &items->item[i], is_policy);
-    value.len = text.len;
-    value.data = ngx_pnalloc(r->pool, text.len);
-    if (value.data == NULL)
-        return NGX_ERROR;
-    memcpy(value.data, text.data, text.len);
-    return gw_header_add(r, name, value);
+static void put_list(const struct items *items, bool is_policy, struct fields *fields)
+{
+    if (items->count == 0)
+        return;
+    begin(fields, is_policy ? "RateLimit-Policy" : "RateLimit");
+    for (size_t i = 0; i < items->count; i++) {
+        if (i > 0)
+            buf_put_str(&fields->text, ", ");
+        put_item(&fields->text, &items->item[i], is_policy);
+    }
 }
 
 ngx_int_t gw_fields_put(ngx_http_request_t *r, const struct gw_call *call)
 {
+    static uint8_t room[ITEMS_MAX * 512]; /* one answer at a time; copied before this returns */
     UNINITIALIZED struct items items;
+    UNINITIALIZED struct fields fields;
 
-    items.count = 0;
+    if (!call->answer_limits)
+        return NGX_OK;
+    fields.text = (struct buf){.data = room, .cap = sizeof(room), .max = sizeof(room) - 1};
+    fields.count = items.count = 0;
+    put_tightest(call, false, &fields);
+    put_tightest(call, true, &fields);
     add_limits(call, &items);
     add_budgets(call, &items);
-    if (items.count == 0)
-        return NGX_OK;
-    if (put_field(r, "RateLimit-Policy", &items, true) != NGX_OK)
-        return NGX_ERROR;
-    return put_field(r, "RateLimit", &items, false);
+    put_list(&items, true, &fields);
+    put_list(&items, false, &fields);
+    return fields.count == 0 ? NGX_OK : add_headers(r, &fields);
 }

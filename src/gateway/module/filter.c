@@ -56,7 +56,7 @@ static ngx_int_t on_headers(ngx_http_request_t *r)
     if (call == NULL)
         return next_header(r);
     if (gw_header_add(r, "x-request-id", call->request_id) != NGX_OK ||
-        gw_limits_put(r, call) != NGX_OK)
+        gw_fields_put(r, call) != NGX_OK)
         return NGX_ERROR;
     /* An engine that refuses used nothing. */
     if (call->stage == GW_DECIDED && r->upstream != NULL && !r->error_page &&

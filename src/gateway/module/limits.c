@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests and tokens a minute, of the key, the namespace and the route: reserved before the call,
- * settled behind it, told to the client in the headers that OpenAI's clients know. */
+ * settled behind it. */
 #include "gateway/module/module.h"
 
 #include "base/clock.h"
@@ -10,11 +10,6 @@
 #include <stdio.h>
 
 enum { NS_PER_MS = 1000000, MINUTE_MS = 60000 };
-
-static bool is_tokens(size_t which)
-{
-    return which % 2 == 1;
-}
 
 static struct limit_ask ask(struct span who, const char *what, uint64_t cost, uint64_t limit)
 {
@@ -70,7 +65,7 @@ static ngx_int_t refuse(ngx_http_request_t *r, struct gw_call *call)
                                         "namespace", "model",   "model"};
     const struct limit_answer *answer = &call->limits;
     const struct limit_ask *refused = &call->asks[answer->which];
-    const char *what = is_tokens(answer->which) ? "tokens" : "requests";
+    const char *what = gw_limit_is_tokens(answer->which) ? "tokens" : "requests";
     struct gw_refusal refusal = {.status = NGX_HTTP_TOO_MANY_REQUESTS,
                                  .type = what,
                                  .code = "rate_limit_exceeded",
@@ -164,93 +159,6 @@ void gw_limits_settle(struct gw_call *call)
     call->reserved = false;
     uint64_t now = clock_mono_ns();
     for (size_t i = 0; i < GW_LIMIT_COUNT; i++)
-        if (is_tokens(i))
+        if (gw_limit_is_tokens(i))
             limit_settle(gw_worker_limits(), &call->reservation, i, used, now);
-}
-
-/* ------------------------------------------------------------------ headers */
-
-/* With at least `width` digits. */
-static u_char *put_number(u_char *p, uint64_t number, size_t width)
-{
-    u_char digits[20];
-    size_t at = sizeof(digits);
-
-    do {
-        digits[--at] = (u_char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0 || sizeof(digits) - at < width);
-    return ngx_cpymem(p, digits + at, sizeof(digits) - at);
-}
-
-/* "20ms", "1.500s", "6m0.000s" */
-static u_char *put_duration(u_char *p, uint64_t ns)
-{
-    uint64_t ms = (ns + NS_PER_MS - 1) / NS_PER_MS;
-
-    if (ms < 1000) {
-        p = put_number(p, ms, 1);
-        *p++ = 'm';
-    } else {
-        if (ms >= MINUTE_MS) {
-            p = put_number(p, ms / MINUTE_MS, 1);
-            *p++ = 'm';
-        }
-        p = put_number(p, ms % MINUTE_MS / 1000, 1);
-        *p++ = '.';
-        p = put_number(p, ms % 1000, 3);
-    }
-    *p++ = 's';
-    return p;
-}
-
-/* The limit of a kind that has the least left, in parts of itself; -1 when there is none. */
-static int tightest(const struct gw_call *call, bool tokens)
-{
-    int found = -1;
-
-    for (int i = tokens; i < GW_LIMIT_COUNT; i += 2) {
-        if (call->asks[i].limit == 0)
-            continue;
-        bool tighter =
-            found < 0 || (unsigned __int128)call->limits.remaining[i] * call->asks[found].limit <
-                             (unsigned __int128)call->limits.remaining[found] * call->asks[i].limit;
-        if (tighter)
-            found = i;
-    }
-    return found;
-}
-
-static ngx_int_t put_kind(ngx_http_request_t *r, const struct gw_call *call, bool tokens)
-{
-    static const char *const names[2][3] = {
-        {"x-ratelimit-limit-requests", "x-ratelimit-remaining-requests",
-         "x-ratelimit-reset-requests"},
-        {"x-ratelimit-limit-tokens", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"}};
-    int i = tightest(call, tokens);
-    u_char *room = i < 0 ? NULL : ngx_pnalloc(r->pool, 3 * GW_HEADER_MAX);
-
-    if (i < 0)
-        return NGX_OK;
-    if (room == NULL)
-        return NGX_ERROR;
-    u_char *end[] = {put_number(room, call->asks[i].limit, 1),
-                     put_number(room + GW_HEADER_MAX, call->limits.remaining[i], 1),
-                     put_duration(room + 2 * GW_HEADER_MAX, call->limits.full_after_ns[i])};
-    for (size_t j = 0; j < ARRAY_LEN(end); j++) {
-        u_char *from = room + j * GW_HEADER_MAX;
-        ngx_str_t value = {(size_t)(end[j] - from), from};
-        if (gw_header_add(r, names[tokens][j], value) != NGX_OK)
-            return NGX_ERROR;
-    }
-    return NGX_OK;
-}
-
-ngx_int_t gw_limits_put(ngx_http_request_t *r, const struct gw_call *call)
-{
-    if (!call->answer_limits)
-        return NGX_OK;
-    if (put_kind(r, call, false) != NGX_OK || put_kind(r, call, true) != NGX_OK)
-        return NGX_ERROR;
-    return gw_fields_put(r, call);
 }

@@ -99,6 +99,10 @@ enum gw_limit {
     GW_ROUTE_TOKENS,
     GW_LIMIT_COUNT
 };
+static inline bool gw_limit_is_tokens(size_t limit)
+{
+    return limit % 2 == 1;
+}
 
 /* Whose calls at the same time are counted. */
 enum { GW_PLACES = 3 };
@@ -206,14 +210,12 @@ ngx_int_t gw_limits_reserve(ngx_http_request_t *r, struct gw_call *call, uint64_
 void gw_limits_settle(struct gw_call *call);
 /* The credential that calls, or who calls without one. */
 struct span gw_caller(const struct gw_call *call);
-ngx_int_t gw_limits_put(ngx_http_request_t *r, const struct gw_call *call);
 /* NGX_DECLINED: the call fits into all of them. `most` is what it can take at most; budgets.c. */
 ngx_int_t gw_budgets_reserve(ngx_http_request_t *r, struct gw_call *call,
                              const struct snapshot *policy, uint64_t most,
                              const struct policy_namespace *ns, const struct policy_route *route);
 void gw_budgets_settle(struct gw_call *call);
-/* RateLimit and RateLimit-Policy, of limits and budgets (draft-ietf-httpapi-ratelimit-headers);
- * fields.c. */
+/* The headers that tell what is left of limits and budgets; fields.c. */
 ngx_int_t gw_fields_put(ngx_http_request_t *r, const struct gw_call *call);
 /* Looks at the strings of the request that was read last, and puts masks into it. NGX_DECLINED: it
  * may go on; guard_request.c. */

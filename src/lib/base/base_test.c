@@ -47,6 +47,18 @@ static void buf_stops_at_its_ceiling(void **state UNUSED)
     assert_string_equal(buf_text(&buf), "42");
 }
 
+static void buf_writes_decimals(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf buf = BUF_INIT(100);
+
+    buf_put_decimal(&buf, 0, 1);
+    buf_put_u8(&buf, ' ');
+    buf_put_decimal(&buf, UINT64_MAX, 1);
+    buf_put_u8(&buf, ' ');
+    buf_put_decimal(&buf, 7, 3);
+    assert_string_equal(buf_text(&buf), "0 18446744073709551615 007");
+}
+
 static void cursor_reads_what_buf_wrote(void **state UNUSED)
 {
     CLEANUP(buf_free) struct buf buf = BUF_INIT(100);
@@ -196,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(err_says_what_and_why),
         cmocka_unit_test(buf_stops_at_its_ceiling),
+        cmocka_unit_test(buf_writes_decimals),
         cmocka_unit_test(cursor_reads_what_buf_wrote),
         cmocka_unit_test(cursor_refuses_a_length_past_the_end),
         cmocka_unit_test(arena_refuses_past_its_ceiling),

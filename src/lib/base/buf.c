@@ -73,13 +73,15 @@ void buf_commit(struct buf *buf, size_t len)
 
 void buf_put(struct buf *buf, const void *data, size_t len)
 {
-    uint8_t *at = buf_reserve(buf, len);
+    bool fits = !buf->overflowed && len < buf->cap - buf->len;
 
-    if (at == NULL)
+    /* Nearly always, and most puts are short. */
+    if (!fits && buf_reserve(buf, len) == NULL)
         return;
     if (len > 0)
-        memcpy(at, data, len);
-    buf_commit(buf, len);
+        memcpy(buf->data + buf->len, data, len);
+    buf->len += len;
+    buf->data[buf->len] = '\0';
 }
 
 void buf_put_span(struct buf *buf, struct span bytes)
@@ -125,18 +127,36 @@ void buf_put_block(struct buf *buf, struct span bytes)
     buf_put_span(buf, bytes);
 }
 
+void buf_put_decimal(struct buf *buf, uint64_t value, size_t width)
+{
+    uint8_t digits[20];
+    size_t at = sizeof(digits);
+
+    INVARIANT(width <= sizeof(digits));
+    do {
+        digits[--at] = (uint8_t)('0' + value % 10);
+        value /= 10;
+    } while (value > 0 || sizeof(digits) - at < width);
+    buf_put(buf, digits + at, sizeof(digits) - at);
+}
+
 void buf_vprintf(struct buf *buf, const char *fmt, va_list args)
 {
     va_list again;
 
     va_copy(again, args);
-    int len = vsnprintf(NULL, 0, fmt, again);
+    size_t room = buf->overflowed ? 0 : buf->cap - buf->len;
+    int len = vsnprintf(room > 0 ? (char *)buf->data + buf->len : NULL, room, fmt, again);
     va_end(again);
     INVARIANT(len >= 0);
     uint8_t *at = buf_reserve(buf, (size_t)len);
-    if (at == NULL)
+    if (at == NULL) {
+        if (room > 0)
+            buf->data[buf->len] = '\0';
         return;
-    vsnprintf((char *)at, (size_t)len + 1, fmt, args);
+    }
+    if ((size_t)len >= room)
+        vsnprintf((char *)at, (size_t)len + 1, fmt, args);
     buf_commit(buf, (size_t)len);
 }
 

@@ -42,6 +42,8 @@ void buf_put_u32(struct buf *buf, uint32_t value);
 void buf_put_u64(struct buf *buf, uint64_t value);
 /* A u32 length, then the bytes. */
 void buf_put_block(struct buf *buf, struct span bytes);
+/* In decimal, with at least `width` digits. */
+void buf_put_decimal(struct buf *buf, uint64_t value, size_t width);
 void buf_printf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_vprintf(struct buf *buf, const char *fmt, va_list args);
 /* Makes room for len more bytes and returns where they go, or NULL past the ceiling; buf_commit()

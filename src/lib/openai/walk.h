@@ -41,6 +41,13 @@ bool walk_no_json(struct walk *walk);
 bool walk_wrong_type(struct walk *walk, const struct schema *schema);
 bool walk_no_word(struct walk *walk, const struct schema *schema);
 
+/* request.c, object.c: read what stands at the scan. */
+bool walk_any(struct walk *walk, const struct schema *schema, uint8_t *out_type);
+bool walk_object(struct walk *walk, const struct schema *schema);
+bool walk_count_fits(struct walk *walk, const struct schema *schema, size_t count);
+bool walk_next_is(struct walk *walk, char byte);
+bool walk_enter(struct walk *walk);
+
 /* texts.c: notes a string; false with a fault when it may not be what it is. */
 bool walk_text(struct walk *walk, const struct schema *schema, const struct scan_string *string);
 /* The role of the texts from `from` on is known. */

@@ -71,8 +71,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         *body = '\0';
         body += 2;
     }
-    for (char *p = strchr(text, '\n'); p != NULL && (p = strchr(p + 1, '\n')) != NULL;)
-        *p = ';';
+    char *line = strchr(text, '\n');
+    while (line != NULL && (line = strchr(line + 1, '\n')) != NULL)
+        *line = ';';
     for (int i = 0; i < 2; i++)
         run(&rigs[i], data[0], text, body);
     compare();

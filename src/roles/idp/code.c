@@ -134,7 +134,7 @@ static void note_issued(json_t *record, const struct token_issued *issued)
     json_object_set_new(record, "until", json_integer(clock_wall_sec() + IDP_ACCESS_MAX_SEC));
 }
 
-static int exchange(struct idp *idp, struct serve_request *request, struct token_grant *grant,
+static int exchange(struct idp *idp, struct serve_request *request, struct token_grant grant,
                     const char *id, json_t *record, struct err *err)
 {
     CLEANUP(account_free) struct account account = {0};
@@ -142,8 +142,8 @@ static int exchange(struct idp *idp, struct serve_request *request, struct token
 
     TRY(account_load_same(idp, codec_json_text(record, "user", ""),
                           codec_json_text(record, "uid", ""), &account, err));
-    grant->account = &account;
-    TRY(token_issue(idp, request, grant, &issued, err));
+    grant.account = &account;
+    TRY(token_issue(idp, request, &grant, &issued, err));
     note_issued(record, &issued);
     return record_put(idp, GRANT_CODES, id, record, NULL, err);
 }
@@ -167,7 +167,7 @@ static void exchange_good(struct idp *idp, struct serve_request *request,
         return;
     }
     grant.targets = targets;
-    if (exchange(idp, request, &grant, id, record, &err) < 0)
+    if (exchange(idp, request, grant, id, record, &err) < 0)
         token_fail(request, &err);
 }
 

@@ -140,7 +140,7 @@ static int turn(struct idp *idp, const char *family, json_t *record, const char 
 }
 
 /* `text` is the current token, or the one before it. */
-static int exchange(struct idp *idp, struct serve_request *request, struct token_grant *grant,
+static int exchange(struct idp *idp, struct serve_request *request, struct token_grant grant,
                     const char *text, bool is_current, json_t *record, struct err *err)
 {
     CLEANUP(account_free) struct account account = {0};
@@ -149,12 +149,12 @@ static int exchange(struct idp *idp, struct serve_request *request, struct token
 
     TRY(account_load_same(idp, codec_json_text(record, "user", ""),
                           codec_json_text(record, "uid", ""), &account, err));
-    successor(idp, grant->family, text, next);
-    grant->account = &account;
-    grant->refresh = next;
-    int result = token_issue(idp, request, grant, &issued, err);
+    successor(idp, grant.family, text, next);
+    grant.account = &account;
+    grant.refresh = next;
+    int result = token_issue(idp, request, &grant, &issued, err);
     if (result == 0 && is_current)
-        result = turn(idp, grant->family, record, next, err);
+        result = turn(idp, grant.family, record, next, err);
     mem_wipe(next, sizeof(next));
     return result;
 }
@@ -187,7 +187,7 @@ static void exchange_good(struct idp *idp, struct serve_request *request, struct
         reply_oauth(request, 400, "invalid_target", err.msg);
     } else {
         grant->targets = targets;
-        if (exchange(idp, request, grant, form->value[FORM_REFRESH_TOKEN], is_current, record,
+        if (exchange(idp, request, *grant, form->value[FORM_REFRESH_TOKEN], is_current, record,
                      &err) < 0)
             token_fail(request, &err);
     }

@@ -22,7 +22,7 @@ struct entry {
 
 struct remote_keys {
     struct idp *idp;
-    SLIST_HEAD(, entry) entries;
+    SLIST_HEAD(remote_keys_list, entry) entries;
     size_t count;
 };
 

@@ -4,10 +4,12 @@
  *
  *     {"conf": {...}, "keys": [...], "namespaces": [...], "routes": [...], "rbac": [...]}
  *
- * fixture publish < spec    publishes both snapshots in conf.snapshot_dir; prints {"NAME":
- * "sk-drun-..."} fixture conf < spec       prints nginx.conf fixture run NGINX CONF < spec   makes
- * a listening socket and an audit ring for each worker, starts nginx with them, prints each audit
- * event as a line of JSON, ends with it
+ *     fixture publish < spec          publishes both snapshots in conf.snapshot_dir; prints
+ *                                     {"NAME": "sk-drun-..."}
+ *     fixture conf < spec             prints nginx.conf
+ *     fixture run NGINX CONF < spec   makes an audit ring for each worker, starts nginx with them,
+ *                                     prints each audit event as a line of JSON (reads it only
+ *                                     when conf.mute is set), ends with it
  */
 #include "audit/ring.h"
 #include "auth/auth.h"
@@ -273,10 +275,13 @@ static int do_conf(const json_t *spec, struct err *err)
     return fd_write_all(STDOUT_FILENO, buf_span(&out), "standard output", err);
 }
 
-static int print_event(void *ctx UNUSED, const struct audit_event *event, struct err *err UNUSED)
+static int print_event(void *ctx, const struct audit_event *event, struct err *err UNUSED)
 {
     CLEANUP(buf_free) struct buf out = BUF_INIT(AUDIT_JSON_MAX);
+    const bool *mute = ctx;
 
+    if (*mute)
+        return 0;
     audit_event_put_json(event, &out);
     puts(buf_text(&out));
     fflush(stdout);
@@ -305,6 +310,7 @@ static int do_run(const json_t *spec, const char *nginx, const char *path, struc
     int status = 0;
 
     read_conf(spec, &conf);
+    bool mute = json_is_true(json_object_get(json_object_get(spec, "conf"), "mute"));
     json_int_t ring_bytes = number(json_object_get(spec, "conf"), "ring_bytes");
     TRY(open_rings(&conf, ring_bytes > 0 ? (size_t)ring_bytes : 1 << 20, readers, err));
     pid_t child = fork();
@@ -317,7 +323,7 @@ static int do_run(const json_t *spec, const char *nginx, const char *path, struc
     for (bool gone = false; !gone;) {
         gone = waitpid(child, &status, WNOHANG) == child;
         for (unsigned i = 0; i < conf.ring_count; i++) {
-            if (audit_ring_read(readers[i], 1000, print_event, NULL, err) < 0)
+            if (audit_ring_read(readers[i], 1000, print_event, &mute, err) < 0)
                 return -1;
             audit_ring_release(readers[i]);
         }

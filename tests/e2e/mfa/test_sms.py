@@ -10,8 +10,8 @@ import urllib.parse
 
 import pytest
 
-from test_idp import PASSWORD, name
-from test_mfa import Mfa
+from identity import PASSWORD, name
+from mfa_rig import Mfa
 
 
 class Gateway(http.server.ThreadingHTTPServer):

@@ -8,9 +8,9 @@ import subprocess
 
 import pytest
 
+from identity import name
+from mfa_rig import App, Mfa
 from platform_process import DRUN
-from test_idp import name
-from test_mfa import App, Mfa
 
 
 class Person:

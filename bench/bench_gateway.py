@@ -121,7 +121,7 @@ def wrk(folder, port, script, connections, seconds):
 def measure(folder, port, worker, script, connections):
     before = cpu_us(worker)
     result = wrk(folder, port, script, connections, 2)
-    result["cpu"] = (cpu_us(worker) - before) / result["count"]
+    result["cpu"] = (cpu_us(worker) - before) / max(result["count"], 1)
     return result
 
 

@@ -4,6 +4,7 @@
 #include "gateway/module/module.h"
 
 #include "base/num.h"
+#include "openai/anthropic.h"
 #include "rbac/rbac.h"
 
 #include <stdio.h>
@@ -89,12 +90,17 @@ static uint64_t answer_limit(const struct gw_loc_conf *conf, const struct gw_cal
 static ngx_int_t put_translated(ngx_http_request_t *r, struct gw_call *call,
                                 const struct policy_route *route)
 {
-    struct span body;
+    CLEANUP(buf_free) struct buf made = BUF_INIT(ANTHROPIC_BODY_MAX);
+    struct err err = ERR_INIT;
 
-    if (gw_anthropic_body(r, call->request.body, route->engine_model, &body) != NGX_OK)
+    if (anthropic_to_openai(call->request.body, route->engine_model, &made, &err) < 0)
         return NGX_ERROR;
-    r->request_body->bufs = part_of(r->pool, body);
-    r->headers_in.content_length_n = (off_t)body.len;
+    u_char *room = ngx_pnalloc(r->pool, made.len);
+    if (room == NULL)
+        return NGX_ERROR;
+    memcpy(room, made.data, made.len);
+    r->request_body->bufs = part_of(r->pool, span_of(room, made.len));
+    r->headers_in.content_length_n = (off_t)made.len;
     return r->request_body->bufs == NULL ? NGX_ERROR : NGX_OK;
 }
 

@@ -273,9 +273,6 @@ bool gw_answer_was_blocked(const struct gw_answer *answer);
 /* An error in Anthropic's form, with the type that belongs to the status. `code` may be NULL. */
 void gw_anthropic_error_put(ngx_uint_t status, const char *message, const char *code,
                             struct buf *out);
-/* The body of such a request as one of the OpenAI API, in the request's pool. */
-ngx_int_t gw_anthropic_body(ngx_http_request_t *r, struct span body, struct span model,
-                            struct span *out);
 /* Whether the request is one of Anthropic's API. */
 bool gw_is_anthropic(const ngx_http_request_t *r);
 

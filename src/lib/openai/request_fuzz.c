@@ -2,7 +2,7 @@
 /* The reader of JSON agrees with jansson about what JSON is, and an edited request is still one.
  * The first byte chooses the request. */
 #include "base/mem.h"
-#include "openai/openai.h"
+#include "openai/anthropic.h"
 
 #include <jansson.h>
 
@@ -42,6 +42,20 @@ static void are_strings(struct span body, const struct openai_texts *texts)
     }
 }
 
+/* What Anthropic's API takes is a request of ours; but for the number of things. */
+static void translated(struct span body)
+{
+    CLEANUP(buf_free) struct buf out = BUF_INIT(ANTHROPIC_BODY_MAX);
+    struct openai_request request;
+    struct openai_fault fault;
+    struct err err = ERR_INIT;
+
+    INVARIANT(anthropic_to_openai(body, span_str("m"), &out, &err) == 0);
+    if (openai_request_scan(OPENAI_CHAT, buf_span(&out), 0, NULL, &request, &fault, &err) < 0)
+        INVARIANT(strcmp(fault.code, "array_above_max_length") == 0 ||
+                  strcmp(fault.code, "invalid_json") == 0);
+}
+
 static void edits(enum openai_api api, struct span text)
 {
     struct openai_request request;
@@ -57,6 +71,8 @@ static void edits(enum openai_api api, struct span text)
     }
     are_strings(text, &texts);
     INVARIANT(openai_json_check(text, &err) == 0);
+    if (api == OPENAI_MESSAGES)
+        translated(text);
     openai_edits_set_model(&edits, &request, span_str("\"other\""));
     if (request.stream && api < OPENAI_EMBEDDINGS)
         openai_edits_force_usage(&edits, &request);

@@ -11,7 +11,7 @@ static const struct schema whole = {.types = IS_INT | IS_NULL};
 static const struct schema text = {.types = IS_STR | IS_NULL};
 static const struct schema own_text = {.types = IS_STR};
 static const struct schema prompt_text = {.types = IS_STR | IS_NULL, .flags = PROMPT};
-static const struct schema name = {.types = IS_STR, .min_len = 1, .max_len = 64};
+static const struct schema name = {.types = IS_STR, .min_len = 1, .max_len = 128};
 static const struct schema any_object = {.types = IS_OBJ | IS_NULL};
 static const struct schema prompt_object = {.types = IS_OBJ | IS_NULL, .flags = PROMPT};
 static const struct schema temperature = {.types = IS_NUM | IS_NULL, .min = 0, .max = 2};
@@ -43,12 +43,18 @@ static const struct schema options =
 
 static const struct schema place = {.types = IS_STR, .flags = LINK, .min_len = 1};
 static const struct schema data = {.types = IS_STR, .flags = DATA, .min_len = 1};
+static const struct schema_word detail_words[] = {
+    WORD("auto"), WORD("low"), WORD("high"), WORD("original"), {.word = NULL}
+};
+static const struct schema detail = {.types = IS_STR | IS_NULL, .words = detail_words};
+static const struct schema_word sound_words[] = {WORD("wav"), WORD("mp3"), {.word = NULL}};
+static const struct schema sound = {.types = IS_STR, .words = sound_words};
 static const struct schema_member url_members[] = {
-    REQUIRED("url", &place), OPTIONAL("detail", &text), LAST
+    REQUIRED("url", &place), OPTIONAL("detail", &detail), LAST
 };
 static const struct schema url = {.types = IS_OBJ, .members = url_members};
 static const struct schema_member audio_members[] = {
-    REQUIRED("data", &data), REQUIRED("format", &own_text), LAST
+    REQUIRED("data", &data), REQUIRED("format", &sound), LAST
 };
 static const struct schema audio_data = {.types = IS_OBJ, .members = audio_members};
 
@@ -134,7 +140,25 @@ static const struct schema_member tool_members[] = {
 };
 static const struct schema tool = {.types = IS_OBJ, .members = tool_members};
 static const struct schema tools = {.types = IS_ARR | IS_NULL, .max_items = 128, .each = &tool};
-static const struct schema choice = {.types = IS_STR | IS_OBJ | IS_NULL};
+static const struct schema_word choice_words[] = {
+    WORD("auto"), WORD("none"), WORD("required"), {.word = NULL}
+};
+static const struct schema_member chosen_members[] = {REQUIRED("name", &name), LAST};
+static const struct schema chosen = {.types = IS_OBJ, .members = chosen_members};
+static const struct schema_word chosen_words[] = {
+    WORD("function", "function"), WORD("custom", "custom"), WORD("allowed_tools", "allowed_tools"),
+    {.word = NULL}
+};
+static const struct schema chosen_type = {.types = IS_STR, .words = chosen_words};
+static const struct schema_member choice_members[] = {
+    REQUIRED("type", &chosen_type), OPTIONAL("function", &chosen), OPTIONAL("custom", &chosen),
+    OPTIONAL("allowed_tools", &any_object), LAST
+};
+static const struct schema choice =
+    {.types = IS_STR | IS_OBJ | IS_NULL, .words = choice_words, .members = choice_members};
+/* As it was before tools. */
+static const struct schema old_choice =
+    {.types = IS_STR | IS_OBJ | IS_NULL, .words = choice_words, .members = chosen_members};
 
 static const struct schema_member json_schema_members[] = {
     REQUIRED("name", &name),
@@ -194,7 +218,7 @@ static const struct schema_member chat_members[] = {
     OPTIONAL("prompt_cache_key", &text),
     OPTIONAL("web_search_options", &any_object),
     OPTIONAL("functions", &functions),
-    OPTIONAL("function_call", &choice),
+    OPTIONAL("function_call", &old_choice),
     LAST
 };
 static const struct schema chat = {.types = IS_OBJ, .flags = CLOSED, .members = chat_members};

@@ -19,6 +19,7 @@ enum schema_flags {
     PROMPT = 1,  /* strings count as text, whole numbers as tokens */
     UNIFORM = 2, /* elements of an array have one type */
     CLOSED = 4,  /* unknown names are refused when the caller wants that */
+    BARE = 128,  /* ... base64 and no data URL */
     SEALED = 64, /* unknown names are refused whoever calls */
     DATA = 8,    /* strings are base64 or a data URL */
     FREE = 32,   /* strings are whatever stands around them */

@@ -20,6 +20,8 @@ static const struct schema share = {.types = IS_NUM | IS_NULL, .min = 0, .max = 
 static const struct schema top_k = {.types = IS_INT | IS_NULL, .min = 0, .max = 1 << 20};
 static const struct schema stops = {.types = IS_ARR | IS_NULL, .max_items = 16, .each = &own_text};
 
+static const struct schema tool_name = {.types = IS_STR, .min_len = 1, .max_len = 128};
+
 /* ------------------------------------------------------------------ content */
 
 static const struct schema_word source_words[] = {
@@ -27,8 +29,11 @@ static const struct schema_word source_words[] = {
 };
 static const struct schema source_type = {.types = IS_STR, .words = source_words};
 static const struct schema place = {.types = IS_STR, .flags = LINK, .min_len = 1};
-static const struct schema data = {.types = IS_STR, .flags = DATA, .min_len = 1};
-static const struct schema media_type = {.types = IS_STR, .min_len = 1, .max_len = 100};
+static const struct schema data = {.types = IS_STR, .flags = BARE, .min_len = 1};
+static const struct schema_word media_words[] = {
+    WORD("image/png"), WORD("image/jpeg"), WORD("image/gif"), WORD("image/webp"), {.word = NULL}
+};
+static const struct schema media_type = {.types = IS_STR, .words = media_words};
 static const struct schema_member image_source_members[] = {
     REQUIRED("type", &source_type), OPTIONAL("media_type", &media_type),
     OPTIONAL("data", &data), OPTIONAL("url", &place), LAST
@@ -59,7 +64,7 @@ static const struct schema_member block_members[] = {
     OPTIONAL("text", &prompt_text),
     OPTIONAL("source", &image_source),
     OPTIONAL("id", &id),
-    OPTIONAL("name", &id),
+    OPTIONAL("name", &tool_name),
     OPTIONAL("input", &prompt_object),
     OPTIONAL("tool_use_id", &id),
     OPTIONAL("content", &result),
@@ -100,7 +105,6 @@ static const struct schema system_prompt =
 /* Tools that Anthropic runs itself have other types: no engine here does. */
 static const struct schema_word tool_words[] = {WORD("custom"), {.word = NULL}};
 static const struct schema tool_type = {.types = IS_STR | IS_NULL, .words = tool_words};
-static const struct schema tool_name = {.types = IS_STR, .min_len = 1, .max_len = 128};
 static const struct schema_member tool_members[] = {
     OPTIONAL("type", &tool_type),
     REQUIRED("name", &tool_name),

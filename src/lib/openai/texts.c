@@ -87,32 +87,33 @@ static bool is_data_url(struct span text)
     return is_base64(span_of(from, (size_t)(text.p + text.len - from)));
 }
 
-static bool data_fits(struct walk *walk, struct span text, bool may_be_bare)
+static bool data_fits(struct walk *walk, struct span text, unsigned flags)
 {
     if (text.len > OPENAI_DATA_MAX)
         return walk_fault(walk, WALK_HERE, "string_above_max_length",
                           "is longer than %d characters", OPENAI_DATA_MAX);
-    if (is_data_url(text) || (may_be_bare && is_base64(text)))
+    if (((flags & BARE) == 0 && is_data_url(text)) || ((flags & LINK) == 0 && is_base64(text)))
         return true;
     return walk_fault(walk, WALK_HERE, "invalid_value", "must be %s",
-                      may_be_bare ? "base64, or a data URL with it"
-                                  : "a data URL: data:TYPE/SUBTYPE;base64,...");
+                      (flags & BARE) != 0   ? "base64"
+                      : (flags & DATA) != 0 ? "base64, or a data URL with it"
+                                            : "a data URL: data:TYPE/SUBTYPE;base64,...");
 }
 
 /* Fills in the kind of a string that names or holds something. */
 static bool data_kind(struct walk *walk, const struct schema *schema, struct span text,
                       uint8_t *kind)
 {
-    if ((schema->flags & DATA) != 0) {
+    if ((schema->flags & (DATA | BARE)) != 0) {
         *kind = OPENAI_DATA;
-        return data_fits(walk, text, true);
+        return data_fits(walk, text, schema->flags);
     }
     if (span_has_prefix(text, "https:") || span_has_prefix(text, "http:")) {
         walk->out->remote = true;
         return true;
     }
     *kind = OPENAI_DATA;
-    return data_fits(walk, text, false);
+    return data_fits(walk, text, schema->flags);
 }
 
 /* ------------------------------------------------------------------ the table */
@@ -139,7 +140,7 @@ bool walk_text(struct walk *walk, const struct schema *schema, const struct scan
                    : (schema->flags & PROMPT) != 0 ? OPENAI_PROSE
                                                    : OPENAI_OTHER;
 
-    if ((schema->flags & (DATA | LINK)) != 0 && !data_kind(walk, schema, string->raw, &kind))
+    if ((schema->flags & (DATA | BARE | LINK)) != 0 && !data_kind(walk, schema, string->raw, &kind))
         return false;
     if (walk->texts == NULL)
         return true;

@@ -4,12 +4,12 @@
  * schema has seen it, and the guard: here nothing is checked, only put in other words. What OpenAI
  * has no word for (thinking, cache_control, citations) is left out.
  */
-#include "gateway/module/module.h"
+#include "openai/anthropic.h"
 
 #include "base/mem.h"
 #include "codec/json.h"
 
-enum { OUT_MAX = 256 * 1024 * 1024 };
+enum { OUT_MAX = ANTHROPIC_BODY_MAX };
 
 static const char *text_of(const json_t *object, const char *name)
 {
@@ -230,21 +230,14 @@ static json_t *translate(const json_t *in, struct span model)
     return out;
 }
 
-ngx_int_t gw_anthropic_body(ngx_http_request_t *r, struct span body, struct span model,
-                            struct span *out)
+int anthropic_to_openai(struct span body, struct span model, struct buf *out, struct err *err)
 {
     json_error_t why;
     CLEANUP_JSON json_t *in = json_loadb((const char *)body.p, body.len, 0, &why);
     CLEANUP_JSON json_t *made = in == NULL ? NULL : translate(in, model);
-    CLEANUP_FREE char *text = made == NULL ? NULL : json_dumps(made, JSON_COMPACT);
 
-    if (text == NULL)
-        return NGX_ERROR;
-    size_t len = strlen(text);
-    u_char *room = ngx_pnalloc(r->pool, len);
-    if (room == NULL)
-        return NGX_ERROR;
-    memcpy(room, text, len);
-    *out = span_of(room, len);
-    return NGX_OK;
+    if (made == NULL)
+        return err_set(err, ERR_INVALID, "the request cannot be put in other words");
+    codec_json_put(made, out);
+    return buf_check(out, "the request", err);
 }

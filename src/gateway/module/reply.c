@@ -21,12 +21,21 @@ ngx_int_t gw_header_add(ngx_http_request_t *r, const char *name, ngx_str_t value
     return NGX_OK;
 }
 
+static bool begins(ngx_str_t text, const char *prefix)
+{
+    size_t len = strlen(prefix);
+
+    return text.len >= len && memcmp(text.data, prefix, len) == 0;
+}
+
+/* Their lists of models have the same path. */
 bool gw_is_anthropic(const ngx_http_request_t *r)
 {
-    static const char path[] = "/v1/messages";
+    static const char messages[] = "/v1/messages";
+    static const char models[] = "/v1/models";
 
-    return r->unparsed_uri.len >= sizeof(path) - 1 &&
-           memcmp(r->unparsed_uri.data, path, sizeof(path) - 1) == 0;
+    return begins(r->unparsed_uri, messages) ||
+           (begins(r->unparsed_uri, models) && gw_header_in(r, "anthropic-version") != NULL);
 }
 
 static ngx_int_t put_retry_after(ngx_http_request_t *r, uint64_t ms)
@@ -206,13 +215,6 @@ ngx_int_t gw_error_page(ngx_http_request_t *r)
 }
 
 /* ------------------------------------------------------------------ errors before any location */
-
-static bool begins(ngx_str_t text, const char *prefix)
-{
-    size_t len = strlen(prefix);
-
-    return text.len >= len && memcmp(text.data, prefix, len) == 0;
-}
 
 /* The request line as far as it was read; an early error may come before there is a path. */
 static bool is_model_api(const ngx_http_request_t *r)

@@ -68,6 +68,16 @@ def test_errors_have_the_form_of_the_api(scripted):  # noqa: F811
     assert answer.status_code == 502 and answer.json()["error"]["type"] == "api_error"
 
 
+def test_models_are_listed_in_the_form_of_the_api(scripted):  # noqa: F811
+    names = [m.id for m in client(scripted).models.list()]
+    assert "team/chat" in names and "other/theirs" not in names
+    assert client(scripted).models.retrieve("team/chat").display_name == "chat"
+    with pytest.raises(anthropic.NotFoundError):
+        client(scripted).models.retrieve("other/theirs")
+    with pytest.raises(anthropic.AuthenticationError):
+        client(scripted, "sk-drun-nobody").models.list()
+
+
 def test_what_the_engine_is_asked(scripted):  # noqa: F811
     client(scripted).messages.create(
         model="team/chat", max_tokens=9, stop_sequences=["END"], extra_body={"temperature": 0.5, "top_k": 3},
@@ -138,7 +148,8 @@ def test_the_guard_looks_here_too(scripted):  # noqa: F811
     with client(scripted).messages.stream(model="team/strict", max_tokens=9, messages=HELLO) as stream:
         assert "".join(stream.text_stream) == "it is "
         assert stream.get_final_message().stop_reason == "refusal"
-    assert client(scripted).messages.create(model="team/strict", max_tokens=9, messages=HELLO).stop_reason == "refusal"
+    refused = client(scripted).messages.create(model="team/strict", max_tokens=9, messages=HELLO)
+    assert refused.stop_reason == "refusal" and refused.content[0].text == "it is ", refused
 
 
 def test_an_engine_that_dies(gateway, engine):

@@ -3,8 +3,8 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
-#include "role/control.h"
 
+#include <malloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
@@ -53,7 +53,7 @@ static void on_end(void *ctx, int fd UNUSED, uint32_t events UNUSED)
     job_free(job);
     done(done_ctx, err.code == ERR_NONE ? NULL : &err);
     /* What the thread read whole files with. */
-    role_trim_memory();
+    malloc_trim(0);
 }
 
 int job_start(struct loop *loop, job_fn *run, job_done_fn *done, void *ctx, struct job **out,

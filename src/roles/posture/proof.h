@@ -59,8 +59,8 @@ struct control {
     proof_fn *prove;
 };
 
-/* Of ID-1: what needs somebody who is signed in (prove_signin.c). */
-void prove_sign_in(struct proof *proof);
+/* Of ID-1: what needs somebody who is signed in (prove_codes.c). */
+void prove_codes(struct proof *proof);
 
 /* Every control of the whitepaper, ending with a zeroed one. */
 extern const struct control controls[];

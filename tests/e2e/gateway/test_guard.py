@@ -25,6 +25,7 @@ class Scripted:
         self.asked = []
         self.pieces = ["Hello"]
         self.delay = 0
+        self.step = 0
         self.extra = None
         self.chunks = 0
         self.gone = threading.Event()
@@ -75,8 +76,11 @@ class Scripted:
             if self.extra:
                 choices[0]["message"].update(self.extra)
             data = json.dumps({**head, "choices": choices, "usage": usage}).encode()
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-                               % (len(data), data))
+            whole = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(data), data)
+            step = self.step or len(whole)
+            for at in range(0, len(whole), step):
+                connection.sendall(whole[at:at + step])
+                time.sleep(self.delay)
             return
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
 
@@ -220,6 +224,16 @@ def test_an_answer_is_masked(scripted):
     for choice in answer.json()["choices"]:
         assert choice["message"]["content"] == 'the key is [github-token], keep\n"it"'
     assert answer.json()["usage"]["prompt_tokens"] == 7
+
+
+@pytest.mark.parametrize("http2", [False, True])
+@pytest.mark.parametrize("model,said", [("team/chat", "the key is [github-token]!"), ("team/strict", "the key is ")])
+def test_an_answer_that_comes_in_pieces_is_looked_at_as_a_whole(scripted, model, said, http2):
+    scripted.engine.pieces, scripted.engine.step, scripted.engine.delay = [f"the key is {GITHUB}!"], 50, 0.005
+    for path in ("/v1/chat/completions", "/v1/messages"):
+        answer = scripted.http("POST", path, {"model": model, "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]},
+                               "alice", {"anthropic-version": "2023-06-01"}, http2)
+        assert f'"{said}"' in answer.text and answer.headers["content-length"] == str(len(answer.content))
 
 
 @pytest.mark.parametrize("http2", [False, True])

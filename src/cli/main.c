@@ -28,6 +28,7 @@ const struct cli_command cli_commands[] = {
     {"sessions", "list|revoke ID|all", "show and end sessions", cli_sessions_options, cli_sessions, false},
     {"limits", "bans|floods|unban ADDRESS", "show who is banned and where a flood runs, and end a ban", cli_limits_options, cli_limits, false},
     {"chat", "[MODEL [PROMPT]]", "talk to a model; - reads the prompt from standard input", cli_chat_options, cli_chat, false},
+    {"guard", "test", "show what the guard would make of a text on standard input", cli_guard_options, cli_guard, false},
     {"posture", "[CONTROL]", "show every control and its live proof", cli_posture_options, cli_posture, false},
     {"audit", "tail|list|verify|prove|checkpoint|public-key [DIR | INDEX [DIR]]", "read, verify and prove the audit log",
      cli_audit_options, cli_audit, false},

@@ -159,10 +159,10 @@ static void put_early_errors(struct buf *out)
 /* ------------------------------------------------------------------ the model API */
 
 /* The engine gets nothing of the client's headers, and cannot steer nginx by its own. */
-static void put_engine_proxy(const struct gateway_conf *conf, struct buf *out)
+static void put_engine_proxy(const struct gateway_conf *conf, const char *path, struct buf *out)
 {
-    buf_put_str(out, "            proxy_pass http://drun_engines;\n"
-                     "            proxy_http_version 1.1;\n"
+    buf_printf(out, "            proxy_pass http://drun_engines%s;\n", path);
+    buf_put_str(out, "            proxy_http_version 1.1;\n"
                      "            proxy_pass_request_headers off;\n"
                      "            proxy_set_header Host engine;\n"
                      "            proxy_set_header Connection \"\";\n"
@@ -186,8 +186,9 @@ static void put_engine_proxy(const struct gateway_conf *conf, struct buf *out)
                conf->engine_timeout_sec);
 }
 
+/* `engine` is the path that the engine has for it, "" for the same. */
 static void put_model_call(const struct gateway_conf *conf, const char *path, const char *api,
-                           struct buf *out)
+                           const char *engine, struct buf *out)
 {
     buf_printf(out, "        location = %s {\n            drun_model_api %s;\n", path, api);
     buf_printf(out,
@@ -195,7 +196,7 @@ static void put_model_call(const struct gateway_conf *conf, const char *path, co
                conf->model_body_max_kib, conf->model_body_max_kib);
     buf_put_str(out,
                 NO_PAGE "            error_page 400 408 413 414 500 502 503 504 @drun_error;\n");
-    put_engine_proxy(conf, out);
+    put_engine_proxy(conf, engine, out);
     buf_put_str(out, "        }\n");
 }
 
@@ -203,9 +204,12 @@ static void put_model_api(const struct gateway_conf *conf, struct buf *out)
 {
     buf_printf(out, "        drun_default_tokens %u;\n        drun_refuse_unknown %s;\n",
                conf->default_tokens, conf->refuse_unknown ? "on" : "off");
-    put_model_call(conf, "/v1/chat/completions", "chat", out);
-    put_model_call(conf, "/v1/completions", "completions", out);
-    put_model_call(conf, "/v1/embeddings", "embeddings", out);
+    put_model_call(conf, "/v1/chat/completions", "chat", "", out);
+    put_model_call(conf, "/v1/completions", "completions", "", out);
+    put_model_call(conf, "/v1/embeddings", "embeddings", "", out);
+    put_model_call(conf, "/v1/messages", "messages", "/v1/chat/completions", out);
+    put_model_call(conf, "/v1/messages/count_tokens", "count-tokens", "", out);
+    put_model_call(conf, "/v1/guard", "guard", "", out);
     buf_put_str(
         out,
         "        location = /v1/models {\n            drun_models_list;\n" NO_PAGE "        }\n"

@@ -50,8 +50,28 @@ static ngx_int_t read_body(ngx_http_request_t *r, struct gw_call *call)
     return NGX_DONE;
 }
 
+/* Anthropic's clients say which version of the API they were written for: a date. */
+static bool has_version(const ngx_http_request_t *r)
+{
+    const ngx_table_elt_t *header = gw_header_in(r, "anthropic-version");
+    static const char shape[] = "0000-00-00";
+
+    if (header == NULL || header->value.len != sizeof(shape) - 1)
+        return false;
+    for (size_t i = 0; i < header->value.len; i++) {
+        u_char c = header->value.data[i];
+        if (shape[i] == '-' ? c != '-' : c < '0' || c > '9')
+            return false;
+    }
+    return true;
+}
+
 static ngx_int_t begin(ngx_http_request_t *r, struct gw_call *call)
 {
+    static const struct gw_refusal version = {.status = NGX_HTTP_BAD_REQUEST,
+                                              .type = "invalid_request_error",
+                                              .code = "missing_header",
+                                              .param = "anthropic-version"};
     static const struct gw_refusal method = {.status = NGX_HTTP_NOT_ALLOWED,
                                              .type = "invalid_request_error",
                                              .code = "method_not_allowed"};
@@ -69,6 +89,9 @@ static ngx_int_t begin(ngx_http_request_t *r, struct gw_call *call)
         return gw_refuse(r, call, &method, "Only POST is allowed here");
     if (!is_json(r))
         return gw_refuse(r, call, &type, "The body must be application/json");
+    if (gw_is_anthropic(r) && !has_version(r))
+        return gw_refuse(r, call, &version,
+                         "The header anthropic-version is missing, such as 2023-06-01");
     return read_body(r, call);
 }
 

@@ -32,6 +32,9 @@ static void give_back(void *data)
     /* A request that never came to its log phase. */
     gw_limits_leave(call);
     gw_budgets_settle(call);
+    gw_worker_unpromise(call->found_room);
+    gw_answer_free(call->answer);
+    call->answer = NULL;
     if (spare_count == SPARE_MAX) {
         free(call);
         return;

@@ -4,6 +4,7 @@
 #include "gateway/module/module.h"
 
 #include "base/num.h"
+#include "openai/anthropic.h"
 #include "rbac/rbac.h"
 
 #include <stdio.h>
@@ -31,7 +32,8 @@ ngx_int_t gw_body(ngx_http_request_t *r, struct span *out)
         return NGX_ERROR;
     out->p = joined;
     for (ngx_chain_t *link = chain; link != NULL; link = link->next)
-        joined = ngx_cpymem(joined, link->buf->pos, (size_t)(link->buf->last - link->buf->pos));
+        if (link->buf->last > link->buf->pos)
+            joined = ngx_cpymem(joined, link->buf->pos, (size_t)(link->buf->last - link->buf->pos));
     return NGX_OK;
 }
 
@@ -70,6 +72,11 @@ static ngx_int_t put_body(ngx_http_request_t *r, struct gw_call *call,
     return NGX_OK;
 }
 
+static bool makes_text(const struct gw_loc_conf *conf)
+{
+    return conf->api != OPENAI_EMBEDDINGS && conf->api != OPENAI_COUNT_TOKENS;
+}
+
 /* For an answer that the request does not limit; 0: none. A budget holds only when there is one. */
 static uint64_t answer_limit(const struct gw_loc_conf *conf, const struct gw_call *call,
                              const struct policy_route *route)
@@ -77,6 +84,24 @@ static uint64_t answer_limit(const struct gw_loc_conf *conf, const struct gw_cal
     if (route->max_tokens > 0)
         return route->max_tokens;
     return call->tokens_budgeted && route->context_tokens == 0 ? conf->default_tokens : 0;
+}
+
+/* Anthropic's requests have everything that ours adds to the others. */
+static ngx_int_t put_translated(ngx_http_request_t *r, struct gw_call *call,
+                                const struct policy_route *route)
+{
+    CLEANUP(buf_free) struct buf made = BUF_INIT(ANTHROPIC_BODY_MAX);
+    struct err err = ERR_INIT;
+
+    if (anthropic_to_openai(call->request.body, route->engine_model, &made, &err) < 0)
+        return NGX_ERROR;
+    u_char *room = ngx_pnalloc(r->pool, made.len);
+    if (room == NULL)
+        return NGX_ERROR;
+    memcpy(room, made.data, made.len);
+    r->request_body->bufs = part_of(r->pool, span_of(room, made.len));
+    r->headers_in.content_length_n = (off_t)made.len;
+    return r->request_body->bufs == NULL ? NGX_ERROR : NGX_OK;
 }
 
 static ngx_int_t edit_body(ngx_http_request_t *r, struct gw_call *call,
@@ -88,15 +113,17 @@ static ngx_int_t edit_body(ngx_http_request_t *r, struct gw_call *call,
 
     if (edits == NULL || quoted == NULL)
         return NGX_ERROR;
+    if (conf->api == OPENAI_MESSAGES)
+        return put_translated(r, call, route);
     edits->count = 0;
     quoted[0] = '"';
     memcpy(quoted + 1, route->engine_model.p, route->engine_model.len);
     quoted[route->engine_model.len + 1] = '"';
     openai_edits_set_model(edits, &call->request, span_of(quoted, route->engine_model.len + 2));
-    if (call->request.stream && conf->api != OPENAI_EMBEDDINGS)
+    if (call->request.stream && makes_text(conf))
         openai_edits_force_usage(edits, &call->request);
     uint64_t answer = answer_limit(conf, call, route);
-    if (!call->request.max_tokens_given && answer > 0 && conf->api != OPENAI_EMBEDDINGS)
+    if (!call->request.max_tokens_given && answer > 0 && makes_text(conf))
         openai_edits_set_max_tokens(edits, &call->request, answer);
     return put_body(r, call, edits);
 }
@@ -209,6 +236,10 @@ static ngx_int_t check_route(ngx_http_request_t *r, struct gw_call *call,
                                              .type = "invalid_request_error",
                                              .code = "integer_above_max_value",
                                              .param = "max_tokens"};
+    static const struct gw_refusal remote = {.status = NGX_HTTP_BAD_REQUEST,
+                                             .type = "invalid_request_error",
+                                             .code = "remote_url_not_allowed",
+                                             .param = "messages"};
     char message[96];
 
     if (!route->ready || route->socket.len == 0 ||
@@ -218,6 +249,9 @@ static ngx_int_t check_route(ngx_http_request_t *r, struct gw_call *call,
         snprintf(message, sizeof(message), "The body is larger than %u bytes", route->max_body);
         return gw_refuse(r, call, &large, message);
     }
+    if (call->request.remote && !route->remote_media)
+        return gw_refuse(r, call, &remote,
+                         "This model fetches nothing from elsewhere; send images as data URLs");
     if (route->max_tokens > 0 && call->request.max_tokens > route->max_tokens) {
         snprintf(message, sizeof(message), "max_tokens must be at most %u", route->max_tokens);
         return gw_refuse(r, call, &tokens, message);
@@ -241,6 +275,8 @@ static uint64_t estimate(ngx_http_request_t *r, const struct gw_call *call,
     const struct openai_request *request = &call->request;
     uint64_t prompt = openai_estimate_prompt(request->prompt_bytes, request->prompt_ids);
 
+    if (conf->api == OPENAI_COUNT_TOKENS)
+        return 0;
     return conf->api == OPENAI_EMBEDDINGS ? prompt
                                           : prompt + answer_tokens(conf, call, route) * request->n;
 }
@@ -260,12 +296,14 @@ static uint64_t most_tokens(ngx_http_request_t *r, const struct gw_call *call,
     uint64_t answer = NUM_MIN(answer_tokens(conf, call, route), LIMIT_BUDGET_MAX) * request->n;
     uint64_t most = request->body.len + TEMPLATE_TOKENS;
 
-    if (conf->api != OPENAI_EMBEDDINGS)
+    if (conf->api == OPENAI_COUNT_TOKENS)
+        return 0;
+    if (makes_text(conf))
         most += answer;
     if (whole == 0)
         return most;
     bool is_open = !request->max_tokens_given && route->max_tokens == 0;
-    return is_open && conf->api != OPENAI_EMBEDDINGS ? whole : NUM_MIN(most, whole);
+    return is_open && makes_text(conf) ? whole : NUM_MIN(most, whole);
 }
 
 static ngx_int_t refuse_early(ngx_http_request_t *r, struct gw_call *call)
@@ -315,6 +353,7 @@ static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
                                                  .type = "server_error",
                                                  .code = "audit_unavailable",
                                                  .retry_after_ms = 1000};
+    const struct gw_loc_conf *conf = ngx_http_get_module_loc_conf(r, ngx_http_drun_module);
     const struct snapshot *policy = gw_worker_policy(r);
     struct policy_namespace ns;
     struct policy_route route;
@@ -325,11 +364,18 @@ static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
         return gw_refuse(r, call, &verb, "This credential may not be used to call models");
     if (!find_route(policy, call, &ns, &route))
         return refuse_model(r, call);
+    if (conf->api == OPENAI_TRY_GUARD)
+        return gw_guard_try(r, call, &route);
     ngx_int_t rc = check_route(r, call, &route);
     if (rc != NGX_DECLINED)
         return rc;
     if (keep_route(r, call, &route) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    rc = gw_guard_request(r, call, &route);
+    if (rc != NGX_DECLINED)
+        return rc;
+    call->looks =
+        gw_guard_policy(route.guard == NULL ? NULL : route.guard->answer, &call->answer_policy);
     if (!gw_record_promise(r, call))
         return gw_refuse(r, call, &unrecorded,
                          "The audit log takes no more records; try again in a moment");
@@ -338,6 +384,7 @@ static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
         return rc;
     if (edit_body(r, call, &route) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    call->only_counts = conf->api == OPENAI_COUNT_TOKENS;
     call->stage = GW_DECIDED;
     return NGX_OK;
 }
@@ -347,12 +394,14 @@ ngx_int_t gw_decide(ngx_http_request_t *r, struct gw_call *call)
     const struct gw_loc_conf *conf = ngx_http_get_module_loc_conf(r, ngx_http_drun_module);
     struct gw_refusal refusal = {.status = NGX_HTTP_BAD_REQUEST, .type = "invalid_request_error"};
     unsigned flags = conf->refuse_unknown ? OPENAI_REFUSE_UNKNOWN : 0;
+    struct openai_texts *texts = gw_worker_texts();
     struct err err = ERR_INIT;
     struct span body;
 
     if (gw_body(r, &body) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    if (openai_request_scan(conf->api, body, flags, &call->request, &call->fault, &err) == 0) {
+    if (openai_request_scan(conf->api, body, flags, texts, &call->request, &call->fault, &err) ==
+        0) {
         ngx_int_t rc = gw_waf_call(r, call);
         return rc == NGX_DECLINED ? admit(r, call) : rc;
     }

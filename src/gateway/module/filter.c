@@ -35,8 +35,18 @@ static void start_metering(ngx_http_request_t *r, struct gw_call *call)
     openai_meter_start(&call->meter, stream ? OPENAI_METER_EVENTS : OPENAI_METER_JSON,
                        call->request.stream && !call->request.include_usage);
     r->filter_need_in_memory = 1;
+    call->answer = gw_answer_new(r, call, stream);
     if (stream)
         ngx_http_clear_content_length(r);
+}
+
+static void take_refusal(ngx_http_request_t *r, struct gw_call *call)
+{
+    call->answer = gw_answer_new_error(r, call);
+    call->metering = call->answer != NULL;
+    call->last_out = &call->out;
+    if (call->metering)
+        r->filter_need_in_memory = 1;
 }
 
 static ngx_int_t on_headers(ngx_http_request_t *r)
@@ -52,7 +62,24 @@ static ngx_int_t on_headers(ngx_http_request_t *r)
     if (call->stage == GW_DECIDED && r->upstream != NULL && !r->error_page &&
         r->headers_out.status < NGX_HTTP_BAD_REQUEST)
         start_metering(r, call);
+    else if (call->stage == GW_DECIDED && r->upstream != NULL && !r->error_page)
+        take_refusal(r, call);
+    if (call->answer != NULL && gw_answer_holds_headers(call->answer))
+        return NGX_OK;
     return next_header(r);
+}
+
+ngx_int_t gw_out_headers(ngx_http_request_t *r, ngx_uint_t status, size_t len)
+{
+    r->headers_out.status = status;
+    r->headers_out.status_line.len = 0;
+    ngx_http_clear_content_length(r);
+    r->headers_out.content_length_n = (off_t)len;
+    r->headers_out.content_type_len = sizeof("application/json") - 1;
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_lowcase = NULL;
+    ngx_int_t rc = next_header(r);
+    return rc == NGX_ERROR || rc > NGX_OK ? NGX_ERROR : NGX_OK;
 }
 
 /* ------------------------------------------------------------------ what goes out */
@@ -118,6 +145,14 @@ static void copy_out(void *ctx, struct span bytes)
     }
 }
 
+bool gw_out_put(ngx_http_request_t *r, struct gw_call *call, struct span bytes)
+{
+    struct copy copy = {.r = r, .call = call};
+
+    copy_out(&copy, bytes);
+    return !copy.failed;
+}
+
 /* Copies only from the first piece on that differs from the buffer; so a buffer that passes as it
  * is costs nothing. */
 struct sieve {
@@ -134,6 +169,30 @@ static void sift(void *ctx, struct span bytes)
         sieve->pending = true;
     else
         copy_out(&sieve->copy, bytes);
+}
+
+/* nginx then takes the answer for a whole one, and lets go of the engine: what it still sends is
+ * for nobody. */
+static void let_go(ngx_http_request_t *r)
+{
+    r->upstream->length = 0;
+    r->upstream->keepalive = 0;
+}
+
+static ngx_int_t on_buffer_looked_at(ngx_http_request_t *r, struct gw_call *call, ngx_buf_t *buf)
+{
+    struct gw_answer *answer = call->answer;
+
+    struct span bytes = span_of(buf->pos, (size_t)(buf->last - buf->pos));
+    if (gw_answer_is_error(answer))
+        gw_answer_take(answer, bytes);
+    else if (!gw_answer_is_over(answer))
+        openai_meter_feed(&call->meter, bytes, gw_answer_take, answer);
+    buf->pos = buf->last;
+    call->room = NULL;
+    if (gw_answer_was_blocked(answer) || (gw_answer_is_over(answer) && call->cut))
+        let_go(r);
+    return gw_answer_failed(answer) ? NGX_ERROR : NGX_OK;
 }
 
 static ngx_int_t on_buffer(ngx_http_request_t *r, struct gw_call *call, ngx_buf_t *buf)
@@ -193,6 +252,29 @@ static ngx_int_t on_end(ngx_http_request_t *r, struct gw_call *call, bool cut)
     return cut && !stream ? NGX_OK : put_end(r, call);
 }
 
+static ngx_int_t on_end_looked_at(ngx_http_request_t *r, struct gw_call *call, bool cut)
+{
+    if (!gw_answer_is_error(call->answer))
+        (void)openai_meter_end(&call->meter, cut, gw_answer_take, call->answer);
+    call->cut |= cut;
+    gw_answer_end(call->answer, cut);
+    call->room = NULL;
+    return gw_answer_failed(call->answer) ? NGX_ERROR : put_end(r, call);
+}
+
+static ngx_int_t on_link_looked_at(ngx_http_request_t *r, struct gw_call *call, ngx_buf_t *buf)
+{
+    bool last = buf->last_buf;
+    bool died = engine_died(r, buf);
+
+    if (ngx_buf_in_memory(buf) && buf->last > buf->pos) {
+        buf->last_buf = 0;
+        if (on_buffer_looked_at(r, call, buf) != NGX_OK)
+            return NGX_ERROR;
+    }
+    return last || died ? on_end_looked_at(r, call, died) : NGX_OK;
+}
+
 static ngx_int_t on_link(ngx_http_request_t *r, struct gw_call *call, ngx_buf_t *buf)
 {
     bool last = buf->last_buf;
@@ -208,21 +290,33 @@ static ngx_int_t on_link(ngx_http_request_t *r, struct gw_call *call, ngx_buf_t 
     return last || died ? on_end(r, call, died) : NGX_OK;
 }
 
+void gw_out_begin(struct gw_call *call)
+{
+    call->out = NULL;
+    call->last_out = &call->out;
+    call->room = NULL;
+}
+
+ngx_int_t gw_out_end(ngx_http_request_t *r, struct gw_call *call)
+{
+    call->room = NULL;
+    ngx_int_t rc = next_body(r, call->out);
+    ngx_chain_update_chains(r->pool, &call->free, &call->busy, &call->out,
+                            (ngx_buf_tag_t)&ngx_http_drun_module);
+    return rc;
+}
+
 static ngx_int_t on_body(ngx_http_request_t *r, ngx_chain_t *in)
 {
     struct gw_call *call = r == r->main ? gw_call_of(r) : NULL;
 
     if (call == NULL || !call->metering || in == NULL)
         return next_body(r, in);
-    call->out = NULL;
-    call->last_out = &call->out;
+    gw_out_begin(call);
     for (; in != NULL; in = in->next)
-        if (on_link(r, call, in->buf) != NGX_OK)
+        if ((call->answer != NULL ? on_link_looked_at : on_link)(r, call, in->buf) != NGX_OK)
             return NGX_ERROR;
-    ngx_int_t rc = next_body(r, call->out);
-    ngx_chain_update_chains(r->pool, &call->free, &call->busy, &call->out,
-                            (ngx_buf_tag_t)&ngx_http_drun_module);
-    return rc;
+    return gw_out_end(r, call);
 }
 
 ngx_int_t gw_filters_init(ngx_conf_t *cf UNUSED)

@@ -2,13 +2,31 @@
 /* GET /v1/models and /v1/models/NAME: what the caller may invoke, and nothing else. */
 #include "gateway/module/module.h"
 
+#include "base/clock.h"
+
 #include <inttypes.h>
 
 #define LIST_PATH "/v1/models"
 enum { LIST_MAX = 4 * 1024 * 1024 };
 
-static void put_model(const struct policy_route *route, struct buf *out)
+static void put_anthropic_model(const struct policy_route *route, struct buf *out)
 {
+    char created[CLOCK_TEXT_SIZE];
+
+    clock_format_sec(route->created_at, created);
+    buf_printf(out,
+               "{\"type\":\"model\",\"id\":\"%.*s/%.*s\",\"display_name\":\"%.*s\","
+               "\"created_at\":\"%s\"}",
+               SPAN_ARG(route->namespace), SPAN_ARG(route->name), SPAN_ARG(route->name), created);
+}
+
+static void put_model(const ngx_http_request_t *r, const struct policy_route *route,
+                      struct buf *out)
+{
+    if (gw_is_anthropic(r)) {
+        put_anthropic_model(route, out);
+        return;
+    }
     buf_printf(out,
                "{\"id\":\"%.*s/%.*s\",\"object\":\"model\",\"created\":%" PRId64
                ",\"owned_by\":\"%.*s\"}",
@@ -32,16 +50,18 @@ static ngx_int_t list(ngx_http_request_t *r, const struct snapshot *policy,
     struct policy_route route;
     bool first = true;
 
-    buf_put_str(&out, "{\"object\":\"list\",\"data\":[");
+    buf_put_str(&out, gw_is_anthropic(r) ? "{\"data\":[" : "{\"object\":\"list\",\"data\":[");
     for (size_t i = 0; i < policy_route_count(policy); i++) {
         policy_route_at(policy, i, &route);
         if (!is_shown(policy, call, &route))
             continue;
         buf_put_str(&out, first ? "" : ",");
-        put_model(&route, &out);
+        put_model(r, &route, &out);
         first = false;
     }
-    buf_put_str(&out, "]}");
+    buf_put_str(&out, gw_is_anthropic(r)
+                          ? "],\"has_more\":false,\"first_id\":null,\"last_id\":null}"
+                          : "]}");
     return out.overflowed ? NGX_HTTP_INTERNAL_SERVER_ERROR
                           : gw_reply_json(r, NGX_HTTP_OK, buf_span(&out));
 }
@@ -63,7 +83,7 @@ static ngx_int_t one(ngx_http_request_t *r, const struct snapshot *policy, struc
         name = span_of(slash + 1, name.len - ns.len - 1);
     if (!policy_find_route(policy, ns, name, &route) || !is_shown(policy, call, &route))
         return gw_refuse_content(r, call, &missing, "There is no such model that you may use");
-    put_model(&route, &out);
+    put_model(r, &route, &out);
     return gw_reply_json(r, NGX_HTTP_OK, buf_span(&out));
 }
 

@@ -48,7 +48,7 @@ static char *loc_conf_merge(ngx_conf_t *cf UNUSED, void *parent, void *child)
     return NGX_CONF_OK;
 }
 
-/* drun_model_api chat | completions | embeddings; */
+/* drun_model_api chat | completions | embeddings | messages | count-tokens | guard; */
 static char *set_model_api(ngx_conf_t *cf, ngx_command_t *cmd UNUSED, void *conf)
 {
     static const struct {
@@ -56,7 +56,10 @@ static char *set_model_api(ngx_conf_t *cf, ngx_command_t *cmd UNUSED, void *conf
         enum openai_api api;
     } apis[] = {{"chat", OPENAI_CHAT},
                 {"completions", OPENAI_COMPLETIONS},
-                {"embeddings", OPENAI_EMBEDDINGS}};
+                {"embeddings", OPENAI_EMBEDDINGS},
+                {"messages", OPENAI_MESSAGES},
+                {"count-tokens", OPENAI_COUNT_TOKENS},
+                {"guard", OPENAI_TRY_GUARD}};
     struct gw_loc_conf *loc = conf;
     ngx_str_t *args = cf->args->elts;
 
@@ -67,7 +70,7 @@ static char *set_model_api(ngx_conf_t *cf, ngx_command_t *cmd UNUSED, void *conf
         loc->api = apis[i].api;
         return NGX_CONF_OK;
     }
-    return (char *)"takes chat, completions or embeddings";
+    return (char *)"takes chat, completions, embeddings, messages, count-tokens or guard";
 }
 
 static ngx_int_t parse_fd(u_char *text, size_t len)
@@ -206,7 +209,7 @@ static ngx_http_module_t context = {
 #define PUBLIC __attribute__((visibility("default")))
 
 PUBLIC ngx_module_t ngx_http_drun_module = {
-    NGX_MODULE_V1, &context, commands, NGX_HTTP_MODULE, NULL, NULL,
+    NGX_MODULE_V1, &context, commands, NGX_HTTP_MODULE, NULL, gw_guard_compile,
     process_init,  NULL,     NULL,     gw_worker_stop,  NULL, NGX_MODULE_V1_PADDING};
 
 /* What nginx looks for in a module that it loads. The filters come before copy_filter, and so see

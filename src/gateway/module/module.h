@@ -22,6 +22,7 @@
 #include "audit/audit.h"
 #include "auth/auth.h"
 #include "base/span.h"
+#include "guard/guard.h"
 #include "limit/budget.h"
 #include "limit/limit.h"
 #include "limit/places.h"
@@ -86,9 +87,13 @@ const struct snapshot *gw_worker_policy(ngx_http_request_t *r);
 struct limit_table *gw_worker_limits(void);
 struct limit_places *gw_worker_places(void);
 struct limit_budgets *gw_worker_budgets(void);
+/* The strings of the request that was read last: those of the call while gw_decide() runs. */
+struct openai_texts *gw_worker_texts(void);
 /* Room for a record of at most `bytes`, kept until gw_worker_record() gets the same number. False
  * when the ring has none left and calls are refused then; 0 bytes are kept where they are not. */
 bool gw_worker_promise(size_t *bytes);
+/* There is no record after all. */
+void gw_worker_unpromise(size_t promised);
 void gw_worker_record(ngx_log_t *log, const struct audit_event *event, size_t promised);
 
 /* ------------------------------------------------------------------ a request (call.c) */
@@ -131,6 +136,21 @@ struct gw_budget {
     ngx_str_t name; /* "policy/rule" */
 };
 
+/* What the guard found: how much, and the first of it. */
+enum { GW_NOTES_MAX = 6 };
+struct gw_note {
+    uint8_t detector;
+    uint8_t action; /* enum guard_action */
+    uint8_t role;   /* enum openai_role */
+    bool encoded;
+    uint32_t index;  /* of the message, prompt, input or choice */
+    uint64_t offset; /* bytes, in the text that it stands in */
+};
+struct gw_notes {
+    uint32_t count;
+    struct gw_note note[GW_NOTES_MAX];
+};
+
 /* Everything about one model call; lives as long as the request's pool. */
 struct gw_call {
     struct gw_call *next; /* among those that ended */
@@ -157,7 +177,14 @@ struct gw_call {
     struct gw_budget *budgets;            /* in the request's pool */
     size_t budget_count;
     bool tokens_budgeted; /* one of them is of tokens */
+    bool only_counts;     /* what a prompt would take */
     bool answer_limits;   /* there are limits to tell the client about */
+    /* The guard. */
+    bool looks; /* into the answer */
+    struct guard_policy answer_policy;
+    struct gw_notes found;    /* in the answer */
+    size_t found_room;        /* kept in the audit ring for the record of that */
+    struct gw_answer *answer; /* looked at or translated; NULL: it passes as it is */
     /* The answer. */
     bool metering;
     bool cut; /* the engine died in the middle */
@@ -207,13 +234,72 @@ ngx_int_t gw_budgets_reserve(ngx_http_request_t *r, struct gw_call *call,
 void gw_budgets_settle(struct gw_call *call);
 /* The headers that tell what is left of limits and budgets; fields.c. */
 ngx_int_t gw_fields_put(ngx_http_request_t *r, const struct gw_call *call);
-ngx_int_t gw_models(ngx_http_request_t *r); /* models.c */
-ngx_int_t gw_log(ngx_http_request_t *r);    /* record.c */
-enum audit_source gw_audit_source(enum auth_source source);
+/* Looks at the strings of the request that was read last, and puts masks into it. NGX_DECLINED: it
+ * may go on; guard_request.c. */
+ngx_int_t gw_guard_request(ngx_http_request_t *r, struct gw_call *call,
+                           const struct policy_route *route);
+ngx_int_t gw_models(ngx_http_request_t *r);                 /* models.c */
+enum audit_source gw_audit_source(enum auth_source source); /* record.c */
+ngx_int_t gw_log(ngx_http_request_t *r);                    /* record.c */
 /* Before a call is let through: false when its record would find no room. */
 bool gw_record_promise(ngx_http_request_t *r, struct gw_call *call);
 ngx_int_t gw_filters_init(ngx_conf_t *cf);                       /* filter.c */
 char *gw_engine(ngx_conf_t *cf, ngx_command_t *cmd, void *conf); /* engine.c */
+
+/* Answers instead of an engine; guard_try.c. */
+ngx_int_t gw_guard_try(ngx_http_request_t *r, struct gw_call *call,
+                       const struct policy_route *route);
+
+/* ------------------------------------------------------------------ the guard (guard_*.c) */
+
+/* In the master: every worker inherits the compiled patterns. */
+ngx_int_t gw_guard_compile(ngx_cycle_t *cycle);
+/* One for a text; from those that were used before. */
+struct guard *gw_guard_take(void);
+void gw_guard_give(struct guard *guard);
+/* `actions` are POLICY_GUARD_DETECTORS bytes, or NULL for what is usual. False: all are off. */
+bool gw_guard_policy(const uint8_t *actions, struct guard_policy *out);
+void gw_note(struct gw_notes *notes, const struct guard_finding *finding, enum openai_role role,
+             uint32_t index);
+/* The audit record of what was found, and the room to be kept for it. */
+size_t gw_notes_room(const struct gw_call *call);
+void gw_notes_record(ngx_http_request_t *r, const struct gw_call *call,
+                     const struct gw_notes *notes, bool in_answer, bool blocked, size_t promised);
+
+/* The answer is looked at, or put into another form: guard_answer.c. NULL when it passes as it is.
+ * Nothing of it goes past these. */
+struct gw_answer;
+struct gw_answer *gw_answer_new(ngx_http_request_t *r, struct gw_call *call, bool stream);
+void gw_answer_free(struct gw_answer *answer);
+/* What an engine says instead of an answer, for a client that needs it in another form; else NULL.
+ */
+struct gw_answer *gw_answer_new_error(ngx_http_request_t *r, struct gw_call *call);
+/* It used nothing. */
+bool gw_answer_is_error(const struct gw_answer *answer);
+/* The headers wait until the whole answer is there. */
+bool gw_answer_holds_headers(const struct gw_answer *answer);
+/* An openai_emit_fn; ctx is the struct gw_answer. */
+void gw_answer_take(void *ctx, struct span bytes);
+/* Over; `cut`: the engine died. */
+void gw_answer_end(struct gw_answer *answer, bool cut);
+bool gw_answer_failed(const struct gw_answer *answer);
+/* Nothing more is taken from the engine. */
+bool gw_answer_is_over(const struct gw_answer *answer);
+bool gw_answer_was_blocked(const struct gw_answer *answer);
+
+/* An error in Anthropic's form, with the type that belongs to the status. `code` may be NULL. */
+void gw_anthropic_error_put(ngx_uint_t status, const char *message, const char *code,
+                            struct buf *out);
+/* Whether the request is one of Anthropic's API. */
+bool gw_is_anthropic(const ngx_http_request_t *r);
+
+/* What filter.c gives them. Appends bytes to what goes out; false without memory. */
+bool gw_out_put(ngx_http_request_t *r, struct gw_call *call, struct span bytes);
+/* Sends the headers that waited. */
+ngx_int_t gw_out_headers(ngx_http_request_t *r, ngx_uint_t status, size_t len);
+/* Between buffers of the engine: what was put goes out now. */
+void gw_out_begin(struct gw_call *call);
+ngx_int_t gw_out_end(ngx_http_request_t *r, struct gw_call *call);
 
 /* ------------------------------------------------------------------ answers (reply.c) */
 

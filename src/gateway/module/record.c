@@ -2,7 +2,6 @@
 /* The log phase: every call comes here once, also when its client went away in the middle. */
 #include "gateway/module/module.h"
 
-#include "audit/audit.h"
 #include "base/clock.h"
 #include "base/num.h"
 
@@ -24,6 +23,8 @@ static enum audit_outcome outcome_of(const struct gw_call *call, ngx_uint_t stat
 {
     if (status == NGX_HTTP_UNAUTHORIZED || status == NGX_HTTP_FORBIDDEN ||
         status == NGX_HTTP_NOT_FOUND || status == NGX_HTTP_TOO_MANY_REQUESTS)
+        return AUDIT_DENIED;
+    if (call->answer != NULL && gw_answer_was_blocked(call->answer))
         return AUDIT_DENIED;
     return status >= NGX_HTTP_BAD_REQUEST || call->cut ? AUDIT_FAILURE : AUDIT_SUCCESS;
 }
@@ -49,13 +50,17 @@ bool gw_record_promise(ngx_http_request_t *r, struct gw_call *call)
     call->record_room = RECORD_FIXED;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         call->record_room += NUM_MIN(texts[i], (size_t)AUDIT_TEXT_MAX);
-    return gw_worker_promise(&call->record_room);
+    if (!gw_worker_promise(&call->record_room))
+        return false;
+    call->found_room = call->looks ? gw_notes_room(call) : 0;
+    return gw_worker_promise(&call->found_room);
 }
 
 /* An engine that never answered used nothing. */
 static void count_usage(struct gw_call *call)
 {
-    bool answered = call->stage == GW_DECIDED && call->meter.bytes > 0;
+    /* Counting tokens takes none. */
+    bool answered = call->stage == GW_DECIDED && call->meter.bytes > 0 && !call->only_counts;
 
     if (answered)
         call->usage =
@@ -83,8 +88,10 @@ static void put_event(ngx_http_request_t *r, struct gw_call *call)
                    .namespace = gw_span(call->namespace),
                    .name = gw_span(call->service)},
         .reason = span_str(call->reason != NULL ? call->reason
-                           : call->cut          ? "the engine stopped in the middle of the answer"
-                                                : ""),
+                           : call->answer != NULL && gw_answer_was_blocked(call->answer)
+                               ? "the guard ended the answer"
+                           : call->cut ? "the engine stopped in the middle of the answer"
+                                       : ""),
         .address = gw_span(r->connection->addr_text),
         .user_agent = agent == NULL ? span_of("", 0) : gw_span(agent->value),
         .request_id = gw_span(call->request_id),
@@ -99,6 +106,17 @@ static void put_event(ngx_http_request_t *r, struct gw_call *call)
     call->record_room = 0;
 }
 
+static void put_findings(ngx_http_request_t *r, struct gw_call *call)
+{
+    bool blocked = call->answer != NULL && gw_answer_was_blocked(call->answer);
+
+    if (call->found.count > 0)
+        gw_notes_record(r, call, &call->found, true, blocked, call->found_room);
+    else
+        gw_worker_unpromise(call->found_room);
+    call->found_room = 0;
+}
+
 ngx_int_t gw_log(ngx_http_request_t *r)
 {
     struct gw_call *call = gw_call_of(r);
@@ -110,6 +128,7 @@ ngx_int_t gw_log(ngx_http_request_t *r)
     gw_limits_settle(call);
     gw_limits_leave(call);
     gw_budgets_settle(call);
+    put_findings(r, call);
     /* Listing models is no call of one. */
     if (conf->model_api || call->stage != GW_NEW)
         put_event(r, call);

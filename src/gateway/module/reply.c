@@ -21,6 +21,23 @@ ngx_int_t gw_header_add(ngx_http_request_t *r, const char *name, ngx_str_t value
     return NGX_OK;
 }
 
+static bool begins(ngx_str_t text, const char *prefix)
+{
+    size_t len = strlen(prefix);
+
+    return text.len >= len && memcmp(text.data, prefix, len) == 0;
+}
+
+/* Their lists of models have the same path. */
+bool gw_is_anthropic(const ngx_http_request_t *r)
+{
+    static const char messages[] = "/v1/messages";
+    static const char models[] = "/v1/models";
+
+    return begins(r->unparsed_uri, messages) ||
+           (begins(r->unparsed_uri, models) && gw_header_in(r, "anthropic-version") != NULL);
+}
+
 static ngx_int_t put_retry_after(ngx_http_request_t *r, uint64_t ms)
 {
     ngx_str_t sec = {0, ngx_pnalloc(r->pool, GW_HEADER_MAX)};
@@ -73,7 +90,10 @@ static ngx_int_t reply_error(ngx_http_request_t *r, const struct gw_refusal *ref
     static uint8_t room[BODY_MAX + 1]; /* one answer at a time; copied before this returns */
     struct buf body = {.data = room, .cap = sizeof(room), .max = BODY_MAX};
 
-    openai_error_put(message, refusal->type, refusal->param, refusal->code, &body);
+    if (gw_is_anthropic(r))
+        gw_anthropic_error_put(refusal->status, message, refusal->code, &body);
+    else
+        openai_error_put(message, refusal->type, refusal->param, refusal->code, &body);
     if (refusal->status == NGX_HTTP_UNAUTHORIZED &&
         gw_header_add(r, "WWW-Authenticate", bearer) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -194,13 +214,6 @@ ngx_int_t gw_error_page(ngx_http_request_t *r)
 }
 
 /* ------------------------------------------------------------------ errors before any location */
-
-static bool begins(ngx_str_t text, const char *prefix)
-{
-    size_t len = strlen(prefix);
-
-    return text.len >= len && memcmp(text.data, prefix, len) == 0;
-}
 
 /* The request line as far as it was read; an early error may come before there is a path. */
 static bool is_model_api(const ngx_http_request_t *r)

@@ -17,6 +17,7 @@ struct gw_worker {
     struct limit_table *limits;
     struct limit_places *places;
     struct limit_budgets *budgets;
+    struct openai_texts texts;
     struct audit_ring_writer ring;
     bool has_ring;
     bool drop_when_full;
@@ -109,6 +110,7 @@ void gw_worker_stop(ngx_cycle_t *cycle UNUSED)
     limit_close(worker->limits);
     limit_places_close(worker->places);
     limit_budgets_close(worker->budgets);
+    openai_texts_free(&worker->texts);
     if (worker->has_ring)
         audit_ring_writer_close(&worker->ring);
     free(worker);
@@ -160,13 +162,28 @@ static void add_possession(ngx_http_request_t *r, struct request_line *line,
         input->certificate = gw_span(certificate);
 }
 
+/* As Anthropic's clients send a key. */
+static struct span own_key(ngx_http_request_t *r)
+{
+    static const char scheme[] = "Bearer ";
+    const ngx_table_elt_t *header = gw_header_in(r, "x-api-key");
+    u_char *room =
+        header == NULL ? NULL : ngx_pnalloc(r->pool, sizeof(scheme) - 1 + header->value.len);
+
+    if (room == NULL)
+        return span_of("", 0);
+    memcpy(room, scheme, sizeof(scheme) - 1);
+    memcpy(room + sizeof(scheme) - 1, header->value.data, header->value.len);
+    return span_of(room, sizeof(scheme) - 1 + header->value.len);
+}
+
 int gw_worker_authenticate(ngx_http_request_t *r, struct auth_principal *out, struct err *err)
 {
     const ngx_table_elt_t *header = r->headers_in.authorization;
     uint8_t address[16];
     struct request_line line;
     struct auth_input input = {
-        .authorization = header == NULL ? span_of("", 0) : gw_span(header->value),
+        .authorization = header == NULL ? own_key(r) : gw_span(header->value),
         .session_cookie = span_of("", 0),
         .source = source_address(r, address),
         .now = ngx_time(),
@@ -199,6 +216,11 @@ struct limit_budgets *gw_worker_budgets(void)
     return worker == NULL ? NULL : worker->budgets;
 }
 
+struct openai_texts *gw_worker_texts(void)
+{
+    return &worker->texts;
+}
+
 struct limit_places *gw_worker_places(void)
 {
     return worker == NULL ? NULL : worker->places;
@@ -221,6 +243,12 @@ bool gw_worker_promise(size_t *bytes)
     *bytes = kept ? room : 0;
     worker->promised += *bytes;
     return kept;
+}
+
+void gw_worker_unpromise(size_t promised)
+{
+    if (worker != NULL)
+        worker->promised -= promised;
 }
 
 /* The audit role counts and tells what finds no room. */

@@ -12,7 +12,10 @@ enum guard_tail { TAIL_NONE, TAIL_TOKEN, TAIL_PEM };
 
 struct detector {
     struct guard_detector about;
-    const char *pattern;   /* PCRE2, over normalised text; NULL: characters, see text.c */
+    const char *pattern; /* PCRE2, over normalised text; NULL: characters, see text.c */
+    /* Something simple that is in every match, which libhs looks for beforehand; NULL: the pattern.
+     * libhs takes a tenth of a second to compile the patterns, and milliseconds for these. */
+    const char *hint;
     guard_check_fn *check; /* may be NULL */
     enum guard_tail tail;
 };
@@ -27,6 +30,7 @@ size_t guard_number_bidi(void);
 /* Runs that may be text in another encoding. */
 enum guard_encoding { ENCODING_BASE64, ENCODING_HEX, ENCODING_PERCENT, ENCODING_COUNT };
 extern const char *const guard_encoding_patterns[ENCODING_COUNT];
+extern const char *const guard_encoding_hints[ENCODING_COUNT];
 /* False when what comes out is no text. */
 bool guard_decode(enum guard_encoding encoding, struct span run, struct buf *out);
 

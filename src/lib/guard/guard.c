@@ -4,34 +4,36 @@
 #include "base/mem.h"
 #include "base/num.h"
 
-int guard_new(const struct guard_rules *rules, struct guard **out, struct err *err)
+static void make_room(struct guard *guard, size_t room)
+{
+    if (room <= guard->room)
+        return;
+    guard->room = room;
+    guard->raw = mem_resize_array(guard->raw, room, 1);
+    guard->norm = mem_resize_array(guard->norm, room + 1, 1);
+    guard->map = mem_resize_array(guard->map, room + 1, sizeof(*guard->map));
+}
+
+struct guard *guard_new(const struct guard_rules *rules)
 {
     struct guard *guard = mem_new(sizeof(*guard));
 
     guard->rules = rules;
-    if (hs_clone_scratch(rules->scratch, &guard->scratch) != HS_SUCCESS) {
-        free(guard);
-        return err_set(err, ERR_INTERNAL, "the guard has no room to match in");
-    }
     guard->data = pcre2_match_data_create(4, NULL);
     INVARIANT(guard->data != NULL);
     guard->pending_room = 16;
     guard->pending = mem_new_array(guard->pending_room, sizeof(*guard->pending));
-    guard->raw = mem_new(ROOM);
-    guard->norm = mem_new(ROOM + 1);
-    guard->map = mem_new_array(ROOM + 1, sizeof(*guard->map));
-    *out = guard;
-    return 0;
+    make_room(guard, ROOM_FIRST);
+    return guard;
 }
 
 void guard_free(struct guard *guard)
 {
     if (guard == NULL)
         return;
-    hs_free_scratch(guard->scratch);
     pcre2_match_data_free(guard->data);
-    mem_wipe(guard->raw, ROOM);
-    mem_wipe(guard->norm, ROOM);
+    mem_wipe(guard->raw, guard->room);
+    mem_wipe(guard->norm, guard->room);
     free(guard->raw);
     free(guard->norm);
     free(guard->map);
@@ -191,6 +193,7 @@ static void feed_piece(struct guard *guard, struct span piece, bool last, struct
 {
     forget(guard);
     INVARIANT(guard->raw_len + piece.len <= ROOM);
+    make_room(guard, guard->raw_len + piece.len);
     memcpy(guard->raw + guard->raw_len, piece.p, piece.len);
     guard->raw_len += piece.len;
     normalise(guard, last);
@@ -209,4 +212,10 @@ enum guard_verdict guard_feed(struct guard *guard, struct span chunk, bool last,
         chunk = span_of(chunk.p + len, chunk.len - len);
     } while (chunk.len > 0);
     return guard->blocked ? GUARD_BLOCKED : GUARD_PASS;
+}
+
+void guard_release(struct guard *guard, struct buf *out)
+{
+    if (!guard->blocked)
+        guard_emit(guard, true, out);
 }

@@ -79,9 +79,10 @@ struct guard_finding {
 };
 typedef void guard_finding_fn(void *ctx, const struct guard_finding *finding);
 
-/* One text at a time; used again for the next. The rules must outlive it. */
+/* One text at a time; used again for the next. The rules must outlive it, and guards with the same
+ * rules are used by one thread. */
 struct guard;
-int guard_new(const struct guard_rules *rules, struct guard **out, struct err *err) MUST_USE;
+struct guard *guard_new(const struct guard_rules *rules) MUST_USE;
 void guard_free(struct guard *guard);
 void guard_free_ptr(struct guard **guard);
 
@@ -91,6 +92,9 @@ void guard_start(struct guard *guard, const struct guard_policy *policy, guard_f
 /* Appends to `out` what may go on. After GUARD_BLOCKED nothing more comes out of this text; what
  * stands before the reason is in `out`. */
 enum guard_verdict guard_feed(struct guard *guard, struct span chunk, bool last, struct buf *out);
+/* The rest takes too long: what is held back goes on. Of what is then found in it, only the part
+ * that comes later is masked. */
+void guard_release(struct guard *guard, struct buf *out);
 /* Bytes that are held back now. */
 size_t guard_held(const struct guard *guard);
 

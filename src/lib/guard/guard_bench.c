@@ -36,10 +36,11 @@ int main(void)
     struct guard *guard;
     struct err err = ERR_INIT;
 
-    if (guard_rules_new(&rules, &err) < 0 || guard_new(rules, &guard, &err) < 0) {
+    if (guard_rules_new(&rules, &err) < 0) {
         fprintf(stderr, "%s\n", err.msg);
         return 1;
     }
+    guard = guard_new(rules);
     while (text.len < 8192)
         buf_put_str(&text, prose);
     struct span kilobyte = span_of(text.data, 1024);

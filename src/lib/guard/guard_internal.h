@@ -10,6 +10,7 @@ enum {
     PIECE_MAX = 16 * 1024,       /* bytes that are looked at in one go */
     CONTEXT = 16,                /* kept before the first byte that matters: for lookbehind */
     ROOM = PIECE_MAX + 4 * 1024, /* a piece, and what was kept of those before */
+    ROOM_FIRST = 5 * 1024,       /* enough for an answer that comes token by token */
     ENCODED_HELD = 16,           /* so long a run must be before it is held back */
     PEM_MAX = 16 * 1024,
 };
@@ -30,10 +31,10 @@ struct guard {
     void *ctx;
     enum guard_action strongest; /* of the policy */
     bool enabled[RULES_MAX];
-    hs_scratch_t *scratch;
     pcre2_match_data *data;
 
     struct text_state state;
+    size_t room;  /* of raw, norm and map */
     uint8_t *raw; /* from `base` on, `raw_len` bytes, the first `decoded` of them in norm */
     uint64_t base;
     size_t raw_len, decoded;

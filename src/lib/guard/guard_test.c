@@ -44,8 +44,9 @@ static int setup(void **state UNUSED)
 {
     struct err err = ERR_INIT;
 
-    if (guard_rules_new(&rules, &err) < 0 || guard_new(rules, &guard, &err) < 0)
+    if (guard_rules_new(&rules, &err) < 0)
         fail_msg("%s", err.msg);
+    guard = guard_new(rules);
     return 0;
 }
 
@@ -266,6 +267,27 @@ static void a_policy_is_said_in_words(void **state UNUSED)
     assert_true(guard_detector_count() > 20);
 }
 
+static void what_takes_too_long_goes_on(void **state UNUSED)
+{
+    static const char text[] = "see " GITHUB " there";
+    CLEANUP(buf_free) struct buf out = BUF_INIT(1 << 10);
+    struct guard_policy policy;
+    struct seen seen = {0};
+
+    guard_policy_usual(&policy);
+    guard_start(guard, &policy, note, &seen);
+    assert_int_equal(guard_feed(guard, span_of(text, 10), false, &out), GUARD_PASS);
+    assert_true(guard_held(guard) > 0);
+    guard_release(guard, &out);
+    assert_int_equal(guard_held(guard), 0);
+    assert_int_equal(out.len, 10);
+    assert_int_equal(guard_feed(guard, span_of(text + 10, strlen(text) - 10), true, &out),
+                     GUARD_PASS);
+    assert_int_equal(seen.count, 1);
+    assert_non_null(strstr(buf_text(&out), "[github-token] there"));
+    assert_null(strstr(buf_text(&out), GITHUB));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +301,7 @@ int main(void)
         cmocka_unit_test(nothing_is_held_where_nothing_begins),
         cmocka_unit_test(a_long_text_passes_whole),
         cmocka_unit_test(a_policy_is_said_in_words),
+        cmocka_unit_test(what_takes_too_long_goes_on),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

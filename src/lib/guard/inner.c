@@ -125,7 +125,7 @@ enum guard_action guard_look_inside(struct guard *guard, enum guard_encoding enc
     if (depth > GUARD_DEPTH_MAX || !guard_decode(encoding, run, &decoded))
         return GUARD_OFF;
     inside.text = buf_span(&decoded);
-    bool told = rules_candidates(guard->rules, guard->scratch, inside.text, candidates);
+    bool told = rules_candidates(guard->rules, inside.text, candidates);
     for (size_t i = 0; i < guard->rules->count; i++)
         if (guard->enabled[i] && (!told || candidates[i]))
             look_for(&inside, i);

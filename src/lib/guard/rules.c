@@ -12,6 +12,14 @@ static const char *pattern_of(size_t number)
                                     : guard_encoding_patterns[number - guard_table_len];
 }
 
+static const char *hint_of(size_t number)
+{
+    if (number >= guard_table_len)
+        return guard_encoding_hints[number - guard_table_len];
+    return guard_table[number].hint != NULL ? guard_table[number].hint
+                                            : guard_table[number].pattern;
+}
+
 static int compile_one(struct guard_rules *rules, size_t number, struct err *err)
 {
     const char *pattern = pattern_of(number);
@@ -44,7 +52,7 @@ static int compile_all(struct guard_rules *rules, struct err *err)
     for (size_t i = 0; i < rules->count; i++) {
         if (pattern_of(i) == NULL)
             continue;
-        patterns[count] = pattern_of(i);
+        patterns[count] = hint_of(i);
         flags[count] = HS_FLAG_PREFILTER | HS_FLAG_SINGLEMATCH;
         ids[count++] = (unsigned)i;
     }
@@ -116,10 +124,9 @@ static int note(unsigned id, unsigned long long from UNUSED, unsigned long long 
     return 0;
 }
 
-bool rules_candidates(const struct guard_rules *rules, hs_scratch_t *scratch, struct span text,
-                      bool candidates[RULES_MAX])
+bool rules_candidates(const struct guard_rules *rules, struct span text, bool candidates[RULES_MAX])
 {
     memset(candidates, 0, RULES_MAX * sizeof(candidates[0]));
-    return rules->sound && hs_scan(rules->all, (const char *)text.p, (unsigned)text.len, 0, scratch,
-                                   note, candidates) == HS_SUCCESS;
+    return rules->sound && hs_scan(rules->all, (const char *)text.p, (unsigned)text.len, 0,
+                                   rules->scratch, note, candidates) == HS_SUCCESS;
 }

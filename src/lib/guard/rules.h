@@ -18,7 +18,7 @@ struct guard_rules {
     size_t count;
     bool sound; /* libhs can be relied on */
     hs_database_t *all;
-    hs_scratch_t *scratch; /* to be cloned */
+    hs_scratch_t *scratch; /* of the one thread that looks */
     pcre2_match_context *limits;
 };
 
@@ -36,7 +36,7 @@ enum found rules_look(const struct guard_rules *rules, pcre2_match_data *data, s
 
 /* Sets candidates[number] for the patterns that may match somewhere in the text; false when that
  * cannot be told, and all must be asked. */
-bool rules_candidates(const struct guard_rules *rules, hs_scratch_t *scratch, struct span text,
+bool rules_candidates(const struct guard_rules *rules, struct span text,
                       bool candidates[RULES_MAX]);
 
 #endif

@@ -160,9 +160,8 @@ static bool skip_to_end(struct guard *guard, size_t number, bool last)
 void guard_scan(struct guard *guard, bool last)
 {
     bool candidates[RULES_MAX];
-    bool told = guard->norm_len > 4 * CONTEXT &&
-                rules_candidates(guard->rules, guard->scratch,
-                                 span_of(guard->norm, guard->norm_len), candidates);
+    bool told = (last || guard->norm_len > 4 * CONTEXT) &&
+                rules_candidates(guard->rules, span_of(guard->norm, guard->norm_len), candidates);
 
     go_on_with_tail(guard, last);
     for (size_t i = 0; i < guard->rules->count; i++) {

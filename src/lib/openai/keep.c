@@ -22,6 +22,7 @@ void walk_keep_value(struct walk *walk, enum schema_keep keep, const uint8_t *fr
 
     switch (keep) {
     case KEEP_MODEL: out->model_value = bytes; break;
+    case KEEP_DIRECTION: out->for_answers = walk->word->value != 0; break;
     case KEEP_STREAM: out->stream = *from == 't'; break;
     case KEEP_OPTIONS: out->options_value = bytes; break;
     case KEEP_USAGE:

@@ -2,7 +2,7 @@
 /* The reader of JSON agrees with jansson about what JSON is, and an edited request is still one.
  * The first byte chooses the request. */
 #include "base/mem.h"
-#include "openai/openai.h"
+#include "openai/anthropic.h"
 
 #include <jansson.h>
 
@@ -27,6 +27,35 @@ static void agrees(struct span text)
     json_decref(value);
 }
 
+/* In order, between quotes, and none within another. */
+static void are_strings(struct span body, const struct openai_texts *texts)
+{
+    size_t from = 1;
+
+    for (size_t i = 0; i < texts->count; i++) {
+        const struct openai_text *text = &texts->text[i];
+        INVARIANT(text->at >= from && text->at + text->len < body.len);
+        INVARIANT(body.p[text->at - 1] == '"' && body.p[text->at + text->len] == '"');
+        bool escaped = memchr(body.p + text->at, '\\', text->len) != NULL;
+        INVARIANT(escaped == text->escaped);
+        from = (size_t)text->at + text->len + 1;
+    }
+}
+
+/* What Anthropic's API takes is a request of ours; but for the number of things. */
+static void translated(struct span body)
+{
+    CLEANUP(buf_free) struct buf out = BUF_INIT(ANTHROPIC_BODY_MAX);
+    struct openai_request request;
+    struct openai_fault fault;
+    struct err err = ERR_INIT;
+
+    INVARIANT(anthropic_to_openai(body, span_str("m"), &out, &err) == 0);
+    if (openai_request_scan(OPENAI_CHAT, buf_span(&out), 0, NULL, &request, &fault, &err) < 0)
+        INVARIANT(strcmp(fault.code, "array_above_max_length") == 0 ||
+                  strcmp(fault.code, "invalid_json") == 0);
+}
+
 static void edits(enum openai_api api, struct span text)
 {
     struct openai_request request;
@@ -34,22 +63,26 @@ static void edits(enum openai_api api, struct span text)
     struct openai_fault fault;
     struct openai_edits edits = {.count = 0};
     struct err err = ERR_INIT;
+    static struct openai_texts texts;
 
-    if (openai_request_scan(api, text, 0, &request, &fault, &err) < 0) {
+    if (openai_request_scan(api, text, 0, &texts, &request, &fault, &err) < 0) {
         INVARIANT(fault.code != NULL && fault.at <= text.len);
         return;
     }
+    are_strings(text, &texts);
     INVARIANT(openai_json_check(text, &err) == 0);
+    if (api == OPENAI_MESSAGES)
+        translated(text);
     openai_edits_set_model(&edits, &request, span_str("\"other\""));
-    if (request.stream && api != OPENAI_EMBEDDINGS)
+    if (request.stream && api < OPENAI_EMBEDDINGS)
         openai_edits_force_usage(&edits, &request);
     size_t len = openai_edits_len(&edits, text.len);
     CLEANUP_FREE uint8_t *out = mem_new(len);
     openai_edits_apply(&edits, text, out);
-    INVARIANT(openai_request_scan(api, span_of(out, len), 0, &again, &fault, &err) == 0);
+    INVARIANT(openai_request_scan(api, span_of(out, len), 0, NULL, &again, &fault, &err) == 0);
     INVARIANT(strcmp(again.model, "other") == 0 && again.max_tokens == request.max_tokens);
     INVARIANT(again.prompt_bytes == request.prompt_bytes && again.messages == request.messages);
-    INVARIANT(!request.stream || api == OPENAI_EMBEDDINGS || again.include_usage);
+    INVARIANT(!request.stream || api >= OPENAI_EMBEDDINGS || again.include_usage);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -57,6 +90,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     agrees(span_of(data + 1, size - 1));
-    edits((enum openai_api)(data[0] % 3), span_of(data + 1, size - 1));
+    edits((enum openai_api)(data[0] % 6), span_of(data + 1, size - 1));
     return 0;
 }

@@ -10,13 +10,14 @@
 #define MESSAGES "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]"
 
 static struct openai_request request;
+static struct openai_texts texts;
 static struct openai_fault fault;
 
 static int scan(enum openai_api api, const char *body, unsigned flags)
 {
     struct err err = ERR_INIT;
 
-    return openai_request_scan(api, span_str(body), flags, &request, &fault, &err);
+    return openai_request_scan(api, span_str(body), flags, &texts, &request, &fault, &err);
 }
 
 static void accepts(enum openai_api api, const char *body)
@@ -38,7 +39,7 @@ static void chat_is_read(void **state UNUSED)
     accepts(OPENAI_CHAT,
             "{\"model\":\"a\\/b\",\"messages\":[{\"role\":\"system\",\"content\":\"be\"},"
             "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"hello\"},"
-            "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:1234567890\"}}]},"
+            "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,aGk=\"}}]},"
             "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"c1\",\"type\":"
             "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},"
             "{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":\"42\"}],"
@@ -53,6 +54,83 @@ static void chat_is_read(void **state UNUSED)
     assert_int_equal(request.max_tokens, 20);
     assert_true(request.stream && request.include_usage);
     assert_int_equal(request.prompt_bytes, 2 + 5 + 2 + 2 + 17);
+}
+
+/* "role/index:kind:bytes" of each, one behind the other. */
+static void texts_are(const char *body, const char *wanted)
+{
+    static const char kinds[] = "pdo";
+    char got[1024] = "";
+    size_t used = 0;
+
+    for (size_t i = 0; i < texts.count; i++) {
+        const struct openai_text *text = &texts.text[i];
+        used += (size_t)snprintf(got + used, sizeof(got) - used, "%s%s/%u:%c:%.*s",
+                                 i > 0 ? " " : "", openai_role_name((enum openai_role)text->role),
+                                 text->index, kinds[text->kind], (int)text->len, body + text->at);
+    }
+    assert_string_equal(got, wanted);
+}
+
+static void every_string_has_its_kind_and_role(void **state UNUSED)
+{
+    const char *chat =
+        "{\"user\":\"u\",\"model\":\"m\",\"messages\":[{\"content\":\"hi\",\"role\":\"user\"},"
+        "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{\"id\":\"c1\",\"type\":"
+        "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},"
+        "{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":[{\"type\":\"text\",\"text\":"
+        "\"a\\u0062\"}]},{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":"
+        "{\"url\":\"data:image\\/png;base64,aGk=\"}}],\"x\":{\"y\":[\"z\",1]}}],"
+        "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":"
+        "{\"a\":{\"description\":\"b\"}}}}],\"q\":\"r\"}";
+    const char *embeddings = "{\"model\":\"m\",\"input\":[\"a\",\"b\"]}";
+
+    accepts(OPENAI_CHAT, chat);
+    texts_are(chat, "/0:o:u user/0:p:hi assistant/1:o:c1 assistant/1:o:f assistant/1:p:{} "
+                    "tool/2:o:c1 tool/2:p:a\\u0062 user/3:d:data:image\\/png;base64,aGk= "
+                    "user/3:o:z /0:o:f /0:p:b /0:o:r");
+    assert_true(texts.text[6].escaped && !texts.text[0].escaped);
+    accepts(OPENAI_EMBEDDINGS, embeddings);
+    texts_are(embeddings, "/0:p:a /1:p:b");
+}
+
+static void media_is_data(void **state UNUSED)
+{
+    static const struct {
+        const char *part;
+        const char *code;
+    } cases[] = {
+        {"{\"type\":\"image_url\",\"image_url\":{\"url\":\"ftp://a/b\"}}", "invalid_value"},
+        {"{\"type\":\"image_url\",\"image_url\":{\"url\":\"file:///etc/passwd\"}}",
+         "invalid_value"},
+        {"{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png,x\"}}", "invalid_value"},
+        {"{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:a b;base64,aGk=\"}}",
+         "invalid_value"},
+        {"{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:;base64,<b>\"}}", "invalid_value"},
+        {"{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"?\",\"format\":\"wav\"}}",
+         "invalid_value"},
+        {"{\"type\":\"file\",\"file\":{\"file_data\":\"=\"}}", "invalid_value"},
+        {"{\"type\":\"file\",\"file\":{\"file_data\":\"data:application/pdf;base64,JVBERg==\"}}",
+         NULL},
+        {"{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"aGk=\",\"format\":\"wav\"}}", NULL},
+    };
+    char body[512];
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        snprintf(body, sizeof(body),
+                 "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[%s]}]}",
+                 cases[i].part);
+        if (cases[i].code == NULL) {
+            accepts(OPENAI_CHAT, body);
+            continue;
+        }
+        assert_int_equal(scan(OPENAI_CHAT, body, 0), -1);
+        assert_string_equal(fault.code, cases[i].code);
+    }
+    assert_false(request.remote);
+    accepts(OPENAI_CHAT, "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":"
+                         "\"image_url\",\"image_url\":{\"url\":\"https://a/b\"}}]}]}");
+    assert_true(request.remote);
 }
 
 static void completions_and_embeddings_are_read(void **state UNUSED)
@@ -307,6 +385,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chat_is_read),
+        cmocka_unit_test(every_string_has_its_kind_and_role),
+        cmocka_unit_test(media_is_data),
         cmocka_unit_test(completions_and_embeddings_are_read),
         cmocka_unit_test(a_fault_names_its_place),
         cmocka_unit_test(names_come_once_however_they_are_written),

@@ -138,6 +138,17 @@ static size_t encode(uint32_t point, uint8_t out[4])
     return len;
 }
 
+size_t scan_escape_put(const uint8_t *p, const uint8_t *end, struct buf *out)
+{
+    uint32_t point = 0;
+    uint8_t bytes[4];
+    size_t taken = escape(p, end, &point);
+
+    INVARIANT(taken > 0);
+    buf_put(out, bytes, encode(point, bytes));
+    return taken;
+}
+
 bool scan_string_copy(const struct scan_string *string, char *out, size_t size)
 {
     const uint8_t *p = string->raw.p;

@@ -59,6 +59,9 @@ bool scan_end(struct scan *scan);
  * none. */
 size_t scan_utf8(const uint8_t *p, const uint8_t *end);
 
+/* Appends what the escape at p stands for; returns its length. */
+size_t scan_escape_put(const uint8_t *p, const uint8_t *end, struct buf *out);
+
 /* The string's own bytes into out[size], with a NUL; false when they do not fit. */
 bool scan_string_copy(const struct scan_string *string, char *out, size_t size);
 

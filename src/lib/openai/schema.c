@@ -2,23 +2,6 @@
 /* After the OpenAI API reference: chat completions, legacy completions, embeddings. */
 #include "openai/schema.h"
 
-#define OPTIONAL(text, shape)                                                                      \
-    {                                                                                              \
-        .name = (text), .len = sizeof(text) - 1, .value = (shape)                                  \
-    }
-#define REQUIRED(text, shape)                                                                      \
-    {                                                                                              \
-        .name = (text), .len = sizeof(text) - 1, .required = true, .value = (shape)                \
-    }
-#define WORD(text, ...)                                                                            \
-    {                                                                                              \
-        .word = (text), .len = sizeof(text) - 1, .needs = { __VA_ARGS__ }                          \
-    }
-#define LAST                                                                                       \
-    {                                                                                              \
-        .name = NULL                                                                               \
-    }
-
 /* clang-format off */
 
 /* ------------------------------------------------------------------ simple values */
@@ -28,7 +11,7 @@ static const struct schema whole = {.types = IS_INT | IS_NULL};
 static const struct schema text = {.types = IS_STR | IS_NULL};
 static const struct schema own_text = {.types = IS_STR};
 static const struct schema prompt_text = {.types = IS_STR | IS_NULL, .flags = PROMPT};
-static const struct schema name = {.types = IS_STR, .min_len = 1, .max_len = 64};
+static const struct schema name = {.types = IS_STR, .min_len = 1, .max_len = 128};
 static const struct schema any_object = {.types = IS_OBJ | IS_NULL};
 static const struct schema prompt_object = {.types = IS_OBJ | IS_NULL, .flags = PROMPT};
 static const struct schema temperature = {.types = IS_NUM | IS_NULL, .min = 0, .max = 2};
@@ -58,14 +41,27 @@ static const struct schema options =
 
 /* ------------------------------------------------------------------ messages */
 
+static const struct schema place = {.types = IS_STR, .flags = LINK, .min_len = 1};
+static const struct schema data = {.types = IS_STR, .flags = DATA, .min_len = 1};
+static const struct schema_word detail_words[] = {
+    WORD("auto"), WORD("low"), WORD("high"), WORD("original"), {.word = NULL}
+};
+static const struct schema detail = {.types = IS_STR | IS_NULL, .words = detail_words};
+static const struct schema_word sound_words[] = {WORD("wav"), WORD("mp3"), {.word = NULL}};
+static const struct schema sound = {.types = IS_STR, .words = sound_words};
 static const struct schema_member url_members[] = {
-    REQUIRED("url", &own_text), OPTIONAL("detail", &text), LAST
+    REQUIRED("url", &place), OPTIONAL("detail", &detail), LAST
 };
 static const struct schema url = {.types = IS_OBJ, .members = url_members};
 static const struct schema_member audio_members[] = {
-    REQUIRED("data", &own_text), REQUIRED("format", &own_text), LAST
+    REQUIRED("data", &data), REQUIRED("format", &sound), LAST
 };
 static const struct schema audio_data = {.types = IS_OBJ, .members = audio_members};
+
+static const struct schema_member file_members[] = {
+    OPTIONAL("file_data", &data), OPTIONAL("file_id", &text), OPTIONAL("filename", &text), LAST
+};
+static const struct schema file = {.types = IS_OBJ, .members = file_members};
 
 static const struct schema_word part_words[] = {
     WORD("text", "text"), WORD("image_url", "image_url"), WORD("input_audio", "input_audio"),
@@ -77,7 +73,7 @@ static const struct schema_member part_members[] = {
     OPTIONAL("text", &prompt_text),
     OPTIONAL("image_url", &url),
     OPTIONAL("input_audio", &audio_data),
-    OPTIONAL("file", &any_object),
+    OPTIONAL("file", &file),
     OPTIONAL("refusal", &prompt_text),
     LAST
 };
@@ -104,10 +100,11 @@ static const struct schema call = {.types = IS_OBJ, .members = call_members};
 static const struct schema calls = {.types = IS_ARR | IS_NULL, .max_items = 128, .each = &call};
 
 static const struct schema_word role_words[] = {
-    WORD("system", "content"), WORD("developer", "content"), WORD("user", "content"), WORD("assistant"),
-    WORD("tool", "content", "tool_call_id"), WORD("function", "name"), {.word = NULL}
+    ROLE("system", OPENAI_SYSTEM, "content"), ROLE("developer", OPENAI_DEVELOPER, "content"),
+    ROLE("user", OPENAI_USER, "content"), ROLE("assistant", OPENAI_ASSISTANT),
+    ROLE("tool", OPENAI_TOOL, "content", "tool_call_id"), ROLE("function", OPENAI_FUNCTION, "name"), {.word = NULL}
 };
-static const struct schema role = {.types = IS_STR, .words = role_words};
+static const struct schema role = {.types = IS_STR, .words = role_words, .keep = KEEP_ROLE};
 static const struct schema_member message_members[] = {
     REQUIRED("role", &role),
     OPTIONAL("content", &content),
@@ -143,7 +140,25 @@ static const struct schema_member tool_members[] = {
 };
 static const struct schema tool = {.types = IS_OBJ, .members = tool_members};
 static const struct schema tools = {.types = IS_ARR | IS_NULL, .max_items = 128, .each = &tool};
-static const struct schema choice = {.types = IS_STR | IS_OBJ | IS_NULL};
+static const struct schema_word choice_words[] = {
+    WORD("auto"), WORD("none"), WORD("required"), {.word = NULL}
+};
+static const struct schema_member chosen_members[] = {REQUIRED("name", &name), LAST};
+static const struct schema chosen = {.types = IS_OBJ, .members = chosen_members};
+static const struct schema_word chosen_words[] = {
+    WORD("function", "function"), WORD("custom", "custom"), WORD("allowed_tools", "allowed_tools"),
+    {.word = NULL}
+};
+static const struct schema chosen_type = {.types = IS_STR, .words = chosen_words};
+static const struct schema_member choice_members[] = {
+    REQUIRED("type", &chosen_type), OPTIONAL("function", &chosen), OPTIONAL("custom", &chosen),
+    OPTIONAL("allowed_tools", &any_object), LAST
+};
+static const struct schema choice =
+    {.types = IS_STR | IS_OBJ | IS_NULL, .words = choice_words, .members = choice_members};
+/* As it was before tools. */
+static const struct schema old_choice =
+    {.types = IS_STR | IS_OBJ | IS_NULL, .words = choice_words, .members = chosen_members};
 
 static const struct schema_member json_schema_members[] = {
     REQUIRED("name", &name),
@@ -203,7 +218,7 @@ static const struct schema_member chat_members[] = {
     OPTIONAL("prompt_cache_key", &text),
     OPTIONAL("web_search_options", &any_object),
     OPTIONAL("functions", &functions),
-    OPTIONAL("function_call", &choice),
+    OPTIONAL("function_call", &old_choice),
     LAST
 };
 static const struct schema chat = {.types = IS_OBJ, .flags = CLOSED, .members = chat_members};
@@ -258,13 +273,36 @@ static const struct schema_member embeddings_members[] = {
 static const struct schema embeddings =
     {.types = IS_OBJ, .flags = CLOSED, .members = embeddings_members};
 
+/* ------------------------------------------------------------------ the guard alone */
+
+static const struct schema_word direction_words[] = {
+    {.word = "request", .len = 7}, {.word = "answer", .len = 6, .value = 1}, {.word = NULL}
+};
+static const struct schema direction =
+    {.types = IS_STR, .words = direction_words, .keep = KEEP_DIRECTION};
+static const struct schema looked_at = {.types = IS_STR, .flags = PROMPT};
+static const struct schema_member try_members[] = {
+    REQUIRED("model", &model), REQUIRED("text", &looked_at), OPTIONAL("direction", &direction), LAST
+};
+static const struct schema try_guard =
+    {.types = IS_OBJ, .flags = CLOSED | SEALED, .members = try_members};
+
 /* clang-format on */
+
+const struct schema schema_anything = {
+    .types = IS_NULL | IS_BOOL | IS_INT | IS_NUM | IS_STR | IS_ARR | IS_OBJ,
+    .flags = FREE,
+    .each = &schema_anything,
+};
 
 const struct schema *schema_of(enum openai_api api)
 {
     switch (api) {
     case OPENAI_COMPLETIONS: return &completions;
     case OPENAI_EMBEDDINGS: return &embeddings;
+    case OPENAI_MESSAGES: return &schema_messages;
+    case OPENAI_TRY_GUARD: return &try_guard;
+    case OPENAI_COUNT_TOKENS: return &schema_count;
     default: return &chat;
     }
 }

@@ -19,6 +19,11 @@ enum schema_flags {
     PROMPT = 1,  /* strings count as text, whole numbers as tokens */
     UNIFORM = 2, /* elements of an array have one type */
     CLOSED = 4,  /* unknown names are refused when the caller wants that */
+    BARE = 128,  /* ... base64 and no data URL */
+    SEALED = 64, /* unknown names are refused whoever calls */
+    DATA = 8,    /* strings are base64 or a data URL */
+    FREE = 32,   /* strings are whatever stands around them */
+    LINK = 16,   /* strings are a data URL, or the URL of something elsewhere */
 };
 
 /* What the walk remembers. */
@@ -31,6 +36,8 @@ enum schema_keep {
     KEEP_MAX_TOKENS,
     KEEP_N,
     KEEP_MESSAGES, /* the number of elements; a lone string or number is one */
+    KEEP_ROLE,
+    KEEP_DIRECTION,
 };
 
 enum { SCHEMA_NEEDS_MAX = 2 };
@@ -39,6 +46,7 @@ enum { SCHEMA_NEEDS_MAX = 2 };
 struct schema_word {
     const char *word;
     uint8_t len;
+    uint8_t value; /* an enum openai_role, of a role */
     const char *needs[SCHEMA_NEEDS_MAX];
 };
 
@@ -59,6 +67,28 @@ struct schema {
     const struct schema_member *members; /* of an object; ends with NULL */
 };
 
+/* Members and words as they are written down. */
+#define OPTIONAL(text, shape)                                                                      \
+    {                                                                                              \
+        .name = (text), .len = sizeof(text) - 1, .value = (shape)                                  \
+    }
+#define REQUIRED(text, shape)                                                                      \
+    {                                                                                              \
+        .name = (text), .len = sizeof(text) - 1, .required = true, .value = (shape)                \
+    }
+#define WORD(text, ...)                                                                            \
+    {                                                                                              \
+        .word = (text), .len = sizeof(text) - 1, .needs = { __VA_ARGS__ }                          \
+    }
+#define ROLE(text, role, ...)                                                                      \
+    {                                                                                              \
+        .word = (text), .len = sizeof(text) - 1, .value = (role), .needs = { __VA_ARGS__ }         \
+    }
+#define LAST                                                                                       \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
+
 struct schema_member {
     const char *name;
     uint8_t len;
@@ -67,5 +97,8 @@ struct schema_member {
 };
 
 const struct schema *schema_of(enum openai_api api);
+extern const struct schema schema_messages, schema_count; /* schema_anthropic.c */
+/* Anything at all. */
+extern const struct schema schema_anything;
 
 #endif

@@ -19,6 +19,10 @@ struct walk {
     unsigned flags;
     struct openai_request *out;
     struct openai_fault *fault;
+    struct openai_texts *texts; /* may be NULL */
+    uint8_t inside;             /* enum openai_kind: of strings that the schema does not know */
+    uint8_t role;               /* of the message at hand */
+    uint32_t index;             /* of the message, prompt or input at hand */
     unsigned depth;
     struct step path[OPENAI_DEPTH_MAX];
     const struct schema_word *word;    /* the last that was read */
@@ -36,6 +40,18 @@ bool walk_fault(struct walk *walk, struct span last, const char *code, const cha
 bool walk_no_json(struct walk *walk);
 bool walk_wrong_type(struct walk *walk, const struct schema *schema);
 bool walk_no_word(struct walk *walk, const struct schema *schema);
+
+/* request.c, object.c: read what stands at the scan. */
+bool walk_any(struct walk *walk, const struct schema *schema, uint8_t *out_type);
+bool walk_object(struct walk *walk, const struct schema *schema);
+bool walk_count_fits(struct walk *walk, const struct schema *schema, size_t count);
+bool walk_next_is(struct walk *walk, char byte);
+bool walk_enter(struct walk *walk);
+
+/* texts.c: notes a string; false with a fault when it may not be what it is. */
+bool walk_text(struct walk *walk, const struct schema *schema, const struct scan_string *string);
+/* The role of the texts from `from` on is known. */
+void walk_texts_role(struct walk *walk, size_t from);
 
 /* What the caller of the scan wants to know: a whole number, or the bytes from `from` up to where
  * the scan stands. */

@@ -8,7 +8,8 @@
 /* The format on file; docs/PROTOCOL.snapshot. */
 static_assert(sizeof(struct policy_namespace_record) == 48, "as documented");
 static_assert(sizeof(struct policy_budget_record) == 48, "as documented");
-static_assert(sizeof(struct policy_route_record) == 80, "as documented");
+static_assert(sizeof(struct policy_route_record) == 88, "as documented");
+static_assert(sizeof(struct policy_guard_record) == 96, "as documented");
 static_assert(sizeof(struct policy_rule) == 72, "as documented");
 static_assert(sizeof(struct policy_role) == 20, "as documented");
 static_assert(sizeof(struct policy_binding) == 16, "as documented");
@@ -27,9 +28,14 @@ static const struct snapshot_field budget_fields[] = {
     SNAPSHOT_UPTO(policy_budget_record, window, POLICY_MONTH),
     SNAPSHOT_UPTO(policy_budget_record, share, POLICY_EACH_KEY)};
 static const struct snapshot_field route_fields[] = {
-    SNAPSHOT_TEXT(policy_route_record, namespace),    SNAPSHOT_TEXT(policy_route_record, name),
-    SNAPSHOT_TEXT(policy_route_record, engine_model), SNAPSHOT_TEXT(policy_route_record, socket),
-    SNAPSHOT_TEXT(policy_route_record, upstream),     SNAPSHOT_UPTO(policy_route_record, ready, 1)};
+    SNAPSHOT_TEXT(policy_route_record, namespace),
+    SNAPSHOT_TEXT(policy_route_record, name),
+    SNAPSHOT_TEXT(policy_route_record, engine_model),
+    SNAPSHOT_TEXT(policy_route_record, socket),
+    SNAPSHOT_TEXT(policy_route_record, upstream),
+    SNAPSHOT_UPTO(policy_route_record, ready, 1),
+    SNAPSHOT_MAYBE(policy_route_record, guard, POLICY_GUARDS),
+    SNAPSHOT_UPTO(policy_route_record, remote_media, 1)};
 static const struct snapshot_field text_fields[] = {SNAPSHOT_TEXT(policy_text, text)};
 static const struct snapshot_field id_fields[] = {{SNAPSHOT_FIELD_INDEX, POLICY_ATOMS, 0}};
 static const struct snapshot_field rule_fields[] = {
@@ -108,13 +114,14 @@ static const struct snapshot_section_type sections[POLICY_SECTION_COUNT] = {
     [POLICY_SUBJECT_TABLE] = {"subject table", TABLE(POLICY_SUBJECTS, hash_subject)},
     [POLICY_BUDGETS] = {"budgets", sizeof(struct policy_budget_record),
                         SNAPSHOT_FIELDS(budget_fields)},
+    [POLICY_GUARDS] = {"guards", sizeof(struct policy_guard_record)},
 };
 
 const struct snapshot_type policy_snapshot = {
     .file = "policy.snap",
     .generation = "policy.gen",
     .number = 2,
-    .format = 2,
+    .format = 3,
     .sections = sections,
     .section_count = POLICY_SECTION_COUNT,
 };
@@ -212,6 +219,7 @@ size_t policy_route_count(const struct snapshot *snapshot)
 void policy_route_at(const struct snapshot *snapshot, size_t at, struct policy_route *out)
 {
     const struct policy_route_record *record = snapshot_records(snapshot, POLICY_ROUTES);
+    const struct policy_guard_record *guards = snapshot_records(snapshot, POLICY_GUARDS);
 
     INVARIANT(at < policy_route_count(snapshot));
     record += at;
@@ -225,6 +233,8 @@ void policy_route_at(const struct snapshot *snapshot, size_t at, struct policy_r
         .max_body = record->max_body,
         .max_tokens = record->max_tokens,
         .context_tokens = record->context_tokens,
+        .remote_media = record->remote_media != 0,
+        .guard = record->guard == 0 ? NULL : &guards[record->guard - 1].guard,
         .created_at = record->created_at,
         .limits = record->limits,
         .index = (uint32_t)at,

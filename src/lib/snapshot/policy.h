@@ -27,6 +27,14 @@ enum policy_window { POLICY_MINUTE, POLICY_HOUR, POLICY_DAY, POLICY_MONTH };
 /* Whose calls share it: everybody's, or each user or credential has one of its own. */
 enum policy_share { POLICY_SHARED, POLICY_EACH_USER, POLICY_EACH_KEY };
 
+/* What becomes of what the guard finds (lib/guard): its actions, by detector. More than
+ * POLICY_GUARD_ACTION_MAX is as much as that. */
+enum { POLICY_GUARD_DETECTORS = 48, POLICY_GUARD_ACTION_MAX = 3 };
+struct policy_guard {
+    uint8_t request[POLICY_GUARD_DETECTORS];
+    uint8_t answer[POLICY_GUARD_DETECTORS];
+};
+
 enum policy_phase { POLICY_ACTIVE = 0, POLICY_TERMINATING = 1 };
 
 /* ---------------------------------------------------------------- building (api) */
@@ -60,8 +68,10 @@ struct policy_route_in {
     uint32_t max_body;       /* bytes of a request; 0: the gateway's own ceiling */
     uint32_t max_tokens;     /* ceiling for one answer; 0: none */
     uint32_t context_tokens; /* 0: unknown */
+    bool remote_media;       /* images and files elsewhere, which the engine fetches */
     int64_t created_at;      /* seconds since 1970; shown in the list of models */
     struct policy_limits limits;
+    const struct policy_guard *guard; /* copied; NULL: as is usual */
 };
 
 struct policy_builder;
@@ -111,9 +121,11 @@ struct policy_route {
     uint32_t max_body;
     uint32_t max_tokens;
     uint32_t context_tokens;
+    bool remote_media;
     int64_t created_at;
     struct policy_limits limits;
-    uint32_t index; /* the place among the routes of this snapshot */
+    const struct policy_guard *guard; /* NULL: as is usual */
+    uint32_t index;                   /* the place among the routes of this snapshot */
 };
 
 /* False when there is none. No allocation. */

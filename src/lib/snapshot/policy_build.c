@@ -69,6 +69,23 @@ int policy_builder_add_namespace(struct policy_builder *builder,
     return 0;
 }
 
+/* Most routes have the same one. */
+static uint32_t add_guard(struct snapshot_writer *writer, const struct policy_guard *guard)
+{
+    const struct snapshot *view = snapshot_writer_view(writer);
+    const struct policy_guard_record *records = snapshot_records(view, POLICY_GUARDS);
+    size_t count = snapshot_count(view, POLICY_GUARDS);
+    struct policy_guard_record record;
+
+    if (guard == NULL)
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(&records[i].guard, guard, sizeof(*guard)) == 0)
+            return (uint32_t)i + 1;
+    record.guard = *guard;
+    return snapshot_writer_add(writer, POLICY_GUARDS, &record) + 1;
+}
+
 int policy_builder_add_route(struct policy_builder *builder, const struct policy_route_in *route,
                              struct err *err)
 {
@@ -80,6 +97,7 @@ int policy_builder_add_route(struct policy_builder *builder, const struct policy
         .max_body = route->max_body,
         .max_tokens = route->max_tokens,
         .context_tokens = route->context_tokens,
+        .remote_media = route->remote_media,
     };
     struct policy_route found;
 
@@ -94,6 +112,7 @@ int policy_builder_add_route(struct policy_builder *builder, const struct policy
                              &record.engine_model, err));
     TRY(snapshot_writer_text(writer, span_str(route->socket), "socket", &record.socket, err));
     TRY(snapshot_writer_text(writer, span_str(route->upstream), "upstream", &record.upstream, err));
+    record.guard = add_guard(writer, route->guard);
     snapshot_writer_add(writer, POLICY_ROUTES, &record);
     return 0;
 }

@@ -30,6 +30,7 @@ enum policy_section {
     POLICY_SUBJECTS,
     POLICY_SUBJECT_TABLE,
     POLICY_BUDGETS,
+    POLICY_GUARDS,
     POLICY_SECTION_COUNT
 };
 
@@ -65,6 +66,12 @@ struct policy_route_record {
     uint32_t max_body;
     uint32_t max_tokens;
     uint32_t context_tokens;
+    uint32_t guard; /* 1 + index; 0: as is usual */
+    uint32_t remote_media;
+};
+
+struct policy_guard_record {
+    struct policy_guard guard;
 };
 
 struct policy_text {

@@ -172,6 +172,7 @@ static void put_policy(struct buf *file, unsigned routes)
     assert_int_equal(policy_builder_add_namespace(builder, &ns, &err), -1);
     assert_int_equal(err.code, ERR_EXISTS);
     for (unsigned i = 0; i < routes; i++) {
+        struct policy_guard guard = {.request = {1, 2, 3}};
         CLEANUP_FREE char *name = mem_printf("model-%u", i);
         struct policy_route_in route = {.namespace = "team-a",
                                         .name = name,
@@ -179,7 +180,10 @@ static void put_policy(struct buf *file, unsigned routes)
                                         .socket = "/run/e.sock",
                                         .upstream = "",
                                         .ready = true,
-                                        .max_tokens = i};
+                                        .max_tokens = i,
+                                        .remote_media = i == 41,
+                                        .guard = i == 0 ? NULL : &guard};
+        guard.answer[5] = i == 41 ? 3 : 1;
         assert_int_equal(policy_builder_add_route(builder, &route, &err), 0);
     }
     assert_int_equal(policy_builder_finish(builder, file, &err), 0);
@@ -201,6 +205,17 @@ static void routes_are_found_by_namespace_and_name(void **state UNUSED)
     assert_string_equal((const char *)route.socket.p, "/run/e.sock");
     assert_false(policy_find_route(view, span_str("team-am"), span_str("odel-41"), &route));
     assert_int_equal(policy_route_count(view), 50);
+    assert_true(policy_find_route(view, span_str("team-a"), span_str("model-41"), &route));
+    assert_true(route.remote_media && route.guard->request[2] == 3 && route.guard->answer[5] == 3);
+    const struct policy_guard *other = route.guard;
+    assert_true(policy_find_route(view, span_str("team-a"), span_str("model-40"), &route));
+    assert_true(!route.remote_media && route.guard->answer[5] == 1 && route.guard != other);
+    /* The same one is there once. */
+    other = route.guard;
+    assert_true(policy_find_route(view, span_str("team-a"), span_str("model-1"), &route));
+    assert_ptr_equal(route.guard, other);
+    assert_true(policy_find_route(view, span_str("team-a"), span_str("model-0"), &route));
+    assert_null(route.guard);
 }
 
 static void a_namespace_has_its_own_budgets(void **state UNUSED)

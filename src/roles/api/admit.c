@@ -72,5 +72,7 @@ int api_admit(void *ctx, struct kube_change *change, struct kube_causes *causes 
         return admit_service(change, err);
     if (change->kind == &kube_waf_rule_set || change->kind == &kube_waf_policy)
         return waf_admit(change, err);
+    if (change->kind == &kube_guard_policy)
+        return guards_admit(change, err);
     return 0;
 }

@@ -22,6 +22,7 @@ static const struct kube_kind *const kinds[] = {
     &kube_limit_policy,
     &kube_waf_rule_set,
     &kube_waf_policy,
+    &kube_guard_policy,
     &kube_self_subject_access_review,
     &kube_self_subject_rules_review,
     &kube_subject_access_review,

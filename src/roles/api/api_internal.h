@@ -52,6 +52,21 @@ void budgets_free_ptr(struct budgets **budgets);
 struct policy_budget_in *budgets_of(const struct budgets *budgets, const char *namespace,
                                     size_t *out_count);
 
+/* ------------------------------------------------------------------ guards.c: GuardPolicies, for
+ * policy.c */
+
+struct guards;
+
+/* All there are. To be freed whatever is returned. */
+int guards_read(struct kube_server *kube, struct guards **out, struct err *err) MUST_USE;
+void guards_free_ptr(struct guards **guards);
+/* What holds for a model service: the usual actions, the default of all namespaces, the policies of
+ * its own, those for it alone; the later ones override. */
+void guards_of(const struct guards *guards, const char *namespace, const char *service,
+               struct policy_guard *out);
+/* ERR_INVALID for a detector that there is not. */
+int guards_admit(struct kube_change *change, struct err *err) MUST_USE;
+
 /* ------------------------------------------------------------------ orders.c: what agent and
  * exporter are to do */
 

@@ -87,6 +87,7 @@ struct compiling {
     struct policy *policy;
     struct policy_builder *builder;
     struct budgets *budgets;
+    struct guards *guards;
 };
 
 static int add_namespace(void *ctx, const json_t *object, struct err *err)
@@ -140,9 +141,13 @@ static int add_route(void *ctx, const json_t *object, struct err *err)
         .max_body = (uint32_t)number(limits, "maxBodyBytes"),
         .max_tokens = (uint32_t)number(limits, "maxTokens"),
         .context_tokens = (uint32_t)number(limits, "contextTokens"),
+        .remote_media = json_is_true(json_object_get(spec, "remoteMedia")),
         .limits = limits_of(limits),
     };
+    struct policy_guard guard;
 
+    guards_of(compiling->guards, in.namespace, in.name, &guard);
+    in.guard = &guard;
     if (clock_parse(span_str(codec_json_text(metadata, "creationTimestamp", "")), &created,
                     &ignored) == 0)
         in.created_at = created;
@@ -156,9 +161,12 @@ static int compile(struct policy *policy, struct buf *file, struct err *err)
     struct kube_server *kube = serve_kube(policy->api->serve);
     CLEANUP(policy_builder_free_ptr) struct policy_builder *builder = policy_builder_new();
     CLEANUP(budgets_free_ptr) struct budgets *budgets = NULL;
+    CLEANUP(guards_free_ptr) struct guards *guards = NULL;
 
     TRY(budgets_read(kube, &budgets, err));
-    struct compiling compiling = {.policy = policy, .builder = builder, .budgets = budgets};
+    TRY(guards_read(kube, &guards, err));
+    struct compiling compiling = {
+        .policy = policy, .builder = builder, .budgets = budgets, .guards = guards};
     TRY(kube_object_each(kube, &kube_namespace, NULL, add_namespace, &compiling, err));
     TRY(kube_object_each(kube, &kube_model_service, NULL, add_route, &compiling, err));
     TRY(rbac_model_compile(policy->rbac, builder, err));
@@ -200,7 +208,7 @@ void policy_touch(struct policy *policy, const struct kube_kind *kind, const cha
                   const char *name)
 {
     if (!is_rbac(kind) && kind != &kube_namespace && kind != &kube_model_service &&
-        kind != &kube_limit_policy)
+        kind != &kube_limit_policy && kind != &kube_guard_policy)
         return;
     if (policy->count == policy->room) {
         policy->room = policy->room == 0 ? 16 : 2 * policy->room;

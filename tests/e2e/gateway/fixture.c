@@ -20,6 +20,7 @@
 #include "base/num.h"
 #include "codec/json.h"
 #include "gateway/conf.h"
+#include "guard/guard.h"
 #include "limit/floods.h"
 #include "rbac/rbac.h"
 #include "snapshot/identity.h"
@@ -160,6 +161,20 @@ static int add_namespace(struct policy_builder *builder, const json_t *ns, struc
     return policy_builder_add_namespace(builder, &in, err);
 }
 
+/* {"request": {"secret": "block"}, "answer": {...}} over what is usual. */
+static int guard_of(const json_t *spec, const char *direction, uint8_t *out, struct err *err)
+{
+    struct guard_policy policy;
+    const char *what;
+    json_t *action;
+
+    guard_policy_usual(&policy);
+    json_object_foreach (json_object_get(spec, direction), what, action)
+        TRY(guard_policy_set(&policy, what, json_string_value(action), err));
+    memcpy(out, policy.action, sizeof(policy.action));
+    return 0;
+}
+
 static int add_places(struct policy_builder *builder, const json_t *spec, struct err *err)
 {
     const json_t *namespaces = json_object_get(spec, "namespaces");
@@ -181,7 +196,13 @@ static int add_places(struct policy_builder *builder, const json_t *spec, struct
             .context_tokens = (uint32_t)number(route, "context_tokens"),
             .created_at = 1700000000,
             .limits = limits_of(route),
+            .remote_media = json_is_true(json_object_get(route, "remote_media")),
         };
+        struct policy_guard guard;
+        const json_t *guards = json_object_get(route, "guard");
+        TRY(guard_of(guards, "request", guard.request, err));
+        TRY(guard_of(guards, "answer", guard.answer, err));
+        in.guard = guards == NULL ? NULL : &guard;
         TRY(policy_builder_add_route(builder, &in, err));
     }
     return 0;

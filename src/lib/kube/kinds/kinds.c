@@ -23,6 +23,7 @@ const struct kube_kind *const kube_kinds[] = {
     &kube_group,
     &kube_identity_provider,
     &kube_limit_policy,
+    &kube_guard_policy,
     &kube_model,
     &kube_model_service,
     &kube_oidc_client,

@@ -27,6 +27,7 @@ extern const struct kube_kind kube_model_service;
 extern const struct kube_kind kube_limit_policy;
 extern const struct kube_kind kube_waf_rule_set;
 extern const struct kube_kind kube_waf_policy;
+extern const struct kube_kind kube_guard_policy;
 extern const struct kube_kind kube_control;
 
 extern const struct kube_kind kube_self_subject_access_review;

@@ -144,6 +144,10 @@ static const struct kube_field spec_fields[] = {
     {"resources", KUBE_OBJECT, "What each engine may use of the machine.",
      .shape = &resource_shape},
     {"limits", KUBE_OBJECT, "Limits on the calls.", .shape = &limit_shape},
+    {"remoteMedia", KUBE_BOOL,
+     "Whether a call may name images elsewhere, which the engine then fetches; else it brings them "
+     "along.",
+     .fallback = "false"},
     {0},
 };
 

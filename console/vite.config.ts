@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import react from '@vitejs/plugin-react';
 import type { Plugin, ProxyOptions } from 'vite';
 import { defineConfig } from 'vitest/config';
@@ -53,7 +53,12 @@ function commonIcons(): Set<string> {
   const folders = ['src', 'src/ui', 'src/pages/overview'];
   const files = folders.flatMap((folder) => readdirSync(folder).filter((name) => name.endsWith('.tsx')).map((name) => readFileSync(`${folder}/${name}`, 'utf8')));
   const names = files.flatMap((text) => [...text.matchAll(/import \{([^}]*)\} from 'lucide-react'/g)].flatMap((m) => (m[1] ?? '').split(',')));
-  return new Set(names.map((name) => (name.trim().split(' ')[0] ?? '').replace(/(?<=[a-z0-9])(?=[A-Z])|(?<=[a-z])(?=[0-9])/g, '-').toLowerCase()));
+  const kebab = names.map((name) => (name.trim().split(' ')[0] ?? '').replace(/(?<=[a-z0-9])(?=[A-Z])|(?<=[a-z])(?=[0-9])/g, '-').toLowerCase());
+  // Some names stand for others.
+  return new Set(kebab.map((name) => {
+    const file = `node_modules/lucide-react/dist/esm/icons/${name}.mjs`;
+    return (existsSync(file) && /from '\.\/([\w-]+)\.mjs'/.exec(readFileSync(file, 'utf8'))?.[1]) || name;
+  }));
 }
 const common = commonIcons();
 

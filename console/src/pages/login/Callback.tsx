@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { ShieldX } from 'lucide-react';
-import { useEffect, useState } from 'react';
+// The way back from the authorization endpoint. Every sign-in comes through here: what a failure needs comes with it.
+import { lazy, useEffect, useState } from 'react';
 import { useLocation } from 'wouter';
-import { finishSignIn, SignInError } from '../../auth/oidc';
+import { finishSignIn } from '../../auth/oidc';
 import { useI18n } from '../../i18n';
-import { Button } from '../../ui/Button';
 import { Mark } from '../../ui/Logo';
-import { Empty } from '../../ui/Notice';
-import { Frame } from './Frame';
+
+const SignInFailed = lazy(() => import('./SignInFailed'));
 
 let pending: Promise<string> | null = null; // the code is for one use, whatever React does with effects
 
@@ -20,32 +19,11 @@ export default function Callback() {
     pending.then((to) => navigate(to, { replace: true }), setError);
   }, [navigate]);
 
-  if (error === null) {
-    return (
-      <main className="splash" aria-busy="true">
-        <Mark size={40} />
-        <h1 className="sr-only">{t('login.title')}</h1>
-      </main>
-    );
-  }
+  if (error !== null) return <SignInFailed error={error} />;
   return (
-    <Frame title={t('callback.title')}>
-      <Empty
-        icon={ShieldX}
-        title={t('callback.text')}
-        action={
-          <Button variant="primary" onClick={() => window.location.replace('/')}>
-            {t('callback.again')}
-          </Button>
-        }
-      >
-        <p>{error instanceof Error ? error.message : String(error)}</p>
-        {error instanceof SignInError && (
-          <p className="muted small">
-            <code>{error.code}</code>
-          </p>
-        )}
-      </Empty>
-    </Frame>
+    <main className="splash" aria-busy="true">
+      <Mark size={40} />
+      <h1 className="sr-only">{t('login.title')}</h1>
+    </main>
   );
 }

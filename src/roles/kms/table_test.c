@@ -10,10 +10,10 @@
 
 #include <cmocka.h>
 
-static const char *const role_letters = "sxaiptboge"; /* in the order of enum role_id */
+static const char *const role_letters = "sxaiptbogew"; /* in the order of enum role_id */
 
-/* s supervisor, a audit, i api, p idp, t secrets, b agent, o posture, g gateway, e exporter, who
- * may nothing */
+/* s supervisor, a audit, i api, p idp, t secrets, b agent, o posture, g gateway; e exporter and w
+ * waf may nothing */
 static const struct {
     uint16_t type;
     const char *from;

@@ -16,12 +16,14 @@ struct cutter {
     bool in_metadata;               /* of the object at the top */
 };
 
-/* Members of model calls whose values people, models and tools write. */
+/* Members of model calls whose values people, models and tools write: OpenAI's, then those that
+ * Anthropic alone has. */
 static const char *const prose[] = {
-    "content",           "text",      "prompt",      "input",   "suffix",
-    "instructions",      "stop",      "arguments",   "refusal", "reasoning",
-    "reasoning_content", "image_url", "input_audio", "file",    "description",
-    "parameters",        "schema",    "output",
+    "content",           "text",           "prompt",      "input",     "suffix",
+    "instructions",      "stop",           "arguments",   "refusal",   "reasoning",
+    "reasoning_content", "image_url",      "input_audio", "file",      "description",
+    "parameters",        "schema",         "output",      "system",    "thinking",
+    "input_schema",      "stop_sequences", "source",      "signature",
 };
 static const char *const object_members[] = {"apiVersion", "kind", "metadata",
                                              "op",         "path", "from"};

@@ -30,6 +30,8 @@ static void prose_is_cut_out_of_model_calls(void **state UNUSED)
            "{\"messages\":[{\"content\":\"\",\"name\":\"n\"}]}");
     cut_is(SHAPE_MODEL_CALL, "{\"input\":[1,2,3],\"user\":\"u\"}",
            "{\"input\":\"\",\"user\":\"u\"}");
+    cut_is(SHAPE_MODEL_CALL, "{\"system\":\"a\",\"metadata\":{\"user_id\":\"u\"}}",
+           "{\"system\":\"\",\"metadata\":{\"user_id\":\"u\"}}");
     cut_is(SHAPE_MODEL_CALL, "{\"prompt\":null,\"n\":1}", "{\"prompt\":\"\",\"n\":1}");
 }
 

@@ -37,11 +37,6 @@ new PerformanceObserver((list) => { for (const e of list.getEntries()) if (!e.ha
 """
 
 
-def is_fault(message):
-    """The list of other sign-ins is asked for by every sign-in page; a platform without federation has none."""
-    return message.type == "error" and not message.location["url"].endswith("/session/providers")
-
-
 class Browser:
     """Contexts of one Chromium; what they complain of is in `complaints`."""
 
@@ -55,7 +50,7 @@ class Browser:
         context.set_default_timeout(PATIENCE_MS)
         context.add_init_script(WATCH)
         page = context.new_page()
-        page.on("console", lambda message: is_fault(message) and self.complaints.append(f"{page.url}: {message.text}"))
+        page.on("console", lambda message: message.type == "error" and self.complaints.append(f"{page.url}: {message.text}"))
         page.on("pageerror", lambda error: self.complaints.append(f"{page.url}: {error}"))
         return page
 

@@ -342,5 +342,6 @@ int main(void)
         TEST(a_flood_is_met_and_is_over_by_itself),
     };
 
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("limit sources", tests, NULL, NULL);
 }

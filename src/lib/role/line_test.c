@@ -121,5 +121,6 @@ int main(void)
         cmocka_unit_test(what_was_not_taken_up_is_closed),
     };
 
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

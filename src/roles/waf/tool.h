@@ -30,7 +30,7 @@ int tool_sources_digest(const struct tool_sources *sources, char out[TOOL_DIGEST
 
 /* Each is one command of drun-waf; gives the exit code. */
 int tool_compile(int argc, char **argv);
-int tool_test(int argc, char **argv);
+int tool_try(int argc, char **argv);
 int tool_explain(int argc, char **argv);
 
 #endif

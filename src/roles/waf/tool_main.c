@@ -13,7 +13,7 @@ int main(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } commands[] = {{"compile", tool_compile}, {"test", tool_test}, {"explain", tool_explain}};
+    } commands[] = {{"compile", tool_compile}, {"test", tool_try}, {"explain", tool_explain}};
 
     for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
         if (strcmp(argv[1], commands[i].name) == 0)

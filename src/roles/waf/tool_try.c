@@ -270,7 +270,7 @@ static int test(struct question *question, int *code, struct err *err)
     return 0;
 }
 
-int tool_test(int argc, char **argv)
+int tool_try(int argc, char **argv)
 {
     struct question question;
     struct err err = ERR_INIT;

@@ -25,7 +25,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/e2e"))
 from platform_process import Platform  # noqa: E402
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/e2e/gateway"))
-from conftest import AS_USER, NGINX, Gateway, can_connect, free_port, role, wait_for  # noqa: E402
+from gateway_rig import AS_USER, NGINX, Gateway, can_connect, free_port, role, wait_for  # noqa: E402
 
 ANSWER = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": "engine", "choices": [
     {"index": 0, "message": {"role": "assistant", "content": "It flows north, through eleven countries, to the sea. " * 3},

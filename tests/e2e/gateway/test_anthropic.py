@@ -5,7 +5,7 @@ import json
 import anthropic
 import httpx2
 import pytest
-from conftest import wait_for
+from gateway_rig import wait_for
 from test_guard import GITHUB, scripted  # noqa: F401
 
 HELLO = [{"role": "user", "content": "Say hello."}]

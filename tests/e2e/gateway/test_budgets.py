@@ -14,7 +14,7 @@ import threading
 import httpx
 import pytest
 
-from conftest import make_gateway, wait_for
+from gateway_rig import make_gateway, wait_for
 
 PROMPT_TOKENS = 5
 # The rest of a call's reservation: its body and the engine's template.

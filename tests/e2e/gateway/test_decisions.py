@@ -12,7 +12,7 @@ import threading
 import time
 
 import pytest
-from conftest import AS_USER, NGINX, Upstream, make_gateway, wait_for
+from gateway_rig import AS_USER, NGINX, Upstream, make_gateway, wait_for
 
 
 def error(response, status, code):

@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from conftest import make_gateway, wait_for
+from gateway_rig import free_port, make_gateway, wait_for
 from raw import H2, connect, exchange, h2_headers, read_all, statuses
 
 GET = "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{more}Connection: close\r\n\r\n"
@@ -85,7 +85,6 @@ def proxy_v2(source):
 
 
 def test_the_proxy_protocol_is_spoken_where_it_is_asked_for(make):
-    from conftest import free_port
     port = free_port()
     gateway = make(trusted_proxies=["127.0.9.0/24"], listen_proxy=f"127.0.0.1:{port}")
     v1 = b"PROXY TCP4 203.0.113.9 127.0.0.1 1234 443\r\n"

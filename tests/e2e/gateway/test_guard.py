@@ -8,7 +8,7 @@ import time
 
 import openai
 import pytest
-from conftest import make_gateway, wait_for
+from gateway_rig import make_gateway, wait_for
 
 # Made up, and put together here so that no scanner takes this file for a leak.
 GITHUB = "gh" + "p_" + "0123456789abcdefghijABCDEFGHIJ012345"

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from gateway_rig import Upstream, make_gateway
 from raw import H2, connect, exchange, h2_headers, read_all, statuses
 
 HEAD = "Host: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n"
@@ -12,7 +13,6 @@ HEAD = "Host: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n"
 @pytest.fixture
 def objects(folder):
     """A gateway whose api role is an nginx that says what it was asked."""
-    from conftest import Upstream, make_gateway
     upstream = Upstream(folder, {"api": folder / "api.sock"})
     gateway = make_gateway(folder, folder / "engine.sock", sockets={"api": str(folder / "api.sock")},
                            edge={"cors_origins": ["https://app.example.com"]}).start()
@@ -250,7 +250,6 @@ def test_slow_clients_leave_room_for_others(objects):
 def test_a_stream_ends_when_its_time_is_over(folder):
     import socket
     import threading
-    from conftest import make_gateway
     path = folder / "api.sock"
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))

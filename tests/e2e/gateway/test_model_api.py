@@ -6,7 +6,6 @@ import time
 
 import openai
 import pytest
-from conftest import wait_for
 
 HELLO = [{"role": "user", "content": "Say hello."}]
 LONG = [{"role": "user", "content": "Count from one to five hundred in words."}]

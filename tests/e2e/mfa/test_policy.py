@@ -90,6 +90,7 @@ def test_a_passkey_can_be_demanded(idp):
 # ---------------------------------------------------------------- step-up
 
 def role_binding(who):
+    """For somebody else: nobody gives a role to himself."""
     return {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": name("rb"), "namespace": "default"},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
             "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": who}]}
@@ -102,12 +103,12 @@ def test_roles_change_only_after_a_fresh_second_factor(idp):
     who, _, app, _ = idp.enrolled(groups=["drun:platform-admins"])
     browser = idp.with_code(who, app, trust=True)
     token = idp.client(browser)[1]["access_token"]
-    idp.must(201, "POST", BINDINGS, token, json=role_binding(who))
+    idp.must(201, "POST", BINDINGS, token, json=role_binding("somebody"))
     # Without the second factor, in a browser that is trusted: everything but that.
     idp.post(browser, "/session", 204, username=who, password=PASSWORD)
     weak = idp.client(browser)[1]["access_token"]
     idp.must(200, "GET", BINDINGS, weak)
-    for method, path, body in (("POST", BINDINGS, role_binding(who)), ("DELETE", f"{USERS}/nobody", None),
+    for method, path, body in (("POST", BINDINGS, role_binding("somebody")), ("DELETE", f"{USERS}/nobody", None),
                                ("POST", CLIENTS, {}), ("DELETE", f"{USERS}/nobody/factors", None)):
         refused = idp.request(method, path, weak, json=body)
         assert refused.status_code == 401, refused.text
@@ -119,8 +120,8 @@ def test_roles_change_only_after_a_fresh_second_factor(idp):
     assert state["factors"] == ["totp"]
     idp.post(browser, "/session/factor", 204, type="totp", code=app.code())
     assert idp.whoami(browser)["acr"] == "urn:drun:mfa"
-    idp.must(201, "POST", BINDINGS, idp.client(browser)[1]["access_token"], json=role_binding(who))
-    idp.must(401, "POST", BINDINGS, weak, json=role_binding(who))
+    idp.must(201, "POST", BINDINGS, idp.client(browser)[1]["access_token"], json=role_binding("somebody"))
+    idp.must(401, "POST", BINDINGS, weak, json=role_binding("somebody"))
 
 
 def test_an_old_sign_in_is_not_fresh(own_platform):
@@ -130,16 +131,16 @@ def test_an_old_sign_in_is_not_fresh(own_platform):
         idp.root = idp.operator_token()
         who, browser, app, _ = idp.enrolled(groups=["drun:platform-admins"])
         token = idp.client(browser)[1]["access_token"]
-        idp.must(201, "POST", BINDINGS, token, json=role_binding(who))
+        idp.must(201, "POST", BINDINGS, token, json=role_binding("somebody"))
         deadline = time.monotonic() + 120
-        while idp.request("POST", BINDINGS, token, json=role_binding(who)).status_code == 201:
+        while idp.request("POST", BINDINGS, token, json=role_binding("somebody")).status_code == 201:
             assert time.monotonic() < deadline
             time.sleep(5)
         assert browser.delete(idp.url + "/session/factors/totp").status_code == 401
-        idp.must(201, "POST", BINDINGS, idp.root, json=role_binding(who))
+        idp.must(201, "POST", BINDINGS, idp.root, json=role_binding("somebody"))
         idp.post(browser, "/session/step-up", 200)
         idp.post(browser, "/session/factor", 204, type="totp", code=app.code())
-        idp.must(201, "POST", BINDINGS, idp.client(browser)[1]["access_token"], json=role_binding(who))
+        idp.must(201, "POST", BINDINGS, idp.client(browser)[1]["access_token"], json=role_binding("somebody"))
     finally:
         idp.stop()
         idp.remove()

@@ -9,7 +9,7 @@ import urllib.parse
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from console_browser import CHROMIUM, FLAGS, PATIENCE_MS, WATCH, is_fault, needs_console, picture, settled
+from console_browser import CHROMIUM, FLAGS, PATIENCE_MS, WATCH, needs_console, picture, settled
 from identity import CLIENTS, PASSWORD, name
 from mfa_rig import App, Mfa, spki_of
 from sms_gateway import Gateway
@@ -39,7 +39,7 @@ class Console(Mfa):
         context.add_init_script(WATCH)
         context.grant_permissions(["clipboard-read", "clipboard-write"])
         page = context.new_page()
-        page.on("console", lambda message: is_fault(message) and self.note(message))
+        page.on("console", lambda message: message.type == "error" and self.note(message))
         page.on("pageerror", lambda error: self.complaints.append(f"{page.url}: {error}"))
         try:
             yield page

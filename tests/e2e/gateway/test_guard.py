@@ -33,7 +33,8 @@ class Scripted:
         self.listener.bind(str(path))
         path.chmod(0o777)
         self.listener.listen(64)
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.accepting = threading.Thread(target=self.accept, daemon=True)
+        self.accepting.start()
 
     def accept(self):
         while True:
@@ -99,6 +100,9 @@ class Scripted:
         connection.sendall(b"0\r\n\r\n")
 
     def stop(self):
+        # Only a shutdown wakes the accept(), which would otherwise take the next engine's connections by its descriptor's number.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.accepting.join()
         self.listener.close()
 
 

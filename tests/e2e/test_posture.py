@@ -18,7 +18,9 @@ NEED_AN_ENGINE = {"ml-2", "ml-3", "pf-3"}
 
 
 def control(platform, name):
-    return platform.request("GET", f"/apis/drun.io/v1/controls/{name}", platform.operator_token()).json()["status"]
+    answer = platform.request("GET", f"/apis/drun.io/v1/controls/{name}", platform.operator_token())
+    assert answer.status_code == 200, answer.text
+    return answer.json()["status"]
 
 
 def probe(platform, name, timeout=30):

@@ -4,9 +4,9 @@ What each role can do, to the last verb, is docs/ROLES.md (rbac default roles)."
 import json
 
 import pytest
-from authlib.jose import JsonWebKey
 
 from identity import GROUPS, KEYS, RBAC, USERS, Identity, name
+from jose_keys import new_key
 
 AUDIT = "/apis/audit.drun.io/v1/auditevents"
 ISSUERS = "/apis/drun.io/v1/trustedissuers"
@@ -101,11 +101,11 @@ def test_an_issuer_hands_out_no_account_above_its_maker(idp):
     strong = binding("strong-" + issuer, "cluster-admin", kind="ClusterRoleBinding")
     strong["subjects"] = [{"kind": "ServiceAccount", "name": "strong", "namespace": "tenant"}]
     idp.must(201, "POST", RBAC + "/clusterrolebindings", idp.root, json=strong)
-    key = JsonWebKey.generate_key("EC", "P-256", {"kid": "k"}, is_private=True)
+    _, _, public = new_key()
 
     def trusted(account):
         return {"apiVersion": "drun.io/v1", "kind": "TrustedIssuer", "metadata": {"name": issuer}, "spec": {
-            "issuer": f"https://{issuer}.test", "jwks": {"keys": [key.as_dict(is_private=False)]},
+            "issuer": f"https://{issuer}.test", "jwks": {"keys": [public]},
             "rules": [{"subject": "repo:us/app", "serviceAccount": {"namespace": "tenant", "name": account}}]}}
 
     known(idp, token, ISSUERS, trusted("strong"))

@@ -98,11 +98,11 @@ static uint64_t least(const struct cells *cells)
     return value;
 }
 
-/* Moves every cell on, from the present at least; gives the least of what they are then. */
+/* Moves every cell on, from the present at least; gives the least of what they are then. Read after
+ * the last of them has moved: of two that race, one is then sure to see both, whichever row each of
+ * them came to first. */
 static uint64_t add(const struct cells *cells, uint64_t time, uint64_t now, uint64_t most)
 {
-    uint64_t value = UINT64_MAX;
-
     for (unsigned row = 0; row < LIMIT_SKETCH_ROWS; row++) {
         uint64_t seen = __atomic_load_n(cells->cell[row], __ATOMIC_SEQ_CST);
         uint64_t to;
@@ -110,9 +110,8 @@ static uint64_t add(const struct cells *cells, uint64_t time, uint64_t now, uint
             to = NUM_MAX(NUM_MIN(NUM_MAX(seen, now) + time, most), seen);
         while (!__atomic_compare_exchange_n(cells->cell[row], &seen, to, false, __ATOMIC_SEQ_CST,
                                             __ATOMIC_SEQ_CST));
-        value = NUM_MIN(value, to);
     }
-    return value;
+    return least(cells);
 }
 
 static void take_back(const struct cells *cells, uint64_t time)

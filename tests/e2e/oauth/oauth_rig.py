@@ -8,7 +8,7 @@ import re
 import subprocess
 import time
 
-from authlib.jose import JsonWebKey, jwt
+from authlib.jose import jwt
 
 from identity import CLIENTS, name
 
@@ -33,15 +33,6 @@ def js(idp, command, browser=None, **fields):
                           env={**os.environ, "NODE_EXTRA_CA_CERTS": idp.ca})
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
-
-
-def new_key(kind="EC", curve="P-256", **more):
-    while True:
-        key = JsonWebKey.generate_key(kind, curve, options={"kid": name("key"), **more}, is_private=True)
-        # Authlib leaves out leading zeros of a coordinate, against RFC 7518 section 6.2.1.2; such a key is refused.
-        if kind != "EC" or len({len(key.as_dict()[part]) for part in ("x", "y")} | {43 if curve == "P-256" else 0} - {0}) == 1:
-            break
-    return key, key.as_dict(is_private=True), key.as_dict(is_private=False)
 
 
 def signed(key, claims, alg="ES256", **header):

@@ -14,7 +14,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from certificates import Certificates
 from identity import name
-from oauth_rig import ASSERTION, assertion_claims, js, make_client, new_key, payload_of, signed, with_assertion
+from jose_keys import new_key, padded
+from oauth_rig import ASSERTION, assertion_claims, js, make_client, payload_of, signed, with_assertion
 
 
 # ---------------------------------------------------------------- clients that prove themselves with a key
@@ -115,7 +116,7 @@ def test_a_self_signed_certificate_is_the_client_and_its_tokens_are_bound(idp, t
     certificate, files = authority.client("robot", self_signed=True)
     _, other = authority.client("robot", self_signed=True)
     der = base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode()
-    public = JsonWebKey.import_key(certificate.public_key(), {"kty": "EC"}).as_dict()
+    public = padded(JsonWebKey.import_key(certificate.public_key(), {"kty": "EC"}).as_dict())
     who, _ = make_client(idp, tokenEndpointAuthMethod="self_signed_tls_client_auth", grantTypes=["client_credentials"],
                          jwks={"keys": [{**public, "x5c": [der]}]}, certificateBoundAccessTokens=True)
     assert over_tls(idp, "/oauth2/token", other, grant_type="client_credentials", client_id=who).status_code == 401

@@ -14,7 +14,8 @@ from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from certificates import Certificates
-from oauth_rig import REDIRECT, app, assertion_claims, js, location, make_client, new_key, signed, with_assertion
+from jose_keys import new_key
+from oauth_rig import REDIRECT, app, assertion_claims, js, location, make_client, signed, with_assertion
 
 
 class Elsewhere:

@@ -8,7 +8,8 @@ import time
 import requests
 
 from identity import name
-from oauth_rig import app, make_client, new_key, payload_of, signed
+from jose_keys import new_key
+from oauth_rig import app, make_client, payload_of, signed
 from platform_process import DRUN
 
 

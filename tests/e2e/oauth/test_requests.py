@@ -4,7 +4,8 @@ import time
 
 import pytest
 
-from oauth_rig import REDIRECT, app, js, new_key, signed
+from jose_keys import new_key
+from oauth_rig import REDIRECT, app, js, signed
 
 
 @pytest.mark.parametrize("push,sign", [(True, False), (False, True), (True, True)])

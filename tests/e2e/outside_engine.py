@@ -31,6 +31,8 @@ http {{
         if ($welcome = 0) {{ return 401 '{{"error": {{"message": "wrong key", "type": "x", "code": "x", "param": null}}}}'; }}
         location /slow/ {{ proxy_pass http://127.0.0.1:{silent}; }}
         location = /slow/v1/models {{ return 200 '{{"data": []}}'; }}
+        location = /broken/v1/models {{ return 200 '{{"data": []}}'; }}
+        location = /broken/v1/chat/completions {{ return 503; }}
         location = /moved/v1/chat/completions {{ return 302 https://127.0.0.1/; }}
         location = /moved/v1/models {{ return 200 '{{"data": []}}'; }}
         location /base/v1/ {{

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The budgets of a namespace's LimitPolicies: the most that a call can take is reserved before it,
  * what it did take is settled behind it. */
-#include "gateway/module/module.h"
+#include "gateway/module/routing.h"
 
 #include "base/clock.h"
 #include "base/num.h"
@@ -58,6 +58,8 @@ static ngx_int_t refuse(ngx_http_request_t *r, struct gw_call *call, const struc
     char message[448];
     char at[CLOCK_TEXT_SIZE];
 
+    if (call->quiet)
+        return NGX_BUSY;
     clock_format_sec(budget->answer.ends_sec, at);
     if (verdict == LIMIT_NEVER) {
         refusal.retry_after_ms = 0;
@@ -113,6 +115,7 @@ static ngx_int_t reserve_one(ngx_http_request_t *r, struct gw_call *call, uint64
     budget->limit = ask.limit;
     budget->measure = from->measure;
     budget->window = from->window;
+    budget->of_service = from->service.len > 0;
     if (put_name(r, from, &budget->name) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     call->budget_count++;
@@ -142,6 +145,43 @@ ngx_int_t gw_budgets_reserve(ngx_http_request_t *r, struct gw_call *call,
         call->tokens_budgeted |= from.measure == POLICY_TOKENS;
     }
     return NGX_DECLINED;
+}
+
+/* Those of the service alone are given up. */
+static void leave_service(struct gw_call *call)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < call->budget_count; i++) {
+        struct gw_budget *budget = &call->budgets[i];
+        if (!budget->of_service)
+            call->budgets[kept++] = *budget;
+        else
+            limit_budget_settle(gw_worker_budgets(), &budget->charge, 0, ngx_time());
+    }
+    call->budget_count = kept;
+}
+
+bool gw_budgets_move(ngx_http_request_t *r, struct gw_call *call, const struct snapshot *policy,
+                     const struct policy_namespace *ns, const struct policy_route *to)
+{
+    struct gw_budget *room =
+        ngx_pcalloc(r->pool, (call->budget_count + ns->budget_count) * sizeof(*room));
+    struct policy_budget from;
+
+    if (room == NULL)
+        return false;
+    leave_service(call);
+    for (size_t i = 0; i < call->budget_count; i++)
+        room[i] = call->budgets[i];
+    call->budgets = room;
+    for (size_t i = 0; i < ns->budget_count; i++) {
+        policy_budget_at(policy, ns, i, &from);
+        if (from.service.len > 0 && span_eq(from.service, to->name) &&
+            reserve_one(r, call, call->most_tokens, ns, &from) != NGX_DECLINED)
+            return false;
+    }
+    return true;
 }
 
 /* A call that was refused here or elsewhere took nothing. */

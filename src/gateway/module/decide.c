@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The decision, when the whole body is there: schema, route, RBAC, scope, limits; and the body for
  * the engine. */
-#include "gateway/module/module.h"
+#include "gateway/module/routing.h"
 
 #include "base/num.h"
 #include "openai/anthropic.h"
@@ -196,12 +196,34 @@ static ngx_int_t copy_text(ngx_pool_t *pool, struct span text, ngx_str_t *out)
 static ngx_int_t keep_route(ngx_http_request_t *r, struct gw_call *call,
                             const struct policy_route *route)
 {
-    INVARIANT(route->socket.len < sizeof(call->engine.sun_path));
+    if (copy_text(r->pool, route->namespace, &call->namespace) != NGX_OK ||
+        copy_text(r->pool, route->name, &call->service) != NGX_OK)
+        return NGX_ERROR;
+    return NGX_OK;
+}
+
+bool gw_has_engine(const struct policy_route *route)
+{
+    static const struct sockaddr_un address;
+
+    return route->socket.len > 0 && route->socket.len < sizeof(address.sun_path);
+}
+
+static ngx_int_t keep_engine(ngx_http_request_t *r, struct gw_call *call,
+                             const struct policy_route *route)
+{
+    INVARIANT(gw_has_engine(route));
+    memset(&call->engine, 0, sizeof(call->engine));
     call->engine.sun_family = AF_UNIX;
     memcpy(call->engine.sun_path, route->socket.p, route->socket.len);
-    if (copy_text(r->pool, route->namespace, &call->namespace) != NGX_OK ||
-        copy_text(r->pool, route->name, &call->service) != NGX_OK ||
-        copy_text(r->pool, route->socket, &call->engine_name) != NGX_OK)
+    return copy_text(r->pool, route->socket, &call->engine_name);
+}
+
+ngx_int_t gw_engine_set(ngx_http_request_t *r, struct gw_call *call,
+                        const struct policy_backend *backend)
+{
+    if (keep_engine(r, call, &backend->route) != NGX_OK ||
+        edit_body(r, call, &backend->route) != NGX_OK)
         return NGX_ERROR;
     return NGX_OK;
 }
@@ -221,14 +243,20 @@ static ngx_int_t refuse_model(ngx_http_request_t *r, struct gw_call *call)
     return gw_refuse(r, call, &refusal, message);
 }
 
-/* What the route itself demands. NGX_DECLINED: nothing is wrong. */
-static ngx_int_t check_route(ngx_http_request_t *r, struct gw_call *call,
-                             const struct policy_route *route)
+static ngx_int_t refuse_away(ngx_http_request_t *r, struct gw_call *call)
 {
     static const struct gw_refusal away = {.status = NGX_HTTP_SERVICE_UNAVAILABLE,
                                            .type = "server_error",
                                            .code = "model_not_ready",
                                            .retry_after_ms = 5000};
+
+    return gw_refuse(r, call, &away, "The model is not running; try again in a moment");
+}
+
+/* What the route itself demands. NGX_DECLINED: nothing is wrong. */
+static ngx_int_t check_route(ngx_http_request_t *r, struct gw_call *call,
+                             const struct policy_route *route)
+{
     static const struct gw_refusal large = {.status = NGX_HTTP_REQUEST_ENTITY_TOO_LARGE,
                                             .type = "invalid_request_error",
                                             .code = "request_too_large"};
@@ -242,9 +270,8 @@ static ngx_int_t check_route(ngx_http_request_t *r, struct gw_call *call,
                                              .param = "messages"};
     char message[96];
 
-    if (!route->ready || route->socket.len == 0 ||
-        route->socket.len >= sizeof(call->engine.sun_path))
-        return gw_refuse(r, call, &away, "The model is not running; try again in a moment");
+    if (!route->ready || (route->routing == 0 && !gw_has_engine(route)))
+        return refuse_away(r, call);
     if (route->max_body > 0 && call->request.body.len > route->max_body) {
         snprintf(message, sizeof(message), "The body is larger than %u bytes", route->max_body);
         return gw_refuse(r, call, &large, message);
@@ -337,12 +364,67 @@ static ngx_int_t charge(ngx_http_request_t *r, struct gw_call *call, const struc
     uint64_t likely = estimate(r, call, &route);
     uint64_t most = most_tokens(r, call, &route);
 
+    call->most_tokens = most;
     if (!find_payer(policy, call, &ns, &route))
         return refuse_early(r, call);
     ngx_int_t rc = gw_limits_enter(r, call, &ns, &route);
     if (rc == NGX_DECLINED)
         rc = gw_limits_reserve(r, call, likely, &ns, &route);
     return rc != NGX_DECLINED ? rc : gw_budgets_reserve(r, call, policy, most, &ns, &route);
+}
+
+bool gw_charge_move(ngx_http_request_t *r, struct gw_call *call, const struct snapshot *policy,
+                    const struct policy_route *to)
+{
+    struct policy_route route = *to;
+    struct policy_namespace ns;
+
+    call->quiet = true;
+    return policy_find_namespace(policy, to->namespace, &ns) && ns.phase == POLICY_ACTIVE &&
+           find_payer(policy, call, &ns, &route) && gw_limits_move(call, &route) &&
+           gw_budgets_move(r, call, policy, &ns, &route);
+}
+
+/* At the first of the route's backends that has room for it; when none has, the last one says why.
+ */
+static ngx_int_t charge_one_of(ngx_http_request_t *r, struct gw_call *call,
+                               const struct snapshot *policy, struct policy_namespace ns,
+                               struct policy_backend *out)
+{
+    size_t count = gw_plan_count(call->plan);
+    ngx_int_t rc = NGX_BUSY;
+
+    for (size_t i = 0; i < count && rc == NGX_BUSY; i++) {
+        if (!gw_plan_backend(call, policy, i, out))
+            continue;
+        call->quiet = i + 1 < count;
+        gw_plan_start(call->plan, i);
+        rc = charge(r, call, policy, ns, out->route);
+        if (rc != NGX_BUSY)
+            break;
+        gw_limits_undo(call);
+        gw_budgets_settle(call);
+    }
+    return rc == NGX_BUSY ? refuse_away(r, call) : rc;
+}
+
+/* NGX_DECLINED: it is charged, and its engine and body are set. */
+static ngx_int_t send_somewhere(ngx_http_request_t *r, struct gw_call *call,
+                                const struct snapshot *policy, struct policy_namespace ns,
+                                const struct policy_route *route)
+{
+    struct policy_backend backend = {.route = *route};
+    ngx_int_t rc;
+
+    if (route->routing == 0)
+        rc = charge(r, call, policy, ns, *route);
+    else if (gw_plan_make(r, call, policy, route) != NGX_OK)
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    else
+        rc = charge_one_of(r, call, policy, ns, &backend);
+    if (rc != NGX_DECLINED)
+        return rc;
+    return gw_engine_set(r, call, &backend) == NGX_OK ? rc : NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
@@ -376,14 +458,12 @@ static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
         return rc;
     call->looks =
         gw_guard_policy(route.guard == NULL ? NULL : route.guard->answer, &call->answer_policy);
-    if (!gw_record_promise(r, call))
+    if (!gw_record_promise(r, call, route.routing != 0))
         return gw_refuse(r, call, &unrecorded,
                          "The audit log takes no more records; try again in a moment");
-    rc = charge(r, call, policy, ns, route);
+    rc = send_somewhere(r, call, policy, ns, &route);
     if (rc != NGX_DECLINED)
         return rc;
-    if (edit_body(r, call, &route) != NGX_OK)
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     call->only_counts = conf->api == OPENAI_COUNT_TOKENS;
     call->stage = GW_DECIDED;
     return NGX_OK;

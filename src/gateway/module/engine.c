@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The balancer of `upstream drun_engines { drun_engine; keepalive 64; }`: the one address is the
  * route's Unix socket. A connection that was kept may have been closed by the engine; nginx then
- * tries once more with a new one, and otherwise never. */
-#include "gateway/module/module.h"
+ * tries once more with a new one, and otherwise never; but for model routes (routing.c). */
+#include "gateway/module/routing.h"
 
 static ngx_int_t get_peer(ngx_peer_connection_t *pc, void *data)
 {
     struct gw_call *call = data;
 
+    if (call->plan != NULL) {
+        ngx_int_t rc = gw_plan_next(call, pc);
+        if (rc != NGX_OK)
+            return rc;
+    }
     pc->sockaddr = (struct sockaddr *)&call->engine;
     pc->socklen = sizeof(call->engine);
     pc->name = &call->engine_name;
@@ -16,10 +21,14 @@ static ngx_int_t get_peer(ngx_peer_connection_t *pc, void *data)
     return NGX_OK;
 }
 
-static void free_peer(ngx_peer_connection_t *pc, void *data UNUSED, ngx_uint_t state UNUSED)
+static void free_peer(ngx_peer_connection_t *pc, void *data, ngx_uint_t state UNUSED)
 {
+    struct gw_call *call = data;
+
     if (pc->tries > 0)
         pc->tries--;
+    if (call->plan != NULL)
+        gw_plan_tried(call, pc);
 }
 
 static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us UNUSED)
@@ -35,6 +44,8 @@ static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *
     pc->get = get_peer;
     pc->free = free_peer;
     pc->tries = 1;
+    if (call->plan != NULL)
+        gw_plan_begin(call, pc);
     return NGX_OK;
 }
 

@@ -4,7 +4,7 @@
  * cases of a stream: an event that is cut between two buffers is put together, and the final event
  * with the usage is left out when the client did not ask for it.
  */
-#include "gateway/module/module.h"
+#include "gateway/module/routing.h"
 
 #define ENGINE_DIED                                                                                \
     "data: {\"error\":{\"message\":\"The model's engine stopped in the middle of the answer\","    \
@@ -58,6 +58,8 @@ static ngx_int_t on_headers(ngx_http_request_t *r)
     if (gw_header_add(r, "x-request-id", call->request_id) != NGX_OK ||
         gw_fields_put(r, call) != NGX_OK)
         return NGX_ERROR;
+    if (call->plan != NULL && r->upstream != NULL && !r->error_page)
+        gw_plan_answered(call, r->headers_out.status);
     /* An engine that refuses used nothing. */
     if (call->stage == GW_DECIDED && r->upstream != NULL && !r->error_page &&
         r->headers_out.status < NGX_HTTP_BAD_REQUEST)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests and tokens a minute, of the key, the namespace and the route: reserved before the call,
  * settled behind it. */
-#include "gateway/module/module.h"
+#include "gateway/module/routing.h"
 
 #include "base/clock.h"
 #include "base/num.h"
@@ -72,6 +72,8 @@ static ngx_int_t refuse(ngx_http_request_t *r, struct gw_call *call)
                                  .retry_after_ms = answer->retry_after_ns / NS_PER_MS + 1};
     char message[192];
 
+    if (call->quiet)
+        return NGX_BUSY;
     if (answer->verdict == LIMIT_NEVER) {
         snprintf(message, sizeof(message),
                  "The request may take %" PRIu64 " tokens, more than the %s's limit of %" PRIu64
@@ -97,6 +99,8 @@ static ngx_int_t refuse_place(ngx_http_request_t *r, struct gw_call *call, const
                                               .retry_after_ms = 1000};
     char message[128];
 
+    if (call->quiet)
+        return NGX_BUSY;
     snprintf(message, sizeof(message),
              "The %s's limit of %" PRIu32 " requests at the same time is reached; wait until one "
              "has ended",
@@ -148,6 +152,44 @@ ngx_int_t gw_limits_reserve(ngx_http_request_t *r, struct gw_call *call, uint64_
         return refuse(r, call);
     call->reserved = true;
     return NGX_DECLINED;
+}
+
+bool gw_limits_move(struct gw_call *call, const struct policy_route *to)
+{
+    UNINITIALIZED struct route_name room;
+    struct span service = name_of(to, &room);
+    uint64_t place_key = to->limits.concurrent == 0 ? 0 : limit_key(service, span_str("rc"));
+    struct limit_ask asks[] = {
+        ask(service, "rr", 1, to->limits.requests_per_min),
+        ask(service, "rt", call->asks[GW_ROUTE_TOKENS].cost, to->limits.tokens_per_min)};
+    struct limit_reservation taken;
+    struct limit_answer answer;
+    struct limit_place place;
+    uint64_t now = clock_mono_ns();
+
+    if (!limit_enter(gw_worker_places(), place_key, to->limits.concurrent, &place))
+        return false;
+    limit_reserve(gw_worker_limits(), asks, ARRAY_LEN(asks), now, &taken, &answer);
+    if (answer.verdict != LIMIT_GRANTED) {
+        limit_leave(gw_worker_places(), &place);
+        return false;
+    }
+    limit_leave(gw_worker_places(), &call->places[GW_PLACES - 1]);
+    call->places[GW_PLACES - 1] = place;
+    limit_settle(gw_worker_limits(), &call->reservation, GW_ROUTE_TOKENS, 0, now);
+    for (size_t i = 0; i < ARRAY_LEN(asks); i++) {
+        call->reservation.ask[GW_ROUTE_REQUESTS + i] = taken.ask[i];
+        call->reservation.until_ns[GW_ROUTE_REQUESTS + i] = taken.until_ns[i];
+    }
+    return true;
+}
+
+void gw_limits_undo(struct gw_call *call)
+{
+    gw_limits_leave(call);
+    for (size_t i = 0; call->reserved && i < GW_LIMIT_COUNT; i++)
+        limit_settle(gw_worker_limits(), &call->reservation, i, 0, clock_mono_ns());
+    call->reserved = false;
 }
 
 void gw_limits_settle(struct gw_call *call)

@@ -133,7 +133,8 @@ struct gw_budget {
     uint64_t limit;
     enum policy_measure measure;
     enum policy_window window;
-    ngx_str_t name; /* "policy/rule" */
+    bool of_service; /* of one alone */
+    ngx_str_t name;  /* "policy/rule" */
 };
 
 /* What the guard found: how much, and the first of it. */
@@ -177,8 +178,10 @@ struct gw_call {
     struct gw_budget *budgets;            /* in the request's pool */
     size_t budget_count;
     bool tokens_budgeted; /* one of them is of tokens */
+    uint64_t most_tokens; /* that it can take */
     bool only_counts;     /* what a prompt would take */
     bool answer_limits;   /* there are limits to tell the client about */
+    bool quiet;           /* a refusal is not answered: there is another backend */
     /* The guard. */
     bool looks; /* into the answer */
     struct guard_policy answer_policy;
@@ -186,6 +189,7 @@ struct gw_call {
     size_t found_room;        /* kept in the audit ring for the record of that */
     struct gw_answer *answer; /* looked at or translated; NULL: it passes as it is */
     /* The answer. */
+    struct gw_plan *plan; /* of a model route; NULL: the one service that was called */
     bool metering;
     bool cut; /* the engine died in the middle */
     struct openai_usage usage;
@@ -242,7 +246,7 @@ ngx_int_t gw_models(ngx_http_request_t *r);                 /* models.c */
 enum audit_source gw_audit_source(enum auth_source source); /* record.c */
 ngx_int_t gw_log(ngx_http_request_t *r);                    /* record.c */
 /* Before a call is let through: false when its record would find no room. */
-bool gw_record_promise(ngx_http_request_t *r, struct gw_call *call);
+bool gw_record_promise(ngx_http_request_t *r, struct gw_call *call, bool is_routed);
 ngx_int_t gw_filters_init(ngx_conf_t *cf);                       /* filter.c */
 char *gw_engine(ngx_conf_t *cf, ngx_command_t *cmd, void *conf); /* engine.c */
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The log phase: every call comes here once, also when its client went away in the middle. */
-#include "gateway/module/module.h"
+#include "gateway/module/routing.h"
 
 #include "base/clock.h"
 #include "base/num.h"
 
 /* Numbers, lengths, names that we write ourselves, the address. */
-enum { RECORD_FIXED = 768 };
+enum { RECORD_FIXED = 768, ROUTED_MAX = 384 /* the backend and the tries */ };
 
 enum audit_source gw_audit_source(enum auth_source source)
 {
@@ -30,7 +30,7 @@ static enum audit_outcome outcome_of(const struct gw_call *call, ngx_uint_t stat
 }
 
 /* The most that the record of this call can take: what is known already, and what is not yet. */
-bool gw_record_promise(ngx_http_request_t *r, struct gw_call *call)
+bool gw_record_promise(ngx_http_request_t *r, struct gw_call *call, bool is_routed)
 {
     const ngx_table_elt_t *agent = r->headers_in.user_agent;
     const struct auth_principal *who = &call->principal;
@@ -50,6 +50,8 @@ bool gw_record_promise(ngx_http_request_t *r, struct gw_call *call)
     call->record_room = RECORD_FIXED;
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         call->record_room += NUM_MIN(texts[i], (size_t)AUDIT_TEXT_MAX);
+    if (is_routed)
+        call->record_room += ROUTED_MAX;
     if (!gw_worker_promise(&call->record_room))
         return false;
     call->found_room = call->looks ? gw_notes_room(call) : 0;
@@ -102,6 +104,11 @@ static void put_event(ngx_http_request_t *r, struct gw_call *call)
                   .streaming = call->request.stream},
     };
 
+    if (call->plan != NULL) {
+        event.model.backend = gw_plan_name(call->plan);
+        event.model.tries = gw_plan_told(call->plan);
+    }
+
     gw_worker_record(r->connection->log, &event, call->record_room);
     call->record_room = 0;
 }
@@ -124,6 +131,8 @@ ngx_int_t gw_log(ngx_http_request_t *r)
 
     if (call == NULL)
         return NGX_OK;
+    if (call->plan != NULL && call->stage == GW_DECIDED)
+        gw_plan_end(call);
     count_usage(call);
     gw_limits_settle(call);
     gw_limits_leave(call);

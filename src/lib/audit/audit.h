@@ -106,6 +106,8 @@ struct audit_model {
     uint64_t input_tokens;
     uint64_t output_tokens;
     bool streaming;
+    struct span backend; /* of a model route: the service that answered */
+    struct span tries;   /* "primary:503,spare:200" */
 };
 
 /*

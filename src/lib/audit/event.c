@@ -19,6 +19,8 @@ const struct event_field event_fields[EVENT_FIELD_COUNT] = {
     {"drun.actor.source", FIELD_SOURCE, FIELD_WHEN_SET, AT(actor.source)},
     {"drun.anchor.revision", FIELD_BIG, FIELD_WHEN_SET, AT(anchor_revision)},
     {"drun.duration_ns", FIELD_NUMBER, FIELD_WHEN_SET, AT(duration_ns)},
+    {"drun.model.backend", FIELD_TEXT, FIELD_WHEN_SET, AT(model.backend)},
+    {"drun.model.tries", FIELD_TEXT, FIELD_WHEN_SET, AT(model.tries)},
     {"drun.outcome", FIELD_OUTCOME, FIELD_ALWAYS, AT(outcome)},
     {"drun.reason", FIELD_TEXT, FIELD_WHEN_SET, AT(reason)},
     {"drun.request_id", FIELD_TEXT, FIELD_WHEN_SET, AT(request_id)},

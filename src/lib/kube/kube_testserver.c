@@ -27,6 +27,7 @@ static const struct kube_kind *const all_kinds[] = {
     &kube_identity_provider,
     &kube_limit_policy,
     &kube_guard_policy,
+    &kube_model_route,
     &kube_waf_rule_set,
     &kube_waf_policy,
     &kube_user,

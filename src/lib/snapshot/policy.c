@@ -8,7 +8,9 @@
 /* The format on file; docs/PROTOCOL.snapshot. */
 static_assert(sizeof(struct policy_namespace_record) == 48, "as documented");
 static_assert(sizeof(struct policy_budget_record) == 48, "as documented");
-static_assert(sizeof(struct policy_route_record) == 88, "as documented");
+static_assert(sizeof(struct policy_route_record) == 96, "as documented");
+static_assert(sizeof(struct policy_routing_record) == 56, "as documented");
+static_assert(sizeof(struct policy_backend_record) == 32, "as documented");
 static_assert(sizeof(struct policy_guard_record) == 96, "as documented");
 static_assert(sizeof(struct policy_rule) == 72, "as documented");
 static_assert(sizeof(struct policy_role) == 20, "as documented");
@@ -35,7 +37,16 @@ static const struct snapshot_field route_fields[] = {
     SNAPSHOT_TEXT(policy_route_record, upstream),
     SNAPSHOT_UPTO(policy_route_record, ready, 1),
     SNAPSHOT_MAYBE(policy_route_record, guard, POLICY_GUARDS),
-    SNAPSHOT_UPTO(policy_route_record, remote_media, 1)};
+    SNAPSHOT_UPTO(policy_route_record, remote_media, 1),
+    SNAPSHOT_MAYBE(policy_route_record, routing, POLICY_ROUTINGS)};
+static const struct snapshot_field routing_fields[] = {
+    SNAPSHOT_TEXT(policy_routing_record, name), SNAPSHOT_TEXT(policy_routing_record, sticky_header),
+    SNAPSHOT_LIST(policy_routing_record, backends, POLICY_BACKENDS),
+    SNAPSHOT_UPTO(policy_routing_record, rules.retries, POLICY_RETRIES_MAX),
+    SNAPSHOT_UPTO(policy_routing_record, rules.sticky, POLICY_STICKY_HEADER)};
+static const struct snapshot_field backend_fields[] = {
+    SNAPSHOT_TEXT(policy_backend_record, edit_set), SNAPSHOT_TEXT(policy_backend_record, edit_drop),
+    SNAPSHOT_INDEX(policy_backend_record, route, POLICY_ROUTES)};
 static const struct snapshot_field text_fields[] = {SNAPSHOT_TEXT(policy_text, text)};
 static const struct snapshot_field id_fields[] = {{SNAPSHOT_FIELD_INDEX, POLICY_ATOMS, 0}};
 static const struct snapshot_field rule_fields[] = {
@@ -115,13 +126,17 @@ static const struct snapshot_section_type sections[POLICY_SECTION_COUNT] = {
     [POLICY_BUDGETS] = {"budgets", sizeof(struct policy_budget_record),
                         SNAPSHOT_FIELDS(budget_fields)},
     [POLICY_GUARDS] = {"guards", sizeof(struct policy_guard_record)},
+    [POLICY_ROUTINGS] = {"routings", sizeof(struct policy_routing_record),
+                         SNAPSHOT_FIELDS(routing_fields)},
+    [POLICY_BACKENDS] = {"backends", sizeof(struct policy_backend_record),
+                         SNAPSHOT_FIELDS(backend_fields)},
 };
 
 const struct snapshot_type policy_snapshot = {
     .file = "policy.snap",
     .generation = "policy.gen",
     .number = 2,
-    .format = 3,
+    .format = 4,
     .sections = sections,
     .section_count = POLICY_SECTION_COUNT,
 };
@@ -238,6 +253,7 @@ void policy_route_at(const struct snapshot *snapshot, size_t at, struct policy_r
         .created_at = record->created_at,
         .limits = record->limits,
         .index = (uint32_t)at,
+        .routing = record->routing,
     };
 }
 

@@ -126,6 +126,7 @@ struct policy_route {
     struct policy_limits limits;
     const struct policy_guard *guard; /* NULL: as is usual */
     uint32_t index;                   /* the place among the routes of this snapshot */
+    uint32_t routing;                 /* not 0: a ModelRoute's; snapshot/policy_routing.h */
 };
 
 /* False when there is none. No allocation. */

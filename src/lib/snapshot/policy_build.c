@@ -69,8 +69,7 @@ int policy_builder_add_namespace(struct policy_builder *builder,
     return 0;
 }
 
-/* Most routes have the same one. */
-static uint32_t add_guard(struct snapshot_writer *writer, const struct policy_guard *guard)
+uint32_t policy_add_guard(struct snapshot_writer *writer, const struct policy_guard *guard)
 {
     const struct snapshot *view = snapshot_writer_view(writer);
     const struct policy_guard_record *records = snapshot_records(view, POLICY_GUARDS);
@@ -112,7 +111,7 @@ int policy_builder_add_route(struct policy_builder *builder, const struct policy
                              &record.engine_model, err));
     TRY(snapshot_writer_text(writer, span_str(route->socket), "socket", &record.socket, err));
     TRY(snapshot_writer_text(writer, span_str(route->upstream), "upstream", &record.upstream, err));
-    record.guard = add_guard(writer, route->guard);
+    record.guard = policy_add_guard(writer, route->guard);
     snapshot_writer_add(writer, POLICY_ROUTES, &record);
     return 0;
 }

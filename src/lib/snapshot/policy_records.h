@@ -9,7 +9,7 @@
 #ifndef DRUN_SNAPSHOT_POLICY_RECORDS_H
 #define DRUN_SNAPSHOT_POLICY_RECORDS_H
 
-#include "snapshot/policy.h"
+#include "snapshot/policy_routing.h"
 #include "snapshot/view.h"
 #include "snapshot/writer.h"
 
@@ -31,6 +31,8 @@ enum policy_section {
     POLICY_SUBJECT_TABLE,
     POLICY_BUDGETS,
     POLICY_GUARDS,
+    POLICY_ROUTINGS,
+    POLICY_BACKENDS,
     POLICY_SECTION_COUNT
 };
 
@@ -68,6 +70,24 @@ struct policy_route_record {
     uint32_t context_tokens;
     uint32_t guard; /* 1 + index; 0: as is usual */
     uint32_t remote_media;
+    uint32_t routing; /* 1 + index; 0: it is a service */
+    uint32_t zero;
+};
+
+struct policy_routing_record {
+    struct snapshot_ref name;
+    struct snapshot_ref backends;
+    struct snapshot_ref sticky_header;
+    struct policy_routing_rules rules;
+};
+
+struct policy_backend_record {
+    struct snapshot_ref edit_set;
+    struct snapshot_ref edit_drop;
+    uint32_t route;
+    uint32_t weight;
+    uint32_t priority;
+    uint32_t zero;
 };
 
 struct policy_guard_record {
@@ -132,5 +152,7 @@ const struct policy_subject *policy_find_subject(const struct snapshot *view,
 struct snapshot_probe policy_probe_subject(const struct snapshot *view,
                                            enum policy_subject_kind kind, struct span name);
 struct snapshot_writer *policy_builder_writer(struct policy_builder *builder);
+/* 1 + its place; most routes have the same one. 0 for NULL. */
+uint32_t policy_add_guard(struct snapshot_writer *writer, const struct policy_guard *guard);
 
 #endif

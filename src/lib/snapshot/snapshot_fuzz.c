@@ -42,6 +42,23 @@ static void use_identity(const struct snapshot *view)
     (void)identity_is_revoked(view, IDENTITY_TOKEN_TABLE, span_str("jti"));
 }
 
+static void use_routing(const struct snapshot *view, const struct policy_route *route)
+{
+    struct policy_routing routing;
+    struct policy_backend backend;
+
+    policy_routing_of(view, route, &routing);
+    touch(routing.name);
+    touch(routing.sticky_header);
+    for (size_t i = 0; i < routing.backend_count; i++) {
+        policy_backend_at(view, &routing, i, &backend);
+        touch(backend.route.socket);
+        touch(backend.edit_set);
+        touch(backend.edit_drop);
+        sink += backend.weight + backend.priority;
+    }
+}
+
 static void use_policy(const struct snapshot *view)
 {
     struct policy_namespace ns;
@@ -51,6 +68,8 @@ static void use_policy(const struct snapshot *view)
     for (size_t i = 0; i < policy_route_count(view); i++) {
         policy_route_at(view, i, &route);
         touch(route.socket);
+        if (route.routing != 0)
+            use_routing(view, &route);
         if (route.guard != NULL)
             touch(span_of(route.guard->answer, sizeof(route.guard->answer) - 1));
         if (policy_find_route(view, route.namespace, route.name, &route))

@@ -95,7 +95,8 @@ static struct snapshot *loaded(const struct snapshot_type *type, const struct bu
     struct snapshot *snapshot = NULL;
     struct err err = ERR_INIT;
 
-    assert_int_equal(snapshot_from_bytes(type, buf_span(file), &snapshot, &err), 0);
+    if (snapshot_from_bytes(type, buf_span(file), &snapshot, &err) < 0)
+        fail_msg("%s", err.msg);
     return snapshot;
 }
 
@@ -187,6 +188,88 @@ static void put_policy(struct buf *file, unsigned routes)
         assert_int_equal(policy_builder_add_route(builder, &route, &err), 0);
     }
     assert_int_equal(policy_builder_finish(builder, file, &err), 0);
+}
+
+static void add_service(struct policy_builder *builder, const char *name, uint32_t max_tokens,
+                        uint32_t context, uint8_t action)
+{
+    struct policy_guard guard = {.request = {action}, .answer = {0, action}};
+    struct policy_route_in route = {.namespace = "team-a",
+                                    .name = name,
+                                    .engine_model = "m",
+                                    .socket = "/run/e.sock",
+                                    .upstream = "",
+                                    .ready = action > 0,
+                                    .max_tokens = max_tokens,
+                                    .context_tokens = context,
+                                    .remote_media = action > 0,
+                                    .guard = &guard};
+    struct err err = ERR_INIT;
+
+    assert_int_equal(policy_builder_add_route(builder, &route, &err), 0);
+}
+
+static void put_model_route(struct buf *file)
+{
+    CLEANUP(policy_builder_free_ptr) struct policy_builder *builder = policy_builder_new();
+    static const char *const names[] = {"smart", "b", "gpt-4o"};
+    static const struct policy_backend_in backends[] = {
+        {"c", 1, 2, "", ""}, {"a", 3, 0, "\"top_k\":1", "seed "},
+        {"b", 0, 1, "", ""}, {"missing", 9, 0, "", ""},
+        {"a", 1, 1, "", ""},
+    };
+    struct policy_model_route_in in = {.namespace = "team-a",
+                                       .name = "smart",
+                                       .names = names,
+                                       .name_count = 3,
+                                       .backends = backends,
+                                       .backend_count = 5,
+                                       .rules = {.retries = 2, .retry_percent = 20},
+                                       .sticky_header = "x-session",
+                                       .created_at = 7};
+    struct err err = ERR_INIT;
+
+    add_service(builder, "a", 100, 4096, 1);
+    add_service(builder, "b", 0, 8192, 3);
+    add_service(builder, "c", 50, 2048, 0);
+    assert_int_equal(policy_builder_add_model_route(builder, &in, &err), 0);
+    assert_int_equal(policy_builder_finish(builder, file, &err), 0);
+}
+
+static void a_model_route_demands_what_its_strictest_service_does(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf file = BUF_INIT(SNAPSHOT_FILE_MAX);
+    static const char *const order[] = {"a", "b", "a", "c"};
+    struct policy_route route;
+    struct policy_routing routing;
+    struct policy_backend backend;
+
+    put_model_route(&file);
+    CLEANUP(snapshot_free_ptr) struct snapshot *view = loaded(&policy_snapshot, &file);
+    assert_true(policy_find_route(view, span_str("team-a"), span_str("gpt-4o"), &route));
+    assert_true(route.ready && !route.remote_media);
+    assert_int_equal(route.max_tokens, 50);
+    assert_int_equal(route.context_tokens, 8192);
+    assert_int_equal(route.guard->request[0], 3);
+    assert_int_equal(route.guard->answer[1], 3);
+    assert_int_equal(route.guard->answer[0], 0);
+    assert_int_equal(route.socket.len, 0);
+    policy_routing_of(view, &route, &routing);
+    assert_true(span_eq_str(routing.sticky_header, "x-session"));
+    assert_int_equal(routing.rules.retries, 2);
+    assert_int_equal(routing.backend_count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        policy_backend_at(view, &routing, i, &backend);
+        assert_true(span_eq_str(backend.route.name, order[i]));
+    }
+    policy_backend_at(view, &routing, 0, &backend);
+    assert_int_equal(backend.weight, 3);
+    assert_true(span_eq_str(backend.edit_drop, "seed "));
+    /* A name of a service stays the service's. */
+    assert_true(policy_find_route(view, span_str("team-a"), span_str("b"), &route));
+    assert_int_equal(route.routing, 0);
+    assert_true(policy_find_route(view, span_str("team-a"), span_str("smart"), &route));
+    assert_int_not_equal(route.routing, 0);
 }
 
 static void routes_are_found_by_namespace_and_name(void **state UNUSED)
@@ -348,6 +431,7 @@ int main(void)
         cmocka_unit_test(hash_is_siphash_1_3),
         cmocka_unit_test(identities_are_found_again),
         cmocka_unit_test(a_key_that_a_principal_cannot_hold_is_refused),
+        cmocka_unit_test(a_model_route_demands_what_its_strictest_service_does),
         cmocka_unit_test(routes_are_found_by_namespace_and_name),
         cmocka_unit_test(a_namespace_has_its_own_budgets),
         cmocka_unit_test(every_flipped_bit_is_noticed),

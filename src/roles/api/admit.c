@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "codec/json.h"
 
-static size_t groups_of(const struct kube_principal *principal, struct span *out, size_t room)
+size_t admit_groups(const struct kube_principal *principal, struct span *out, size_t room)
 {
     size_t count = 0;
 
@@ -21,7 +21,7 @@ static int admit_rbac(struct api *api, struct kube_change *change, struct err *e
     struct rbac_user user = {
         .name = span_str(change->principal->name),
         .groups = groups,
-        .group_count = groups_of(change->principal, groups, ARRAY_LEN(groups)),
+        .group_count = admit_groups(change->principal, groups, ARRAY_LEN(groups)),
     };
 
     if (change->old != NULL)
@@ -34,7 +34,7 @@ static int admit_rbac(struct api *api, struct kube_change *change, struct err *e
 }
 
 /* A model service runs a model here or passes calls on, not both and not neither. */
-static int admit_service(const struct kube_change *change, struct err *err)
+static int admit_service(struct api *api, const struct kube_change *change, struct err *err)
 {
     const json_t *spec = json_object_get(change->object, "spec");
     bool here = json_object_get(spec, "engine") != NULL;
@@ -46,7 +46,7 @@ static int admit_service(const struct kube_change *change, struct err *err)
                        "on)");
     if (here && json_object_get(spec, "modelRef") == NULL)
         return err_set(err, ERR_INVALID, "spec.modelRef is needed with spec.engine");
-    return 0;
+    return routes_admit_service(api, change, err);
 }
 
 static int admit_deletion(const struct kube_change *change, struct err *err)
@@ -69,7 +69,9 @@ int api_admit(void *ctx, struct kube_change *change, struct kube_causes *causes 
     if (change->object == NULL)
         return admit_deletion(change, err);
     if (change->kind == &kube_model_service)
-        return admit_service(change, err);
+        return admit_service(ctx, change, err);
+    if (change->kind == &kube_model_route)
+        return routes_admit(ctx, change, err);
     if (change->kind == &kube_waf_rule_set || change->kind == &kube_waf_policy)
         return waf_admit(change, err);
     if (change->kind == &kube_guard_policy)

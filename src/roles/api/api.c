@@ -19,6 +19,7 @@ static const struct kube_kind *const kinds[] = {
     &kube_cluster_role_binding,
     &kube_model,
     &kube_model_service,
+    &kube_model_route,
     &kube_limit_policy,
     &kube_waf_rule_set,
     &kube_waf_policy,
@@ -45,6 +46,8 @@ static void on_changed(void *ctx, const struct kube_change *change)
     struct api *api = ctx;
 
     aggregate_follow(api, change);
+    if (change->kind == &kube_model_service)
+        routes_refresh(api, change->namespace);
     policy_touch(api->policy, change->kind, change->namespace, change->name);
     orders_touch(api->orders, change->kind, change->namespace, change->name);
     orders_touch(api->outside_orders, change->kind, change->namespace, change->name);
@@ -118,6 +121,9 @@ static int start(struct api *api, struct err *err)
     TRY(logs_new(api, &api->logs, err));
     TRY(serve_new(&config, &api->serve, err));
     TRY(defaults_make(api, err));
+    routes_refresh(api, NULL);
+    if (store_needs_flush(api->store))
+        TRY(store_flush(api->store, err));
     TRY(policy_load(api->policy, err));
     TRY(orders_load(api->orders, err));
     TRY(orders_load(api->outside_orders, err));

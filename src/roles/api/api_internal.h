@@ -39,6 +39,8 @@ void policy_touch(struct policy *policy, const struct kube_kind *kind, const cha
 /* The batch is durable: takes in what was touched and publishes. */
 void policy_follow(struct policy *policy);
 struct rbac_model *policy_rbac(struct policy *policy);
+/* Whether a model service is called. */
+bool policy_is_ready(const json_t *service);
 
 /* ------------------------------------------------------------------ budgets.c: LimitPolicies, for
  * policy.c */
@@ -66,6 +68,18 @@ void guards_of(const struct guards *guards, const char *namespace, const char *s
                struct policy_guard *out);
 /* ERR_INVALID for a detector that there is not. */
 int guards_admit(struct kube_change *change, struct err *err) MUST_USE;
+
+/* ------------------------------------------------------------------ routes.c: ModelRoutes */
+
+/* Names that are free, backends that the writer has a say over; and its status. */
+int routes_admit(struct api *api, struct kube_change *change, struct err *err) MUST_USE;
+/* A model service must not have the name of a route. */
+int routes_admit_service(struct api *api, const struct kube_change *change,
+                         struct err *err) MUST_USE;
+/* A model service of the namespace (NULL: of any) has changed: so may what its routes say. */
+void routes_refresh(struct api *api, const char *namespace);
+/* For policy.c, after all services. */
+int routes_add(struct policy_builder *builder, const json_t *route, struct err *err) MUST_USE;
 
 /* ------------------------------------------------------------------ orders.c: what agent and
  * exporter are to do */
@@ -128,6 +142,8 @@ json_t *waf_default_objects(void) MUST_USE;
 /* ------------------------------------------------------------------ admit.c, defaults.c */
 
 kube_admit_fn api_admit;
+/* The principal's groups, at most `room`; returns how many. */
+size_t admit_groups(const struct kube_principal *principal, struct span *out, size_t room);
 /* Makes the namespaces, roles and bindings that every installation has. */
 int defaults_make(struct api *api, struct err *err) MUST_USE;
 

@@ -302,6 +302,8 @@ static int handle_status(void *ctx, struct ipc_request *request, struct buf *rep
     TRY(kube_object_put_status(serve_kube(api->serve), kind, namespace, name,
                                json_object_get(message, "status"), err));
     policy_touch(api->policy, kind, namespace, name);
+    if (kind == &kube_model_service)
+        routes_refresh(api, namespace);
     if (!store_needs_flush(api->store))
         return IPC_ANSWER; /* nothing was changed */
     wait_for_batch(api->orders, &request->ticket);

@@ -112,9 +112,9 @@ static int add_namespace(void *ctx, const json_t *object, struct err *err)
     return policy_builder_add_namespace(compiling->builder, &in, err);
 }
 
-static bool is_ready(const json_t *status)
+bool policy_is_ready(const json_t *service)
 {
-    const char *phase = codec_json_text(status, "phase", "");
+    const char *phase = codec_json_text(json_object_get(service, "status"), "phase", "");
 
     return strcmp(phase, "Ready") == 0 || strcmp(phase, "Degraded") == 0;
 }
@@ -137,7 +137,7 @@ static int add_route(void *ctx, const json_t *object, struct err *err)
                                                            codec_json_text(metadata, "name", "")),
         .socket = socket,
         .upstream = codec_json_text(upstream, "url", ""),
-        .ready = is_ready(json_object_get(object, "status")),
+        .ready = policy_is_ready(object),
         .max_body = (uint32_t)number(limits, "maxBodyBytes"),
         .max_tokens = (uint32_t)number(limits, "maxTokens"),
         .context_tokens = (uint32_t)number(limits, "contextTokens"),
@@ -156,6 +156,13 @@ static int add_route(void *ctx, const json_t *object, struct err *err)
     return policy_builder_add_route(compiling->builder, &in, err);
 }
 
+static int add_model_route(void *ctx, const json_t *object, struct err *err)
+{
+    const struct compiling *compiling = ctx;
+
+    return routes_add(compiling->builder, object, err);
+}
+
 static int compile(struct policy *policy, struct buf *file, struct err *err)
 {
     struct kube_server *kube = serve_kube(policy->api->serve);
@@ -169,6 +176,7 @@ static int compile(struct policy *policy, struct buf *file, struct err *err)
         .policy = policy, .builder = builder, .budgets = budgets, .guards = guards};
     TRY(kube_object_each(kube, &kube_namespace, NULL, add_namespace, &compiling, err));
     TRY(kube_object_each(kube, &kube_model_service, NULL, add_route, &compiling, err));
+    TRY(kube_object_each(kube, &kube_model_route, NULL, add_model_route, &compiling, err));
     TRY(rbac_model_compile(policy->rbac, builder, err));
     return policy_builder_finish(builder, file, err);
 }
@@ -208,7 +216,7 @@ void policy_touch(struct policy *policy, const struct kube_kind *kind, const cha
                   const char *name)
 {
     if (!is_rbac(kind) && kind != &kube_namespace && kind != &kube_model_service &&
-        kind != &kube_limit_policy && kind != &kube_guard_policy)
+        kind != &kube_model_route && kind != &kube_limit_policy && kind != &kube_guard_policy)
         return;
     if (policy->count == policy->room) {
         policy->room = policy->room == 0 ? 16 : 2 * policy->room;

@@ -2,7 +2,8 @@
 /*
  * For the tests of the gateway: what idp, api and the supervisor would do. Reads one JSON object:
  *
- *     {"conf": {...}, "keys": [...], "namespaces": [...], "routes": [...], "rbac": [...]}
+ *     {"conf": {...}, "keys": [...], "namespaces": [...], "routes": [...], "model_routes": [...],
+ *      "rbac": [...]}
  *
  *     fixture publish < spec          publishes both snapshots in conf.snapshot_dir; prints
  *                                     {"NAME": "sk-drun-..."}
@@ -24,7 +25,7 @@
 #include "limit/floods.h"
 #include "rbac/rbac.h"
 #include "snapshot/identity.h"
-#include "snapshot/policy.h"
+#include "snapshot/policy_routing.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -208,6 +209,50 @@ static int add_places(struct policy_builder *builder, const json_t *spec, struct
     return 0;
 }
 
+static int add_model_route(struct policy_builder *builder, const json_t *route, struct err *err)
+{
+    const json_t *list = json_object_get(route, "backends");
+    const json_t *named = json_object_get(route, "names");
+    struct policy_backend_in backends[POLICY_BACKENDS_MAX] = {0};
+    const char *names[16];
+    struct policy_model_route_in in = {
+        .namespace = text(route, "namespace", ""),
+        .name = text(route, "name", ""),
+        .names = names,
+        .name_count = json_array_size(named),
+        .backends = backends,
+        .backend_count = json_array_size(list),
+        .rules = {.retries = (uint32_t)number(route, "retries"),
+                  .retry_on = (uint32_t)number(route, "retry_on"),
+                  .try_timeout_ms = (uint32_t)number(route, "try_timeout_ms"),
+                  .retry_percent = (uint32_t)number(route, "retry_percent"),
+                  .retry_min_per_min = (uint32_t)number(route, "retry_min_per_min")},
+        .sticky_header = text(route, "sticky_header", ""),
+        .created_at = 1700000000,
+    };
+
+    for (size_t i = 0; i < in.name_count; i++)
+        names[i] = json_string_value(json_array_get(named, i));
+    for (size_t i = 0; i < in.backend_count; i++) {
+        const json_t *backend = json_array_get(list, i);
+        backends[i] = (struct policy_backend_in){.service = text(backend, "service", ""),
+                                                 .weight = (uint32_t)number(backend, "weight"),
+                                                 .priority = (uint32_t)number(backend, "priority"),
+                                                 .edit_set = text(backend, "set", ""),
+                                                 .edit_drop = text(backend, "drop", "")};
+    }
+    return policy_builder_add_model_route(builder, &in, err);
+}
+
+static int add_model_routes(struct policy_builder *builder, const json_t *spec, struct err *err)
+{
+    const json_t *routes = json_object_get(spec, "model_routes");
+
+    for (size_t i = 0; i < json_array_size(routes); i++)
+        TRY(add_model_route(builder, json_array_get(routes, i), err));
+    return 0;
+}
+
 static int publish_policy(const json_t *spec, const char *dir, struct err *err)
 {
     CLEANUP(policy_builder_free_ptr) struct policy_builder *builder = policy_builder_new();
@@ -218,6 +263,7 @@ static int publish_policy(const json_t *spec, const char *dir, struct err *err)
     for (size_t i = 0; i < json_array_size(objects); i++)
         TRY(rbac_model_put(model, json_array_get(objects, i), err));
     TRY(add_places(builder, spec, err));
+    TRY(add_model_routes(builder, spec, err));
     TRY(rbac_model_compile(model, builder, err));
     TRY(policy_builder_finish(builder, &file, err));
     return publish(&policy_snapshot, dir, &file, err);

@@ -25,6 +25,7 @@ const struct kube_kind *const kube_kinds[] = {
     &kube_limit_policy,
     &kube_guard_policy,
     &kube_model,
+    &kube_model_route,
     &kube_model_service,
     &kube_oidc_client,
     &kube_trusted_issuer,

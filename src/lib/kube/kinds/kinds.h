@@ -23,6 +23,7 @@ extern const struct kube_kind kube_api_key;
 extern const struct kube_kind kube_trusted_issuer;
 extern const struct kube_kind kube_identity_provider;
 extern const struct kube_kind kube_model;
+extern const struct kube_kind kube_model_route;
 extern const struct kube_kind kube_model_service;
 extern const struct kube_kind kube_limit_policy;
 extern const struct kube_kind kube_waf_rule_set;

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The way of one call of a model route through its backends. For this folder. */
+#ifndef DRUN_GATEWAY_ROUTING_H
+#define DRUN_GATEWAY_ROUTING_H
+
+#include "gateway/module/module.h"
+
+#include "snapshot/policy_routing.h"
+
+struct gw_plan;
+
+/* Draws the order of the backends that are ready; call->plan is made of the request's pool. */
+ngx_int_t gw_plan_make(ngx_http_request_t *r, struct gw_call *call, const struct snapshot *policy,
+                       const struct policy_route *route);
+/* How many there are; 0: none is ready. */
+size_t gw_plan_count(const struct gw_plan *plan);
+/* The backend at this place of the order as the policy has it; false when it cannot be called. */
+bool gw_plan_backend(const struct gw_call *call, const struct snapshot *policy, size_t at,
+                     struct policy_backend *out);
+/* The first try is at this one. */
+void gw_plan_start(struct gw_plan *plan, size_t at);
+
+/* ------------------------------------------------------------------ for engine.c */
+
+/* nginx begins: how often it may try. */
+void gw_plan_begin(struct gw_call *call, ngx_peer_connection_t *pc);
+/* It wants an address: NGX_OK when call->engine is the one, NGX_BUSY when there is no further try.
+ */
+ngx_int_t gw_plan_next(struct gw_call *call, ngx_peer_connection_t *pc);
+/* It has given one up, and counted. */
+void gw_plan_tried(struct gw_call *call, ngx_peer_connection_t *pc);
+
+/* ------------------------------------------------------------------ ends */
+
+/* The headers of an answer are there: no further try. */
+void gw_plan_answered(struct gw_call *call, ngx_uint_t status);
+/* The call is over. */
+void gw_plan_end(struct gw_call *call);
+/* "primary:503,spare:200"; and the service that was tried last. */
+struct span gw_plan_told(const struct gw_plan *plan);
+struct span gw_plan_name(const struct gw_plan *plan);
+
+/* ------------------------------------------------------------------ decide.c, limits.c, budgets.c
+ */
+
+/* The service has a socket that fits. */
+bool gw_has_engine(const struct policy_route *route);
+/* The engine's socket, and the body for it. */
+ngx_int_t gw_engine_set(ngx_http_request_t *r, struct gw_call *call,
+                        const struct policy_backend *backend);
+/* The limits and budgets of the service itself: of this one instead of the one before. False: it
+ * has no room; then nothing of the call is reserved at any service. */
+bool gw_charge_move(ngx_http_request_t *r, struct gw_call *call, const struct snapshot *policy,
+                    const struct policy_route *to);
+bool gw_limits_move(struct gw_call *call, const struct policy_route *to);
+bool gw_budgets_move(ngx_http_request_t *r, struct gw_call *call, const struct snapshot *policy,
+                     const struct policy_namespace *ns, const struct policy_route *to);
+/* Gives back what was reserved for a call that is not let through. */
+void gw_limits_undo(struct gw_call *call);
+
+#endif

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """ModelRoute: a name before several model services; an engine in a sandbox here takes over from an outside one that fails."""
 import json
+import os
+import signal
 import subprocess
 
 import pytest
@@ -163,3 +165,26 @@ def test_a_route_ends_with_its_object(serving, demo_key):
     serving.wait_until("it to be called", lambda: ask() == 200)
     assert serving.request("DELETE", f"{ROUTES}/brief", serving.operator_token()).status_code == 200
     serving.wait_until("it to be gone", lambda: ask() == 404)
+
+
+def test_a_backend_that_fails_is_left_out_and_the_status_says_so(serving, outside, demo_key):
+    apply(serving, service(outside, "lame", "broken"),
+          route("flaky", backend("lame"), backend("here", priority=1), outlier={"consecutiveFailures": 2, "ejectionSeconds": 600}))
+    serving.wait_until("the service", lambda: phase(serving, "demo", name="lame") == "Ready", timeout=60)
+    serving.wait_until("the route", lambda: status(serving, "flaky")["ready"] == "2/2")
+    for _ in range(3):
+        answer = serving.request("POST", "/v1/chat/completions", demo_key, json={"model": "demo/flaky", "messages": PROMPT, "max_tokens": 1})
+        assert answer.status_code == 200, answer.text
+    left_out = lambda: [b["state"] for b in status(serving, "flaky")["backends"]] == ["Ejected", "Ready"]  # noqa: E731
+    serving.wait_until("the status", left_out)
+    assert status(serving, "flaky")["conditions"][0]["reason"] == "SomeBackendsNotReady"
+    # api does not know it by itself: the gateway tells it anew.
+    os.kill(serving.roles()["api"], signal.SIGKILL)
+    serving.wait_until("the status again", lambda: safely(left_out), timeout=60)
+
+
+def safely(condition):
+    try:
+        return condition()
+    except (KeyError, ValueError):
+        return False

@@ -398,7 +398,8 @@ static ngx_int_t charge_one_of(ngx_http_request_t *r, struct gw_call *call,
         if (!gw_plan_backend(call, policy, i, out))
             continue;
         call->quiet = i + 1 < count;
-        gw_plan_start(call->plan, i);
+        if (!gw_plan_start(call, i) && call->quiet)
+            continue;
         rc = charge(r, call, policy, ns, out->route);
         if (rc != NGX_BUSY)
             break;

@@ -23,6 +23,7 @@
 #include "auth/auth.h"
 #include "base/span.h"
 #include "guard/guard.h"
+#include "limit/breakers.h"
 #include "limit/budget.h"
 #include "limit/limit.h"
 #include "limit/places.h"
@@ -86,6 +87,7 @@ int gw_worker_authenticate(ngx_http_request_t *r, struct auth_principal *out, st
 const struct snapshot *gw_worker_policy(ngx_http_request_t *r);
 struct limit_table *gw_worker_limits(void);
 struct limit_places *gw_worker_places(void);
+struct limit_breakers *gw_worker_breakers(void);
 struct limit_budgets *gw_worker_budgets(void);
 /* The strings of the request that was read last: those of the call while gw_decide() runs. */
 struct openai_texts *gw_worker_texts(void);

@@ -11,6 +11,7 @@
 #include "gateway/module/routing.h"
 
 #include "base/clock.h"
+#include "base/num.h"
 #include "crypto/crypto.h"
 
 #include <stdio.h>
@@ -18,6 +19,7 @@
 enum {
     TOLD_MAX = 256,
     NS_PER_SEC = 1000000000,
+    NS_PER_MS = 1000000,
     MINUTE_SEC = 60,
     DAY_SEC = 86400,
     /* A retry in the store that calls fill; so many can be saved up. */
@@ -34,6 +36,7 @@ struct gw_plan {
     size_t at;
     ngx_uint_t tries;    /* begun */
     ngx_uint_t left;     /* what nginx was told that it has left */
+    bool panics;         /* all were left out, so none is */
     bool running;        /* a try whose end is not noted */
     ngx_msec_t patience; /* of the location */
     ngx_http_upstream_conf_t conf;
@@ -56,6 +59,13 @@ static uint64_t chance(void)
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
     return z ^ z >> 31;
+}
+
+static struct span full_name(struct span ns, struct span name, char room[LIMIT_BREAKER_NAME])
+{
+    int len = snprintf(room, LIMIT_BREAKER_NAME, "%.*s/%.*s", SPAN_ARG(ns), SPAN_ARG(name));
+
+    return span_of(room, NUM_MIN((size_t)len, (size_t)LIMIT_BREAKER_NAME - 1));
 }
 
 /* One of those that are left, by weight: the place in `weights`, or `count`. */
@@ -86,10 +96,21 @@ static ngx_int_t copy_name(ngx_pool_t *pool, struct span name, ngx_str_t *out)
     return NGX_OK;
 }
 
-/* Those of one priority, from `from` on: they are in the order of priority. Returns where the next
- * begins. */
+static bool is_left_out(const struct gw_plan *plan, const struct policy_route *service)
+{
+    char room[LIMIT_BREAKER_NAME];
+
+    return plan->rules.breaker_failures > 0 &&
+           limit_breaker_is_open(gw_worker_breakers(),
+                                 full_name(service->namespace, service->name, room),
+                                 clock_mono_ns());
+}
+
+/* Those of one priority, from `from` on: they are in the order of priority. *next: where the next
+ * begins. `all`: also those that are left out at the time. */
 static ngx_int_t put_priority(struct gw_plan *plan, const struct snapshot *policy,
-                              const struct policy_routing *routing, size_t from, size_t *next)
+                              const struct policy_routing *routing, size_t from, bool all,
+                              size_t *next)
 {
     uint32_t weights[POLICY_BACKENDS_MAX];
     struct policy_backend backend;
@@ -101,7 +122,8 @@ static ngx_int_t put_priority(struct gw_plan *plan, const struct snapshot *polic
         if (count > 0 && backend.priority != priority)
             break;
         priority = backend.priority;
-        weights[count] = backend.route.ready ? backend.weight : 0;
+        bool welcome = backend.route.ready && (all || !is_left_out(plan, &backend.route));
+        weights[count] = welcome ? backend.weight : 0;
     }
     *next = from + count;
     for (size_t i; (i = draw(weights, count)) < count && plan->count < POLICY_BACKENDS_MAX;) {
@@ -110,6 +132,15 @@ static ngx_int_t put_priority(struct gw_plan *plan, const struct snapshot *polic
             return NGX_ERROR;
         weights[i] = 0;
     }
+    return NGX_OK;
+}
+
+static ngx_int_t put_all(struct gw_plan *plan, const struct snapshot *policy,
+                         const struct policy_routing *routing, bool all)
+{
+    for (size_t at = 0; at < routing->backend_count;)
+        if (put_priority(plan, policy, routing, at, all, &at) != NGX_OK)
+            return NGX_ERROR;
     return NGX_OK;
 }
 
@@ -124,11 +155,12 @@ ngx_int_t gw_plan_make(ngx_http_request_t *r, struct gw_call *call, const struct
     policy_routing_of(policy, route, &routing);
     plan->r = r;
     plan->rules = routing.rules;
-    for (size_t at = 0; at < routing.backend_count;)
-        if (put_priority(plan, policy, &routing, at, &at) != NGX_OK)
-            return NGX_ERROR;
     call->plan = plan;
-    return NGX_OK;
+    if (put_all(plan, policy, &routing, false) != NGX_OK)
+        return NGX_ERROR;
+    /* When all of them are left out, leaving out helps nobody. */
+    plan->panics = plan->count == 0;
+    return plan->panics ? put_all(plan, policy, &routing, true) : NGX_OK;
 }
 
 size_t gw_plan_count(const struct gw_plan *plan)
@@ -136,9 +168,22 @@ size_t gw_plan_count(const struct gw_plan *plan)
     return plan->count;
 }
 
-void gw_plan_start(struct gw_plan *plan, size_t at)
+/* One that is on trial gets one call at a time. */
+static bool may_try(const struct gw_call *call, size_t at)
 {
-    plan->at = at;
+    const struct gw_plan *plan = call->plan;
+    char room[LIMIT_BREAKER_NAME];
+
+    return plan->rules.breaker_failures == 0 || plan->panics ||
+           limit_breaker_try(gw_worker_breakers(),
+                             full_name(gw_span(call->namespace), gw_span(plan->names[at]), room),
+                             clock_mono_ns());
+}
+
+bool gw_plan_start(struct gw_call *call, size_t at)
+{
+    call->plan->at = at;
+    return may_try(call, at);
 }
 
 /* What the names of the call share counts for the backend, too: an answer has the same ceiling
@@ -229,9 +274,31 @@ static void note(struct gw_plan *plan, const char *how)
         plan->told[plan->told_len] = '\0';
 }
 
-static void note_status(struct gw_plan *plan, ngx_uint_t status)
+static void count(const struct gw_call *call, bool failed)
 {
+    const struct gw_plan *plan = call->plan;
+    const struct policy_routing_rules *rules = &plan->rules;
+    char room[LIMIT_BREAKER_NAME];
+    struct span who = full_name(gw_span(call->namespace), gw_span(plan->names[plan->at]), room);
+    uint64_t now = clock_mono_ns();
+
+    if (rules->breaker_failures == 0)
+        return;
+    if (!failed)
+        limit_breaker_succeeded(gw_worker_breakers(), who, now);
+    else if (limit_breaker_failed(gw_worker_breakers(), who, rules->breaker_failures,
+                                  (uint64_t)rules->breaker_ms * NS_PER_MS, now))
+        ngx_log_error(NGX_LOG_WARN, plan->r->connection->log, 0,
+                      "drun: %*s fails and is left out for a while", who.len, who.p);
+}
+
+/* What says nothing against the engine is a success: a request may be wrong. */
+static void note_status(const struct gw_call *call, ngx_uint_t status)
+{
+    struct gw_plan *plan = call->plan;
     char text[16];
+
+    count(call, status >= NGX_HTTP_INTERNAL_SERVER_ERROR || status == NGX_HTTP_TOO_MANY_REQUESTS);
 
     snprintf(text, sizeof(text), "%lu", (unsigned long)status);
     note(plan, text);
@@ -239,8 +306,9 @@ static void note_status(struct gw_plan *plan, ngx_uint_t status)
 
 /* nginx has made a new state for the try that begins, if one begins. True: no answer came at all,
  * and not because of the time. */
-static bool note_failure(struct gw_plan *plan, ngx_uint_t behind)
+static bool note_failure(const struct gw_call *call, ngx_uint_t behind)
 {
+    struct gw_plan *plan = call->plan;
     const ngx_http_request_t *r = plan->r;
     const ngx_array_t *states = r->upstream_states;
     ngx_uint_t said = r->upstream->headers_in.status_n;
@@ -248,11 +316,13 @@ static bool note_failure(struct gw_plan *plan, ngx_uint_t behind)
 
     if (states != NULL && states->nelts > behind)
         met = ((ngx_http_upstream_state_t *)states->elts)[states->nelts - 1 - behind].status;
-    if (said != 0)
-        note_status(plan, said);
-    else
-        note(plan, met == NGX_HTTP_GATEWAY_TIME_OUT ? "timeout" : "connect-failure");
-    return said == 0 && met != NGX_HTTP_GATEWAY_TIME_OUT;
+    if (said != 0) {
+        note_status(call, said);
+        return false;
+    }
+    count(call, true);
+    note(plan, met == NGX_HTTP_GATEWAY_TIME_OUT ? "timeout" : "connect-failure");
+    return met != NGX_HTTP_GATEWAY_TIME_OUT;
 }
 
 void gw_plan_answered(struct gw_call *call, ngx_uint_t status)
@@ -261,7 +331,7 @@ void gw_plan_answered(struct gw_call *call, ngx_uint_t status)
 
     if (!plan->running)
         return;
-    note_status(plan, status);
+    note_status(call, status);
     /* From here on the engine has the time that the location gives it. */
     plan->conf.read_timeout = plan->patience;
 }
@@ -269,9 +339,15 @@ void gw_plan_answered(struct gw_call *call, ngx_uint_t status)
 void gw_plan_end(struct gw_call *call)
 {
     struct gw_plan *plan = call->plan;
+    const ngx_http_request_t *r = plan->r;
 
-    if (plan->running)
-        (void)note_failure(plan, 0);
+    if (!plan->running)
+        return;
+    /* Who did not wait says nothing of the engine. */
+    if (r->headers_out.status == NGX_HTTP_CLIENT_CLOSED_REQUEST || r->connection->error)
+        note(plan, "client-left");
+    else
+        (void)note_failure(call, 0);
 }
 
 struct span gw_plan_told(const struct gw_plan *plan)
@@ -297,6 +373,8 @@ static ngx_int_t move(struct gw_call *call)
         size_t at = (plan->at + i) % plan->count;
         if (!gw_plan_backend(call, policy, at, &backend))
             continue;
+        if (at != plan->at && !may_try(call, at))
+            continue;
         if (at != plan->at && !gw_charge_move(plan->r, call, policy, &backend.route))
             continue;
         plan->at = at;
@@ -315,7 +393,7 @@ ngx_int_t gw_plan_next(struct gw_call *call, ngx_peer_connection_t *pc)
         return NGX_OK;
     if (plan->tries++ > 0) {
         bool is_wanted =
-            !note_failure(plan, 1) || (plan->rules.retry_on & POLICY_RETRY_CONNECT) != 0;
+            !note_failure(call, 1) || (plan->rules.retry_on & POLICY_RETRY_CONNECT) != 0;
         if (!is_wanted || !take_retry(call, true) || move(call) != NGX_OK)
             return NGX_BUSY;
         u->request_bufs = plan->r->request_body->bufs;

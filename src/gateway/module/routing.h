@@ -17,8 +17,8 @@ size_t gw_plan_count(const struct gw_plan *plan);
 /* The backend at this place of the order as the policy has it; false when it cannot be called. */
 bool gw_plan_backend(const struct gw_call *call, const struct snapshot *policy, size_t at,
                      struct policy_backend *out);
-/* The first try is at this one. */
-void gw_plan_start(struct gw_plan *plan, size_t at);
+/* The first try is at this one; false: it is on trial by another call. */
+bool gw_plan_start(struct gw_call *call, size_t at);
 
 /* ------------------------------------------------------------------ for engine.c */
 

@@ -17,6 +17,7 @@ struct gw_worker {
     struct limit_table *limits;
     struct limit_places *places;
     struct limit_budgets *budgets;
+    struct limit_breakers *breakers;
     struct openai_texts texts;
     struct audit_ring_writer ring;
     bool has_ring;
@@ -80,6 +81,7 @@ static int start(struct gw_worker *new, const struct gw_main_conf *conf, struct 
     TRY(limit_open(for_limits, "limits", &new->limits, err));
     TRY(limit_places_open(for_limits, "places", &new->places, err));
     TRY(limit_budgets_open(for_budgets, "budgets", &new->budgets, err));
+    TRY(limit_breakers_open(for_limits, "breakers", &new->breakers, err));
     TRY(open_ring(new, conf, err));
     new->auth = auth_new(&for_auth, TOKEN_CACHE);
     auth_share_proofs(new->auth, remember_proof, new);
@@ -110,6 +112,7 @@ void gw_worker_stop(ngx_cycle_t *cycle UNUSED)
     limit_close(worker->limits);
     limit_places_close(worker->places);
     limit_budgets_close(worker->budgets);
+    limit_breakers_close(worker->breakers);
     openai_texts_free(&worker->texts);
     if (worker->has_ring)
         audit_ring_writer_close(&worker->ring);
@@ -214,6 +217,11 @@ struct limit_table *gw_worker_limits(void)
 struct limit_budgets *gw_worker_budgets(void)
 {
     return worker == NULL ? NULL : worker->budgets;
+}
+
+struct limit_breakers *gw_worker_breakers(void)
+{
+    return worker == NULL ? NULL : worker->breakers;
 }
 
 struct openai_texts *gw_worker_texts(void)

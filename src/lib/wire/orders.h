@@ -21,6 +21,11 @@
  *
  * owner: JSON {"group", "kind", "namespace", "name"}: the uid of api's object, as text; nothing
  * when there is none. ERR_INVALID for a kind that is not api's.
+ *
+ * By the gateway's keeper:
+ *
+ * left_out: the model services that routes leave out at the time because they fail, each as
+ * NAMESPACE/NAME and a newline; these and no others. At most API_LEFT_OUT_MAX bytes.
  */
 #ifndef DRUN_WIRE_ORDERS_H
 #define DRUN_WIRE_ORDERS_H
@@ -31,7 +36,10 @@ enum api_message {
     API_EMPTIED = 3,
     API_OWNER = 4,
     API_LOG = 5,
+    API_LEFT_OUT = 6,
 };
+
+enum { API_LEFT_OUT_MAX = 32768 };
 
 enum api_log_part { API_LOG_MORE, API_LOG_END, API_LOG_REFUSED };
 

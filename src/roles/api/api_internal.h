@@ -19,6 +19,7 @@ struct api {
     struct orders *waf_orders;
     struct ends *ends;
     struct logs *logs;
+    json_t *left_out; /* NAMESPACE/NAME of each service that the gateway leaves out; or NULL */
 };
 
 /* Is it one of this role's kinds? */
@@ -78,6 +79,7 @@ int routes_admit_service(struct api *api, const struct kube_change *change,
                          struct err *err) MUST_USE;
 /* A model service of the namespace (NULL: of any) has changed: so may what its routes say. */
 void routes_refresh(struct api *api, const char *namespace);
+ipc_handler_fn routes_handle_left_out;
 /* For policy.c, after all services. */
 int routes_add(struct policy_builder *builder, const json_t *route, struct err *err) MUST_USE;
 

@@ -150,6 +150,13 @@ static int check_writer(struct api *api, const struct kube_change *change, struc
 
 /* ------------------------------------------------------------------ status */
 
+static bool is_left_out(const struct api *api, const char *namespace, const char *service)
+{
+    CLEANUP_FREE char *name = mem_printf("%s/%s", namespace, service);
+
+    return json_object_get(api->left_out, name) != NULL;
+}
+
 static json_t *state_of(struct api *api, const char *namespace, const char *service)
 {
     CLEANUP_JSON json_t *object = NULL;
@@ -163,6 +170,9 @@ static json_t *state_of(struct api *api, const char *namespace, const char *serv
     if (!policy_is_ready(object))
         return json_pack("{s:s, s:s, s:s+}", "modelService", service, "state", "NotReady",
                          "message", "the model service is ", phase);
+    if (is_left_out(api, namespace, service))
+        return json_pack("{s:s, s:s, s:s}", "modelService", service, "state", "Ejected", "message",
+                         "it failed, and is left out for a while");
     return json_pack("{s:s, s:s}", "modelService", service, "state", "Ready");
 }
 
@@ -236,6 +246,27 @@ void routes_refresh(struct api *api, const char *namespace)
         log_error("api.routes", &err);
 }
 
+/* What the gateway's keeper says shows in a status, and decides nothing. */
+int routes_handle_left_out(void *ctx, struct ipc_request *request, struct buf *reply UNUSED,
+                           struct err *err)
+{
+    struct api *api = ctx;
+    CLEANUP_JSON json_t *names = json_object();
+    struct span rest = request->body;
+
+    while (rest.len > 0) {
+        const uint8_t *end = memchr(rest.p, '\n', rest.len);
+        size_t len = end == NULL ? 0 : (size_t)(end - rest.p);
+        if (len == 0 || json_object_setn_new(names, (const char *)rest.p, len, json_true()) < 0)
+            return err_set(err, ERR_INVALID, "a list of services that are left out is malformed");
+        rest = span_of(rest.p + len + 1, rest.len - len - 1);
+    }
+    json_decref(api->left_out);
+    api->left_out = json_incref(names);
+    routes_refresh(api, NULL);
+    return IPC_ANSWER;
+}
+
 /* ------------------------------------------------------------------ the snapshot */
 
 static const struct {
@@ -274,6 +305,7 @@ static uint32_t number(const json_t *object, const char *name)
 static struct policy_routing_rules rules_of(const json_t *spec)
 {
     const json_t *retries = json_object_get(spec, "retries");
+    const json_t *outlier = json_object_get(spec, "outlier");
 
     return (struct policy_routing_rules){
         .retries = NUM_MIN(number(retries, "attempts"), (uint32_t)POLICY_RETRIES_MAX),
@@ -281,6 +313,8 @@ static struct policy_routing_rules rules_of(const json_t *spec)
         .try_timeout_ms = 1000 * number(retries, "perTryTimeoutSeconds"),
         .retry_percent = number(retries, "budgetPercent"),
         .retry_min_per_min = number(retries, "minPerMinute"),
+        .breaker_failures = number(outlier, "consecutiveFailures"),
+        .breaker_ms = 1000 * number(outlier, "ejectionSeconds"),
     };
 }
 

@@ -282,3 +282,67 @@ def test_a_large_body_goes_to_each_backend_whole(rig):
     text = "word " * 100_000
     assert said(call(g, messages=[{"role": "user", "content": text}])) == "spare"
     assert rig.engines["spare"].bodies[0]["messages"][0]["content"] == text
+
+
+# ---------------------------------------------------------------------- what fails is left out
+
+
+def test_a_backend_that_fails_is_left_out_and_comes_back(rig):
+    rig.spec["conf"]["workers"] = 2
+    rig.spec["model_routes"] = [route(breaker_failures=3, breaker_ms=4000)]
+    g = rig.start()
+    rig.engines["one"].how = 503
+    for _ in range(12):
+        assert said(call(g)) == "spare"
+    assert len(rig.engines["one"].bodies) == 3, "no worker asks it any more"
+    wait_for(lambda: "team/one fails and is left out" in g.log(), "the log to say so")
+    # Its time is over: one call tries it, fails, and it is left out for longer.
+    wait_for(lambda: said(call(g)) == "spare" and len(rig.engines["one"].bodies) == 4, "a trial")
+    for _ in range(5):
+        call(g)
+    assert len(rig.engines["one"].bodies) == 4
+    rig.engines["one"].how = 200
+    wait_for(lambda: said(call(g)) == "one", "a trial that succeeds", 30)
+    assert [said(call(g)) for _ in range(5)] == ["one"] * 5
+
+
+def test_the_last_backend_is_never_left_out(rig):
+    rig.spec["model_routes"] = [route(breaker_failures=1, breaker_ms=600000, retries=0)]
+    g = rig.start()
+    rig.engines["one"].how = rig.engines["spare"].how = 503
+    for _ in range(6):
+        assert call(g).status_code == 503
+    assert len(rig.engines["one"].bodies) >= 4, "both are left out, so none is"
+    rig.engines["one"].how = 200
+    assert said(call(g)) == "one"
+
+
+def test_a_wrong_request_is_no_failure(rig):
+    rig.spec["model_routes"] = [route(breaker_failures=2, breaker_ms=600000)]
+    g = rig.start()
+    rig.engines["one"].how = 400
+    for _ in range(6):
+        assert call(g).status_code == 400
+    assert rig.engines["spare"].bodies == []
+
+
+def test_a_client_that_does_not_wait_is_no_failure(rig):
+    import httpx
+    rig.spec["model_routes"] = [route(breaker_failures=1, breaker_ms=600000)]
+    g = rig.start()
+    rig.engines["one"].how = "silent"
+    with httpx.Client(verify=g.tls(), timeout=1) as client, pytest.raises(httpx.TimeoutException):
+        client.post(f"https://127.0.0.1:{g.port}/v1/chat/completions", headers={"Authorization": "Bearer " + g.keys["alice"], "X-Request-Id": "r1"},
+                    json={"model": "team/smart", "messages": [{"role": "user", "content": "Hi"}]})
+    assert g.event("r1")["drun.model.tries"] == "one:client-left"
+    rig.engines["one"].how = 200
+    assert said(call(g)) == "one"
+
+
+def test_others_and_calls_of_the_service_itself_do_not_fill_its_breaker(rig):
+    rig.spec["model_routes"] = [route(breaker_failures=2, breaker_ms=600000)]
+    g = rig.start()
+    rig.engines["one"].how = 503
+    for _ in range(5):
+        assert call(g, model="team/one").status_code == 503
+    assert said(call(g)) == "spare" and len(rig.engines["one"].bodies) == 6

@@ -47,6 +47,22 @@ static const struct kube_shape retry_shape = {
     retry_fields,
 };
 
+static const struct kube_field outlier_fields[] = {
+    {"consecutiveFailures", KUBE_INT32,
+     "So many in a row, and it is left out: no connection, no answer in time, 429, 5xx. 0: never.",
+     .fallback = "5", .min = 0, .max = 1000},
+    {"ejectionSeconds", KUBE_INT32,
+     "For so long; then one call tries it. Longer, up to ten times, while that fails.",
+     .fallback = "30", .min = 1, .max = 3600},
+    {0},
+};
+
+static const struct kube_shape outlier_shape = {
+    "io.drun.v1.ModelRouteOutlier",
+    "When a backend that fails is left out. When all are, none is.",
+    outlier_fields,
+};
+
 static const struct kube_field spec_fields[] = {
     {"names", KUBE_LIST,
      "The names that clients call it by, such as gpt-4o; by default its own. Each is one that no "
@@ -56,6 +72,8 @@ static const struct kube_field spec_fields[] = {
      .shape = &backend_shape, .item = KUBE_OBJECT, .list = KUBE_KEYED, .merge_key = "modelService",
      .max = 16},
     {"retries", KUBE_OBJECT, "Another try when a backend does not answer.", .shape = &retry_shape,
+     .fallback = "{}"},
+    {"outlier", KUBE_OBJECT, "When a backend that fails is left out.", .shape = &outlier_shape,
      .fallback = "{}"},
     {0},
 };

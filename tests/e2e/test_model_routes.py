@@ -121,6 +121,10 @@ def test_the_status_tells_each_backend(serving):
     (route("other", backend("here"), backend("here")), "Duplicate value"),
     (route("other", retries={"attempts": 6}), "less than or equal to 5"),
     (route("other", retries={"on": ["418"]}), "supported values"),
+    (route("other", sticky={"by": "header"}), "must name the header"),
+    (route("other", backend("here", set={"max_tokens": 5})), "no parameter that a route may set or drop"),
+    (route("other", backend("here", drop=["messages"])), "no parameter that a route may set or drop"),
+    (route("other", backend("here", set={"stop": ["a"]})), "must be a number, a boolean or a text"),
 ])
 def test_what_is_refused(serving, what, words):
     answer = post(serving, serving.operator_token(), what)
@@ -156,6 +160,14 @@ def test_nobody_gives_away_a_model_that_he_may_not_invoke(serving):
                               headers={"Content-Type": "application/merge-patch+json"})
     assert changed.status_code == 403 and "neither invoke the model" in changed.text, changed.text
     serving.request("DELETE", f"{ROUTES}/mine", serving.operator_token())
+
+
+def test_parameters_of_a_backend_reach_it(serving, demo_key):
+    apply(serving, route("calm", backend("here", set={"temperature": 0, "seed": 1})))
+    ask = lambda: serving.request("POST", "/v1/chat/completions", demo_key,  # noqa: E731
+                                  json={"model": "demo/calm", "messages": PROMPT, "max_tokens": 8, "temperature": 2}).json()
+    serving.wait_until("the route", lambda: "choices" in ask())
+    assert len({ask()["choices"][0]["message"]["content"] for _ in range(3)}) == 1, "a temperature of 0 says the same again"
 
 
 def test_a_route_ends_with_its_object(serving, demo_key):

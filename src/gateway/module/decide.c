@@ -5,6 +5,7 @@
 
 #include "base/num.h"
 #include "openai/anthropic.h"
+#include "openai/rewrite.h"
 #include "rbac/rbac.h"
 
 #include <stdio.h>
@@ -219,13 +220,34 @@ static ngx_int_t keep_engine(ngx_http_request_t *r, struct gw_call *call,
     return copy_text(r->pool, route->socket, &call->engine_name);
 }
 
+/* The members that this backend gets and does not get, in the body that is set. */
+static ngx_int_t rewrite(ngx_http_request_t *r, const struct policy_backend *backend)
+{
+    CLEANUP(buf_free) struct buf out = BUF_INIT(ANTHROPIC_BODY_MAX);
+    struct err err = ERR_INIT;
+    struct span body;
+
+    if (backend->edit_set.len == 0 && backend->edit_drop.len == 0)
+        return NGX_OK;
+    if (gw_body(r, &body) != NGX_OK ||
+        openai_rewrite(body, backend->edit_drop, backend->edit_set, &out, &err) < 0)
+        return NGX_ERROR;
+    u_char *room = ngx_pnalloc(r->pool, out.len);
+    if (room == NULL)
+        return NGX_ERROR;
+    memcpy(room, out.data, out.len);
+    r->request_body->bufs = part_of(r->pool, span_of(room, out.len));
+    r->headers_in.content_length_n = (off_t)out.len;
+    return r->request_body->bufs == NULL ? NGX_ERROR : NGX_OK;
+}
+
 ngx_int_t gw_engine_set(ngx_http_request_t *r, struct gw_call *call,
                         const struct policy_backend *backend)
 {
     if (keep_engine(r, call, &backend->route) != NGX_OK ||
         edit_body(r, call, &backend->route) != NGX_OK)
         return NGX_ERROR;
-    return NGX_OK;
+    return rewrite(r, backend);
 }
 
 /* ------------------------------------------------------------------ the decision */

@@ -14,6 +14,7 @@
 #include "base/num.h"
 #include "crypto/crypto.h"
 
+#include <math.h>
 #include <stdio.h>
 
 enum {
@@ -36,6 +37,7 @@ struct gw_plan {
     size_t at;
     ngx_uint_t tries;    /* begun */
     ngx_uint_t left;     /* what nginx was told that it has left */
+    uint64_t sticky;     /* whose call it is; 0: anybody's */
     bool panics;         /* all were left out, so none is */
     bool running;        /* a try whose end is not noted */
     ngx_msec_t patience; /* of the location */
@@ -46,6 +48,13 @@ struct gw_plan {
 
 /* ------------------------------------------------------------------ the order */
 
+static uint64_t mix(uint64_t z)
+{
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
 /* SplitMix64 (Steele, Lea and Flood, 2014), begun at random: nothing secret hangs on it. */
 static uint64_t chance(void)
 {
@@ -55,10 +64,7 @@ static uint64_t chance(void)
     if (state == 0)
         INVARIANT(crypto_random(&state, sizeof(state), &err) == 0);
     state += UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t z = state;
-    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-    return z ^ z >> 31;
+    return mix(state);
 }
 
 static struct span full_name(struct span ns, struct span name, char room[LIMIT_BREAKER_NAME])
@@ -68,10 +74,36 @@ static struct span full_name(struct span ns, struct span name, char room[LIMIT_B
     return span_of(room, NUM_MIN((size_t)len, (size_t)LIMIT_BREAKER_NAME - 1));
 }
 
+/* Rendezvous hashing by weight (Schindelhauer and Schomaker, 2005): one that is left out takes only
+ * its own calls elsewhere. */
+static size_t choose(const struct gw_plan *plan, const uint32_t *weights, const uint64_t *keys,
+                     size_t count)
+{
+    double best_score = -1;
+    size_t best = count;
+
+    for (size_t i = 0; i < count; i++) {
+        if (weights[i] == 0)
+            continue;
+        double share =
+            ((double)(mix(plan->sticky ^ keys[i]) >> 11) + 1) / (double)(UINT64_C(1) << 53);
+        double score = share < 1 ? -(double)weights[i] / log(share) : INFINITY;
+        if (score > best_score) {
+            best_score = score;
+            best = i;
+        }
+    }
+    return best;
+}
+
 /* One of those that are left, by weight: the place in `weights`, or `count`. */
-static size_t draw(const uint32_t *weights, size_t count)
+static size_t draw(const struct gw_plan *plan, const uint32_t *weights, const uint64_t *keys,
+                   size_t count)
 {
     uint64_t total = 0;
+
+    if (plan->sticky != 0)
+        return choose(plan, weights, keys, count);
 
     for (size_t i = 0; i < count; i++)
         total += weights[i];
@@ -113,6 +145,7 @@ static ngx_int_t put_priority(struct gw_plan *plan, const struct snapshot *polic
                               size_t *next)
 {
     uint32_t weights[POLICY_BACKENDS_MAX];
+    uint64_t keys[POLICY_BACKENDS_MAX];
     struct policy_backend backend;
     uint32_t priority = 0;
     size_t count = 0;
@@ -124,15 +157,34 @@ static ngx_int_t put_priority(struct gw_plan *plan, const struct snapshot *polic
         priority = backend.priority;
         bool welcome = backend.route.ready && (all || !is_left_out(plan, &backend.route));
         weights[count] = welcome ? backend.weight : 0;
+        keys[count] = limit_key(backend.route.name, span_str("backend"));
     }
     *next = from + count;
-    for (size_t i; (i = draw(weights, count)) < count && plan->count < POLICY_BACKENDS_MAX;) {
+    for (size_t i;
+         (i = draw(plan, weights, keys, count)) < count && plan->count < POLICY_BACKENDS_MAX;) {
         policy_backend_at(policy, routing, from + i, &backend);
         if (copy_name(plan->r->pool, backend.route.name, &plan->names[plan->count++]) != NGX_OK)
             return NGX_ERROR;
         weights[i] = 0;
     }
     return NGX_OK;
+}
+
+static uint64_t sticky_of(ngx_http_request_t *r, const struct gw_call *call,
+                          const struct policy_routing *routing)
+{
+    const struct auth_principal *who = &call->principal;
+    struct span id = span_of("", 0);
+
+    if (routing->rules.sticky == POLICY_STICKY_USER)
+        id = auth_text(who, who->name);
+    else if (routing->rules.sticky == POLICY_STICKY_KEY)
+        id = gw_caller(call);
+    else if (routing->rules.sticky == POLICY_STICKY_HEADER) {
+        const ngx_table_elt_t *header = gw_header_in(r, (const char *)routing->sticky_header.p);
+        id = header == NULL ? id : gw_span(header->value);
+    }
+    return id.len == 0 ? 0 : limit_key(id, span_str("sticky"));
 }
 
 static ngx_int_t put_all(struct gw_plan *plan, const struct snapshot *policy,
@@ -156,6 +208,7 @@ ngx_int_t gw_plan_make(ngx_http_request_t *r, struct gw_call *call, const struct
     plan->r = r;
     plan->rules = routing.rules;
     call->plan = plan;
+    plan->sticky = sticky_of(r, call, &routing);
     if (put_all(plan, policy, &routing, false) != NGX_OK)
         return NGX_ERROR;
     /* When all of them are left out, leaving out helps nobody. */

@@ -3,6 +3,7 @@
  * The first byte chooses the request. */
 #include "base/mem.h"
 #include "openai/anthropic.h"
+#include "openai/rewrite.h"
 
 #include <jansson.h>
 
@@ -56,6 +57,23 @@ static void translated(struct span body)
                   strcmp(fault.code, "invalid_json") == 0);
 }
 
+/* A body that was taken stays one whatever is dropped of it, and what is set is there once. */
+static void rewritten(enum openai_api api, struct span body, const struct openai_request *request)
+{
+    CLEANUP(buf_free) struct buf out = BUF_INIT(1 << 26);
+    struct openai_request again;
+    struct openai_fault fault;
+    struct err err = ERR_INIT;
+
+    INVARIANT(openai_rewrite(body, span_str("seed user "), span_str("\"seed\":7"), &out, &err) ==
+              0);
+    if (openai_request_scan(api, buf_span(&out), 0, NULL, &again, &fault, &err) < 0)
+        INVARIANT(strcmp(fault.code, "duplicate_parameter") != 0);
+    else
+        INVARIANT(strcmp(again.model, request->model) == 0 &&
+                  again.prompt_bytes == request->prompt_bytes);
+}
+
 static void edits(enum openai_api api, struct span text)
 {
     struct openai_request request;
@@ -73,6 +91,7 @@ static void edits(enum openai_api api, struct span text)
     INVARIANT(openai_json_check(text, &err) == 0);
     if (api == OPENAI_MESSAGES)
         translated(text);
+    rewritten(api, text, &request);
     openai_edits_set_model(&edits, &request, span_str("\"other\""));
     if (request.stream && api < OPENAI_EMBEDDINGS)
         openai_edits_force_usage(&edits, &request);

@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "codec/json.h"
 #include "log/log.h"
+#include "openai/rewrite.h"
 #include "snapshot/policy_routing.h"
 
 enum { NAMES_MAX = 16 };
@@ -92,6 +93,35 @@ static int check_names(struct api *api, const struct kube_change *change, struct
                            names[i]);
     }
     return kube_object_each(kube, &kube_model_route, change->namespace, is_taken, &taken, err);
+}
+
+/* ------------------------------------------------------------------ parameters */
+
+static int check_parameter(size_t backend, const char *name, struct err *err)
+{
+    if (openai_rewrite_may(name))
+        return 0;
+    return err_set(err, ERR_INVALID,
+                   "spec.backends[%zu]: \"%.64s\" is no parameter that a route may set or drop",
+                   backend, name);
+}
+
+static int check_parameters(const struct kube_change *change, struct err *err)
+{
+    const json_t *backend;
+    const json_t *dropped;
+    const char *name;
+    json_t *value;
+    size_t i;
+    size_t k;
+
+    json_array_foreach (codec_json_at(change->object, "spec", "backends", NULL), i, backend) {
+        json_object_foreach (json_object_get(backend, "set"), name, value)
+            TRY(check_parameter(i, name, err));
+        json_array_foreach (json_object_get(backend, "drop"), k, dropped)
+            TRY(check_parameter(i, json_string_value(dropped), err));
+    }
+    return 0;
 }
 
 /* ------------------------------------------------------------------ who may write it */
@@ -219,6 +249,7 @@ static json_t *status_of(struct api *api, const json_t *route)
 int routes_admit(struct api *api, struct kube_change *change, struct err *err)
 {
     TRY(check_names(api, change, err));
+    TRY(check_parameters(change, err));
     TRY(check_writer(api, change, err));
     json_object_set_new(change->object, "status", status_of(api, change->object));
     return 0;
@@ -295,6 +326,16 @@ static uint32_t retry_bits(const json_t *list)
     return bits;
 }
 
+static uint32_t sticky_by(const json_t *sticky)
+{
+    const char *by = codec_json_text(sticky, "by", "");
+
+    return strcmp(by, "user") == 0     ? POLICY_STICKY_USER
+           : strcmp(by, "key") == 0    ? POLICY_STICKY_KEY
+           : strcmp(by, "header") == 0 ? POLICY_STICKY_HEADER
+                                       : POLICY_STICKY_NONE;
+}
+
 static uint32_t number(const json_t *object, const char *name)
 {
     json_int_t value = json_integer_value(json_object_get(object, name));
@@ -315,6 +356,59 @@ static struct policy_routing_rules rules_of(const json_t *spec)
         .retry_min_per_min = number(retries, "minPerMinute"),
         .breaker_failures = number(outlier, "consecutiveFailures"),
         .breaker_ms = 1000 * number(outlier, "ejectionSeconds"),
+        .sticky = sticky_by(json_object_get(spec, "sticky")),
+    };
+}
+
+/* Members to set, as they stand between braces. */
+static void put_set(const json_t *set, struct buf *out)
+{
+    CLEANUP(buf_free) struct buf whole = BUF_INIT(SNAPSHOT_TEXT_MAX);
+
+    if (json_object_size(set) == 0)
+        return;
+    codec_json_put(set, &whole);
+    buf_put(out, whole.data + 1, whole.len - 2);
+}
+
+/* What is set takes the place of what the client sent. */
+static void put_drop(const json_t *backend, struct buf *out)
+{
+    const json_t *dropped;
+    const char *name;
+    json_t *value;
+    size_t i;
+
+    json_array_foreach (json_object_get(backend, "drop"), i, dropped)
+        buf_printf(out, "%s ", json_string_value(dropped));
+    json_object_foreach (json_object_get(backend, "set"), name, value)
+        buf_printf(out, "%s ", name);
+}
+
+struct edits {
+    struct buf set;
+    struct buf drop;
+};
+
+static void free_edits(struct edits (*all)[POLICY_BACKENDS_MAX])
+{
+    for (size_t i = 0; i < POLICY_BACKENDS_MAX; i++) {
+        buf_free(&(*all)[i].set);
+        buf_free(&(*all)[i].drop);
+    }
+}
+
+static struct policy_backend_in backend_of(const json_t *backend, struct edits *edits)
+{
+    edits->set = edits->drop = (struct buf)BUF_INIT(SNAPSHOT_TEXT_MAX);
+    put_set(json_object_get(backend, "set"), &edits->set);
+    put_drop(backend, &edits->drop);
+    return (struct policy_backend_in){
+        .service = codec_json_text(backend, "modelService", ""),
+        .weight = number(backend, "weight"),
+        .priority = number(backend, "priority"),
+        .edit_set = buf_text(&edits->set),
+        .edit_drop = buf_text(&edits->drop),
     };
 }
 
@@ -322,6 +416,7 @@ int routes_add(struct policy_builder *builder, const json_t *route, struct err *
 {
     const json_t *spec = json_object_get(route, "spec");
     const json_t *list = json_object_get(spec, "backends");
+    CLEANUP(free_edits) struct edits edits[POLICY_BACKENDS_MAX] = {0};
     struct policy_backend_in backends[POLICY_BACKENDS_MAX];
     const char *names[NAMES_MAX];
     struct err ignored = ERR_INIT;
@@ -335,19 +430,14 @@ int routes_add(struct policy_builder *builder, const json_t *route, struct err *
         .name_count = names_of(route, names),
         .backends = backends,
         .rules = rules_of(spec),
-        .sticky_header = "",
+        .sticky_header = codec_json_text(json_object_get(spec, "sticky"), "header", ""),
     };
 
     json_array_foreach (list, i, backend) {
         if (i == ARRAY_LEN(backends))
             break;
-        backends[in.backend_count++] = (struct policy_backend_in){
-            .service = codec_json_text(backend, "modelService", ""),
-            .weight = number(backend, "weight"),
-            .priority = number(backend, "priority"),
-            .edit_set = "",
-            .edit_drop = "",
-        };
+        backends[in.backend_count] = backend_of(backend, &edits[in.backend_count]);
+        in.backend_count++;
     }
     if (clock_parse(
             span_str(codec_json_text(json_object_get(route, "metadata"), "creationTimestamp", "")),

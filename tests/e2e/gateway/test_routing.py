@@ -346,3 +346,41 @@ def test_others_and_calls_of_the_service_itself_do_not_fill_its_breaker(rig):
     for _ in range(5):
         assert call(g, model="team/one").status_code == 503
     assert said(call(g)) == "spare" and len(rig.engines["one"].bodies) == 6
+
+
+# ---------------------------------------------------------------------- parameters, and the same backend again
+
+
+def test_each_backend_gets_its_own_parameters(rig):
+    rig.spec["model_routes"] = [route(backend("one", set='"top_k":20,"seed":7', drop="seed top_k logit_bias "),
+                                      backend("spare", priority=1, drop="seed "))]
+    g = rig.start()
+    assert said(call(g, seed=1, logit_bias={"1": 2}, temperature=0.5)) == "one"
+    rig.engines["one"].how = 503
+    assert said(call(g, seed=1, logit_bias={"1": 2}, temperature=0.5)) == "spare"
+    first, again, spare = rig.engines["one"].bodies[0], rig.engines["one"].bodies[1], rig.engines["spare"].bodies[0]
+    assert first == again and first["top_k"] == 20 and first["seed"] == 7 and "logit_bias" not in first and first["temperature"] == 0.5
+    assert "seed" not in spare and spare["logit_bias"] == {"1": 2} and "top_k" not in spare
+
+
+def test_the_same_session_goes_to_the_same_backend(rig):
+    rig.spec["model_routes"] = [route(backend("one", 3), backend("two", 1), sticky=3, sticky_header="X-Session", retry_percent=0,
+                                      breaker_failures=1, breaker_ms=600000)]
+    g = rig.start()
+    ask = lambda i: said(g.chat(model="team/smart", headers={"X-Session": f"s{i}"}))  # noqa: E731
+    first = [ask(i) for i in range(80)]
+    assert [ask(i) for i in range(80)] == first and 45 <= first.count("one") <= 75, "by weight, and always the same"
+    rig.engines["one"].how = 503
+    assert {ask(i) for i in range(80)} == {"two"}
+    # Without the header it is as without stickiness.
+    rig.engines["one"].how = 200
+    assert said(call(g)) == "two"
+
+
+def test_the_same_user_goes_to_the_same_backend(rig):
+    rig.spec["model_routes"] = [route(backend("one"), backend("two"), backend("spare"), sticky=1)]
+    g = rig.start()
+    assert len({said(call(g)) for _ in range(20)}) == 1
+    rig.spec["model_routes"] = [route(backend("one"), backend("two"), backend("spare"))]
+    g.publish()
+    wait_for(lambda: len({said(call(g)) for _ in range(20)}) > 1, "calls to be split")

@@ -10,6 +10,11 @@ static const struct kube_field backend_fields[] = {
     {"priority", KUBE_INT32,
      "Those of the lowest number are called; the others when none of these can answer.",
      .fallback = "0", .min = 0, .max = 100},
+    {"set", KUBE_ANY,
+     "Parameters that the backend gets whatever the client sends, such as {\"top_k\": 20}: texts, "
+     "numbers, booleans. Nothing that limits, the guard or the way back hang on."},
+    {"drop", KUBE_LIST, "Parameters of the client that the backend does not get.",
+     .item = KUBE_STRING, .list = KUBE_SET, .max = 16},
     {0},
 };
 
@@ -63,6 +68,20 @@ static const struct kube_shape outlier_shape = {
     outlier_fields,
 };
 
+static const struct kube_field sticky_fields[] = {
+    {"by", KUBE_STRING,
+     "Whose calls go to the same backend: a user's, a credential's, or those with the same header.",
+     .flags = KUBE_REQUIRED, .values = KUBE_NAMES("user", "key", "header")},
+    {"header", KUBE_STRING, "The header's name.", .max = 64},
+    {0},
+};
+
+static const struct kube_shape sticky_shape = {
+    "io.drun.v1.ModelRouteSticky",
+    "Calls that go to the same backend as long as it answers; by weight among those of a priority.",
+    sticky_fields,
+};
+
 static const struct kube_field spec_fields[] = {
     {"names", KUBE_LIST,
      "The names that clients call it by, such as gpt-4o; by default its own. Each is one that no "
@@ -75,6 +94,7 @@ static const struct kube_field spec_fields[] = {
      .fallback = "{}"},
     {"outlier", KUBE_OBJECT, "When a backend that fails is left out.", .shape = &outlier_shape,
      .fallback = "{}"},
+    {"sticky", KUBE_OBJECT, "Which calls go to the same backend.", .shape = &sticky_shape},
     {0},
 };
 
@@ -159,6 +179,38 @@ static bool is_model_name(const char *text)
     return len > 0 && len <= 63 && text[strspn(text, all)] == '\0';
 }
 
+static void validate_parameters(const json_t *backend, struct kube_causes *causes)
+{
+    json_t *set = json_object_get(backend, "set");
+    const char *key;
+    json_t *value;
+
+    if (set != NULL && (!json_is_object(set) || json_object_size(set) > 16))
+        kube_cause(causes, "FieldValueInvalid", "spec.backends.set",
+                   "Invalid value: must be at most 16 parameters by name");
+    json_object_foreach (set, key, value) {
+        bool is_plain = json_is_number(value) || json_is_boolean(value) ||
+                        (json_is_string(value) && json_string_length(value) <= 128);
+        if (!is_plain)
+            kube_cause(causes, "FieldValueInvalid", "spec.backends.set",
+                       "Invalid value: \"%.64s\" must be a number, a boolean or a text of at most "
+                       "128 bytes",
+                       key);
+    }
+}
+
+static void validate_sticky(const json_t *sticky, struct kube_causes *causes)
+{
+    static const char token[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+    const char *by = json_string_value(json_object_get(sticky, "by"));
+    const char *header = json_string_value(json_object_get(sticky, "header"));
+    bool is_named = header != NULL && header[0] != '\0' && header[strspn(header, token)] == '\0';
+
+    if (by != NULL && (strcmp(by, "header") == 0) != is_named)
+        kube_cause(causes, "FieldValueInvalid", "spec.sticky.header",
+                   "Invalid value: must name the header with by: header, and only then");
+}
+
 static void validate(const json_t *object, const json_t *old UNUSED, struct kube_causes *causes)
 {
     const json_t *spec = json_object_get(object, "spec");
@@ -167,13 +219,16 @@ static void validate(const json_t *object, const json_t *old UNUSED, struct kube
     json_int_t total = 0;
     size_t i;
 
+    validate_sticky(json_object_get(spec, "sticky"), causes);
     json_array_foreach (json_object_get(spec, "names"), i, name)
         if (json_is_string(name) && !is_model_name(json_string_value(name)))
             kube_cause(causes, "FieldValueInvalid", "spec.names",
                        "Invalid value: \"%.64s\": at most 63 letters, digits and . _ - : @",
                        json_string_value(name));
-    json_array_foreach (json_object_get(spec, "backends"), i, backend)
+    json_array_foreach (json_object_get(spec, "backends"), i, backend) {
         total += json_integer_value(json_object_get(backend, "weight"));
+        validate_parameters(backend, causes);
+    }
     if (json_array_size(json_object_get(spec, "backends")) > 0 && total == 0)
         kube_cause(causes, "FieldValueInvalid", "spec.backends",
                    "Invalid value: one backend at least must have a weight above 0");

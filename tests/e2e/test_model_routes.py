@@ -120,7 +120,7 @@ def test_the_status_tells_each_backend(serving):
     (route("other", backend("here", weight=0)), "one backend at least must have a weight"),
     (route("other", backend("here"), backend("here")), "Duplicate value"),
     (route("other", retries={"attempts": 6}), "less than or equal to 5"),
-    (route("other", retries={"on": ["418"]}), "supported values"),
+    (route("other", retries={"when": ["418"]}), "supported values"),
     (route("other", sticky={"by": "header"}), "must name the header"),
     (route("other", backend("here", set={"max_tokens": 5})), "no parameter that a route may set or drop"),
     (route("other", backend("here", drop=["messages"])), "no parameter that a route may set or drop"),

@@ -350,7 +350,7 @@ static struct policy_routing_rules rules_of(const json_t *spec)
 
     return (struct policy_routing_rules){
         .retries = NUM_MIN(number(retries, "attempts"), (uint32_t)POLICY_RETRIES_MAX),
-        .retry_on = retry_bits(json_object_get(retries, "on")),
+        .retry_on = retry_bits(json_object_get(retries, "when")),
         .try_timeout_ms = 1000 * number(retries, "perTryTimeoutSeconds"),
         .retry_percent = number(retries, "budgetPercent"),
         .retry_min_per_min = number(retries, "minPerMinute"),

@@ -27,7 +27,7 @@ static const struct kube_shape backend_shape = {
 static const struct kube_field retry_fields[] = {
     {"attempts", KUBE_INT32, "How many more tries a call may have; each at another backend first.",
      .fallback = "1", .min = 0, .max = 5},
-    {"on", KUBE_LIST,
+    {"when", KUBE_LIST,
      "What is tried again, as long as the client has no byte of the answer: connect-failure, "
      "timeout, or a status of the engine.",
      .item = KUBE_STRING, .list = KUBE_SET,

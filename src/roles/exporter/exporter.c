@@ -12,7 +12,6 @@
 #include "log/log.h"
 #include "role/settings.h"
 
-
 /* Names are resolved and certificates verified here; libraries are loaded when they are needed. */
 static const struct lockdown_path paths[] = {
     {"/usr", LOCKDOWN_PATH_EXEC},

@@ -213,7 +213,7 @@ struct gw_call *gw_call_new(ngx_http_request_t *r);
 
 ngx_int_t gw_access(ngx_http_request_t *r);                       /* access.c */
 ngx_int_t gw_decide(ngx_http_request_t *r, struct gw_call *call); /* decide.c */
-/* The body in one piece. nginx is told to keep it in one buffer, but need not; decide.c. */
+/* The body in one piece. nginx is told to keep it in one buffer, but need not; body.c. */
 ngx_int_t gw_body(ngx_http_request_t *r, struct span *out);
 /* NGX_DECLINED: the firewall has nothing against it; waf_access.c. */
 ngx_int_t gw_waf_preaccess(ngx_http_request_t *r);

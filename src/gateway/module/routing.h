@@ -40,9 +40,15 @@ void gw_plan_end(struct gw_call *call);
 struct span gw_plan_told(const struct gw_plan *plan);
 struct span gw_plan_name(const struct gw_plan *plan);
 
-/* ------------------------------------------------------------------ decide.c, limits.c, budgets.c
- */
+/* ------------------------------------------------------------------ body.c and the charges */
 
+/* Whether what is called answers with text, which takes tokens. */
+static inline bool gw_makes_text(const struct gw_loc_conf *conf)
+{
+    return conf->api != OPENAI_EMBEDDINGS && conf->api != OPENAI_COUNT_TOKENS;
+}
+/* With a NUL behind it. */
+ngx_int_t gw_copy_text(ngx_pool_t *pool, struct span text, ngx_str_t *out);
 /* The service has a socket that fits. */
 bool gw_has_engine(const struct policy_route *route);
 /* The engine's socket, and the body for it. */

@@ -80,6 +80,9 @@ int routes_admit_service(struct api *api, const struct kube_change *change,
 /* A model service of the namespace (NULL: of any) has changed: so may what its routes say. */
 void routes_refresh(struct api *api, const char *namespace);
 ipc_handler_fn routes_handle_left_out;
+enum { ROUTES_NAMES_MAX = 16 };
+/* What a route is called by: returns how many. */
+size_t routes_names(const json_t *route, const char *out[ROUTES_NAMES_MAX]);
 /* For policy.c, after all services. */
 int routes_add(struct policy_builder *builder, const json_t *route, struct err *err) MUST_USE;
 

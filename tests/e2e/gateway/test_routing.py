@@ -5,6 +5,7 @@ import collections
 import json
 import os
 import re
+import socket
 import threading
 import time
 
@@ -289,7 +290,7 @@ def test_a_large_body_goes_to_each_backend_whole(rig):
 
 def test_a_backend_that_fails_is_left_out_and_comes_back(rig):
     rig.spec["conf"]["workers"] = 2
-    rig.spec["model_routes"] = [route(breaker_failures=3, breaker_ms=4000)]
+    rig.spec["model_routes"] = [route(breaker_failures=3, breaker_ms=10000)]
     g = rig.start()
     rig.engines["one"].how = 503
     for _ in range(12):
@@ -297,12 +298,12 @@ def test_a_backend_that_fails_is_left_out_and_comes_back(rig):
     assert len(rig.engines["one"].bodies) == 3, "no worker asks it any more"
     wait_for(lambda: "team/one fails and is left out" in g.log(), "the log to say so")
     # Its time is over: one call tries it, fails, and it is left out for longer.
-    wait_for(lambda: said(call(g)) == "spare" and len(rig.engines["one"].bodies) == 4, "a trial")
+    wait_for(lambda: said(call(g)) == "spare" and len(rig.engines["one"].bodies) == 4, "a trial", 60)
     for _ in range(5):
         call(g)
     assert len(rig.engines["one"].bodies) == 4
     rig.engines["one"].how = 200
-    wait_for(lambda: said(call(g)) == "one", "a trial that succeeds", 30)
+    wait_for(lambda: said(call(g)) == "one", "a trial that succeeds", 90)
     assert [said(call(g)) for _ in range(5)] == ["one"] * 5
 
 
@@ -327,13 +328,14 @@ def test_a_wrong_request_is_no_failure(rig):
 
 
 def test_a_client_that_does_not_wait_is_no_failure(rig):
-    import httpx
     rig.spec["model_routes"] = [route(breaker_failures=1, breaker_ms=600000)]
     g = rig.start()
     rig.engines["one"].how = "silent"
-    with httpx.Client(verify=g.tls(), timeout=1) as client, pytest.raises(httpx.TimeoutException):
-        client.post(f"https://127.0.0.1:{g.port}/v1/chat/completions", headers={"Authorization": "Bearer " + g.keys["alice"], "X-Request-Id": "r1"},
-                    json={"model": "team/smart", "messages": [{"role": "user", "content": "Hi"}]})
+    body = json.dumps({"model": "team/smart", "messages": [{"role": "user", "content": "Hi"}]})
+    with g.tls().wrap_socket(socket.create_connection(("127.0.0.1", g.port)), server_hostname="127.0.0.1") as client:
+        client.sendall((f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1:{g.port}\r\nAuthorization: Bearer {g.keys['alice']}\r\n"
+                        f"X-Request-Id: r1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}").encode())
+        wait_for(lambda: rig.engines["one"].bodies, "the call to arrive")
     assert g.event("r1")["drun.model.tries"] == "one:client-left"
     rig.engines["one"].how = 200
     assert said(call(g)) == "one"

@@ -3,11 +3,12 @@
 and platforms that start anew. The gateway alone is tested in gateway/test_budgets.py."""
 import concurrent.futures
 import re
+import subprocess
 
 import openai
 import pytest
 
-from platform_process import Platform
+from platform_process import DRUN, Platform
 from test_models import ENGINE, MODEL, PROMPT, apply, client, get, key, model, phase, service, tenant
 
 pytestmark = pytest.mark.skipif(not (MODEL.exists() and ENGINE.exists()),
@@ -173,13 +174,75 @@ def test_tenants_cannot_change_their_own_budget(serving):
     ({"rules": [{"name": "x", "measure": "tokens", "window": "day", "limit": 0}]}, "spec.rules[0].limit"),
     ({"rules": [{"name": "x", "measure": "tokens", "window": "day", "limit": 1 << 53}]}, "spec.rules[0].limit"),
     ({"rules": [{"name": "x/y", "measure": "tokens", "window": "day", "limit": 1}]}, "spec.rules[0].name"),
-    ({"rules": [{"name": "x", "measure": "money", "window": "day", "limit": 1}]}, "spec.rules[0].measure"),
+    ({"rules": [{"name": "x", "measure": "euro", "window": "day", "limit": 1}]}, "spec.rules[0].measure"),
     ({"rules": []}, "spec.rules"),
 ])
 def test_what_is_no_policy_is_refused(serving, spec, field):
     answer = serving.request("POST", policies(), serving.operator_token(), json={**policy(name="bad"), "spec": spec})
     assert answer.status_code == 422, answer.text
     assert field in [cause["field"] for cause in answer.json()["details"]["causes"]], answer.text
+
+
+def price_list(*prices, name="prices", currency="EUR"):
+    return {"apiVersion": "drun.io/v1", "kind": "PriceList", "metadata": {"name": name},
+            "spec": {"currency": currency, "prices": [dict(zip(("model", "input", "output", "cachedInput"), p)) for p in prices]}}
+
+
+def price_lists(name=""):
+    return f"/apis/drun.io/v1/pricelists{'/' + name if name else ''}"
+
+
+def test_a_budget_of_money_holds_by_the_price_list(serving, token):
+    """What is recorded is what was spent; the closest price counts; without one nothing is called."""
+    operator = serving.operator_token()
+    apply(serving, policy(rule("money", 20_000, "cost")))
+
+    def refused():
+        answer = serving.request("POST", "/v1/chat/completions", token, json={"model": "demo/gemma", "messages": PROMPT, "max_tokens": 1})
+        return answer.status_code == 403 and answer.json()["error"]
+    assert serving.wait_until("the budget", refused)["code"] == "model_not_priced"
+    apply(serving, price_list(("*", 900_000_000_000, 900_000_000_000), ("demo/*", 1, 1), ("demo/gemma", 2_000_000, 10_000_000, 500_000)))
+    wait_for_answer(serving, token)
+    while isinstance(last := chat(serving, token), int):
+        pass
+    assert last.code == "insufficient_quota"
+    told = re.search(r"(0\.\d+) EUR are used", last.message)[1]
+    path = "/apis/audit.drun.io/v1/namespaces/demo/auditevents?event=drun.model.call&limit=500"
+
+    def recorded():
+        events = [item["event"] for item in serving.request("GET", path, operator).json()["items"]]
+        paid = [e for e in events if "drun.cost.micros" in e]
+        return paid if sum(e["drun.cost.micros"] for e in paid) == round(float(told) * 1e6) else None
+    paid = serving.wait_until("the records of what was spent", recorded)
+    for event in paid:
+        cached = event.get("gen_ai.usage.cache_read.input_tokens", 0)
+        cost = (event["gen_ai.usage.input_tokens"] - cached) * 2 + (cached + 1) // 2 + event["gen_ai.usage.output_tokens"] * 10
+        assert abs(event["drun.cost.micros"] - cost) <= 1 and event["drun.cost.currency"] == "EUR", event
+    listed = subprocess.run([DRUN, "audit", "list", "--data", serving.data, "--event", "drun.model.call", "-n", "demo"],
+                            capture_output=True, text=True)
+    assert " EUR" in listed.stdout, listed
+
+
+def test_prices_are_the_platforms(serving):
+    operator = serving.operator_token()
+    answer = serving.request("POST", price_lists(), operator, json=price_list(("*", 1, 1), name="dollars", currency="USD"))
+    assert answer.status_code in (400, 422) and "prices has EUR" in answer.text, answer.text
+    for bad, field in ((price_list(("*", -1, 1)), "input"), (price_list(("*", 1, 1, 2)), "cachedInput"),
+                       (price_list(("*", 1, 1), currency="a b"), "spec.currency"), (price_list(("x", 1, 1)), "model")):
+        bad["metadata"]["name"] = "bad"
+        answer = serving.request("POST", price_lists(), operator, json=bad)
+        assert answer.status_code == 422 and field in answer.text, answer.text
+    apply(serving, {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "tenant-all"},
+                    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin"},
+                    "subjects": [{"kind": "ServiceAccount", "name": "app", "namespace": "demo"}]})
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {
+        "user": "system:serviceaccount:demo:app", "groups": ["system:serviceaccounts"],
+        "resourceAttributes": {"verb": "update", "group": "drun.io", "resource": "pricelists"}}}
+    answer = serving.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", operator, json=review).json()
+    assert answer["status"]["allowed"] is False
+    serving.request("DELETE", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/tenant-all", operator)
+    serving.request("DELETE", price_lists("prices"), operator)
+    serving.request("DELETE", policies("tenant"), operator)
 
 
 def test_proofs_are_charged_to_nobody(serving, token):

@@ -26,6 +26,7 @@
 #include "limit/budget.h"
 #include "limit/limit.h"
 #include "limit/places.h"
+#include "limit/price.h"
 #include "openai/meter.h"
 #include "openai/openai.h"
 #include "snapshot/policy.h"
@@ -176,9 +177,11 @@ struct gw_call {
     struct limit_place places[GW_PLACES]; /* of the key, the namespace, the route */
     struct gw_budget *budgets;            /* in the request's pool */
     size_t budget_count;
-    bool tokens_budgeted; /* one of them is of tokens */
-    bool only_counts;     /* what a prompt would take */
-    bool answer_limits;   /* there are limits to tell the client about */
+    bool answer_budgeted; /* one of them is of tokens or cost */
+    struct limit_rates rates;
+    ngx_str_t currency; /* empty: the model has no price */
+    bool only_counts;   /* what a prompt would take */
+    bool answer_limits; /* there are limits to tell the client about */
     /* The guard. */
     bool looks; /* into the answer */
     struct guard_policy answer_policy;
@@ -189,6 +192,7 @@ struct gw_call {
     bool metering;
     bool cut; /* the engine died in the middle */
     struct openai_usage usage;
+    uint64_t cost; /* of that, in millionths */
     ngx_chain_t *out;
     ngx_chain_t **last_out;
     ngx_chain_t *free;
@@ -212,6 +216,20 @@ ngx_int_t gw_body(ngx_http_request_t *r, struct span *out);
 /* NGX_DECLINED: the firewall has nothing against it; waf_access.c. */
 ngx_int_t gw_waf_preaccess(ngx_http_request_t *r);
 ngx_int_t gw_waf_call(ngx_http_request_t *r, struct gw_call *call);
+/* What a call can take at most, in tokens; estimate.c. */
+struct gw_most {
+    uint64_t input;
+    uint64_t output;
+    uint64_t sum; /* of both; less where they share a context */
+};
+void gw_most_tokens(ngx_http_request_t *r, const struct gw_call *call,
+                    const struct policy_route *route, struct gw_most *out);
+uint64_t gw_likely_tokens(ngx_http_request_t *r, const struct gw_call *call,
+                          const struct policy_route *route);
+/* For an answer that the request does not limit; 0: none. A budget holds only when there is one. */
+uint64_t gw_answer_limit(const struct gw_loc_conf *conf, const struct gw_call *call,
+                         const struct policy_route *route);
+bool gw_makes_text(const struct gw_loc_conf *conf);
 /* RBAC and the scope of the credential. */
 bool gw_may_invoke(const struct snapshot *policy, const struct auth_principal *principal,
                    const struct policy_route *route);
@@ -227,9 +245,9 @@ ngx_int_t gw_limits_reserve(ngx_http_request_t *r, struct gw_call *call, uint64_
 void gw_limits_settle(struct gw_call *call);
 /* The credential that calls, or who calls without one. */
 struct span gw_caller(const struct gw_call *call);
-/* NGX_DECLINED: the call fits into all of them. `most` is what it can take at most; budgets.c. */
+/* NGX_DECLINED: the call fits into all of them; budgets.c. */
 ngx_int_t gw_budgets_reserve(ngx_http_request_t *r, struct gw_call *call,
-                             const struct snapshot *policy, uint64_t most,
+                             const struct snapshot *policy, const struct gw_most *most,
                              const struct policy_namespace *ns, const struct policy_route *route);
 void gw_budgets_settle(struct gw_call *call);
 /* The headers that tell what is left of limits and budgets; fields.c. */

@@ -105,6 +105,9 @@ struct audit_model {
     struct span model; /* gen_ai.request.model; the next three count only when it is not empty */
     uint64_t input_tokens;
     uint64_t output_tokens;
+    uint64_t cached_tokens; /* of the input, those that the engine had in its cache */
+    uint64_t cost_micros;   /* millionths of the currency */
+    struct span currency;   /* empty: the model has no price */
     bool streaming;
 };
 

@@ -26,6 +26,7 @@ static const struct kube_kind *const all_kinds[] = {
     &kube_trusted_issuer,
     &kube_identity_provider,
     &kube_limit_policy,
+    &kube_price_list,
     &kube_guard_policy,
     &kube_waf_rule_set,
     &kube_waf_policy,

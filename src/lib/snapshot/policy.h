@@ -22,7 +22,7 @@ struct policy_limits {
 };
 
 /* A budget of a namespace: so much in a window of the calendar (UTC). */
-enum policy_measure { POLICY_REQUESTS, POLICY_TOKENS };
+enum policy_measure { POLICY_REQUESTS, POLICY_TOKENS, POLICY_COST };
 enum policy_window { POLICY_MINUTE, POLICY_HOUR, POLICY_DAY, POLICY_MONTH };
 /* Whose calls share it: everybody's, or each user or credential has one of its own. */
 enum policy_share { POLICY_SHARED, POLICY_EACH_USER, POLICY_EACH_KEY };
@@ -33,6 +33,13 @@ enum { POLICY_GUARD_DETECTORS = 48, POLICY_GUARD_ACTION_MAX = 3 };
 struct policy_guard {
     uint8_t request[POLICY_GUARD_DETECTORS];
     uint8_t answer[POLICY_GUARD_DETECTORS];
+};
+
+/* Of a million tokens, in millionths of the currency. */
+struct policy_rates {
+    uint64_t input;
+    uint64_t cached_input;
+    uint64_t output;
 };
 
 enum policy_phase { POLICY_ACTIVE = 0, POLICY_TERMINATING = 1 };
@@ -58,6 +65,11 @@ struct policy_namespace_in {
     size_t budget_count;
 };
 
+struct policy_price_in {
+    const char *currency; /* NULL or "": the model has no price */
+    struct policy_rates rates;
+};
+
 struct policy_route_in {
     const char *namespace;
     const char *name;         /* the model is called "namespace/name" */
@@ -72,6 +84,7 @@ struct policy_route_in {
     int64_t created_at;      /* seconds since 1970; shown in the list of models */
     struct policy_limits limits;
     const struct policy_guard *guard; /* copied; NULL: as is usual */
+    struct policy_price_in price;
 };
 
 struct policy_builder;
@@ -125,7 +138,9 @@ struct policy_route {
     int64_t created_at;
     struct policy_limits limits;
     const struct policy_guard *guard; /* NULL: as is usual */
-    uint32_t index;                   /* the place among the routes of this snapshot */
+    struct span currency;             /* empty: the model has no price */
+    struct policy_rates rates;
+    uint32_t index; /* the place among the routes of this snapshot */
 };
 
 /* False when there is none. No allocation. */

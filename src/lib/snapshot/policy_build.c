@@ -98,6 +98,7 @@ int policy_builder_add_route(struct policy_builder *builder, const struct policy
         .max_tokens = route->max_tokens,
         .context_tokens = route->context_tokens,
         .remote_media = route->remote_media,
+        .rates = route->price.rates,
     };
     struct policy_route found;
 
@@ -112,6 +113,8 @@ int policy_builder_add_route(struct policy_builder *builder, const struct policy
                              &record.engine_model, err));
     TRY(snapshot_writer_text(writer, span_str(route->socket), "socket", &record.socket, err));
     TRY(snapshot_writer_text(writer, span_str(route->upstream), "upstream", &record.upstream, err));
+    const char *currency = route->price.currency == NULL ? "" : route->price.currency;
+    TRY(snapshot_writer_text(writer, span_str(currency), "currency", &record.currency, err));
     record.guard = add_guard(writer, route->guard);
     snapshot_writer_add(writer, POLICY_ROUTES, &record);
     return 0;

@@ -68,6 +68,8 @@ struct policy_route_record {
     uint32_t context_tokens;
     uint32_t guard; /* 1 + index; 0: as is usual */
     uint32_t remote_media;
+    struct snapshot_ref currency; /* empty: no price */
+    struct policy_rates rates;
 };
 
 struct policy_guard_record {

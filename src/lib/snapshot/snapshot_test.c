@@ -182,7 +182,8 @@ static void put_policy(struct buf *file, unsigned routes)
                                         .ready = true,
                                         .max_tokens = i,
                                         .remote_media = i == 41,
-                                        .guard = i == 0 ? NULL : &guard};
+                                        .guard = i == 0 ? NULL : &guard,
+                                        .price = {i == 41 ? "EUR" : NULL, {3, 2, 15}}};
         guard.answer[5] = i == 41 ? 3 : 1;
         assert_int_equal(policy_builder_add_route(builder, &route, &err), 0);
     }
@@ -207,9 +208,12 @@ static void routes_are_found_by_namespace_and_name(void **state UNUSED)
     assert_int_equal(policy_route_count(view), 50);
     assert_true(policy_find_route(view, span_str("team-a"), span_str("model-41"), &route));
     assert_true(route.remote_media && route.guard->request[2] == 3 && route.guard->answer[5] == 3);
+    assert_true(span_eq_str(route.currency, "EUR") && route.rates.cached_input == 2 &&
+                route.rates.output == 15);
     const struct policy_guard *other = route.guard;
     assert_true(policy_find_route(view, span_str("team-a"), span_str("model-40"), &route));
     assert_true(!route.remote_media && route.guard->answer[5] == 1 && route.guard != other);
+    assert_int_equal(route.currency.len, 0);
     /* The same one is there once. */
     other = route.guard;
     assert_true(policy_find_route(view, span_str("team-a"), span_str("model-1"), &route));

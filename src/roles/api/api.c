@@ -20,6 +20,7 @@ static const struct kube_kind *const kinds[] = {
     &kube_model,
     &kube_model_service,
     &kube_limit_policy,
+    &kube_price_list,
     &kube_waf_rule_set,
     &kube_waf_policy,
     &kube_guard_policy,

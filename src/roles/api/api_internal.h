@@ -67,6 +67,22 @@ void guards_of(const struct guards *guards, const char *namespace, const char *s
 /* ERR_INVALID for a detector that there is not. */
 int guards_admit(struct kube_change *change, struct err *err) MUST_USE;
 
+/* ------------------------------------------------------------------ prices.c: PriceLists, for
+ * policy.c */
+
+struct prices;
+
+/* All there are. To be freed whatever is returned. */
+int prices_read(struct kube_server *kube, struct prices **out, struct err *err) MUST_USE;
+void prices_free_ptr(struct prices **prices);
+/* What a model service costs; zeroed when no list says. The text in it lives as long as `prices`.
+ */
+void prices_of(const struct prices *prices, const char *namespace, const char *service,
+               struct policy_price_in *out);
+/* ERR_INVALID for a currency that is not the other lists'. */
+int prices_admit(struct kube_server *kube, const struct kube_change *change,
+                 struct err *err) MUST_USE;
+
 /* ------------------------------------------------------------------ orders.c: what agent and
  * exporter are to do */
 

@@ -54,7 +54,7 @@ static unsigned place(const json_t *rule, const char *field, const char *const *
 static struct policy_budget_in budget_of(const json_t *policy, const json_t *rule)
 {
     static const char *const measures[] = {
-        [POLICY_REQUESTS] = "requests", [POLICY_TOKENS] = "tokens", NULL};
+        [POLICY_REQUESTS] = "requests", [POLICY_TOKENS] = "tokens", [POLICY_COST] = "cost", NULL};
     static const char *const windows[] = {[POLICY_MINUTE] = "minute",
                                           [POLICY_HOUR] = "hour",
                                           [POLICY_DAY] = "day",

@@ -88,6 +88,7 @@ struct compiling {
     struct policy_builder *builder;
     struct budgets *budgets;
     struct guards *guards;
+    struct prices *prices;
 };
 
 static int add_namespace(void *ctx, const json_t *object, struct err *err)
@@ -148,6 +149,7 @@ static int add_route(void *ctx, const json_t *object, struct err *err)
 
     guards_of(compiling->guards, in.namespace, in.name, &guard);
     in.guard = &guard;
+    prices_of(compiling->prices, in.namespace, in.name, &in.price);
     if (clock_parse(span_str(codec_json_text(metadata, "creationTimestamp", "")), &created,
                     &ignored) == 0)
         in.created_at = created;
@@ -162,11 +164,16 @@ static int compile(struct policy *policy, struct buf *file, struct err *err)
     CLEANUP(policy_builder_free_ptr) struct policy_builder *builder = policy_builder_new();
     CLEANUP(budgets_free_ptr) struct budgets *budgets = NULL;
     CLEANUP(guards_free_ptr) struct guards *guards = NULL;
+    CLEANUP(prices_free_ptr) struct prices *prices = NULL;
 
     TRY(budgets_read(kube, &budgets, err));
     TRY(guards_read(kube, &guards, err));
-    struct compiling compiling = {
-        .policy = policy, .builder = builder, .budgets = budgets, .guards = guards};
+    TRY(prices_read(kube, &prices, err));
+    struct compiling compiling = {.policy = policy,
+                                  .builder = builder,
+                                  .budgets = budgets,
+                                  .guards = guards,
+                                  .prices = prices};
     TRY(kube_object_each(kube, &kube_namespace, NULL, add_namespace, &compiling, err));
     TRY(kube_object_each(kube, &kube_model_service, NULL, add_route, &compiling, err));
     TRY(rbac_model_compile(policy->rbac, builder, err));
@@ -208,7 +215,7 @@ void policy_touch(struct policy *policy, const struct kube_kind *kind, const cha
                   const char *name)
 {
     if (!is_rbac(kind) && kind != &kube_namespace && kind != &kube_model_service &&
-        kind != &kube_limit_policy && kind != &kube_guard_policy)
+        kind != &kube_limit_policy && kind != &kube_guard_policy && kind != &kube_price_list)
         return;
     if (policy->count == policy->room) {
         policy->room = policy->room == 0 ? 16 : 2 * policy->room;

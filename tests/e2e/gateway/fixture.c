@@ -133,7 +133,7 @@ static unsigned place(const char *name, const char *const *names)
 
 static int add_namespace(struct policy_builder *builder, const json_t *ns, struct err *err)
 {
-    static const char *const measures[] = {"requests", "tokens", NULL};
+    static const char *const measures[] = {"requests", "tokens", "cost", NULL};
     static const char *const windows[] = {"minute", "hour", "day", "month", NULL};
     static const char *const shares[] = {"namespace", "user", "key", NULL};
     const json_t *from = json_object_get(ns, "budgets");
@@ -197,6 +197,10 @@ static int add_places(struct policy_builder *builder, const json_t *spec, struct
             .created_at = 1700000000,
             .limits = limits_of(route),
             .remote_media = json_is_true(json_object_get(route, "remote_media")),
+            .price = {.currency = text(route, "currency", NULL),
+                      .rates = {.input = (uint64_t)number(route, "input_price"),
+                                .cached_input = (uint64_t)number(route, "cached_price"),
+                                .output = (uint64_t)number(route, "output_price")}},
         };
         struct policy_guard guard;
         const json_t *guards = json_object_get(route, "guard");

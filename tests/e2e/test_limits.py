@@ -131,6 +131,37 @@ def wait_for_refusal(platform, token):
     return platform.wait_until("a refusal", lambda: getattr(chat(platform, token), "code", "") == "insufficient_quota", timeout=60)
 
 
+def test_the_status_says_what_is_used_and_the_log_that_it_was_near_the_end(serving, token):
+    """Builds on the tests above: the budget is used up, and nothing else runs."""
+    operator = serving.operator_token()
+    told = int(re.search(r"(\d+) are used", chat(serving, token).message)[1])
+
+    def use():
+        status = get(serving, "demo", "limitpolicies", "tenant").get("status", {})
+        return [b for b in status.get("budgets", []) if b.get("used") == told and b.get("reserved") == 0]
+    found = serving.wait_until("the status", use, timeout=60)[0]
+    assert (found["name"], found["limit"]) == ("month", LIMIT) and found["resetsAt"].endswith("-01T00:00:00Z"), found
+    path = "/apis/audit.drun.io/v1/namespaces/demo/auditevents?event=drun.budget.alert&limit=100"
+
+    def alerts():
+        events = [item["event"] for item in serving.request("GET", path, operator).json()["items"]]
+        return [e for e in events if e["drun.action.name"] == "tenant" and "month: 80% of 3000 tokens a month" in e["drun.reason"]]
+    assert len(serving.wait_until("the alert", alerts, timeout=60)) == 1
+    # Once a window, also behind a restart of who raises it.
+    old = serving.roles()["gateway"]
+    serving.kill("gateway")
+    serving.wait_for_role("gateway", old)
+    apply(serving, policy(rule("month", LIMIT), rule("calls", 1000, "requests", "day", per="user"), alerts=[10]))
+    budgets = get(serving, "demo", "limitpolicies", "tenant")["status"]["budgets"]
+    assert [(b["name"], b["used"], b["limit"]) for b in budgets] == [("month", told, LIMIT), ("calls", 0, 1000)], budgets
+    assert len(alerts()) == 1
+    shown = subprocess.run([DRUN, "budgets", "--data", serving.data, "-n", "demo"], capture_output=True, text=True)
+    assert "tenant/month" in shown.stdout and f"{told}" in shown.stdout and "3000 tokens a month" in shown.stdout, shown
+    listed = subprocess.run([DRUN, "budgets", "--data", serving.data, "-A", "-o", "json"], capture_output=True, text=True)
+    assert '"used"' in listed.stdout, listed
+    apply(serving, policy(rule("month", LIMIT)))
+
+
 def test_another_limit_keeps_the_count(serving, token):
     apply(serving, policy(rule("month", LIMIT + 500)))
     wait_for_answer(serving, token)
@@ -243,6 +274,34 @@ def test_prices_are_the_platforms(serving):
     serving.request("DELETE", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/tenant-all", operator)
     serving.request("DELETE", price_lists("prices"), operator)
     serving.request("DELETE", policies("tenant"), operator)
+
+
+def refusals(platform, token, count):
+    """The codes of those of so many calls at the same time that were refused."""
+    def call(_):
+        answer = platform.request("POST", "/v1/chat/completions", token, json={"model": "demo/gemma", "messages": PROMPT, "max_tokens": 24})
+        return answer.json()["error"]["code"] if answer.status_code != 200 else ""
+
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        return [code for code in pool.map(call, range(count)) if code]
+
+
+def test_an_engine_that_serves_so_many_calls_has_a_line_in_front_of_it(serving, token):
+    def lined(**queue):
+        wanted = service("demo")
+        wanted["spec"] |= {"concurrency": 1} | ({"queue": queue} if queue else {})
+        return wanted
+    bad = service("demo")
+    bad["metadata"]["name"] = "bad"
+    bad["spec"]["queue"] = {"length": 1}
+    answer = serving.request("POST", "/apis/drun.io/v1/namespaces/demo/modelservices", serving.operator_token(), json=bad)
+    assert answer.status_code == 422 and "spec.concurrency" in answer.text, answer.text
+    apply(serving, lined(length=0), policy(rule("calls", 1000, "requests"), priority="high"))
+    serving.wait_until("refusals", lambda: set(refusals(serving, token, 6)) == {"queue_full"}, timeout=120)
+    apply(serving, lined())
+    serving.wait_until("a line", lambda: not refusals(serving, token, 6), timeout=120)
+    proves_a_call(serving)
+    serving.request("DELETE", policies("tenant"), serving.operator_token())
 
 
 def test_proofs_are_charged_to_nobody(serving, token):

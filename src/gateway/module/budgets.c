@@ -23,22 +23,30 @@ static const char *const windows[] = {[POLICY_MINUTE] = "minute",
                                       [POLICY_DAY] = "day",
                                       [POLICY_MONTH] = "month"};
 
+static const char *const shares[] = {
+    [POLICY_SHARED] = "namespace", [POLICY_EACH_USER] = "user", [POLICY_EACH_KEY] = "key"};
+
+static struct span owner_of(const struct gw_call *call, const struct policy_budget *budget)
+{
+    const struct auth_principal *who = &call->principal;
+
+    return budget->share == POLICY_EACH_KEY    ? gw_caller(call)
+           : budget->share == POLICY_EACH_USER ? auth_text(who, who->name)
+                                               : span_of("", 0);
+}
+
 /* Whose budget it is. Another measure or window is another budget, and so is that of a namespace
  * made anew; another limit is not, nor a policy made anew. */
 static uint64_t key_of(const struct gw_call *call, const struct policy_namespace *ns,
                        const struct policy_budget *budget)
 {
-    const struct auth_principal *who = &call->principal;
-    struct span owner = budget->share == POLICY_EACH_KEY    ? gw_caller(call)
-                        : budget->share == POLICY_EACH_USER ? auth_text(who, who->name)
-                                                            : span_of("", 0);
     const char kind[] = {(char)('a' + budget->measure), (char)('a' + budget->window),
                          (char)('a' + budget->share)};
     uint64_t key = limit_key(ns->uid, budget->policy);
 
     key = limit_key(span_of(&key, sizeof(key)), budget->rule);
     key = limit_key(span_of(&key, sizeof(key)), span_of(kind, sizeof(kind)));
-    return limit_key(span_of(&key, sizeof(key)), owner);
+    return limit_key(span_of(&key, sizeof(key)), owner_of(call, budget));
 }
 
 /* ------------------------------------------------------------------ refusing */
@@ -167,7 +175,12 @@ static ngx_int_t reserve_one(ngx_http_request_t *r, struct gw_call *call,
     struct limit_budget_ask ask = {.key = key_of(call, ns, from),
                                    .cost = most_of(call, from->measure, most),
                                    .limit = NUM_MIN(from->limit, LIMIT_BUDGET_MAX),
-                                   .window = (enum limit_window)from->window};
+                                   .window = (enum limit_window)from->window,
+                                   .alerts = from->alerts,
+                                   .label = {ns->name, ns->uid, from->policy, from->rule,
+                                             span_str(measures[from->measure]),
+                                             span_str(windows[from->window]),
+                                             span_str(shares[from->share]), owner_of(call, from)}};
 
     budget->limit = ask.limit;
     budget->measure = from->measure;

@@ -327,8 +327,10 @@ static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
     if (edit_body(r, call, &route) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     call->only_counts = conf->api == OPENAI_COUNT_TOKENS;
-    call->stage = GW_DECIDED;
-    return NGX_OK;
+    rc = gw_line_enter(r, call, policy, &route);
+    if (rc == NGX_OK)
+        call->stage = GW_DECIDED;
+    return rc;
 }
 
 ngx_int_t gw_decide(ngx_http_request_t *r, struct gw_call *call)

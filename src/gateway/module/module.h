@@ -27,6 +27,7 @@
 #include "limit/limit.h"
 #include "limit/places.h"
 #include "limit/price.h"
+#include "limit/queue.h"
 #include "openai/meter.h"
 #include "openai/openai.h"
 #include "snapshot/policy.h"
@@ -88,6 +89,7 @@ const struct snapshot *gw_worker_policy(ngx_http_request_t *r);
 struct limit_table *gw_worker_limits(void);
 struct limit_places *gw_worker_places(void);
 struct limit_budgets *gw_worker_budgets(void);
+struct limit_queue *gw_worker_queue(void);
 /* The strings of the request that was read last: those of the call while gw_decide() runs. */
 struct openai_texts *gw_worker_texts(void);
 /* Room for a record of at most `bytes`, kept until gw_worker_record() gets the same number. False
@@ -123,6 +125,7 @@ enum { GW_PLACES = 3 };
 enum gw_stage {
     GW_NEW,
     GW_READING, /* the body */
+    GW_WAITING, /* allowed, in the line in front of the engine */
     GW_DECIDED, /* allowed: goes to the engine */
     GW_REFUSED, /* answered here */
 };
@@ -182,6 +185,11 @@ struct gw_call {
     ngx_str_t currency; /* empty: the model has no price */
     bool only_counts;   /* what a prompt would take */
     bool answer_limits; /* there are limits to tell the client about */
+    /* The line in front of the engine. */
+    bool waits;
+    struct limit_turn turn;
+    ngx_queue_t in_line;
+    ngx_event_t line_timer; /* its data is the request */
     /* The guard. */
     bool looks; /* into the answer */
     struct guard_policy answer_policy;
@@ -250,6 +258,16 @@ ngx_int_t gw_budgets_reserve(ngx_http_request_t *r, struct gw_call *call,
                              const struct snapshot *policy, const struct gw_most *most,
                              const struct policy_namespace *ns, const struct policy_route *route);
 void gw_budgets_settle(struct gw_call *call);
+/* The line in front of an engine; line.c. In the master, then in each worker. */
+ngx_int_t gw_line_make_bells(ngx_cycle_t *cycle);
+ngx_int_t gw_line_listen(ngx_cycle_t *cycle);
+limit_queue_wake_fn gw_line_ring;
+/* NGX_OK: it has a place, or needs none. NGX_AGAIN: the phases stop here, and go on when it is its
+ * turn or the time is over: then gw_line_waited() says which. */
+ngx_int_t gw_line_enter(ngx_http_request_t *r, struct gw_call *call, const struct snapshot *policy,
+                        const struct policy_route *route);
+ngx_int_t gw_line_waited(ngx_http_request_t *r, struct gw_call *call);
+void gw_line_leave(struct gw_call *call);
 /* The headers that tell what is left of limits and budgets; fields.c. */
 ngx_int_t gw_fields_put(ngx_http_request_t *r, const struct gw_call *call);
 /* Looks at the strings of the request that was read last, and puts masks into it. NGX_DECLINED: it

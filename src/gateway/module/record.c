@@ -91,11 +91,13 @@ static void put_event(ngx_http_request_t *r, struct gw_call *call)
                    .resource = span_str("models"),
                    .namespace = gw_span(call->namespace),
                    .name = gw_span(call->service)},
-        .reason = span_str(call->reason != NULL ? call->reason
-                           : call->answer != NULL && gw_answer_was_blocked(call->answer)
-                               ? "the guard ended the answer"
-                           : call->cut ? "the engine stopped in the middle of the answer"
-                                       : ""),
+        .reason =
+            span_str(call->reason != NULL ? call->reason
+                     : call->answer != NULL && gw_answer_was_blocked(call->answer)
+                         ? "the guard ended the answer"
+                     : call->stage == GW_WAITING ? "the client left the line in front of the engine"
+                     : call->cut                 ? "the engine stopped in the middle of the answer"
+                                                 : ""),
         .address = gw_span(r->connection->addr_text),
         .user_agent = agent == NULL ? span_of("", 0) : gw_span(agent->value),
         .request_id = gw_span(call->request_id),
@@ -133,6 +135,7 @@ ngx_int_t gw_log(ngx_http_request_t *r)
         return NGX_OK;
     count_usage(call);
     gw_limits_settle(call);
+    gw_line_leave(call);
     gw_limits_leave(call);
     gw_budgets_settle(call);
     put_findings(r, call);

@@ -53,6 +53,7 @@
 #define AUDIT_SOURCE_BANNED    "drun.edge.ban"
 #define AUDIT_BAN_ENDED        "drun.edge.unban"
 #define AUDIT_FLOOD_CHANGED    "drun.edge.flood"
+#define AUDIT_BUDGET_ALERT     "drun.budget.alert"
 #define AUDIT_STORE_ANCHOR     "drun.store.anchor"
 #define AUDIT_LOG_OPENED       "drun.audit.open"
 #define AUDIT_SEGMENT_SEALED   "drun.audit.segment.sealed"

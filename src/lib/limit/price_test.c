@@ -74,5 +74,6 @@ int main(void)
         cmocka_unit_test(less_never_costs_more),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests_name("price", tests, NULL, NULL);
 }

@@ -8,7 +8,7 @@
 /* The format on file; docs/PROTOCOL.snapshot. */
 static_assert(sizeof(struct policy_namespace_record) == 48, "as documented");
 static_assert(sizeof(struct policy_budget_record) == 48, "as documented");
-static_assert(sizeof(struct policy_route_record) == 120, "as documented");
+static_assert(sizeof(struct policy_route_record) == 136, "as documented");
 static_assert(sizeof(struct policy_guard_record) == 96, "as documented");
 static_assert(sizeof(struct policy_rule) == 72, "as documented");
 static_assert(sizeof(struct policy_role) == 20, "as documented");
@@ -19,7 +19,8 @@ static_assert(sizeof(struct policy_subject) == 20, "as documented");
 static const struct snapshot_field namespace_fields[] = {
     SNAPSHOT_TEXT(policy_namespace_record, name), SNAPSHOT_TEXT(policy_namespace_record, uid),
     SNAPSHOT_LIST(policy_namespace_record, budgets, POLICY_BUDGETS),
-    SNAPSHOT_UPTO(policy_namespace_record, phase, POLICY_TERMINATING)};
+    SNAPSHOT_UPTO(policy_namespace_record, phase, POLICY_TERMINATING),
+    SNAPSHOT_UPTO(policy_namespace_record, priority, POLICY_PRIORITY_HIGH)};
 static const struct snapshot_field budget_fields[] = {
     SNAPSHOT_TEXT(policy_budget_record, policy),
     SNAPSHOT_TEXT(policy_budget_record, rule),
@@ -172,6 +173,7 @@ void policy_namespace_at(const struct snapshot *snapshot, size_t at, struct poli
         .name = snapshot_text(snapshot, record->name),
         .uid = snapshot_text(snapshot, record->uid),
         .phase = (enum policy_phase)record->phase,
+        .priority = (enum policy_priority)record->priority,
         .limits = record->limits,
         .first_budget = record->budgets.at,
         .budget_count = record->budgets.count,
@@ -193,6 +195,7 @@ void policy_budget_at(const struct snapshot *snapshot, const struct policy_names
         .window = (enum policy_window)record->window,
         .share = (enum policy_share)record->share,
         .limit = record->limit,
+        .alerts = record->alerts,
     };
 }
 
@@ -240,6 +243,7 @@ void policy_route_at(const struct snapshot *snapshot, size_t at, struct policy_r
         .limits = record->limits,
         .currency = snapshot_text(snapshot, record->currency),
         .rates = record->rates,
+        .line = record->line,
         .index = (uint32_t)at,
     };
 }

@@ -42,6 +42,16 @@ struct policy_rates {
     uint64_t output;
 };
 
+/* Who goes first where calls wait for an engine; of the namespace that calls. */
+enum policy_priority { POLICY_PRIORITY_LOW, POLICY_PRIORITY_NORMAL, POLICY_PRIORITY_HIGH };
+
+/* The line in front of an engine. */
+struct policy_line {
+    uint32_t places; /* calls at the same time; 0: as many as come, and no line */
+    uint32_t length; /* calls that may wait */
+    uint32_t timeout_ms;
+};
+
 enum policy_phase { POLICY_ACTIVE = 0, POLICY_TERMINATING = 1 };
 
 /* ---------------------------------------------------------------- building (api) */
@@ -53,13 +63,15 @@ struct policy_budget_in {
     enum policy_measure measure;
     enum policy_window window;
     enum policy_share share;
-    uint64_t limit; /* at least 1 */
+    uint64_t limit;  /* at least 1 */
+    uint32_t alerts; /* percentages at which somebody wants to know, a byte each; 0: none */
 };
 
 struct policy_namespace_in {
     const char *name;
     const char *uid;
     enum policy_phase phase;
+    enum policy_priority priority;
     struct policy_limits limits;
     const struct policy_budget_in *budgets;
     size_t budget_count;
@@ -85,6 +97,7 @@ struct policy_route_in {
     struct policy_limits limits;
     const struct policy_guard *guard; /* copied; NULL: as is usual */
     struct policy_price_in price;
+    struct policy_line line;
 };
 
 struct policy_builder;
@@ -109,6 +122,7 @@ struct policy_namespace {
     struct span name;
     struct span uid;
     enum policy_phase phase;
+    enum policy_priority priority;
     struct policy_limits limits;
     uint32_t first_budget;
     uint32_t budget_count;
@@ -122,6 +136,7 @@ struct policy_budget {
     enum policy_window window;
     enum policy_share share;
     uint64_t limit;
+    uint32_t alerts;
 };
 
 struct policy_route {
@@ -140,6 +155,7 @@ struct policy_route {
     const struct policy_guard *guard; /* NULL: as is usual */
     struct span currency;             /* empty: the model has no price */
     struct policy_rates rates;
+    struct policy_line line;
     uint32_t index; /* the place among the routes of this snapshot */
 };
 

@@ -91,6 +91,7 @@ static void release(struct api *api)
     policy_free(api->policy);
     kube_store_free(api->objects);
     store_close(api->store);
+    json_decref(api->budget_use);
 }
 
 static int start(struct api *api, struct err *err)

@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+enum { LINE_LENGTH = 100, LINE_TIMEOUT_SEC = 30 };
 enum { LATER_MS = 40, RETRY_MS = 1000, QUICK_NS = 5 * 1000 * 1000 };
 
 struct touched {
@@ -110,6 +111,7 @@ static int add_namespace(void *ctx, const json_t *object, struct err *err)
     CLEANUP_FREE struct policy_budget_in *budgets =
         budgets_of(compiling->budgets, in.name, &in.budget_count);
     in.budgets = budgets;
+    in.priority = budgets_priority(compiling->budgets, in.name);
     return policy_builder_add_namespace(compiling->builder, &in, err);
 }
 
@@ -118,6 +120,20 @@ static bool is_ready(const json_t *status)
     const char *phase = codec_json_text(status, "phase", "");
 
     return strcmp(phase, "Ready") == 0 || strcmp(phase, "Degraded") == 0;
+}
+
+/* Without a word about the queue, calls wait as long as clients usually do. */
+static struct policy_line line_of(const json_t *spec)
+{
+    const json_t *queue = json_object_get(spec, "queue");
+    uint64_t timeout_sec = number(queue, "timeoutSeconds");
+
+    return (struct policy_line){
+        .places = (uint32_t)number(spec, "concurrency"),
+        .length = json_object_get(queue, "length") == NULL ? LINE_LENGTH
+                                                           : (uint32_t)number(queue, "length"),
+        .timeout_ms = (uint32_t)(timeout_sec == 0 ? LINE_TIMEOUT_SEC : timeout_sec) * 1000,
+    };
 }
 
 static int add_route(void *ctx, const json_t *object, struct err *err)
@@ -146,6 +162,8 @@ static int add_route(void *ctx, const json_t *object, struct err *err)
         .limits = limits_of(limits),
     };
     struct policy_guard guard;
+
+    in.line = line_of(spec);
 
     guards_of(compiling->guards, in.namespace, in.name, &guard);
     in.guard = &guard;

@@ -279,7 +279,7 @@ def test_prices_are_the_platforms(serving):
 def refusals(platform, token, count):
     """The codes of those of so many calls at the same time that were refused."""
     def call(_):
-        answer = platform.request("POST", "/v1/chat/completions", token, json={"model": "demo/gemma", "messages": PROMPT, "max_tokens": 24})
+        answer = platform.request("POST", "/v1/chat/completions", token, json={"model": "demo/gemma", "messages": PROMPT, "max_tokens": 4})
         return answer.json()["error"]["code"] if answer.status_code != 200 else ""
 
     with concurrent.futures.ThreadPoolExecutor(count) as pool:
@@ -298,8 +298,10 @@ def test_an_engine_that_serves_so_many_calls_has_a_line_in_front_of_it(serving, 
     assert answer.status_code == 422 and "spec.concurrency" in answer.text, answer.text
     apply(serving, lined(length=0), policy(rule("calls", 1000, "requests"), priority="high"))
     serving.wait_until("refusals", lambda: set(refusals(serving, token, 6)) == {"queue_full"}, timeout=120)
-    apply(serving, lined())
-    serving.wait_until("a line", lambda: not refusals(serving, token, 6), timeout=120)
+    apply(serving, lined(length=50, timeoutSeconds=300))
+    refused = []
+    serving.wait_until("a line", lambda: refused.append(refusals(serving, token, 6)) or not refused[-1], timeout=300)
+    assert not any("queue_timeout" in codes for codes in refused), refused
     proves_a_call(serving)
     serving.request("DELETE", policies("tenant"), serving.operator_token())
 

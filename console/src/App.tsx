@@ -37,6 +37,7 @@ const Objects = page(() => import('./pages/objects/Objects'), 'admin');
 const Audit = page(() => import('./pages/audit/Audit'), 'work');
 const Account = page(() => import('./pages/account/Account'), 'identity', 'admin');
 const Security = page(() => import('./pages/account/Security'), 'identity');
+const Links = page(() => import('./pages/account/Links'), 'identity');
 const Sessions = page(() => import('./pages/account/Sessions'), 'identity');
 const About = page(() => import('./pages/account/About'), 'work');
 const StepUp = lazy(async () => (await Promise.all([import('./identity/StepUp'), needWords('identity')]))[0]);
@@ -125,6 +126,7 @@ function Pages() {
       <Route path="/audit/:index?" component={Audit} />
       <Route path="/account" component={Account} />
       <Route path="/account/security" component={Security} />
+      <Route path="/account/links" component={Links} />
       <Route path="/account/sessions" component={Sessions} />
       <Route path="/about" component={About} />
       <Route component={NotFound} />

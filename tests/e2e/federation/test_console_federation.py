@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Accounts of elsewhere in the console: Chromium through node-oidc-provider and slapd, and back."""
+import json
+import re
+
+import pytest
+from federation_rig import ldap, oidc, provider
+from playwright.sync_api import expect, sync_playwright
+
+from console_browser import needs_console, picture, settled
+from identity import PASSWORD, name
+from test_console_identity import Console, begin, seen, sign_out
+
+pytestmark = needs_console
+
+
+@pytest.fixture(scope="module")
+def idp(tmp_path_factory):
+    with sync_playwright() as playwright:
+        running = Console(playwright, tmp_path_factory.mktemp("profiles"))
+        running.start()
+        running.root = running.operator_token()
+        yield running
+        running.stop()
+        running.remove()
+
+
+@pytest.fixture(autouse=True)
+def rig(idp, corp, people, upstream):
+    """Both are there, and the browsers know the provider's key."""
+    idp.others = [upstream]
+    idp.complaints.clear()
+    yield
+    assert idp.complaints == []
+
+
+def account(upstream, **more):
+    who = name("c")
+    upstream.set(account={"sub": who, "preferred_username": who, "name": "Carla Keller", "email": f"{who}@corp.example", "email_verified": True,
+                          "groups": ["eng-core"], **more})
+    return who
+
+
+def button(page, text):
+    return page.get_by_role("button", name=re.compile(text))
+
+
+def through_corp(page, path="/account/links"):
+    page.goto(path)
+    button(page, "^(Continue with Corp|使用 Corp 登录)$").click()
+
+
+# ------------------------------------------------------------------ a provider
+
+@pytest.mark.parametrize("language,theme", [("en-GB", "light"), ("zh-CN", "dark")])
+def test_a_button_leads_to_the_provider_and_back(idp, upstream, language, theme):
+    who = account(upstream)
+    with idp.visitor(language, theme) as page:
+        page.goto("/account/links")
+        expect(button(page, "Directory")).to_be_visible()
+        found = seen(page, f"login-providers.{language}")
+        button(page, "^(Continue with Corp|使用 Corp 登录)$").click()
+        page.wait_for_url("**/account/links")
+        settled(page)
+        expect(page.locator(".entry", has_text="Corp")).to_contain_text(who)
+        expect(page.locator(".user-button")).to_contain_text("Carla Keller")
+        found += seen(page, f"links.{language}")
+        assert found == []
+
+
+def test_a_name_of_its_domain_leads_there(idp, upstream):
+    who = account(upstream)
+    with idp.visitor() as page:
+        page.goto("/account")
+        page.locator("[name=username]").fill(f"{who}@corp.example")
+        expect(page.locator("[name=password]")).to_have_count(0)
+        picture(page, "login-domain")
+        page.get_by_role("button", name="Use a password of this platform").click()
+        expect(page.locator("[name=password]")).to_be_visible()
+        page.reload()
+        page.locator("[name=username]").fill(f"{who}@corp.example")
+        expect(page.locator("[name=password]")).to_have_count(0)
+        page.locator("[name=username]").press("Enter")
+        page.wait_for_url("**/account")
+        settled(page)
+        assert page.evaluate("async () => (await (await fetch('/session')).json()).amr") == "fed"
+
+
+@pytest.mark.parametrize("language,theme,title,again", [("en-GB", "light", "Signing in did not work", "Try again"), ("zh-CN", "dark", "登录未成功", "重试")])
+def test_a_refusal_is_explained_and_can_be_tried_again(idp, upstream, language, theme, title, again):
+    account(upstream)
+    with idp.visitor(language, theme) as page:
+        upstream.set(evil={"deny": True})
+        through_corp(page, "/account")
+        expect(page.get_by_role("heading", name=title)).to_be_visible()
+        assert seen(page, f"outside-refused.{language}") == []
+        account(upstream)  # and now it is allowed
+        page.get_by_role("link", name=again).click()
+        page.wait_for_url("**/account")
+        settled(page)
+
+
+def test_a_name_that_is_taken_and_an_account_that_nobody_has(idp, upstream):
+    taken = idp.person()
+    with idp.visitor() as page:
+        account(upstream, preferred_username=taken)
+        through_corp(page)
+        expect(page.get_by_text("There is a user of your name here already.")).to_be_visible()
+        assert page.get_by_role("link", name="Try again").count() == 0
+        assert seen(page, "outside-taken") == []
+        page.get_by_role("link", name="Back to the sign-in").click()
+        expect(page.locator("[name=username]")).to_be_visible()
+    provider(idp, "link", oidc(upstream, accounts={"create": False}, displayName="Only linked"))
+    with idp.visitor("zh-CN") as page:
+        account(upstream)
+        page.goto("/account")
+        button(page, "Only linked").click()
+        expect(page.get_by_text("这里还没有用户关联此账户。")).to_be_visible()
+        assert seen(page, "outside-unlinked.zh-CN") == []
+
+
+# ------------------------------------------------------------------ a directory
+
+def test_a_directory_takes_the_password_in_the_page(idp, directory):
+    with idp.visitor() as page:
+        page.goto("/account/links")
+        button(page, "^Continue with Directory$").click()
+        expect(page.locator("[name=username]")).to_be_focused()
+        page.locator("[name=username]").fill("dora")
+        page.locator("[name=password]").fill("not hers")
+        button(page, "^Sign in$").click()
+        expect(page.get_by_text("The username or the password is wrong.")).to_be_visible()
+        picture(page, "login-directory-wrong")
+        page.locator("[name=password]").fill("doras password")
+        button(page, "^Sign in$").click()
+        page.wait_for_url("**/account/links")
+        settled(page)
+        expect(page.locator(".entry", has_text="Directory")).to_contain_text("dora")
+        sign_out(page)
+        page.goto("/account")
+        page.locator("[name=username]").fill("dora@people.example")
+        expect(page.get_by_text("Use your password at Directory.")).to_be_visible()
+        page.locator("[name=password]").fill("doras password")
+        button(page, "^Sign in$").click()
+        page.wait_for_url("**/account")
+        settled(page)
+
+
+def test_a_directory_that_is_away_or_knows_nobody_here_says_so(idp, directory):
+    provider(idp, "dirlink", ldap(directory, accounts={"create": False}, displayName="Strict"))
+    provider(idp, "nowhere", ldap(directory, ldap={"url": "ldaps://localhost:1"}, displayName="Away"))
+    with idp.visitor() as page:
+        page.goto("/account")
+        for button_name, text in (("Strict", "The password is right, but no user here belongs to this account."), ("Away", "does not answer at the moment")):
+            button(page, f"Continue with {button_name}").click()
+            page.locator("[name=username]").fill("egon")
+            page.locator("[name=password]").fill("egons password")
+            button(page, "^Sign in$").click()
+            expect(page.get_by_text(text)).to_be_visible()
+            picture(page, f"login-directory-{button_name}")
+        idp.complaints.clear()  # the browser notes the 503
+
+
+# ------------------------------------------------------------------ linked accounts
+
+def test_accounts_are_linked_and_unlinked(idp, upstream, directory):
+    who = idp.person()
+    there = account(upstream)
+    with idp.visitor() as page:
+        begin(page, who, path="/account/links")
+        settled(page)
+        expect(page.get_by_text("No account is linked")).to_be_visible()
+        picture(page, "links-empty")
+        page.get_by_role("button", name="Link an account of Corp").click()
+        expect(page.get_by_text("Corp is linked")).to_be_visible()
+        expect(page.locator(".entry", has_text=there)).to_be_visible()
+        page.get_by_role("button", name="Link an account of Directory").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("Username").fill("egon")
+        dialog.locator("[name=password]").fill("wrong")
+        dialog.get_by_role("button", name="Link", exact=True).click()
+        expect(dialog.get_by_text("The username or the password is wrong.")).to_be_visible()
+        picture(page, "links-directory")
+        dialog.locator("[name=password]").fill("egons password")
+        dialog.get_by_role("button", name="Link", exact=True).click()
+        expect(page.get_by_role("button", name="Unlink Directory")).to_be_visible()
+        assert seen(page, "links-two") == []
+        asked = []
+
+        def demand(route):
+            """The sign-in is too old once."""
+            if route.request.method == "DELETE" and not asked:
+                asked.append(route.request.url)
+                route.fulfill(status=401, headers={"WWW-Authenticate": 'Bearer error="insufficient_user_authentication", acr_values="urn:drun:password", max_age="900"'},
+                              content_type="application/json", body=json.dumps({"detail": "sign in again"}))
+            else:
+                route.continue_()
+
+        page.route("**/session/links/*", demand)
+        page.get_by_role("button", name="Unlink Corp").click()
+        page.get_by_role("alertdialog").get_by_role("button", name="Unlink").click()
+        step_up = page.get_by_role("dialog", name="Confirm that it is you")
+        step_up.locator("[name=password]").fill(PASSWORD)
+        step_up.get_by_role("button", name="Continue").click()
+        expect(page.get_by_role("button", name="Unlink Corp")).to_have_count(0)
+        assert asked
+        page.get_by_role("button", name="Unlink Directory").click()
+        page.get_by_role("alertdialog").get_by_role("button", name="Unlink").click()
+        expect(page.get_by_text("No account is linked")).to_be_visible()
+
+
+def test_an_account_of_somebody_else_is_not_linked(idp, upstream):
+    with idp.visitor() as page:
+        account(upstream)
+        through_corp(page)
+        page.wait_for_url("**/account/links")
+        settled(page)
+        sign_out(page)
+        begin(page, idp.person(), path="/account/links")
+        settled(page)
+        page.get_by_role("button", name="Link an account of Corp").click()
+        expect(page.get_by_role("heading", name="The account was not linked")).to_be_visible()
+        assert seen(page, "links-other") == []
+        page.get_by_role("link", name="Back to my account").click()
+        page.wait_for_url("**/account/links")
+        settled(page)
+        expect(page.get_by_text("No account is linked")).to_be_visible()
+
+
+@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+def test_the_only_way_in_is_kept(idp, upstream, language):
+    account(upstream)
+    with idp.visitor(language) as page:
+        through_corp(page)
+        page.wait_for_url("**/account/links")
+        settled(page)
+        button(page, "^(Unlink|取消关联) Corp$").click()
+        page.get_by_role("alertdialog").get_by_role("button").last.click()
+        expect(page.get_by_role("dialog", name=re.compile("This is your only way in|这是您唯一的登录方式"))).to_be_visible()
+        picture(page, f"links-only.{language}")
+        page.get_by_role("link", name=re.compile("Add a passkey|添加通行密钥")).click()
+        page.wait_for_url("**/account/security")
+        settled(page)

@@ -33,6 +33,8 @@ const Roles = page(() => import('./pages/access/Roles'), 'admin');
 const Bindings = page(() => import('./pages/access/Bindings'), 'admin');
 const WhoCan = page(() => import('./pages/access/WhoCan'), 'admin');
 const Clients = page(() => import('./pages/clients/Clients'), 'admin');
+const Providers = page(() => import('./pages/providers/Providers'), 'admin', 'people');
+const EditProvider = page(() => import('./pages/providers/EditProvider'), 'admin', 'people');
 const Objects = page(() => import('./pages/objects/Objects'), 'admin');
 const Audit = page(() => import('./pages/audit/Audit'), 'work');
 const Account = page(() => import('./pages/account/Account'), 'identity', 'admin');
@@ -122,6 +124,9 @@ function Pages() {
       <Route path="/access/bindings" component={Bindings} />
       <Route path="/access/who-can" component={WhoCan} />
       <Route path="/access/clients" component={Clients} />
+      <Route path="/access/providers" component={Providers} />
+      <Route path="/access/providers/:name" component={EditProvider} />
+      <Route path="/access/new-provider/:type" component={EditProvider} />
       <Route path="/access/:kind" component={Objects} />
       <Route path="/audit/:index?" component={Audit} />
       <Route path="/account" component={Account} />

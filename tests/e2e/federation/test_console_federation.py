@@ -9,7 +9,8 @@ from playwright.sync_api import expect, sync_playwright
 
 from console_browser import needs_console, picture, settled
 from identity import PASSWORD, name
-from test_console_identity import Console, begin, seen, sign_out
+from test_console_identity import Console, begin, rules, seen, sign_out
+from test_console_pages import too_wide
 
 pytestmark = needs_console
 
@@ -241,3 +242,116 @@ def test_the_only_way_in_is_kept(idp, upstream, language):
         page.get_by_role("link", name=re.compile("Add a passkey|添加通行密钥")).click()
         page.wait_for_url("**/account/security")
         settled(page)
+
+
+# ------------------------------------------------------------------ for administrators
+
+@pytest.fixture(scope="module")
+def admin(idp, corp):
+    return idp.person(groups=["drun:operators"])
+
+
+def found_in(page, what):
+    """A page of the console: its faults at both widths."""
+    settled(page)
+    found = []
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 860})
+        picture(page, f"{what}.{width}")
+        if too_wide(page) > 0:
+            found.append(f"{what}: too wide at {width}")
+    return found + rules(page, what)
+
+
+@pytest.mark.parametrize("language,theme", [("en-GB", "light"), ("zh-CN", "dark")])
+def test_providers_are_listed_and_shown(idp, admin, language, theme):
+    with idp.visitor(language, theme) as page:
+        begin(page, admin, path="/access/providers")
+        expect(page.get_by_role("row", name="Directory")).to_contain_text(re.compile("Answers|响应正常"))
+        found = found_in(page, f"providers.{language}")
+        page.get_by_role("link", name="Corp").click()
+        expect(page.get_by_role("heading", level=1, name="Corp")).to_be_visible()
+        found += found_in(page, f"provider-corp.{language}")
+        page.goto("/access/providers/people")
+        found += found_in(page, f"provider-people.{language}")
+        for sort in ("oidc", "ldap"):
+            page.goto(f"/access/new-provider/{sort}")
+            found += found_in(page, f"provider-new-{sort}.{language}")
+        assert found == []
+
+
+def test_a_directory_is_added_checked_mended_and_deleted(idp, admin, directory):
+    with idp.visitor() as page:
+        begin(page, admin, path="/access/providers")
+        settled(page)
+        page.get_by_role("button", name="Add provider").first.click()
+        page.get_by_role("menuitem", name="LDAP directory").click()
+        page.get_by_role("button", name="Create and check").click()
+        expect(page.get_by_text("This is needed.").first).to_be_visible()
+        expect(page.get_by_label("Name", exact=True)).to_be_focused()
+        page.get_by_label("Name", exact=True).fill("offices")
+        page.get_by_label("Display name").fill("Offices")
+        page.get_by_label("Address", exact=True).fill(directory.url)
+        page.get_by_label("Usual settings of").select_option("OpenLDAP")
+        page.get_by_label("Service account (DN)").fill("cn=search,dc=corp,dc=example")
+        page.get_by_label("Its password").fill("not the password")
+        page.get_by_label("Where people are").fill("ou=people,dc=corp,dc=example")
+        page.get_by_label("Where groups are").fill("ou=groups,dc=corp,dc=example")
+        page.get_by_text("Network and certificate").click()
+        page.get_by_label("It may be at a private address").check()
+        page.get_by_label("Authorities of its certificate").fill(directory.cert.read_text())
+        page.get_by_role("button", name="Add rule").click()
+        rule = page.get_by_role("group", name="Rule 1")
+        rule.get_by_label("Pattern").fill("eng-*")
+        rule.get_by_label("Becomes").fill("office-{1}")
+        expect(page.locator(".group-reach")).to_contain_text("office-core")
+        picture(page, "provider-filled")
+        page.get_by_role("button", name="Create and check").click()
+        page.wait_for_url("**/access/providers/offices")
+        expect(page.get_by_text("Refuses", exact=True)).to_be_visible()
+        picture(page, "provider-refused")
+        page.get_by_label("Its password").fill("suche geheim")
+        page.get_by_role("button", name="Save and check").click()
+        page.wait_for_url("**/access/providers")
+        expect(page.get_by_role("row", name="Offices")).to_contain_text("Answers")
+        spec = idp.must(200, "GET", "/apis/drun.io/v1/identityproviders/offices", idp.root)["spec"]
+        assert spec["ldap"]["passwordSecretRef"] == {"namespace": "default", "name": "offices-login", "key": "secret"}
+        assert spec["mapping"]["groups"] == [{"claim": "groups", "match": "eng-*", "template": "office-{1}"}]
+        answer = idp.browser().post(f"{idp.url}/session/providers/offices/sign-in", json={"username": "egon", "password": "egons password"}, timeout=30)
+        assert answer.status_code in (204, 409), answer.text  # an egon may be here by now
+        page.get_by_role("button", name="Actions for offices").click()
+        page.get_by_role("menuitem", name="Disable").click()
+        expect(page.get_by_role("row", name="Offices")).to_contain_text("Disabled")
+        page.get_by_role("button", name="Actions for offices").click()
+        page.get_by_role("menuitem", name="Delete").click()
+        page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
+        expect(page.get_by_role("row", name="Offices")).to_have_count(0)
+
+
+def test_a_provider_is_added_and_people_come_in_through_it(idp, admin, upstream):
+    with idp.visitor() as page:
+        begin(page, admin, path="/access/new-provider/oidc")
+        settled(page)
+        page.get_by_label("Name", exact=True).fill("post")  # the provider knows its redirect URI
+        page.get_by_label("Display name").fill("Post")
+        expect(page.get_by_text(f"{idp.url}/session/providers/post/callback")).to_be_visible()
+        page.get_by_label("Issuer").fill(upstream.url)
+        page.get_by_label("Client ID").fill("drun")
+        page.get_by_label("Client secret", exact=True).fill("a secret: with+signs %&")
+        page.get_by_label("Scopes").fill("openid profile email groups")
+        page.get_by_label("Ask userinfo").check()
+        page.get_by_text("Network and certificate").click()
+        page.get_by_label("It may be at a private address").check()
+        page.get_by_label("Authorities of its certificate").fill(upstream.cert.read_text())
+        page.get_by_role("button", name="Add rule").click()
+        page.get_by_role("button", name="Create and check").click()
+        page.wait_for_url("**/access/providers")
+        expect(page.get_by_role("row", name="Post")).to_contain_text("Answers")
+    who = account(upstream, groups=["letters"])
+    with idp.visitor() as page:
+        page.goto("/account")
+        button(page, "Continue with Post").click()
+        page.wait_for_url("**/account")
+        settled(page)
+        expect(page.locator(".user-button")).to_contain_text(who)
+        expect(page.get_by_text("letters")).to_be_visible()

@@ -241,8 +241,6 @@ export const words = {
   'objects.issuersText': 'Issuers of elsewhere, such as a CI system, whose tokens programs exchange for those of a service account.',
   'objects.new': 'New {kind}',
   'objects.noIssuers': 'No trusted issuers',
-  'objects.noProviders': 'No identity providers',
   'objects.object': '{kind} as JSON',
   'objects.providers': 'Identity providers',
-  'objects.providersText': 'Where else people may sign in: OpenID providers and directories.',
 } as const;

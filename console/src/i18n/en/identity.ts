@@ -101,7 +101,6 @@ export const words = {
   'factor.wrongCode': 'This code is not right.',
   'factor.wrongPasskey': 'This passkey was not accepted. Try another one, or another way.',
   'factor.wrongPassword': 'The password is wrong.',
-  'links.account': 'Account',
   'links.add': 'Link another account',
   'links.addText': 'Sign in there once; from then on it is a way in here, too.',
   'links.added': '{name} is linked',

@@ -243,8 +243,6 @@ export const words: Words<'admin'> = {
   'objects.issuersText': '外部签发者（如 CI 系统），程序可用其令牌换取服务账户的令牌。',
   'objects.new': '新建 {kind}',
   'objects.noIssuers': '没有受信任的签发者',
-  'objects.noProviders': '没有身份提供方',
   'objects.object': '{kind}（JSON）',
   'objects.providers': '身份提供方',
-  'objects.providersText': '用户可使用的其他登录来源：OpenID 提供方和目录服务。',
 };

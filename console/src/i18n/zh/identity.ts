@@ -103,7 +103,6 @@ export const words: Words<'identity'> = {
   'factor.wrongCode': '验证码不正确。',
   'factor.wrongPasskey': '该通行密钥未被接受。请换一个，或使用其他方式。',
   'factor.wrongPassword': '密码不正确。',
-  'links.account': '账户',
   'links.add': '关联其他账户',
   'links.addText': '在对方登录一次，之后即可用它登录此处。',
   'links.added': '已关联 {name}',

@@ -35,6 +35,8 @@ const WhoCan = page(() => import('./pages/access/WhoCan'), 'admin');
 const Clients = page(() => import('./pages/clients/Clients'), 'admin');
 const Providers = page(() => import('./pages/providers/Providers'), 'admin', 'people');
 const EditProvider = page(() => import('./pages/providers/EditProvider'), 'admin', 'people');
+const Scim = page(() => import('./pages/providers/Scim'), 'admin', 'people');
+const AccessReview = page(() => import('./pages/review/AccessReview'), 'admin', 'people');
 const Objects = page(() => import('./pages/objects/Objects'), 'admin');
 const Audit = page(() => import('./pages/audit/Audit'), 'work');
 const Account = page(() => import('./pages/account/Account'), 'identity', 'admin');
@@ -124,6 +126,8 @@ function Pages() {
       <Route path="/access/bindings" component={Bindings} />
       <Route path="/access/who-can" component={WhoCan} />
       <Route path="/access/clients" component={Clients} />
+      <Route path="/access/review" component={AccessReview} />
+      <Route path="/access/scim" component={Scim} />
       <Route path="/access/providers" component={Providers} />
       <Route path="/access/providers/:name" component={EditProvider} />
       <Route path="/access/new-provider/:type" component={EditProvider} />

@@ -30,6 +30,7 @@ export const oidcClients = resource<k.OidcClient>(DRUN, 'OidcClient', 'oidcclien
 export const trustedIssuers = resource<k.AnyObject>(DRUN, 'TrustedIssuer', 'trustedissuers');
 export const identityProviders = resource<k.IdentityProvider>(DRUN, 'IdentityProvider', 'identityproviders');
 export const limitPolicies = resource<k.LimitPolicy>(DRUN, 'LimitPolicy', 'limitpolicies', true);
+export const serviceAccounts = resource<k.AnyObject>('v1', 'ServiceAccount', 'serviceaccounts', true);
 export const namespaces = resource<k.Namespace>('v1', 'Namespace', 'namespaces');
 export const clusterRoles = resource<k.Role>(RBAC, 'ClusterRole', 'clusterroles');
 export const roles = resource<k.Role>(RBAC, 'Role', 'roles', true);

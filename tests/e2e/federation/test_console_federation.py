@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Accounts of elsewhere in the console: Chromium through node-oidc-provider and slapd, and back."""
+import csv
+import io
 import json
 import re
 
@@ -8,7 +10,7 @@ from federation_rig import ldap, oidc, provider
 from playwright.sync_api import expect, sync_playwright
 
 from console_browser import needs_console, picture, settled
-from identity import PASSWORD, name
+from identity import PASSWORD, RBAC, name
 from test_console_identity import Console, begin, rules, seen, sign_out
 from test_console_pages import too_wide
 
@@ -355,3 +357,100 @@ def test_a_provider_is_added_and_people_come_in_through_it(idp, admin, upstream)
         settled(page)
         expect(page.locator(".user-button")).to_contain_text(who)
         expect(page.get_by_text("letters")).to_be_visible()
+
+
+def test_a_provisioning_client_is_connected_and_writes_users(idp, admin):
+    with idp.visitor() as page:
+        begin(page, admin, path="/access/scim")
+        settled(page)
+        page.get_by_role("button", name="Connect a client").first.click()
+        page.get_by_role("dialog").get_by_label("Client ID").fill("entra")
+        page.get_by_role("dialog").get_by_role("button", name="Create").click()
+        secret = page.locator(".secret output").inner_text()
+        picture(page, "scim-ready")
+        page.get_by_label("I have saved the secret").check()
+        page.get_by_role("button", name="Done").click()
+
+        def token(secret):
+            return idp.form("/oauth2/token", auth=("entra", secret), grant_type="client_credentials", scope="scim")
+
+        access = token(secret).json()["access_token"]
+        new = name("scim")
+        made = idp.request("POST", "/scim/v2/Users", access, json={"schemas": ["urn:ietf:params:scim:schemas:core:2.0:User"], "userName": new})
+        assert made.status_code == 201, made.text
+        assert idp.must(200, "GET", f"/apis/drun.io/v1/users/{new}", idp.root)
+        page.get_by_role("button", name="Actions for entra").click()
+        page.get_by_role("menuitem", name="New secret").click()
+        page.get_by_role("alertdialog").get_by_role("button", name="New secret").click()
+        expect(page.locator(".secret output")).not_to_have_text(secret)
+        fresh = page.locator(".secret output").inner_text()
+        assert token(secret).status_code == 401 and token(fresh).status_code == 200
+        page.get_by_label("I have saved the secret").check()
+        page.get_by_role("button", name="Done").click()
+        expect(page.get_by_role("row", name="entra")).to_contain_text("scim-provisioner")
+        found = found_in(page, "scim.en-GB")
+        page.get_by_role("button", name="Actions for entra").click()
+        page.get_by_role("menuitem", name="Delete").click()
+        page.get_by_role("alertdialog").get_by_role("button", name="Delete").click()
+        expect(page.get_by_text("No provisioning client")).to_be_visible()
+        assert token(fresh).status_code == 401
+        idp.must(404, "GET", f"{RBAC}/clusterrolebindings/scim-entra", idp.root)
+        assert found == []
+    with idp.visitor("zh-CN", "dark") as page:
+        begin(page, admin, path="/access/scim")
+        assert found_in(page, "scim.zh-CN") == []
+
+
+# ------------------------------------------------------------------ access review
+
+@pytest.fixture(scope="module")
+def granted(idp):
+    """Rights of somebody who is gone, of a group, and a key without an end."""
+    idp.must(201, "POST", "/api/v1/namespaces", idp.root, json={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tenant"}})
+    for bound, role, subject in (("ghosts", "edit", {"kind": "User", "name": "=cmd()"}), ("lab", "drun:developer", {"kind": "Group", "name": "ml"})):
+        idp.must(201, "POST", f"{RBAC}/namespaces/tenant/rolebindings", idp.root, json={
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": bound},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+            "subjects": [subject | {"apiGroup": "rbac.authorization.k8s.io"}]})
+    idp.add_key("endless", idp.root)
+    return idp.person(groups=["ml"]), idp.person(groups=["drun:auditors"])
+
+
+def test_access_is_reviewed_filtered_and_exported(idp, granted):
+    member, auditor = granted
+    with idp.visitor() as page:
+        begin(page, auditor, path="/access/review")
+        settled(page)
+        row = page.get_by_role("row", name="Nobody of that name")
+        expect(row).to_contain_text("Names =cmd(), who is not there: whoever gets the name gets the role edit.")
+        expect(page.get_by_role("row", name="endless")).to_contain_text("Key without end")
+        found = found_in(page, "review-findings.en-GB")
+        page.get_by_role("button", name="Access", exact=False).and_(page.locator("[aria-pressed]")).click()
+        page.get_by_role("searchbox", name="Filter").fill(member)
+        expect(page.get_by_role("row", name=member)).to_contain_text("by the group ml")
+        page.get_by_role("searchbox", name="Filter").fill("")
+        found += found_in(page, "review-access.en-GB")
+        page.get_by_label("Only what is stale").check()
+        expect(page.get_by_role("row", name="=cmd()")).to_be_visible()
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Export CSV").click()
+        sheet = list(csv.DictReader(io.StringIO(download.value.path().read_text("utf-8-sig"))))
+        ghost, = [one for one in sheet if one["binding"] == "ghosts"]
+        assert ghost["name"] == "'=cmd()" and ghost["state"] == "Missing" and ghost["role"] == "edit" and "get" in ghost["rights"]
+        page.get_by_role("button", name="API keys").and_(page.locator("[aria-pressed]")).click()
+        page.get_by_label("Only what is stale").uncheck()
+        expect(page.get_by_role("row", name="endless")).to_be_visible()
+        found += found_in(page, "review-keys.en-GB")
+        assert found == []
+    with idp.visitor("zh-CN", "dark") as page:
+        begin(page, auditor, path="/access/review")
+        found = found_in(page, "review-findings.zh-CN")
+        page.locator(".segments button").nth(1).click()
+        assert found + found_in(page, "review-access.zh-CN") == []
+
+
+def test_a_review_that_is_not_for_everybody_says_so(idp, granted):
+    with idp.visitor() as page:
+        begin(page, granted[0], path="/access/review")
+        expect(page.get_by_role("heading", name="You may not see or do this")).to_be_visible()
+        picture(page, "review-forbidden")

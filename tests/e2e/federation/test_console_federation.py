@@ -255,6 +255,7 @@ def admin(idp, corp):
 
 def found_in(page, what):
     """A page of the console: its faults at both widths."""
+    expect(page.locator(".shell h1")).to_be_visible()  # and not the sign-in page's any more
     settled(page)
     found = []
     for width in (390, 1280):
@@ -412,8 +413,9 @@ def granted(idp):
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": bound},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
             "subjects": [subject | {"apiGroup": "rbac.authorization.k8s.io"}]})
-    idp.add_key("endless", idp.root)
-    return idp.person(groups=["ml"]), idp.person(groups=["drun:auditors"])
+    member = idp.person(groups=["ml"])
+    idp.add_key("endless", idp.root, user=member)
+    return member, idp.person(groups=["drun:auditors"])
 
 
 def test_access_is_reviewed_filtered_and_exported(idp, granted):

@@ -111,7 +111,7 @@ export const words = {
   'providers.verified': 'It verifies all addresses, though it does not say so with each',
   'providers.where': 'Where',
   'review.access': 'Access',
-  'review.asOf': 'As of {time}. Who signed in at which time comes from users, the use of keys from keys.',
+  'review.asOf': 'As of {time}.',
   'review.clean': 'Nothing to look at',
   'review.cleanText': 'No right of somebody who is gone or was not seen for so long, and no key without an end.',
   'review.days_one': '{n} day',

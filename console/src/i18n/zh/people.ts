@@ -113,7 +113,7 @@ export const words: Words<'people'> = {
   'providers.verified': '其所有邮箱均经过验证，只是未逐个声明',
   'providers.where': '位置',
   'review.access': '访问权限',
-  'review.asOf': '截至 {time}。登录时间取自用户，密钥使用时间取自密钥。',
+  'review.asOf': '截至 {time}。',
   'review.clean': '没有需要关注的内容',
   'review.cleanText': '没有属于已不存在或长期未登录者的权限，也没有永久有效的密钥。',
   'review.days_one': '{n} 天',

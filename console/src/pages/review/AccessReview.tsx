@@ -79,6 +79,7 @@ function Findings({ rows }: { rows: Finding[] | undefined }) {
             {f.kind}
             {f.namespace && <span className="mono"> · {f.namespace}</span>}
           </div>
+          <div className="small second review-narrow">{why(f)}</div>
         </div>
       ),
     },

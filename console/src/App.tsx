@@ -33,10 +33,15 @@ const Roles = page(() => import('./pages/access/Roles'), 'admin');
 const Bindings = page(() => import('./pages/access/Bindings'), 'admin');
 const WhoCan = page(() => import('./pages/access/WhoCan'), 'admin');
 const Clients = page(() => import('./pages/clients/Clients'), 'admin');
+const Providers = page(() => import('./pages/providers/Providers'), 'admin', 'people');
+const EditProvider = page(() => import('./pages/providers/EditProvider'), 'admin', 'people');
+const Scim = page(() => import('./pages/providers/Scim'), 'admin', 'people');
+const AccessReview = page(() => import('./pages/review/AccessReview'), 'admin', 'people');
 const Objects = page(() => import('./pages/objects/Objects'), 'admin');
 const Audit = page(() => import('./pages/audit/Audit'), 'work');
 const Account = page(() => import('./pages/account/Account'), 'identity', 'admin');
 const Security = page(() => import('./pages/account/Security'), 'identity');
+const Links = page(() => import('./pages/account/Links'), 'identity');
 const Sessions = page(() => import('./pages/account/Sessions'), 'identity');
 const About = page(() => import('./pages/account/About'), 'work');
 const StepUp = lazy(async () => (await Promise.all([import('./identity/StepUp'), needWords('identity')]))[0]);
@@ -121,10 +126,16 @@ function Pages() {
       <Route path="/access/bindings" component={Bindings} />
       <Route path="/access/who-can" component={WhoCan} />
       <Route path="/access/clients" component={Clients} />
+      <Route path="/access/review" component={AccessReview} />
+      <Route path="/access/scim" component={Scim} />
+      <Route path="/access/providers" component={Providers} />
+      <Route path="/access/providers/:name" component={EditProvider} />
+      <Route path="/access/new-provider/:type" component={EditProvider} />
       <Route path="/access/:kind" component={Objects} />
       <Route path="/audit/:index?" component={Audit} />
       <Route path="/account" component={Account} />
       <Route path="/account/security" component={Security} />
+      <Route path="/account/links" component={Links} />
       <Route path="/account/sessions" component={Sessions} />
       <Route path="/about" component={About} />
       <Route component={NotFound} />

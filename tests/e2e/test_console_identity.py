@@ -28,12 +28,13 @@ class Console(Mfa):
         self.url = f"https://localhost:{self.port}"
         self.settings["public-url"] = self.url
         self.playwright, self.profiles, self.complaints = playwright, folder, []
+        self.others = []  # servers whose keys the browsers know, too
 
     @contextlib.contextmanager
     def visitor(self, language="en-GB", theme="light", width=1280):
         """A page of a browser that has never been here. Certificate errors would rule passkeys out: it knows our key."""
         context = self.playwright.chromium.launch_persistent_context(
-            str(self.profiles / name("profile")), executable_path=CHROMIUM, args=[*FLAGS, f"--ignore-certificate-errors-spki-list={spki_of(self)}"],
+            str(self.profiles / name("profile")), executable_path=CHROMIUM, args=[*FLAGS, f"--ignore-certificate-errors-spki-list={','.join(spki_of(one) for one in (self, *self.others))}"],
             base_url=self.url, locale=language, color_scheme=theme, reduced_motion="reduce", viewport={"width": width, "height": 860}, timeout=PATIENCE_MS)
         context.set_default_timeout(PATIENCE_MS)
         context.add_init_script(WATCH)

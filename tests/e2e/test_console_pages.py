@@ -15,8 +15,9 @@ AXE_RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-pract
 FIRST_LOAD_MAX = 250 * 1024
 SHIFT_MAX = 0.02
 PAGES = ["/", "/models", "/models/catalog", "/playground", "/keys", "/audit", "/audit/3", "/access", "/access/groups",
-         "/access/roles", "/access/bindings", "/access/who-can", "/access/clients", "/access/issuers", "/budgets", "/account",
-         "/account/security", "/account/sessions", "/about", "/nowhere"]
+         "/access/roles", "/access/bindings", "/access/who-can", "/access/clients", "/access/issuers", "/access/providers", "/access/new-provider/oidc",
+         "/access/review", "/access/scim", "/budgets", "/account",
+         "/account/security", "/account/links", "/account/sessions", "/about", "/nowhere"]
 if HAS_MODEL:
     PAGES.append("/models/demo/gemma")
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The objects of the API as the console reads them. What a server may leave out is optional.
 
+import type { ProviderSpec } from './provider';
+
 export interface Meta {
   name: string;
   namespace?: string;
@@ -134,13 +136,16 @@ export type OidcClient = Obj<
 
 export interface BudgetRule {
   name: string;
-  measure: 'requests' | 'tokens';
+  measure: 'requests' | 'tokens' | 'cost';
+  /** of cost: millionths of the currency */
   limit: number;
   window: 'minute' | 'hour' | 'day' | 'month';
   per?: 'namespace' | 'user' | 'key';
 }
 
 export type LimitPolicy = Obj<{ modelService?: string; rules: BudgetRule[] }>;
+
+export type IdentityProvider = Obj<ProviderSpec, { conditions?: Condition[] }>;
 
 /** An object of which only its name is known here. */
 export type AnyObject = Obj<Record<string, unknown>, Record<string, unknown>>;

@@ -3,12 +3,23 @@
 import { useEffect, useState } from 'react';
 import { Link } from 'wouter';
 import { ApiError } from '../api/http';
+import { closeSession } from '../api/session';
+import { forget, signIn } from '../auth/oidc';
 import { useI18n } from '../i18n';
 import { Button } from '../ui/Button';
 import { Dialog } from '../ui/Dialog';
 import { ErrorNotice, Notice, Skeleton } from '../ui/Notice';
 import { abandonSignIn, type FactorStep, stepUp } from './api';
 import { FactorForm } from './FactorForm';
+
+const STRONG = ['urn:drun:mfa', 'phr'];
+
+/** Who came from a provider and has no password here proves it there. */
+async function anew(): Promise<void> {
+  await closeSession().catch(() => null);
+  forget();
+  await signIn(window.location.pathname + window.location.search);
+}
 
 export default function StepUp({ acr, onEnd }: { acr: string; onEnd: (proved: boolean) => void }) {
   const { t } = useI18n();
@@ -35,8 +46,13 @@ export default function StepUp({ acr, onEnd }: { acr: string; onEnd: (proved: bo
     <Dialog open onClose={cancel} title={t('stepUp.title')} description={lacks ? undefined : t('stepUp.text')}>
       {lacks && (
         <>
-          <Notice tone="warn">{t('stepUp.none')}</Notice>
-          <Link className="button primary" href="/account/security" onClick={cancel}>
+          <Notice tone="warn">{t(STRONG.includes(acr) ? 'stepUp.none' : 'stepUp.old')}</Notice>
+          {!STRONG.includes(acr) && (
+            <Button variant="primary" onClick={() => void anew()}>
+              {t('stepUp.again')}
+            </Button>
+          )}
+          <Link className={STRONG.includes(acr) ? 'button primary' : 'button secondary'} href="/account/security" onClick={cancel}>
             {t('stepUp.setUp')}
           </Link>
         </>

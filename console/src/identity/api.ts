@@ -121,9 +121,10 @@ export const underWay = {
   note: (is: boolean) => (is ? sessionStorage.setItem(UNDER_WAY, '1') : sessionStorage.removeItem(UNDER_WAY)),
 };
 
-/** Where else one may sign in; a platform without federation has no such list. */
-export async function listProviders(signal?: AbortSignal): Promise<Provider[]> {
-  const answer = await look<{ providers?: Provider[] }>('/session/providers', signal).catch(() => ({ providers: [] }));
+/** Where else one may sign in, or where names of a domain (`@corp.example`) do; a platform without federation has no such list. */
+export async function listProviders(signal?: AbortSignal, domain?: string): Promise<Provider[]> {
+  const query = domain ? `?${new URLSearchParams({ username: domain })}` : '';
+  const answer = await look<{ providers?: Provider[] }>(`/session/providers${query}`, signal).catch(() => ({ providers: [] }));
   return answer.providers ?? [];
 }
 
@@ -162,3 +163,22 @@ export const listDevices = async (signal?: AbortSignal) => (await look<{ items: 
 export const revokeDevice = (id: string) => drop(`/session/devices/${encodeURIComponent(id)}`);
 export const listConsents = async (signal?: AbortSignal) => (await look<{ items: Consent[] }>('/session/consents', signal)).items;
 export const revokeConsent = (client: string) => drop(`/session/consents/${encodeURIComponent(client)}`);
+
+// ------------------------------------------------------------------ linked accounts
+
+/** An account of elsewhere with which one signs in here. */
+export interface Link {
+  id: string;
+  provider: string;
+  displayName: string;
+  type: string;
+  account: string;
+  linkedAt: string;
+  lastUsedAt?: string;
+}
+
+export const listLinks = (signal?: AbortSignal) => look<{ links: Link[]; providers: Provider[] }>('/session/links', signal);
+/** Where the browser is to go; it comes back to `back`. */
+export const beginLink = async (provider: string, back: string) => (await postJson<{ location: string }>('/session/links', { provider, return: back })).location;
+export const linkDirectory = async (provider: string, username: string, password: string) => void (await post('/session/links', { provider, username, password }));
+export const unlink = (id: string) => drop(`/session/links/${encodeURIComponent(id)}`);

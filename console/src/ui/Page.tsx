@@ -58,8 +58,14 @@ export function Panel({ title, text, actions, children, flush }: { title?: React
 /** Sister pages under one heading. */
 export function SubNav({ label, links }: { label: string; links: { href: string; label: string }[] }) {
   const [path] = useLocation();
+  const nav = useRef<HTMLElement>(null);
+  // On a small screen it scrolls, and where one is must be in sight.
+  useEffect(() => {
+    const here = nav.current?.querySelector<HTMLElement>('[aria-current]');
+    if (nav.current && here) nav.current.scrollLeft = here.offsetLeft - nav.current.offsetLeft - (nav.current.clientWidth - here.offsetWidth) / 2;
+  }, [path, links.length]);
   return (
-    <nav className="subnav" aria-label={label}>
+    <nav ref={nav} className="subnav" aria-label={label}>
       {links.map((link) => (
         <Link key={link.href} href={link.href} aria-current={path === link.href ? 'page' : undefined}>
           {link.label}

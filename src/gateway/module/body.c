@@ -65,15 +65,6 @@ static ngx_int_t put_body(ngx_http_request_t *r, struct gw_call *call,
     return NGX_OK;
 }
 
-/* For an answer that the request does not limit; 0: none. A budget holds only when there is one. */
-static uint64_t answer_limit(const struct gw_loc_conf *conf, const struct gw_call *call,
-                             const struct policy_route *route)
-{
-    if (route->max_tokens > 0)
-        return route->max_tokens;
-    return call->tokens_budgeted && route->context_tokens == 0 ? conf->default_tokens : 0;
-}
-
 /* Anthropic's requests have everything that ours adds to the others. */
 static ngx_int_t put_translated(ngx_http_request_t *r, struct gw_call *call,
                                 const struct policy_route *route)
@@ -110,7 +101,7 @@ static ngx_int_t edit_body(ngx_http_request_t *r, struct gw_call *call,
     openai_edits_set_model(edits, &call->request, span_of(quoted, route->engine_model.len + 2));
     if (call->request.stream && gw_makes_text(conf))
         openai_edits_force_usage(edits, &call->request);
-    uint64_t answer = answer_limit(conf, call, route);
+    uint64_t answer = gw_answer_limit(conf, call, route);
     if (!call->request.max_tokens_given && answer > 0 && gw_makes_text(conf))
         openai_edits_set_max_tokens(edits, &call->request, answer);
     return put_body(r, call, edits);

@@ -8,9 +8,6 @@
 
 #include <stdio.h>
 
-/* What an engine's template may put before the first message. */
-enum { TEMPLATE_TOKENS = 64 };
-
 /* ------------------------------------------------------------------ the route */
 
 /* "namespace/name", or "name" in the credential's own namespace. */
@@ -139,53 +136,6 @@ static ngx_int_t check_route(ngx_http_request_t *r, struct gw_call *call,
     return NGX_DECLINED;
 }
 
-/* Of one answer, if it goes as the request or the route says. */
-static uint64_t answer_tokens(const struct gw_loc_conf *conf, const struct gw_call *call,
-                              const struct policy_route *route)
-{
-    return call->request.max_tokens_given ? call->request.max_tokens
-           : route->max_tokens > 0        ? route->max_tokens
-                                          : conf->default_tokens;
-}
-
-static uint64_t estimate(ngx_http_request_t *r, const struct gw_call *call,
-                         const struct policy_route *route)
-{
-    const struct gw_loc_conf *conf = ngx_http_get_module_loc_conf(r, ngx_http_drun_module);
-    const struct openai_request *request = &call->request;
-    uint64_t prompt = openai_estimate_prompt(request->prompt_bytes, request->prompt_ids);
-
-    if (conf->api == OPENAI_COUNT_TOKENS)
-        return 0;
-    return conf->api == OPENAI_EMBEDDINGS ? prompt
-                                          : prompt + answer_tokens(conf, call, route) * request->n;
-}
-
-/*
- * What the call can take at most. No token is shorter than a byte of the body, whose JSON also
- * makes up for what the engine's template puts around each message; and nothing is longer than the
- * context, where it is known. An answer that nobody limits is limited by edit_body(), or else may
- * fill the context.
- */
-static uint64_t most_tokens(ngx_http_request_t *r, const struct gw_call *call,
-                            const struct policy_route *route)
-{
-    const struct gw_loc_conf *conf = ngx_http_get_module_loc_conf(r, ngx_http_drun_module);
-    const struct openai_request *request = &call->request;
-    uint64_t whole = (uint64_t)route->context_tokens * request->n;
-    uint64_t answer = NUM_MIN(answer_tokens(conf, call, route), LIMIT_BUDGET_MAX) * request->n;
-    uint64_t most = request->body.len + TEMPLATE_TOKENS;
-
-    if (conf->api == OPENAI_COUNT_TOKENS)
-        return 0;
-    if (gw_makes_text(conf))
-        most += answer;
-    if (whole == 0)
-        return most;
-    bool is_open = !request->max_tokens_given && route->max_tokens == 0;
-    return is_open && gw_makes_text(conf) ? whole : NUM_MIN(most, whole);
-}
-
 static ngx_int_t refuse_early(ngx_http_request_t *r, struct gw_call *call)
 {
     static const struct gw_refusal refusal = {.status = NGX_HTTP_SERVICE_UNAVAILABLE,
@@ -210,20 +160,35 @@ static bool find_payer(const struct snapshot *policy, const struct gw_call *call
     return policy_find_namespace(policy, span_str(AUTH_POSTURE_NAMESPACE), ns);
 }
 
+/* What the one who answers costs. */
+static ngx_int_t keep_price(ngx_http_request_t *r, struct gw_call *call,
+                            const struct policy_route *route)
+{
+    call->rates = (struct limit_rates){.input = route->rates.input,
+                                       .cached_input = route->rates.cached_input,
+                                       .output = route->rates.output};
+    ngx_str_null(&call->currency);
+    if (route->currency.len > 0)
+        return gw_copy_text(r->pool, route->currency, &call->currency);
+    return NGX_OK;
+}
+
 /* A place among the calls that run, and room in what may be used: NGX_DECLINED when it has both. */
 static ngx_int_t charge(ngx_http_request_t *r, struct gw_call *call, const struct snapshot *policy,
                         struct policy_namespace ns, struct policy_route route)
 {
-    uint64_t likely = estimate(r, call, &route);
-    uint64_t most = most_tokens(r, call, &route);
+    uint64_t likely = gw_likely_tokens(r, call, &route);
+    struct gw_most most;
 
-    call->most_tokens = most;
+    gw_most_tokens(r, call, &route, &most);
+    if (keep_price(r, call, &route) != NGX_OK)
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     if (!find_payer(policy, call, &ns, &route))
         return refuse_early(r, call);
     ngx_int_t rc = gw_limits_enter(r, call, &ns, &route);
     if (rc == NGX_DECLINED)
         rc = gw_limits_reserve(r, call, likely, &ns, &route);
-    return rc != NGX_DECLINED ? rc : gw_budgets_reserve(r, call, policy, most, &ns, &route);
+    return rc != NGX_DECLINED ? rc : gw_budgets_reserve(r, call, policy, &most, &ns, &route);
 }
 
 bool gw_charge_move(ngx_http_request_t *r, struct gw_call *call, const struct snapshot *policy,
@@ -231,54 +196,66 @@ bool gw_charge_move(ngx_http_request_t *r, struct gw_call *call, const struct sn
 {
     struct policy_route route = *to;
     struct policy_namespace ns;
+    struct gw_most most;
 
     call->quiet = true;
+    gw_most_tokens(r, call, to, &most);
     return policy_find_namespace(policy, to->namespace, &ns) && ns.phase == POLICY_ACTIVE &&
-           find_payer(policy, call, &ns, &route) && gw_limits_move(call, &route) &&
-           gw_budgets_move(r, call, policy, &ns, &route);
+           keep_price(r, call, to) == NGX_OK && find_payer(policy, call, &ns, &route) &&
+           gw_limits_move(call, &route) &&
+           gw_budgets_move(r, call, policy, &most, &ns, &route) &&
+           gw_line_move(call, policy, to);
 }
 
-/* At the first of the route's backends that has room for it; when none has, the last one says why.
+/* NGX_OK: it goes to this one. NGX_AGAIN: it will, when it is its turn. */
+static ngx_int_t send_to(ngx_http_request_t *r, struct gw_call *call, const struct snapshot *policy,
+                         struct policy_namespace ns, const struct policy_backend *backend)
+{
+    ngx_int_t rc = charge(r, call, policy, ns, backend->route);
+
+    if (rc != NGX_DECLINED)
+        return rc;
+    if (gw_engine_set(r, call, backend) != NGX_OK)
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    return gw_line_enter(r, call, policy, &backend->route);
+}
+
+/* To the first of the route's backends that has room for it; when none has, the last one says why.
  */
-static ngx_int_t charge_one_of(ngx_http_request_t *r, struct gw_call *call,
-                               const struct snapshot *policy, struct policy_namespace ns,
-                               struct policy_backend *out)
+static ngx_int_t send_to_one_of(ngx_http_request_t *r, struct gw_call *call,
+                                const struct snapshot *policy, struct policy_namespace ns)
 {
     size_t count = gw_plan_count(call->plan);
+    struct policy_backend backend;
     ngx_int_t rc = NGX_BUSY;
 
     for (size_t i = 0; i < count && rc == NGX_BUSY; i++) {
-        if (!gw_plan_backend(call, policy, i, out))
+        if (!gw_plan_backend(call, policy, i, &backend))
             continue;
         call->quiet = i + 1 < count;
         if (!gw_plan_start(call, i) && call->quiet)
             continue;
-        rc = charge(r, call, policy, ns, out->route);
+        rc = send_to(r, call, policy, ns, &backend);
         if (rc != NGX_BUSY)
             break;
         gw_limits_undo(call);
         gw_budgets_settle(call);
     }
+    call->quiet = false;
     return rc == NGX_BUSY ? refuse_away(r, call) : rc;
 }
 
-/* NGX_DECLINED: it is charged, and its engine and body are set. */
 static ngx_int_t send_somewhere(ngx_http_request_t *r, struct gw_call *call,
                                 const struct snapshot *policy, struct policy_namespace ns,
                                 const struct policy_route *route)
 {
-    struct policy_backend backend = {.route = *route};
-    ngx_int_t rc;
+    const struct policy_backend only = {.route = *route};
 
     if (route->routing == 0)
-        rc = charge(r, call, policy, ns, *route);
-    else if (gw_plan_make(r, call, policy, route) != NGX_OK)
+        return send_to(r, call, policy, ns, &only);
+    if (gw_plan_make(r, call, policy, route) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    else
-        rc = charge_one_of(r, call, policy, ns, &backend);
-    if (rc != NGX_DECLINED)
-        return rc;
-    return gw_engine_set(r, call, &backend) == NGX_OK ? rc : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    return send_to_one_of(r, call, policy, ns);
 }
 
 static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
@@ -315,12 +292,11 @@ static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
     if (!gw_record_promise(r, call, route.routing != 0))
         return gw_refuse(r, call, &unrecorded,
                          "The audit log takes no more records; try again in a moment");
-    rc = send_somewhere(r, call, policy, ns, &route);
-    if (rc != NGX_DECLINED)
-        return rc;
     call->only_counts = conf->api == OPENAI_COUNT_TOKENS;
-    call->stage = GW_DECIDED;
-    return NGX_OK;
+    rc = send_somewhere(r, call, policy, ns, &route);
+    if (rc == NGX_OK)
+        call->stage = GW_DECIDED;
+    return rc;
 }
 
 ngx_int_t gw_decide(ngx_http_request_t *r, struct gw_call *call)

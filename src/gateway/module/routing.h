@@ -42,11 +42,6 @@ struct span gw_plan_name(const struct gw_plan *plan);
 
 /* ------------------------------------------------------------------ body.c and the charges */
 
-/* Whether what is called answers with text, which takes tokens. */
-static inline bool gw_makes_text(const struct gw_loc_conf *conf)
-{
-    return conf->api != OPENAI_EMBEDDINGS && conf->api != OPENAI_COUNT_TOKENS;
-}
 /* With a NUL behind it. */
 ngx_int_t gw_copy_text(ngx_pool_t *pool, struct span text, ngx_str_t *out);
 /* The service has a socket that fits. */
@@ -60,7 +55,11 @@ bool gw_charge_move(ngx_http_request_t *r, struct gw_call *call, const struct sn
                     const struct policy_route *to);
 bool gw_limits_move(struct gw_call *call, const struct policy_route *to);
 bool gw_budgets_move(ngx_http_request_t *r, struct gw_call *call, const struct snapshot *policy,
-                     const struct policy_namespace *ns, const struct policy_route *to);
+                     const struct gw_most *most, const struct policy_namespace *ns,
+                     const struct policy_route *to);
+/* A place at its engine, without waiting, instead of the one before. */
+bool gw_line_move(struct gw_call *call, const struct snapshot *policy,
+                  const struct policy_route *to);
 /* Gives back what was reserved for a call that is not let through. */
 void gw_limits_undo(struct gw_call *call);
 

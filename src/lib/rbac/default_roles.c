@@ -95,7 +95,7 @@ static const struct default_role roles[] = {
       {READ, "core", "pods pods/log pods/status events"},
       {EVERYTHING, "drun.io",
        "users groups oidcclients trustedissuers identityproviders apikeys models modelroutes modelservices limitpolicies guardpolicies "
-       "imagepolicies backuppolicies alertroutes"},
+       "pricelists imagepolicies backuppolicies alertroutes"},
       {"get delete", "drun.io", "users/factors users/sessions"},
       {"create", "drun.io", "users/passwordlink"},
       {READ, "drun.io",

@@ -68,6 +68,7 @@ static void use_policy(const struct snapshot *view)
     for (size_t i = 0; i < policy_route_count(view); i++) {
         policy_route_at(view, i, &route);
         touch(route.socket);
+        touch(route.currency);
         if (route.routing != 0)
             use_routing(view, &route);
         if (route.guard != NULL)

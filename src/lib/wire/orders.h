@@ -26,6 +26,11 @@
  *
  * left_out: the model services that routes leave out at the time because they fail, each as
  * NAMESPACE/NAME and a newline; these and no others. At most API_LEFT_OUT_MAX bytes.
+ *
+ * budgets: a JSON object whose members are the rules of LimitPolicies of which something is used,
+ * by any name: {"namespace", "uid", "policy", "rule", "measure", "window", "per", "owner",
+ * "owners", "used", "reserved", "ends"}: the uid is the namespace's, the numbers those of the owner
+ * who has used most, "ends" seconds since 1970. Of all others nothing is used.
  */
 #ifndef DRUN_WIRE_ORDERS_H
 #define DRUN_WIRE_ORDERS_H
@@ -36,7 +41,8 @@ enum api_message {
     API_EMPTIED = 3,
     API_OWNER = 4,
     API_LOG = 5,
-    API_LEFT_OUT = 6,
+    API_BUDGETS = 6,
+    API_LEFT_OUT = 7,
 };
 
 enum { API_LEFT_OUT_MAX = 32768 };

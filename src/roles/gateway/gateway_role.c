@@ -16,6 +16,7 @@
 #include "log/log.h"
 #include "nginx_check.h"
 #include "role/settings.h"
+#include "uses.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -53,6 +54,7 @@ struct keeper {
     int mtls_fd;         /* -1: none */
     int proxy_fd;        /* -1: none */
     struct watch *watch; /* what comes from where */
+    struct uses *uses;   /* what is used of budgets */
     struct left_out *left_out;
     unsigned workers;
     struct gateway_ring rings[RING_SETS][GATEWAY_WORKERS_MAX];
@@ -101,8 +103,10 @@ static void on_peer(void *ctx, enum role_id peer)
 
     if (peer == ROLE_AGENT)
         watch_tell_anew(keeper->watch);
-    if (peer == ROLE_API)
+    if (peer == ROLE_API) {
+        uses_tell_anew(keeper->uses);
         left_out_tell_anew(keeper->left_out);
+    }
     if (peer == ROLE_AUDIT && give_rings(keeper, &err) < 0)
         log_error("gateway.rings", &err);
 }
@@ -343,6 +347,7 @@ static int run(struct keeper *keeper, struct err *err)
     role_on_peer(keeper->role, on_peer, keeper);
     TRY(write_conf(keeper, err));
     TRY(watch_new(keeper->role, &keeper->watch, err));
+    TRY(uses_new(keeper->role, &keeper->uses, err));
     TRY(left_out_new(keeper->role, &keeper->left_out, err));
     TRY(start_nginx(keeper, err));
     TRY(loop_add_fd(loop, keeper->pidfd, EPOLLIN, on_nginx_exit, keeper, NULL, err));
@@ -374,6 +379,7 @@ int gateway_main(struct role *role, struct err *err)
     fd_close(&keeper.mtls_fd);
     fd_close(&keeper.proxy_fd);
     watch_free(keeper.watch);
+    uses_free(keeper.uses);
     left_out_free(keeper.left_out);
     fd_close(&keeper.pidfd);
     return result;

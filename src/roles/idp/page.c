@@ -53,8 +53,8 @@ static const char style[] =
     "button,a.button{display:grid;place-items:center;font-weight:550;text-decoration:none;"
     "cursor:pointer}"
     "button:hover,a.button:hover{background:var(--sunken)}"
-    ".primary{border-color:transparent;background:var(--accent);color:var(--on)}"
-    ".primary:hover{background:var(--hover)}"
+    "button.primary,a.primary{border-color:transparent;background:var(--accent);color:var(--on)}"
+    "button.primary:hover,a.primary:hover{background:var(--hover)}"
     ":focus-visible{outline:2px solid var(--accent);outline-offset:2px}"
     "code{font:.8125rem ui-monospace,'SF Mono',Menlo,Consolas,monospace}"
     "svg{stroke:currentColor;stroke-width:3;fill:none}.ring{stroke:var(--accent)}";

@@ -157,7 +157,8 @@ bool idp_route(void *ctx, struct serve_request *request)
         return run(idp, request, operator_routes, ARRAY_LEN(operator_routes));
     if (run(idp, request, routes, ARRAY_LEN(routes)) || service_account_route(idp, request) ||
         apikey_rotate_route(idp, request) || client_rotate_route(idp, request) ||
-        users_route(idp, request) || federation_route(idp, request) || scim_route(idp, request))
+        users_route(idp, request) || federation_route(idp, request) || reach_route(idp, request) ||
+        scim_route(idp, request))
         return true;
     if (!is_ours(request->http->path))
         return false;

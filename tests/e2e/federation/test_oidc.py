@@ -16,6 +16,25 @@ def test_the_sign_in_page_hears_of_providers(idp, corp):
     assert requests.get(idp.url + "/session/providers?username=x@other.example", verify=idp.ca).json() == {"providers": []}
 
 
+def test_it_is_asked_at_once_whether_it_answers(idp, corp, people, upstream):
+    def check(called, status=200, token=None):
+        return idp.must(status, "POST", f"{PROVIDERS}/{called}/check", token or idp.root)
+
+    assert check("corp")["status"]["conditions"][0]["reason"] == "Reachable"
+    assert check("people")["status"]["conditions"][0]["reason"] == "Reachable"
+    upstream.set(evil={"issuer": "https://evil.example"})
+    condition = check("corp")["status"]["conditions"][0]
+    assert condition["status"] == "False" and condition["reason"] == "Malformed" and "another issuer" in condition["message"]
+    upstream.set()
+    assert check("corp")["status"]["conditions"][0]["reason"] == "Reachable"
+    provider(idp, "off", {**oidc(upstream), "disabled": True})
+    assert "disabled" in check("off", 409)["message"]
+    check("no-such-provider", 404)
+    who = name("plain")
+    idp.add_user(who, idp.root)
+    check("corp", 403, idp.token_of(who))
+
+
 def test_a_first_sign_in_makes_the_user_and_each_brings_it_up_to_date(idp, corp, upstream):
     upstream.set(account={"sub": "c-1", "preferred_username": "Carla.K", "name": "Carla", "email": "carla@corp.example", "email_verified": True,
                           "groups": ["eng-core", "everybody", "others"]})

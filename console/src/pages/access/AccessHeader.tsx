@@ -18,9 +18,11 @@ export function AccessHeader({ text, actions }: { text: string; actions?: ReactN
           { href: '/access/roles', label: t('access.roles') },
           { href: '/access/bindings', label: t('access.bindings') },
           { href: '/access/who-can', label: t('access.whoCan') },
+          { href: '/access/review', label: t('access.review') },
           { href: '/access/clients', label: t('clients.title') },
           { href: '/access/issuers', label: t('objects.issuers') },
           ...(federated ? [{ href: '/access/providers', label: t('objects.providers') }] : []),
+          { href: '/access/scim', label: t('access.scim') },
         ]}
       />
     </>

@@ -12,6 +12,7 @@ export function AccountHeader() {
         links={[
           { href: '/account', label: t('account.profile') },
           { href: '/account/security', label: t('account.security') },
+          { href: '/account/links', label: t('links.title') },
           { href: '/account/sessions', label: t('account.sessions') },
         ]}
       />

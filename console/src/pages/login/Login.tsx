@@ -2,12 +2,12 @@
 // Signing in: password, passkey, or somewhere else; then whatever the session still wants. Who is signed in already is
 // sent here to prove himself better (?acr=): he is not asked for the password again.
 import { useQuery } from '@tanstack/react-query';
-import { Building2, Fingerprint } from 'lucide-react';
+import { Fingerprint } from 'lucide-react';
 import { type FormEvent, useCallback, useEffect, useRef, useState } from 'react';
 import { ApiError } from '../../api/http';
 import { authorizeReturn } from '../../auth/return';
-import { useI18n } from '../../i18n';
-import { answerFactor, currentStep, listProviders, openSession, passkeyOptions, type Provider, showSession, type Step, stepUp, underWay } from '../../identity/api';
+import { type PlainKey, useI18n } from '../../i18n';
+import { answerFactor, currentStep, openSession, passkeyOptions, type Provider, showSession, type Step, stepUp, underWay } from '../../identity/api';
 import { useCountdown } from '../../identity/countdown';
 import { FactorForm } from '../../identity/FactorForm';
 import { Flow } from '../../identity/Flow';
@@ -16,13 +16,24 @@ import { canSuggest, hasPasskeys, askPasskey, wasCancelled } from '../../identit
 import { Button } from '../../ui/Button';
 import { TextField } from '../../ui/Field';
 import { ErrorNotice, Notice } from '../../ui/Notice';
+import { goTo, Providers, titleOf, useHome } from './Elsewhere';
 import { Frame } from './Frame';
 
 const query = new URLSearchParams(window.location.search);
 const target = authorizeReturn(query.get('return'), window.location.origin) ?? '/';
 const leave = () => window.location.replace(target);
 
-type Refusal = 'password' | 'passkey' | 'cancelled' | 'late';
+type Refusal = 'password' | 'passkey' | 'cancelled' | 'late' | 'unlinked' | 'taken' | 'away';
+const REFUSAL: Record<Exclude<Refusal, 'password'>, PlainKey> = {
+  passkey: 'factor.wrongPasskey',
+  cancelled: 'factor.cancelled',
+  late: 'login.late',
+  unlinked: 'login.unlinked',
+  taken: 'login.taken',
+  away: 'login.away',
+};
+/** Of a directory: the password was right, or could not be tried. */
+const OF_DIRECTORY: Partial<Record<number, Refusal>> = { 403: 'unlinked', 409: 'taken', 503: 'away' };
 
 /** Passkeys in the list of the username field, where the browser can: as long as the form is there. */
 function useSuggestions(active: boolean, onFound: (credential: unknown) => void) {
@@ -41,34 +52,6 @@ function useSuggestions(active: boolean, onFound: (credential: unknown) => void)
   return stop;
 }
 
-const titleOf = (provider: Provider) => provider.displayName || provider.name;
-
-/** An OpenID provider is gone to; a directory takes the password here. */
-function Providers({ chosen, onChoose }: { chosen: Provider | null; onChoose: (directory: Provider | null) => void }) {
-  const { t } = useI18n();
-  const { data } = useQuery({ queryKey: ['providers'], queryFn: ({ signal }) => listProviders(signal), staleTime: Infinity });
-  const go = (provider: Provider) => {
-    if (provider.type === 'ldap') {
-      onChoose(provider);
-      return;
-    }
-    const url = new URL(provider.start, window.location.origin);
-    url.searchParams.set('return', target);
-    underWay.note(true);
-    window.location.assign(url.pathname + url.search);
-  };
-  return (
-    <>
-      {chosen && <Button onClick={() => onChoose(null)}>{t('login.withHere')}</Button>}
-      {data?.filter(({ name }) => name !== chosen?.name).map((provider) => (
-        <Button key={provider.name} icon={Building2} onClick={() => go(provider)}>
-          {t('login.with', { name: titleOf(provider) })}
-        </Button>
-      ))}
-    </>
-  );
-}
-
 function FirstStep({ onNext, notice }: { onNext: (step: Step, username: string) => void; notice: Refusal | null }) {
   const { t, tn } = useI18n();
   const [username, setUsername] = useState(query.get('login_hint') ?? '');
@@ -77,6 +60,10 @@ function FirstStep({ onNext, notice }: { onNext: (step: Step, username: string) 
   const [refused, setRefused] = useState<Refusal | null>(notice);
   const [error, setError] = useState<unknown>(null);
   const [directory, setDirectory] = useState<Provider | null>(null);
+  const [stay, setStay] = useState(false); // with a password here, though the name's domain leads elsewhere
+  const home = useHome(username);
+  const at = directory ?? (home?.type === 'ldap' ? home : null);
+  const leads = home && home.type !== 'ldap' && !directory && !stay ? home : null;
   const [wait, setWait] = useCountdown();
   const passwordInput = useRef<HTMLInputElement>(null);
   const first = useRef<HTMLInputElement>(null);
@@ -89,9 +76,10 @@ function FirstStep({ onNext, notice }: { onNext: (step: Step, username: string) 
       if (wasCancelled(cause)) setRefused('cancelled');
       else if (cause instanceof ApiError && cause.status === 429) setWait(cause.retryAfterSec ?? 30);
       else if (cause instanceof ApiError && cause.status === 401) setRefused(refusal);
+      else if (at && cause instanceof ApiError && OF_DIRECTORY[cause.status]) setRefused(OF_DIRECTORY[cause.status] ?? refusal);
       else setError(cause);
     },
-    [setWait],
+    [setWait, at],
   );
   const finish = useCallback((credential: unknown) => answerFactor({ type: 'webauthn', credential }).then((step) => onNext(step, ''), (cause: unknown) => failed(cause, 'passkey')), [onNext, failed]);
   const suggestions = useSuggestions(busy === null, finish);
@@ -106,12 +94,21 @@ function FirstStep({ onNext, notice }: { onNext: (step: Step, username: string) 
     suggestions.now();
     setBusy('password');
     clear();
+    if (leads) {
+      goTo(leads, target, username.trim());
+      return;
+    }
     try {
-      onNext(await openSession(username.trim(), password, directory?.start), username.trim());
+      onNext(await openSession(username.trim(), password, at?.start), username.trim());
     } catch (cause) {
       failed(cause, 'password');
       passwordInput.current?.focus();
     }
+  };
+  const choose = (next: Provider | null) => {
+    clear();
+    setDirectory(next);
+    first.current?.focus();
   };
   const withPasskey = async () => {
     if (busy || wait > 0) return;
@@ -135,16 +132,21 @@ function FirstStep({ onNext, notice }: { onNext: (step: Step, username: string) 
         )}
         {refused !== null && refused !== 'password' && (
           <div role="alert">
-            <Notice tone="warn">{t(refused === 'late' ? 'login.late' : refused === 'passkey' ? 'factor.wrongPasskey' : 'factor.cancelled')}</Notice>
+            <Notice tone="warn">{t(REFUSAL[refused])}</Notice>
           </div>
         )}
         {error !== null && <ErrorNotice error={error} />}
-        {directory && <Notice>{t('login.at', { name: titleOf(directory) })}</Notice>}
+        {at && <Notice>{t('login.at', { name: titleOf(at) })}</Notice>}
         <TextField ref={first} label={t('login.username')} name="username" autoComplete="username webauthn" autoCapitalize="none" spellCheck={false} required maxLength={256} value={username} onChange={(event) => setUsername(event.target.value)} />
-        <PasswordField ref={passwordInput} label={t('login.password')} value={password} onChange={setPassword} error={refused === 'password' ? t('login.refused') : undefined} />
+        {!leads && <PasswordField ref={passwordInput} label={t('login.password')} value={password} onChange={setPassword} error={refused === 'password' ? t('login.refused') : undefined} />}
         <Button type="submit" variant="primary" busy={busy === 'password'} disabled={wait > 0}>
-          {t('login.submit')}
+          <span className="clip">{leads ? t('login.with', { name: titleOf(leads) }) : t('login.submit')}</span>
         </Button>
+        {leads && (
+          <button type="button" className="link-button small" onClick={() => setStay(true)}>
+            {t('login.passwordHere')}
+          </button>
+        )}
       </form>
       <div className="stack-s">
         <p className="or">{t('login.or')}</p>
@@ -153,7 +155,7 @@ function FirstStep({ onNext, notice }: { onNext: (step: Step, username: string) 
             {t('login.passkey')}
           </Button>
         )}
-        <Providers chosen={directory} onChoose={setDirectory} />
+        <Providers chosen={directory} offered={leads} target={target} onChoose={choose} />
       </div>
     </>
   );

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Kinds whose objects are written as they are: a list, and an editor of the object itself. The server explains faults.
-import { Ellipsis, type LucideIcon, Network, Pencil, Plus, ShieldCheck, Trash2 } from 'lucide-react';
+import { Ellipsis, type LucideIcon, Pencil, Plus, ShieldCheck, Trash2 } from 'lucide-react';
 import { type FormEvent, useState } from 'react';
 import { useParams } from 'wouter';
 import { useList, useRefresh } from '../../api/hooks';
-import { create, identityProviders, remove, replace, type Resource, trustedIssuers } from '../../api/kube';
+import { create, remove, replace, type Resource, trustedIssuers } from '../../api/kube';
 import type { AnyObject } from '../../api/types';
 import { type PlainKey, useI18n } from '../../i18n';
 import { Button, IconButton } from '../../ui/Button';
@@ -48,15 +48,6 @@ const KINDS: Record<string, Kind> = {
         rules: [{ subject: 'repo:example/app:ref:refs/heads/main', serviceAccount: { namespace: 'default', name: 'deployer' } }],
       },
     },
-  },
-  providers: {
-    resource: identityProviders,
-    title: 'objects.providers',
-    text: 'objects.providersText',
-    empty: 'objects.noProviders',
-    icon: Network,
-    about: (spec) => (spec.oidc as { issuer?: string } | undefined)?.issuer ?? (spec.ldap as { url?: string } | undefined)?.url,
-    template: { metadata: { name: 'corp' }, spec: { displayName: 'Example Corp', oidc: { issuer: 'https://login.corp.example', clientId: 'drun', clientSecretRef: { namespace: 'default', name: 'corp-login' } } } },
   },
 };
 

@@ -133,8 +133,12 @@ static void conclude(struct asking *asking)
 {
     struct err err = ERR_INIT;
 
-    if (sign_in(asking, &err) < 0)
+    if (sign_in(asking, &err) < 0) {
+        /* That nobody is linked is no missing page. */
+        if (err.code == ERR_NOT_FOUND)
+            err.code = ERR_DENIED;
         reply_err(asking->request, &err);
+    }
     end(asking);
 }
 

@@ -45,8 +45,14 @@ void metadata_forget(struct federation *federation, const char *name);
 
 /* What was seen of the provider just now; `why` NULL: it answers. */
 void reach_report(struct idp *idp, const struct provider *provider, const struct err *why);
-/* Looks, without waiting. */
+/* Looks, and reports; `fn` (may be NULL) is told afterwards, from the loop. */
+typedef void reach_fn(void *ctx, const struct err *why);
+int reach_ask(struct idp *idp, const json_t *object, reach_fn *fn, void *ctx,
+              struct err *err) MUST_USE;
+/* The same, when nobody waits. */
 void reach_look(struct idp *idp, const json_t *object);
+/* reach_http.c: POST /apis/drun.io/v1/identityproviders/NAME/check */
+bool reach_route(struct idp *idp, struct serve_request *request);
 
 /* ------------------------------------------------------------------ people.c: which user */
 

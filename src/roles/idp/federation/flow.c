@@ -46,42 +46,106 @@ void flow_end(struct flow *flow)
         serve_answered(request);
 }
 
+/* ------------------------------------------------------------------ what went wrong */
+
+struct fault {
+    enum err_code code;
+    unsigned status;
+    enum page_says says; /* what a person can do about it */
+};
+
+static const struct fault faults[] = {
+    {ERR_UNAVAILABLE, 503, SAYS_OUTSIDE_AWAY},
+    {ERR_TIMEOUT, 503, SAYS_OUTSIDE_AWAY},
+    {ERR_LIMITED, 503, SAYS_OUTSIDE_AWAY},
+    {ERR_IO, 500, SAYS_OUTSIDE_REFUSED},
+    {ERR_INTERNAL, 500, SAYS_OUTSIDE_REFUSED},
+    {ERR_CORRUPT, 500, SAYS_OUTSIDE_REFUSED},
+    {ERR_UNAUTHENTICATED, 401, SAYS_OUTSIDE_REFUSED},
+    {ERR_EXISTS, 409, SAYS_OUTSIDE_TAKEN},
+    {ERR_CONFLICT, 409, SAYS_OUTSIDE_SEVERAL},
+    {ERR_NOT_FOUND, 403, SAYS_OUTSIDE_UNLINKED},
+    {ERR_GONE, 403, SAYS_OUTSIDE_OVER},
+};
+
+/* OAuth 2.0 section 4.1.2.1. */
+static bool was_cancelled(const struct flow *flow)
+{
+    const char *error = http_request_query(flow->request->http, "error");
+
+    return error != NULL && strcmp(error, "access_denied") == 0;
+}
+
+static struct fault fault_of(const struct flow *flow, enum err_code code)
+{
+    for (size_t i = 0; i < ARRAY_LEN(faults); i++)
+        if (faults[i].code == code)
+            return faults[i];
+    return (struct fault){.code = code,
+                          .status = 403,
+                          .says =
+                              was_cancelled(flow) ? SAYS_OUTSIDE_CANCELLED : SAYS_OUTSIDE_REFUSED};
+}
+
+static void put_way(struct flow *flow, const char *class, const char *to, enum page_says what)
+{
+    struct buf *body = &flow->request->answer->body;
+
+    buf_printf(body, "<a class=\"%s\" href=\"", class);
+    page_put(body, to);
+    buf_put_str(body, "\">");
+    page_say(flow->request, what);
+    buf_put_str(body, "</a>");
+}
+
+/* Once more the same way, unless it can only end the same; and back to where it began. */
+static void put_ways_out(struct flow *flow, enum page_says says)
+{
+    CLEANUP(buf_free) struct buf again = BUF_INIT(URI_MAX);
+    const char *back = codec_json_text(flow->record, "return", "/");
+
+    if (json_object_get(flow->record, "linkUid") != NULL) {
+        put_way(flow, "button primary", back, SAYS_OUTSIDE_TO_ACCOUNT);
+        return;
+    }
+    bool lasting =
+        says == SAYS_OUTSIDE_TAKEN || says == SAYS_OUTSIDE_SEVERAL || says == SAYS_OUTSIDE_UNLINKED;
+    if (!lasting) {
+        buf_printf(&again, PROVIDER_PREFIX "%s/start", flow->provider.name);
+        oauth_put_query(&again, "return", back);
+        put_way(flow, "button primary", buf_text(&again), SAYS_TRY_AGAIN);
+    }
+    buf_reset(&again);
+    buf_put_str(&again, "/login");
+    oauth_put_query(&again, "return", back);
+    put_way(flow, lasting ? "button primary" : "button", buf_text(&again), SAYS_OUTSIDE_TO_SIGN_IN);
+}
+
 /* A person reads it, on the way between two sites. */
-void flow_fail(struct flow *flow, unsigned status, const char *why)
+void flow_fail_err(struct flow *flow, const struct err *err)
 {
     struct serve_request *request = flow->request;
     struct buf *body = &request->answer->body;
+    struct fault fault = fault_of(flow, err->code);
+    bool links = json_object_get(flow->record, "linkUid") != NULL;
 
     request->event.outcome = AUDIT_DENIED;
-    request->event.reason = serve_keep(request, why);
+    request->event.reason = serve_keep(request, err->msg);
     if (flow->wants_json) {
-        reply_problem(request, status, "%s", why);
+        reply_problem(request, fault.status, "%s", err->msg);
         return;
     }
     buf_reset(body);
-    page_begin(request, "Signing in did not work");
+    page_begin(request, page_says(request, links ? SAYS_OUTSIDE_LINK_FAILED : SAYS_OUTSIDE_FAILED));
     buf_put_str(body, "<p>");
+    page_say(request, fault.says);
+    buf_put_str(body, "</p><p class=\"who\" role=\"alert\"><strong>");
     page_put(body, provider_display(&flow->provider));
-    buf_put_str(body, ": ");
-    page_put(body, why);
-    buf_put_str(body, "</p><p><a href=\"/login\">Back to the sign-in</a></p>");
-    page_finish(request, &(struct page_end){.status = status});
-}
-
-void flow_fail_err(struct flow *flow, const struct err *err)
-{
-    bool away =
-        err->code == ERR_UNAVAILABLE || err->code == ERR_TIMEOUT || err->code == ERR_LIMITED;
-    bool ours = err->code == ERR_IO || err->code == ERR_INTERNAL || err->code == ERR_CORRUPT;
-
-    flow_fail(flow,
-              away                               ? 503
-              : ours                             ? 500
-              : err->code == ERR_EXISTS          ? 409
-              : err->code == ERR_CONFLICT        ? 409
-              : err->code == ERR_UNAUTHENTICATED ? 401
-                                                 : 403,
-              err->msg);
+    buf_put_str(body, "</strong>: ");
+    page_put(body, err->msg);
+    buf_put_str(body, "</p>");
+    put_ways_out(flow, fault.says);
+    page_finish(request, &(struct page_end){.status = fault.status});
 }
 
 /* ------------------------------------------------------------------ texts */

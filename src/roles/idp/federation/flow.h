@@ -24,7 +24,8 @@ struct flow *flow_new(struct idp *idp, struct serve_request *request,
                       const struct provider *provider) MUST_USE;
 /* The answer is there: frees it and lets the answer go. */
 void flow_end(struct flow *flow);
-void flow_fail(struct flow *flow, unsigned status, const char *why);
+/* A page for the person, or a problem for a script. ERR_NOT_FOUND: nobody here is linked to it;
+ * ERR_EXISTS: the name is taken; ERR_GONE: begin again. */
 void flow_fail_err(struct flow *flow, const struct err *err);
 /* The caller frees it. */
 char *flow_redirect_uri(const struct flow *flow) MUST_USE;
@@ -33,10 +34,10 @@ char *flow_redirect_uri(const struct flow *flow) MUST_USE;
 
 /* Sets the cookie; the record gets `nonce` and `verifier`. */
 int ticket_make(struct flow *flow, char state[IDP_SECRET_SIZE], struct err *err) MUST_USE;
-/* The record again, with them; ERR_DENIED when it is not of this browser and this provider, or
+/* The record again, with them; ERR_GONE when it is not of this browser and this provider, or
  * over. The cookie goes. */
 int ticket_take(struct flow *flow, struct err *err) MUST_USE;
-/* ERR_DENIED when somebody was there with it before. */
+/* ERR_GONE when somebody was there with it before. */
 int ticket_use_up(struct flow *flow, struct err *err) MUST_USE;
 
 /* redeem.c: the code for tokens, the tokens for a user; ends the flow, later. */

@@ -273,7 +273,7 @@ static int find_or_make(struct idp *idp, const struct outside *outside, struct a
     err_clear(err);
     if (allows(outside, "create"))
         return create(idp, outside, out, err) < 0 ? -1 : 1;
-    return err_set(err, ERR_DENIED,
+    return err_set(err, ERR_NOT_FOUND,
                    "no user here is linked to this account; sign in as before and link it, or ask "
                    "an administrator");
 }

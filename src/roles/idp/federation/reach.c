@@ -71,49 +71,64 @@ void reach_report(struct idp *idp, const struct provider *provider, const struct
 struct look {
     struct idp *idp;
     struct provider provider;
+    reach_fn *fn; /* NULL: nobody waits */
+    void *ctx;
 };
+
+static void look_end(struct look *look, const struct err *why)
+{
+    if (look->fn != NULL)
+        look->fn(look->ctx, why);
+    provider_free(&look->provider);
+    free(look);
+}
 
 static void on_bound(void *ctx, const struct egress_directory *found UNUSED, const struct err *why)
 {
     struct look *look = ctx;
 
     reach_report(look->idp, &look->provider, why);
-    provider_free(&look->provider);
-    free(look);
+    look_end(look, why);
 }
 
 /* As its service account. */
-static int look_at_directory(struct idp *idp, const struct provider *provider, struct err *err)
+static int look_at_directory(struct look *look, struct err *err)
 {
-    struct look *look = mem_new(sizeof(*look));
+    const struct provider *provider = &look->provider;
     struct egress_bind bind = {.endpoint = provider_egress(provider),
                                .url = codec_json_text(provider->ldap, "url", ""),
                                .dn = codec_json_text(provider->ldap, "bindDn", ""),
                                .secret = provider_secret(provider->ldap, "passwordSecretRef")};
 
-    look->idp = idp;
-    provider_copy(provider, &look->provider);
-    if (egress_bind(idp->egress, &bind, on_bound, look, NULL, err) == 0)
+    return egress_bind(look->idp->egress, &bind, on_bound, look, NULL, err);
+}
+
+/* metadata.c has reported. */
+static void on_metadata(void *ctx, const json_t *doc UNUSED, const struct err *why)
+{
+    look_end(ctx, why);
+}
+
+int reach_ask(struct idp *idp, const json_t *object, reach_fn *fn, void *ctx, struct err *err)
+{
+    struct look *look = mem_new(sizeof(*look));
+
+    *look = (struct look){.idp = idp, .fn = fn, .ctx = ctx};
+    provider_of(object, &look->provider);
+    int result = look->provider.ldap != NULL
+                     ? look_at_directory(look, err)
+                     : metadata_fetch(idp->federation, &look->provider, on_metadata, look, err);
+    if (result == 0)
         return 0;
     provider_free(&look->provider);
     free(look);
     return -1;
 }
 
-static void on_metadata(void *ctx UNUSED, const json_t *doc UNUSED, const struct err *why UNUSED)
-{
-    /* metadata.c reports. */
-}
-
 void reach_look(struct idp *idp, const json_t *object)
 {
-    CLEANUP(provider_free) struct provider provider = {.name = ""};
     struct err err = ERR_INIT;
 
-    provider_of(object, &provider);
-    int result = provider.ldap != NULL
-                     ? look_at_directory(idp, &provider, &err)
-                     : metadata_fetch(idp->federation, &provider, on_metadata, NULL, &err);
-    if (result < 0)
+    if (reach_ask(idp, object, NULL, NULL, &err) < 0)
         log_error("idp.federation", &err);
 }

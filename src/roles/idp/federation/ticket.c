@@ -72,7 +72,7 @@ int ticket_make(struct flow *flow, char state[IDP_SECRET_SIZE], struct err *err)
 
 static int is_over(struct err *err)
 {
-    return err_set(err, ERR_DENIED,
+    return err_set(err, ERR_GONE,
                    "this sign-in was answered already, took too long or was begun in another "
                    "browser; begin again");
 }

@@ -233,28 +233,9 @@ static void reread_user(struct publish *publish, const char *name)
 
 /* ------------------------------------------------------------------ revocations */
 
-static struct publish_revocation *find_revocation(const struct publish *publish,
-                                                  enum publish_what what, const char *id)
-{
-    for (size_t i = 0; i < publish->revocation_count; i++)
-        if (publish->revocations[i].id[0] == (char)what &&
-            strcmp(publish->revocations[i].id + 1, id) == 0)
-            return &publish->revocations[i];
-    return NULL;
-}
-
 static void note_revocation(struct publish *publish, const char *id, int64_t until, int64_t before)
 {
-    struct publish_revocation *known = find_revocation(publish, (enum publish_what)id[0], id + 1);
-
-    if (known == NULL) {
-        publish->revocations = grow(publish->revocations, &publish->revocation_count,
-                                    &publish->revocation_room, sizeof(*publish->revocations));
-        known = &publish->revocations[publish->revocation_count - 1];
-        known->id = mem_strdup(id);
-    }
-    known->until = until;
-    known->before = before;
+    revocations_put(&publish->revocations, id, until, before);
     publish->dirty = true;
 }
 
@@ -295,36 +276,40 @@ int publish_void_user(struct publish *publish, const char *name, struct err *err
 
 int64_t publish_void_before(const struct publish *publish, const char *name)
 {
-    const struct publish_revocation *found = find_revocation(publish, PUBLISH_USER, name);
+    const struct revocation *found = revocations_find(&publish->revocations, PUBLISH_USER, name);
 
     return found == NULL ? 0 : found->before;
 }
 
 bool publish_is_revoked(const struct publish *publish, enum publish_what what, const char *id)
 {
-    return find_revocation(publish, what, id) != NULL;
+    return revocations_find(&publish->revocations, (char)what, id) != NULL;
 }
 
-void publish_tidy(struct publish *publish)
+static void forget_revocation(void *ctx, const struct revocation *one)
+{
+    struct publish *publish = ctx;
+    struct err err = ERR_INIT;
+
+    if (record_delete(publish->idp, REVOCATIONS, one->id, &err) < 0)
+        log_error("idp.tidy", &err);
+}
+
+bool publish_tidy(struct publish *publish, size_t max)
 {
     int64_t now = clock_wall_sec();
+    size_t dropped = revocations_drop(&publish->revocations, now, max, forget_revocation, publish);
 
-    for (size_t i = publish->revocation_count; i-- > 0;) {
-        struct publish_revocation *revocation = &publish->revocations[i];
-        struct err err = ERR_INIT;
-        if (revocation->until > now)
-            continue;
-        if (record_delete(publish->idp, REVOCATIONS, revocation->id, &err) < 0)
-            log_error("idp.tidy", &err);
-        free(revocation->id);
-        *revocation = publish->revocations[--publish->revocation_count];
+    /* One that is published too long does no harm: the whole is made anew once, at the end. */
+    publish->stale |= dropped > 0;
+    if (dropped < max && publish->stale)
         publish->dirty = true;
-    }
     for (size_t i = 0; i < publish->user_count; i++)
         if (!publish->users[i].disabled && publish->users[i].expires_at <= now) {
             publish->users[i].disabled = true;
             publish->dirty = true;
         }
+    return dropped == max;
 }
 
 /* ------------------------------------------------------------------ following */
@@ -371,7 +356,7 @@ int publish_read_all(struct publish *publish, struct err *err)
 {
     struct kube_server *kube = serve_kube(publish->idp->serve);
 
-    TRY(kube_object_each(kube, &kube_user, NULL, load_user, publish, err));
+    TRY(kube_object_each_by(kube, &kube_user, NULL, KUBE_USERS_LIMITED, load_user, publish, err));
     TRY(kube_object_each(kube, &kube_api_key, NULL, load_key, publish, err));
     return record_each(publish->idp, REVOCATIONS, NULL, load_revocation, publish, err);
 }
@@ -382,11 +367,9 @@ void publish_forget_all(struct publish *publish)
         clear_key(&publish->keys[i]);
     for (size_t i = 0; i < publish->user_count; i++)
         free(publish->users[i].name);
-    for (size_t i = 0; i < publish->revocation_count; i++)
-        free(publish->revocations[i].id);
+    revocations_free(&publish->revocations);
     forget_touched(publish);
     free(publish->keys);
     free(publish->users);
-    free(publish->revocations);
     free(publish->touched);
 }

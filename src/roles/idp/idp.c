@@ -157,6 +157,7 @@ static int start(struct idp *idp, struct err *err)
     config.store = idp->store;
     config.storage = kube_store_storage(idp->objects);
     TRY(serve_new(&config, &idp->serve, err));
+    TRY(account_index_start(idp, err));
     TRY(publish_load(idp->publish, err));
     TRY(scim_index_start(idp, err));
     TRY(setup_start(idp, err));

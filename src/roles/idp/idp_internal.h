@@ -143,6 +143,8 @@ int account_load_any(struct idp *idp, const char *name, struct account *out,
 /* As account_load(), and it must still be the one with that uid. */
 int account_load_same(struct idp *idp, const char *name, const char *uid, struct account *out,
                       struct err *err) MUST_USE;
+/* Users from before they were found by terms (lib/kube/kinds/user.c) are written once more. */
+int account_index_start(struct idp *idp, struct err *err) MUST_USE;
 /* True when nobody can sign in who operates the platform (in the group drun:operators). */
 int account_no_administrator(struct idp *idp, bool *out, struct err *err) MUST_USE;
 /* NULL when there is none yet. In the arena. */
@@ -261,8 +263,9 @@ void publish_follow(struct publish *publish);
 const json_t *publish_key_object(const struct publish *publish, const char *id);
 typedef void publish_key_fn(void *ctx, const json_t *object);
 void publish_each_key(const struct publish *publish, publish_key_fn *fn, void *ctx);
-/* Forgets what no token can be alive for any more, notices users whose time is over. */
-void publish_tidy(struct publish *publish);
+/* Forgets up to `max` of what no token can be alive for any more, notices users whose time is over.
+ * True when there may be more. */
+bool publish_tidy(struct publish *publish, size_t max);
 int publish_revoke_session(struct publish *publish, const char *sid, struct err *err) MUST_USE;
 int publish_revoke_token(struct publish *publish, const char *jti, struct err *err) MUST_USE;
 /* Every access token that the user has now. */

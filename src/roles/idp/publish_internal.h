@@ -4,6 +4,7 @@
 #define DRUN_IDP_PUBLISH_INTERNAL_H
 
 #include "idp/idp_internal.h"
+#include "idp/revocations.h"
 
 struct publish_key {
     char *namespace, *name;
@@ -24,12 +25,6 @@ struct publish_user {
     int64_t expires_at;
 };
 
-struct publish_revocation {
-    char *id;       /* an enum publish_what, then the name */
-    int64_t until;  /* then there is no token any more that it could be about */
-    int64_t before; /* of a user: tokens issued before it */
-};
-
 struct publish_touched {
     const struct kube_kind *kind;
     char *namespace, *name;
@@ -40,6 +35,7 @@ struct publish {
     struct snapshot_publisher *publisher;
     struct loop_source *later;
     bool dirty;
+    bool stale;       /* some of what was published is over */
     bool waiting;     /* for the timer */
     uint64_t last_ns; /* how long the last publication took */
 
@@ -47,8 +43,7 @@ struct publish {
     size_t key_count, key_room;
     struct publish_user *users;
     size_t user_count, user_room;
-    struct publish_revocation *revocations;
-    size_t revocation_count, revocation_room;
+    struct revocations revocations;
     struct publish_touched *touched;
     size_t touched_count, touched_room;
 };

@@ -3,9 +3,10 @@
  * Fills the store of a platform that is not running with users and their sessions, as idp writes
  * them, so that a benchmark need not sign in a million times. One user that is there is the model:
  * each new one has its password. The session number N has the cookie that the hash of
- * "session N" gives; bench_identity.py makes the same.
+ * "session N" gives; bench_identity.py makes the same. And as many sessions as are said were ended
+ * lately, so that tokens of theirs are refused.
  *
- * usage: fill_identity DATA-DIR KEY-FILE USER USERS SESSIONS
+ * usage: fill_identity DATA-DIR KEY-FILE USER USERS SESSIONS ENDED
  */
 #include "base/clock.h"
 #include "base/enc.h"
@@ -120,13 +121,12 @@ static json_t *read_model(struct fill *fill, const char *collection, const char 
 
 /* ------------------------------------------------------------------ writing */
 
-static const char *text_of(const json_t *value, struct arena *arena, struct span *out)
+static void text_of(const json_t *value, struct arena *arena, struct span *out)
 {
     CLEANUP(buf_free) struct buf text = BUF_INIT(ONE_MAX);
 
     codec_json_put(value, &text);
     *out = span_of(arena_copy(arena, buf_span(&text)), text.len);
-    return (const char *)out->p;
 }
 
 static void commit(struct fill *fill, const struct store_change *changes, size_t count)
@@ -232,12 +232,32 @@ static void put_sessions(struct fill *fill, size_t sessions)
     }
 }
 
+static void put_ended(struct fill *fill, size_t ended)
+{
+    CLEANUP(arena_free_ptr) struct arena *arena = arena_new(SESSIONS_A_TXN * ONE_MAX);
+    struct store_change changes[SESSIONS_A_TXN];
+    CLEANUP_JSON json_t *record =
+        json_pack("{s:I, s:i}", "until", (json_int_t)clock_wall_sec() + 86400, "before", 0);
+
+    for (size_t i = 0; i < ended;) {
+        size_t count = 0;
+        for (; count < SESSIONS_A_TXN && i < ended; count++, i++) {
+            const char *name = arena_printf(arena, "sENDED%018zu", i);
+            changes[count] = (struct store_change){
+                .key = {.collection = "revocations", .scope = "", .name = name}};
+            text_of(record, arena, &changes[count].value);
+        }
+        commit(fill, changes, count);
+        arena_reset(arena);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct fill fill = {0};
     struct err err = ERR_INIT;
 
-    must(argc == 6, "usage: fill_identity DATA-DIR KEY-FILE USER USERS SESSIONS");
+    must(argc == 7, "usage: fill_identity DATA-DIR KEY-FILE USER USERS SESSIONS ENDED");
     fill.users = strtoul(argv[4], NULL, 10);
     must(fill.users > 0, "no users");
     must(secret_heap_init(&err) == 0, err.msg);
@@ -247,6 +267,7 @@ int main(int argc, char **argv)
     fill.credential = read_model(&fill, "credentials", argv[3]);
     put_users(&fill);
     put_sessions(&fill, strtoul(argv[5], NULL, 10));
+    put_ended(&fill, strtoul(argv[6], NULL, 10));
     must(store_flush(fill.store, &err) == 0, err.msg);
     store_close(fill.store);
     keyring_free(fill.keyring);

@@ -245,6 +245,46 @@ static int load_revocation(void *ctx, const char *name, const json_t *value, str
     return 0;
 }
 
+static void forget_noted(struct publish *publish)
+{
+    for (size_t i = 0; i < publish->noted_count; i++)
+        free(publish->noted[i].id);
+    publish->noted_count = 0;
+}
+
+/* How it is before this batch. */
+static void remember(struct publish *publish, const char *id)
+{
+    const struct revocation *known = revocations_find(&publish->revocations, id[0], id + 1);
+    struct revocation before = {.id = mem_strdup(id)};
+
+    if (known != NULL) {
+        before.until = known->until;
+        before.before = known->before;
+    }
+    publish->noted =
+        grow(publish->noted, &publish->noted_count, &publish->noted_room, sizeof(*publish->noted));
+    publish->noted[publish->noted_count - 1] = before;
+}
+
+void publish_undo(struct publish *publish)
+{
+    for (size_t i = publish->noted_count; i-- > 0;) {
+        const struct revocation *before = &publish->noted[i];
+        if (before->until == 0)
+            revocations_take(&publish->revocations, before->id);
+        else
+            revocations_put(&publish->revocations, before->id, before->until, before->before);
+    }
+    publish->dirty |= publish->noted_count > 0;
+    forget_noted(publish);
+}
+
+void publish_settle(struct publish *publish)
+{
+    forget_noted(publish);
+}
+
 static int note(struct publish *publish, enum publish_what what, const char *id, int64_t before,
                 struct err *err)
 {
@@ -254,6 +294,7 @@ static int note(struct publish *publish, enum publish_what what, const char *id,
         json_pack("{s:I, s:I}", "until", (json_int_t)until, "before", (json_int_t)before);
 
     TRY(record_put(publish->idp, REVOCATIONS, name, value, NULL, err));
+    remember(publish, name);
     note_revocation(publish, name, until, before);
     return 0;
 }
@@ -368,6 +409,8 @@ void publish_forget_all(struct publish *publish)
     for (size_t i = 0; i < publish->user_count; i++)
         free(publish->users[i].name);
     revocations_free(&publish->revocations);
+    forget_noted(publish);
+    free(publish->noted);
     forget_touched(publish);
     free(publish->keys);
     free(publish->users);

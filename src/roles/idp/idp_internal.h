@@ -114,6 +114,12 @@ void reply_problem(struct serve_request *request, unsigned status, const char *f
 void reply_err(struct serve_request *request, const struct err *err);
 /* RFC 6749 section 5.2. */
 void reply_oauth(struct serve_request *request, unsigned status, const char *code, const char *why);
+/* 503 and temporarily_unavailable. What another role or the store said names files and addresses:
+ * it goes into the record alone. */
+void reply_oauth_later(struct serve_request *request, const struct err *err);
+#define REPLY_UNDONE                                                                               \
+    "nothing of this was done, because it cannot be stored or answered at the moment; the same "   \
+    "request can be made again"
 void reply_json(struct serve_request *request, unsigned status, const json_t *value);
 /* The body is in the answer already. */
 void reply_body(struct serve_request *request, unsigned status);
@@ -257,8 +263,11 @@ void publish_touch(struct publish *publish, const struct kube_kind *kind, const 
                    const char *name);
 /* The keys that sign tokens have changed. */
 void publish_touch_signers(struct publish *publish);
-/* The batch is durable. */
+/* The batch is durable; publish_follow() comes next. */
+void publish_settle(struct publish *publish);
 void publish_follow(struct publish *publish);
+/* The batch was taken back: what it revoked is not revoked. */
+void publish_undo(struct publish *publish);
 /* The ApiKey of this uid as it was read last, its status left aside; NULL when there is none. */
 const json_t *publish_key_object(const struct publish *publish, const char *id);
 typedef void publish_key_fn(void *ctx, const json_t *object);
@@ -330,6 +339,8 @@ bool apikey_rotate_route(struct idp *idp, struct serve_request *request);
  * a key at most once a minute. */
 int apikey_use_start(struct idp *idp, struct err *err) MUST_USE;
 void apikey_use_stop(struct idp *idp);
+/* The answer to what could not be stored; see serve_config. */
+bool idp_failed(void *ctx, struct serve_request *request, const struct err *err);
 kube_admit_fn idp_admit;
 kube_changed_fn idp_changed;
 /* May the caller act as somebody else: "users", "groups", "serviceaccounts" of the core group? */

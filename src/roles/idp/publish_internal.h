@@ -44,6 +44,8 @@ struct publish {
     struct publish_user *users;
     size_t user_count, user_room;
     struct revocations revocations;
+    struct revocation *noted; /* of the batch that is open: as it was before; until 0: not there */
+    size_t noted_count, noted_room;
     struct publish_touched *touched;
     size_t touched_count, touched_room;
 };

@@ -94,6 +94,17 @@ void revocations_put(struct revocations *list, const char *id, int64_t until, in
         put_slot(list, list->count - 1);
 }
 
+void revocations_take(struct revocations *list, const char *id)
+{
+    struct revocation *known = find(list, id[0], id + 1);
+
+    if (known == NULL)
+        return;
+    free(known->id);
+    *known = list->items[--list->count];
+    build_slots(list);
+}
+
 size_t revocations_drop(struct revocations *list, int64_t now, size_t max,
                         void (*fn)(void *ctx, const struct revocation *one), void *ctx)
 {

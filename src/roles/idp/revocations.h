@@ -30,6 +30,8 @@ const struct revocation *revocations_find(const struct revocations *list, char w
                                           const char *name);
 /* Adds one, or changes the one with this id. */
 void revocations_put(struct revocations *list, const char *id, int64_t until, int64_t before);
+/* Takes one out that is there. */
+void revocations_take(struct revocations *list, const char *id);
 /* Takes out up to `max` that are over at `now`; `fn` hears of each before it is freed. The number
  * of them. */
 size_t revocations_drop(struct revocations *list, int64_t now, size_t max,

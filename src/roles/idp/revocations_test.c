@@ -53,6 +53,19 @@ static void the_later_one_counts(void **state UNUSED)
     revocations_free(&list);
 }
 
+static void one_can_be_taken_out(void **state UNUSED)
+{
+    struct revocations list = {0};
+
+    revocations_put(&list, "salpha", 10, 0);
+    revocations_put(&list, "sbeta", 10, 0);
+    revocations_take(&list, "salpha");
+    revocations_take(&list, "sgamma");
+    assert_null(revocations_find(&list, 's', "alpha"));
+    assert_non_null(revocations_find(&list, 's', "beta"));
+    revocations_free(&list);
+}
+
 static void count_one(void *ctx, const struct revocation *one)
 {
     assert_true(one->until <= 1100);
@@ -86,6 +99,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_are_found_and_no_other),
         cmocka_unit_test(the_later_one_counts),
+        cmocka_unit_test(one_can_be_taken_out),
         cmocka_unit_test(what_is_over_goes_some_at_a_time),
     };
 

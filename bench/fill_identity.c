@@ -237,7 +237,7 @@ static void put_ended(struct fill *fill, size_t ended)
     CLEANUP(arena_free_ptr) struct arena *arena = arena_new(SESSIONS_A_TXN * ONE_MAX);
     struct store_change changes[SESSIONS_A_TXN];
     CLEANUP_JSON json_t *record =
-        json_pack("{s:I, s:i}", "until", (json_int_t)clock_wall_sec() + 86400, "before", 0);
+        json_pack("{s:I, s:i}", "until", (json_int_t)clock_wall_sec() + 3600, "before", 0);
 
     for (size_t i = 0; i < ended;) {
         size_t count = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keys, users and revocations in memory, as identity.snap needs them. */
+/* Keys and users in memory, as identity.snap needs them. */
 #include "idp/publish_internal.h"
 
 #include "auth/auth.h"
@@ -11,8 +11,6 @@
 #include "log/log.h"
 
 #include <stdlib.h>
-
-#define REVOCATIONS "revocations"
 
 /* Room for one more, zeroed. */
 static void *grow(void *items, size_t *count, size_t *room, size_t size)
@@ -231,128 +229,6 @@ static void reread_user(struct publish *publish, const char *name)
     reread_keys_of(publish, name);
 }
 
-/* ------------------------------------------------------------------ revocations */
-
-static void note_revocation(struct publish *publish, const char *id, int64_t until, int64_t before)
-{
-    revocations_put(&publish->revocations, id, until, before);
-    publish->dirty = true;
-}
-
-static int load_revocation(void *ctx, const char *name, const json_t *value, struct err *err UNUSED)
-{
-    note_revocation(ctx, name, record_number(value, "until"), record_number(value, "before"));
-    return 0;
-}
-
-static void forget_noted(struct publish *publish)
-{
-    for (size_t i = 0; i < publish->noted_count; i++)
-        free(publish->noted[i].id);
-    publish->noted_count = 0;
-}
-
-/* How it is before this batch. */
-static void remember(struct publish *publish, const char *id)
-{
-    const struct revocation *known = revocations_find(&publish->revocations, id[0], id + 1);
-    struct revocation before = {.id = mem_strdup(id)};
-
-    if (known != NULL) {
-        before.until = known->until;
-        before.before = known->before;
-    }
-    publish->noted =
-        grow(publish->noted, &publish->noted_count, &publish->noted_room, sizeof(*publish->noted));
-    publish->noted[publish->noted_count - 1] = before;
-}
-
-void publish_undo(struct publish *publish)
-{
-    for (size_t i = publish->noted_count; i-- > 0;) {
-        const struct revocation *before = &publish->noted[i];
-        if (before->until == 0)
-            revocations_take(&publish->revocations, before->id);
-        else
-            revocations_put(&publish->revocations, before->id, before->until, before->before);
-    }
-    publish->dirty |= publish->noted_count > 0;
-    forget_noted(publish);
-}
-
-void publish_settle(struct publish *publish)
-{
-    forget_noted(publish);
-}
-
-static int note(struct publish *publish, enum publish_what what, const char *id, int64_t before,
-                struct err *err)
-{
-    CLEANUP_FREE char *name = mem_printf("%c%s", (int)what, id);
-    int64_t until = clock_wall_sec() + IDP_ACCESS_MAX_SEC + 2 * AUTH_SKEW_SEC;
-    CLEANUP_JSON json_t *value =
-        json_pack("{s:I, s:I}", "until", (json_int_t)until, "before", (json_int_t)before);
-
-    TRY(record_put(publish->idp, REVOCATIONS, name, value, NULL, err));
-    remember(publish, name);
-    note_revocation(publish, name, until, before);
-    return 0;
-}
-
-int publish_revoke_session(struct publish *publish, const char *sid, struct err *err)
-{
-    return note(publish, PUBLISH_SESSION, sid, 0, err);
-}
-
-int publish_revoke_token(struct publish *publish, const char *jti, struct err *err)
-{
-    return note(publish, PUBLISH_TOKEN, jti, 0, err);
-}
-
-/* Tokens of this very second are void too; new ones are dated a second ahead, see claims.c. */
-int publish_void_user(struct publish *publish, const char *name, struct err *err)
-{
-    return note(publish, PUBLISH_USER, name, clock_wall_sec() + 1, err);
-}
-
-int64_t publish_void_before(const struct publish *publish, const char *name)
-{
-    const struct revocation *found = revocations_find(&publish->revocations, PUBLISH_USER, name);
-
-    return found == NULL ? 0 : found->before;
-}
-
-bool publish_is_revoked(const struct publish *publish, enum publish_what what, const char *id)
-{
-    return revocations_find(&publish->revocations, (char)what, id) != NULL;
-}
-
-static void forget_revocation(void *ctx, const struct revocation *one)
-{
-    struct publish *publish = ctx;
-    struct err err = ERR_INIT;
-
-    if (record_delete(publish->idp, REVOCATIONS, one->id, &err) < 0)
-        log_error("idp.tidy", &err);
-}
-
-bool publish_tidy(struct publish *publish, size_t max)
-{
-    int64_t now = clock_wall_sec();
-    size_t dropped = revocations_drop(&publish->revocations, now, max, forget_revocation, publish);
-
-    /* One that is published too long does no harm: the whole is made anew once, at the end. */
-    publish->stale |= dropped > 0;
-    if (dropped < max && publish->stale)
-        publish->dirty = true;
-    for (size_t i = 0; i < publish->user_count; i++)
-        if (!publish->users[i].disabled && publish->users[i].expires_at <= now) {
-            publish->users[i].disabled = true;
-            publish->dirty = true;
-        }
-    return dropped == max;
-}
-
 /* ------------------------------------------------------------------ following */
 
 void publish_touch(struct publish *publish, const struct kube_kind *kind, const char *namespace,
@@ -399,7 +275,7 @@ int publish_read_all(struct publish *publish, struct err *err)
 
     TRY(kube_object_each_by(kube, &kube_user, NULL, KUBE_USERS_LIMITED, load_user, publish, err));
     TRY(kube_object_each(kube, &kube_api_key, NULL, load_key, publish, err));
-    return record_each(publish->idp, REVOCATIONS, NULL, load_revocation, publish, err);
+    return publish_read_revoked(publish, err);
 }
 
 void publish_forget_all(struct publish *publish)
@@ -408,9 +284,7 @@ void publish_forget_all(struct publish *publish)
         clear_key(&publish->keys[i]);
     for (size_t i = 0; i < publish->user_count; i++)
         free(publish->users[i].name);
-    revocations_free(&publish->revocations);
-    forget_noted(publish);
-    free(publish->noted);
+    publish_forget_revoked(publish);
     forget_touched(publish);
     free(publish->keys);
     free(publish->users);

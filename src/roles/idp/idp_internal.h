@@ -275,6 +275,9 @@ void publish_each_key(const struct publish *publish, publish_key_fn *fn, void *c
 /* Forgets up to `max` of what no token can be alive for any more, notices users whose time is over.
  * True when there may be more. */
 bool publish_tidy(struct publish *publish, size_t max);
+/* A token that is good until then is issued. Of those that live longer than usual the last one's
+ * end is kept, because what is revoked need be known no longer than that. */
+int publish_note_token(struct publish *publish, int64_t until, struct err *err) MUST_USE;
 int publish_revoke_session(struct publish *publish, const char *sid, struct err *err) MUST_USE;
 int publish_revoke_token(struct publish *publish, const char *jti, struct err *err) MUST_USE;
 /* Every access token that the user has now. */

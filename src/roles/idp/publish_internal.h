@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For publish.c and identities.c: what identity.snap is made of, in memory. */
+/* For publish.c, identities.c and revoked.c: what identity.snap is made of, in memory. */
 #ifndef DRUN_IDP_PUBLISH_INTERNAL_H
 #define DRUN_IDP_PUBLISH_INTERNAL_H
 
@@ -46,6 +46,8 @@ struct publish {
     struct revocations revocations;
     struct revocation *noted; /* of the batch that is open: as it was before; until 0: not there */
     size_t noted_count, noted_room;
+    int64_t long_until; /* no token but usual ones is good after it */
+    int64_t long_kept;  /* the same, durable */
     struct publish_touched *touched;
     size_t touched_count, touched_room;
 };
@@ -54,5 +56,10 @@ int publish_read_all(struct publish *publish, struct err *err) MUST_USE;
 /* Reads what was touched. */
 void publish_take_in(struct publish *publish);
 void publish_forget_all(struct publish *publish);
+
+/* ---- revoked.c ---- */
+
+int publish_read_revoked(struct publish *publish, struct err *err) MUST_USE;
+void publish_forget_revoked(struct publish *publish);
 
 #endif

@@ -157,8 +157,10 @@ class Side:
             "response_type": "code", "client_id": "drun-console", "redirect_uri": redirect, "scope": "openid profile groups drun",
             "code_challenge": challenge, "code_challenge_method": "S256", "state": "x"})
         code = urllib.parse.parse_qs(urllib.parse.urlparse(answer.headers["Location"]).query)["code"][0]
-        return browser.post(self.platform.url + "/oauth2/token", data={"grant_type": "authorization_code", "code": code, "redirect_uri": redirect,
-                                                                     "client_id": "drun-console", "code_verifier": verifier}).json()["access_token"]
+        answer = browser.post(self.platform.url + "/oauth2/token", data={"grant_type": "authorization_code", "code": code, "redirect_uri": redirect,
+                                                                       "client_id": "drun-console", "code_verifier": verifier})
+        assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
+        return answer.json()["access_token"]
 
     def accepted(self, token):
         return self.http.get(self.platform.url + "/api/v1/namespaces", headers={"Authorization": f"Bearer {token}"}).status_code != 401

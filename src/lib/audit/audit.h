@@ -171,6 +171,10 @@ enum audit_message {
 int audit_send(struct ipc_client *audit, const struct audit_event *events, size_t count,
                struct err *err) MUST_USE;
 
+/* The same for events that audit_event_put() has encoded, with their time in them. */
+int audit_send_encoded(struct ipc_client *audit, const struct buf *events, size_t count,
+                       struct err *err) MUST_USE;
+
 /* The two halves of audit_send(). Every begin that succeeded needs its wait, in the same order, and
  * no other call on this client between them. */
 enum { AUDIT_PACKETS_MAX = 160 };

@@ -29,6 +29,17 @@ static int flush(struct packing *packing, struct err *err)
     return 0;
 }
 
+static int pack_encoded(struct packing *packing, const struct buf *wire, struct err *err)
+{
+    TRY(buf_check(wire, "an audit event", err));
+    if (packing->body.len + BLOCK_LEN + wire->len > IPC_BODY_MAX)
+        TRY(flush(packing, err));
+    if (packing->count++ == 0)
+        buf_put_u16(&packing->body, 0); /* flush() writes the count here */
+    buf_put_block(&packing->body, buf_span(wire));
+    return 0;
+}
+
 static int pack(struct packing *packing, const struct audit_event *event, struct err *err)
 {
     CLEANUP(buf_free) struct buf wire = BUF_INIT(AUDIT_EVENT_MAX);
@@ -37,13 +48,7 @@ static int pack(struct packing *packing, const struct audit_event *event, struct
     if (timed.time_ns == 0)
         timed.time_ns = clock_wall_ns();
     audit_event_put(&timed, &wire);
-    TRY(buf_check(&wire, "an audit event", err));
-    if (packing->body.len + BLOCK_LEN + wire.len > IPC_BODY_MAX)
-        TRY(flush(packing, err));
-    if (packing->count++ == 0)
-        buf_put_u16(&packing->body, 0); /* flush() writes the count here */
-    buf_put_block(&packing->body, buf_span(&wire));
-    return 0;
+    return pack_encoded(packing, &wire, err);
 }
 
 /* After a failure half-way: takes the answers that will still come, so that the channel stays in
@@ -56,8 +61,10 @@ static void abandon(struct ipc_client *audit, struct audit_pending *pending)
         pending->count = 0;
 }
 
-int audit_send_begin(struct ipc_client *audit, const struct audit_event *events, size_t count,
-                     struct audit_pending *out, struct err *err)
+/* One of the two is NULL. */
+static int send_all(struct ipc_client *audit, const struct audit_event *events,
+                    const struct buf *encoded, size_t count, struct audit_pending *out,
+                    struct err *err)
 {
     struct packing packing = {.audit = audit, .pending = out, .body = BUF_INIT(IPC_BODY_MAX)};
     int done = 0;
@@ -66,13 +73,20 @@ int audit_send_begin(struct ipc_client *audit, const struct audit_event *events,
     if (count == 0 || count > AUDIT_SEND_MAX)
         return err_set(err, ERR_INVALID, "1 to %d audit events at once", AUDIT_SEND_MAX);
     for (size_t i = 0; i < count && done == 0; i++)
-        done = pack(&packing, &events[i], err);
+        done = encoded != NULL ? pack_encoded(&packing, &encoded[i], err)
+                               : pack(&packing, &events[i], err);
     if (done == 0)
         done = flush(&packing, err);
     buf_free(&packing.body);
     if (done < 0)
         abandon(audit, out);
     return done;
+}
+
+int audit_send_begin(struct ipc_client *audit, const struct audit_event *events, size_t count,
+                     struct audit_pending *out, struct err *err)
+{
+    return send_all(audit, events, NULL, count, out, err);
 }
 
 /* Waits for every answer also when one is an error. */
@@ -98,6 +112,15 @@ int audit_send(struct ipc_client *audit, const struct audit_event *events, size_
     struct audit_pending pending;
 
     TRY(audit_send_begin(audit, events, count, &pending, err));
+    return audit_send_wait(audit, &pending, err);
+}
+
+int audit_send_encoded(struct ipc_client *audit, const struct buf *events, size_t count,
+                       struct err *err)
+{
+    struct audit_pending pending;
+
+    TRY(send_all(audit, NULL, events, count, &pending, err));
     return audit_send_wait(audit, &pending, err);
 }
 

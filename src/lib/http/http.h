@@ -65,6 +65,7 @@ struct http_answer {
     struct buf body;
     struct http_stream *stream;  /* set by http_answer_stream() */
     struct http_header *headers; /* a list in the request's arena */
+    const char *instead; /* for http_error_fn: where a browser goes then; in the arena, or NULL */
     struct arena *arena;
 };
 
@@ -95,7 +96,8 @@ bool http_server_release(struct http_server *server);
 /* How many answers are held back. */
 size_t http_server_held(const struct http_server *server);
 /* Replaces every held answer by one that `error` makes of it, and sends it. */
-typedef void http_error_fn(void *ctx, const struct err *err, struct http_answer *answer);
+typedef void http_error_fn(void *ctx, const struct http_request *request, const struct err *err,
+                           struct http_answer *answer);
 void http_server_fail(struct http_server *server, const struct err *err, http_error_fn *error,
                       void *ctx);
 

@@ -136,8 +136,10 @@ static void serve(void *ctx, const struct http_request *request, struct http_ans
     }
 }
 
-static void as_503(void *ctx UNUSED, const struct err *err, struct http_answer *answer)
+static void as_503(void *ctx UNUSED, const struct http_request *request, const struct err *err,
+                   struct http_answer *answer)
 {
+    assert_non_null(request->path);
     answer->status = 503;
     buf_put_str(&answer->body, err->msg);
 }

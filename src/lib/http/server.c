@@ -294,7 +294,7 @@ void http_server_fail(struct http_server *server, const struct err *err, http_er
         answer->stream = NULL;
         answer->headers = NULL;
         buf_reset(&answer->body);
-        error(ctx, err, answer);
+        error(ctx, &connection->request, err, answer);
     }
     http_server_release(server);
 }

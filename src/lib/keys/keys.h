@@ -105,6 +105,14 @@ int keys_sign_batch(struct ipc_client *kms, const char *name, const char *kid,
                     const struct span *inputs, size_t count, struct buf *sigs, size_t *out_sig_len,
                     struct err *err) MUST_USE;
 
+/* The two halves of keys_sign_batch(), to do something else meanwhile. Every begin that succeeded
+ * needs its wait, in the same order, and no other call on this client between them. */
+int keys_sign_begin(struct ipc_client *kms, const char *name, const char *kid,
+                    const struct span *inputs, size_t count, uint32_t *out_id,
+                    struct err *err) MUST_USE;
+int keys_sign_wait(struct ipc_client *kms, uint32_t id, size_t count, struct buf *sigs,
+                   size_t *out_sig_len, struct err *err) MUST_USE;
+
 /* ------------------------------------------------------------------ certificates */
 
 /* A server certificate of the internal CA for the key of the CSR (x509_csr_new()) and these names

@@ -27,12 +27,10 @@ static int check_batch(const struct span *inputs, size_t count, struct err *err)
     return 0;
 }
 
-int keys_sign_batch(struct ipc_client *kms, const char *name, const char *kid,
-                    const struct span *inputs, size_t count, struct buf *sigs, size_t *out_sig_len,
-                    struct err *err)
+int keys_sign_begin(struct ipc_client *kms, const char *name, const char *kid,
+                    const struct span *inputs, size_t count, uint32_t *out_id, struct err *err)
 {
     CLEANUP(buf_free) struct buf body = BUF_INIT(SIGN_BODY_MAX);
-    CLEANUP(buf_free) struct buf reply = BUF_INIT(SIGN_REPLY_MAX);
 
     TRY(check_batch(inputs, count, err));
     buf_put_block(&body, span_str(name));
@@ -41,7 +39,15 @@ int keys_sign_batch(struct ipc_client *kms, const char *name, const char *kid,
     for (size_t i = 0; i < count; i++)
         buf_put_block(&body, inputs[i]);
     TRY(buf_check(&body, "a request to sign", err));
-    TRY(ipc_call(kms, KMS_SIGN, buf_span(&body), &reply, NULL, err));
+    return ipc_send(kms, KMS_SIGN, buf_span(&body), out_id, err);
+}
+
+int keys_sign_wait(struct ipc_client *kms, uint32_t id, size_t count, struct buf *sigs,
+                   size_t *out_sig_len, struct err *err)
+{
+    CLEANUP(buf_free) struct buf reply = BUF_INIT(SIGN_REPLY_MAX);
+
+    TRY(ipc_wait(kms, id, &reply, err));
     struct cursor in = cursor_of(buf_span(&reply));
     size_t sig_len = cursor_u16(&in);
     struct span all = cursor_block(&in);
@@ -52,6 +58,16 @@ int keys_sign_batch(struct ipc_client *kms, const char *name, const char *kid,
     buf_put_span(sigs, all);
     *out_sig_len = sig_len;
     return buf_check(sigs, "the signatures", err);
+}
+
+int keys_sign_batch(struct ipc_client *kms, const char *name, const char *kid,
+                    const struct span *inputs, size_t count, struct buf *sigs, size_t *out_sig_len,
+                    struct err *err)
+{
+    uint32_t id;
+
+    TRY(keys_sign_begin(kms, name, kid, inputs, count, &id, err));
+    return keys_sign_wait(kms, id, count, sigs, out_sig_len, err);
 }
 
 int keys_sign(struct ipc_client *kms, const char *name, const char *kid, struct span data,

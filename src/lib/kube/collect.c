@@ -138,7 +138,7 @@ static int walk_page(struct kube_server *server, const struct kube_kind *kind,
     struct kube_page page;
 
     TRY(storage->list(storage->ctx, kube_kind_resource(kind), kind->namespaced ? namespace : "",
-                      collector->from, PAGE, arena, &page, err));
+                      NULL, collector->from, PAGE, arena, &page, err));
     for (size_t i = 0; i < page.count; i++) {
         CLEANUP_JSON json_t *object = NULL;
         struct err damaged = ERR_INIT;

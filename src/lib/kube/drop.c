@@ -40,10 +40,12 @@ static int put(struct kube_server *server, const struct kube_kind *kind, json_t 
     CLEANUP(buf_free_wiped) struct buf value = BUF_INIT(2 * KUBE_BODY_MAX);
     struct kube_key key = kube_key_of(kind, kube_namespace_of(object), kube_name_of(object));
     int64_t revision = kube_revision_of(object);
+    struct kube_terms terms;
 
     kube_encode(object, &value);
+    kube_terms_of(kind, object, &terms);
     TRY(buf_check(&value, "the object", err));
-    TRY(storage->put(storage->ctx, &key, buf_span(&value), revision, &revision, err));
+    TRY(storage->put(storage->ctx, &key, buf_span(&value), &terms, revision, &revision, err));
     kube_set_revision(object, revision);
     return 0;
 }

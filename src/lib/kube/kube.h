@@ -164,6 +164,15 @@ typedef int kube_object_fn(void *ctx, const json_t *object, struct err *err);
 int kube_object_each(struct kube_server *server, const struct kube_kind *kind,
                      const char *namespace, kube_object_fn *fn, void *ctx,
                      struct err *err) MUST_USE;
+/* The same for those that are found by a term, where the storage has an index: fn looks again. */
+int kube_object_each_by(struct kube_server *server, const struct kube_kind *kind,
+                        const char *namespace, const char *term, kube_object_fn *fn, void *ctx,
+                        struct err *err) MUST_USE;
+/* Writes up to KUBE_PAGE_MAX objects again as they are, so that they are found by their terms: for
+ * those from before there were any. From `from` (NULL: the beginning) on; 1 when there is more, and
+ * `next` says from where. Between two calls the storage may be flushed. */
+int kube_object_index(struct kube_server *server, const struct kube_kind *kind, const char *from,
+                      struct buf *next, struct err *err) MUST_USE;
 /* Creates or replaces an object (by metadata.namespace and name) after defaults and validation;
  * without authorization, admission or notification. With a metadata.resourceVersion only that
  * revision is replaced. A write that changes nothing is none. */

@@ -179,12 +179,17 @@ struct kube_walk {
     const struct kube_kind *kind;
     const char *namespace; /* NULL: all */
     const struct kube_selector *labels, *fields;
+    const char *term; /* NULL, or: objects that are found by it (storage.h) */
     const char *from; /* NULL, or the `next` of before */
     size_t limit;     /* matching objects; 0: all */
     struct arena *arena;
     const char *next; /* result: in the arena, or NULL */
     int64_t revision; /* result */
 };
+/* What the object is found by. */
+void kube_terms_of(const struct kube_kind *kind, const json_t *object, struct kube_terms *out);
+/* That by which everything is found that the selector of the fields lets through; or NULL. */
+const char *kube_term_for(const struct kube_walk *walk, char room[KUBE_TERM_SIZE]);
 /* Calls fn for each object that matches; it may keep a reference. */
 typedef int kube_walk_fn(void *ctx, json_t *object, struct err *err);
 int kube_walk(struct kube_server *server, struct kube_walk *walk, kube_walk_fn *fn, void *ctx,

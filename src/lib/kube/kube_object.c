@@ -39,23 +39,33 @@ static int call_back(void *ctx, json_t *object, struct err *err)
 int kube_object_each(struct kube_server *server, const struct kube_kind *kind,
                      const char *namespace, kube_object_fn *fn, void *ctx, struct err *err)
 {
+    return kube_object_each_by(server, kind, namespace, NULL, fn, ctx, err);
+}
+
+int kube_object_each_by(struct kube_server *server, const struct kube_kind *kind,
+                        const char *namespace, const char *term, kube_object_fn *fn, void *ctx,
+                        struct err *err)
+{
     CLEANUP(arena_free_ptr) struct arena *arena = arena_new(KUBE_PAGE_ARENA);
-    struct kube_walk walk = {.kind = kind, .namespace = namespace, .arena = arena};
+    struct kube_walk walk = {.kind = kind, .namespace = namespace, .term = term, .arena = arena};
     struct each each = {.fn = fn, .ctx = ctx};
 
     return kube_walk(server, &walk, call_back, &each, err);
 }
 
-static int write_record(struct kube_server *server, const struct kube_key *key, json_t *object,
-                        int64_t expected, struct err *err)
+static int write_record(struct kube_server *server, const struct kube_kind *kind,
+                        const struct kube_key *key, json_t *object, int64_t expected,
+                        struct err *err)
 {
     CLEANUP(buf_free_wiped) struct buf value = BUF_INIT(2 * KUBE_BODY_MAX);
     const struct kube_storage *storage = server->config.storage;
+    struct kube_terms terms;
     int64_t revision;
 
     kube_encode(object, &value);
+    kube_terms_of(kind, object, &terms);
     TRY(buf_check(&value, "the object", err));
-    TRY(storage->put(storage->ctx, key, buf_span(&value), expected, &revision, err));
+    TRY(storage->put(storage->ctx, key, buf_span(&value), &terms, expected, &revision, err));
     kube_set_revision(object, revision);
     return 0;
 }
@@ -123,7 +133,7 @@ int kube_object_put(struct kube_server *server, const struct kube_kind *kind, js
             return 0;
     }
     key = kube_key_of(kind, kube_namespace_of(object), kube_name_of(object));
-    return write_record(server, &key, object, revision, err);
+    return write_record(server, kind, &key, object, revision, err);
 }
 
 int kube_object_put_status(struct kube_server *server, const struct kube_kind *kind,
@@ -142,7 +152,7 @@ int kube_object_put_status(struct kube_server *server, const struct kube_kind *k
         json_object_set(kube_meta(object), "managedFields", managed);
     if (json_equal(object, old))
         return 0;
-    return write_record(server, &key, object, revision, err);
+    return write_record(server, kind, &key, object, revision, err);
 }
 
 int kube_object_delete(struct kube_server *server, const struct kube_kind *kind,
@@ -156,4 +166,27 @@ int kube_object_delete(struct kube_server *server, const struct kube_kind *kind,
 
     TRY(storage->get(storage->ctx, &key, arena, &record, err));
     return storage->remove(storage->ctx, &key, record.revision, &revision, err);
+}
+
+int kube_object_index(struct kube_server *server, const struct kube_kind *kind, const char *from,
+                      struct buf *next, struct err *err)
+{
+    CLEANUP(arena_free_ptr) struct arena *arena = arena_new(KUBE_PAGE_ARENA);
+    const struct kube_storage *storage = server->config.storage;
+    struct kube_page page;
+
+    TRY(storage->list(storage->ctx, kube_kind_resource(kind), NULL, NULL, from, KUBE_PAGE_MAX,
+                      arena, &page, err));
+    for (size_t i = 0; i < page.count; i++) {
+        CLEANUP_JSON json_t *object = NULL;
+        TRY(kube_decode(&page.records[i], &object, err));
+        TRY(write_record(server, kind, &page.records[i].key, object, page.records[i].revision,
+                         err));
+    }
+    buf_reset(next);
+    if (page.next == NULL)
+        return 0;
+    buf_put_str(next, page.next);
+    TRY(buf_check(next, "where the list goes on", err));
+    return 1;
 }

@@ -42,12 +42,13 @@ static int get(void *ctx, const struct kube_key *key, struct arena *arena, struc
     return 0;
 }
 
-static int list(void *ctx, const char *resource, const char *namespace, const char *from,
-                size_t limit, struct arena *arena, struct kube_page *out, struct err *err)
+static int list(void *ctx, const char *resource, const char *namespace, const char *term,
+                const char *from, size_t limit, struct arena *arena, struct kube_page *out,
+                struct err *err)
 {
     struct kube_store *objects = ctx;
     struct store_list query = {
-        .collection = resource, .scope = namespace, .from = from, .limit = limit};
+        .collection = resource, .scope = namespace, .term = term, .from = from, .limit = limit};
     struct store_page page;
 
     TRY(store_list(objects->store, &query, arena, &page, err));
@@ -76,11 +77,13 @@ static int change(struct kube_store *objects, const struct store_change *change,
     return 0;
 }
 
-static int put(void *ctx, const struct kube_key *key, struct span value, int64_t expected,
-               int64_t *revision, struct err *err)
+static int put(void *ctx, const struct kube_key *key, struct span value,
+               const struct kube_terms *terms, int64_t expected, int64_t *revision, struct err *err)
 {
-    struct store_change set = {.key = key_of(key), .value = value};
+    struct store_change set = {.key = key_of(key), .value = value, .term_count = terms->count};
 
+    for (size_t i = 0; i < terms->count; i++)
+        set.terms[i] = terms->items[i];
     return change(ctx, &set, expected, revision, err);
 }
 

@@ -127,8 +127,9 @@ static size_t start_of(const struct kube_memory *memory, const char *resource,
     return position(memory, &key);
 }
 
-static int memory_list(void *ctx, const char *resource, const char *namespace, const char *from,
-                       size_t limit, struct arena *arena, struct kube_page *out, struct err *err)
+static int memory_list(void *ctx, const char *resource, const char *namespace,
+                       const char *term UNUSED, const char *from, size_t limit, struct arena *arena,
+                       struct kube_page *out, struct err *err)
 {
     struct kube_memory *memory = ctx;
     size_t at = start_of(memory, resource, namespace, from, arena);
@@ -262,8 +263,9 @@ static struct record *insert(struct kube_memory *memory, const struct kube_key *
     return &memory->records[at];
 }
 
-static int memory_put(void *ctx, const struct kube_key *key, struct span value, int64_t expected,
-                      int64_t *revision, struct err *err)
+static int memory_put(void *ctx, const struct kube_key *key, struct span value,
+                      const struct kube_terms *terms UNUSED, int64_t expected, int64_t *revision,
+                      struct err *err)
 {
     struct kube_memory *memory = ctx;
     struct record *record = find(memory, key);

@@ -42,6 +42,56 @@ static void lists_come_in_pages(void **state)
     rig_must(rig, 400, "GET " USERS "?limit=x", NULL);
 }
 
+static int count_user(void *ctx, const json_t *object, struct err *err UNUSED)
+{
+    json_array_append(ctx, json_object_get(json_object_get(object, "metadata"), "name"));
+    return 0;
+}
+
+static size_t found_by(struct rig *rig, const char *term)
+{
+    CLEANUP_JSON json_t *names = json_array();
+    struct err err = ERR_INIT;
+
+    assert_int_equal(
+        kube_object_each_by(rig->server, &kube_user, NULL, term, count_user, names, &err), 0);
+    return json_array_size(names);
+}
+
+static void some_fields_are_found_by_an_index(void **state)
+{
+    struct rig *rig = *state;
+    CLEANUP(buf_free) struct buf next = BUF_INIT(256);
+    struct err err = ERR_INIT;
+
+    rig_make_user(rig, "a");
+    rig_make_user(rig, "b");
+    rig_must(rig, 201, "POST " USERS,
+             "{'metadata':{'name':'c'},'spec':{'email':'C@d.e','disabled':true,"
+             "'groups':['drun:operators']}}");
+    rig_must(rig, 200, "GET " USERS "?fieldSelector=spec.email=C@d.e", NULL);
+    assert_int_equal(json_array_size(json_object_get(rig->body, "items")), 1);
+    assert_string_equal(rig_text(rig, "/items/0/metadata/name"), "c");
+    rig_must(rig, 200, "GET " USERS "?fieldSelector=spec.email=c@d.e", NULL);
+    assert_int_equal(json_array_size(json_object_get(rig->body, "items")), 0);
+    rig_must(rig, 200, "GET " USERS "?fieldSelector=spec.email=", NULL);
+    assert_int_equal(json_array_size(json_object_get(rig->body, "items")), 2);
+    /* Memory has no index and gives all. */
+    size_t all = rig_over_store ? 0 : 3;
+    assert_int_equal(found_by(rig, KUBE_USERS_EMAIL "c@d.e"), all == 0 ? 1 : all);
+    assert_int_equal(found_by(rig, KUBE_USERS_LIMITED), all == 0 ? 1 : all);
+    assert_int_equal(found_by(rig, KUBE_USERS_OPERATORS), all == 0 ? 1 : all);
+    assert_int_equal(found_by(rig, "no=such"), all);
+    /* A change of the field changes what finds it; written again as it is, it stays. */
+    rig_must(rig, 200, "PATCH " USERS "/c", "{'spec':{'email':'f@d.e','disabled':false}}");
+    assert_int_equal(kube_object_index(rig->server, &kube_user, NULL, &next, &err), 0);
+    assert_int_equal(found_by(rig, KUBE_USERS_EMAIL "c@d.e"), all);
+    assert_int_equal(found_by(rig, KUBE_USERS_EMAIL "f@d.e"), all == 0 ? 1 : all);
+    assert_int_equal(found_by(rig, KUBE_USERS_LIMITED), all);
+    rig_must(rig, 200, "GET " USERS "?fieldSelector=spec.email=f@d.e", NULL);
+    assert_int_equal(json_array_size(json_object_get(rig->body, "items")), 1);
+}
+
 static void lists_select(void **state)
 {
     struct rig *rig = *state;
@@ -218,6 +268,7 @@ int main(int argc, char **argv)
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, rig_start, rig_stop)
     const struct CMUnitTest tests[] = {
         CASE(lists_come_in_pages),
+        CASE(some_fields_are_found_by_an_index),
         CASE(lists_select),
         CASE(a_watch_sees_everything_after_its_revision),
         CASE(a_watch_without_a_revision_begins_with_what_is_there),

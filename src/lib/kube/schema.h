@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 struct kube_principal;
+struct kube_terms;
 
 enum kube_type {
     KUBE_STRING = 1,
@@ -136,6 +137,11 @@ struct kube_kind {
     const struct kube_shape *shape;
     const struct kube_column *columns; /* between NAME and AGE, which every kind has */
     const char *const *selectable;     /* paths for field selectors beside the two of metadata */
+    /* Of these, texts by which a list need not look at every object. */
+    const char *const *indexed;
+    /* What else the owner finds objects by (kube_object_each_by()); with the indexed fields at most
+     * KUBE_TERMS_MAX for one object. NULL: nothing. */
+    void (*terms)(const json_t *object, struct kube_terms *terms);
     const struct kube_subresource *others; /* beside status; ends with a zeroed one, or NULL */
     /* Defaults that need more than a constant. `old` is NULL for a new object. */
     void (*prepare)(json_t *object, const json_t *old, const struct kube_principal *by);

@@ -28,6 +28,17 @@ struct kube_record {
     struct span value;
 };
 
+/* What else a record is found by. A back-end without an index keeps none. */
+enum { KUBE_TERMS_MAX = 4, KUBE_TERM_SIZE = 400 };
+
+struct kube_terms {
+    char items[KUBE_TERMS_MAX][KUBE_TERM_SIZE];
+    size_t count;
+};
+
+/* "NAME=VALUE", letters of the value small; one that is too long is left out. */
+void kube_terms_add(struct kube_terms *terms, const char *name, const char *value);
+
 struct kube_page {
     struct kube_record *records; /* in the arena */
     size_t count;
@@ -61,13 +72,16 @@ struct kube_storage {
     /* ERR_NOT_FOUND when there is none. */
     int (*get)(void *ctx, const struct kube_key *key, struct arena *arena, struct kube_record *out,
                struct err *err);
-    /* `namespace` NULL: all of them; `from` NULL or the `next` of the page before. */
-    int (*list)(void *ctx, const char *resource, const char *namespace, const char *from,
-                size_t limit, struct arena *arena, struct kube_page *out, struct err *err);
+    /* `namespace` NULL: all of them; `from` NULL or the `next` of the page before. `term` (may be
+     * NULL) leaves out what was put without it, where there is an index: who asks looks again. */
+    int (*list)(void *ctx, const char *resource, const char *namespace, const char *term,
+                const char *from, size_t limit, struct arena *arena, struct kube_page *out,
+                struct err *err);
     /* `expected` is the revision that the record has now, 0 for a new one: ERR_EXISTS,
      * ERR_NOT_FOUND, ERR_CONFLICT. */
-    int (*put)(void *ctx, const struct kube_key *key, struct span value, int64_t expected,
-               int64_t *revision, struct err *err);
+    int (*put)(void *ctx, const struct kube_key *key, struct span value,
+               const struct kube_terms *terms, int64_t expected, int64_t *revision,
+               struct err *err);
     int (*remove)(void *ctx, const struct kube_key *key, int64_t expected, int64_t *revision,
                   struct err *err);
     /* ERR_GONE when that history was compacted. */

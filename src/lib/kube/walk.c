@@ -45,12 +45,14 @@ static int walk_page(struct kube_server *server, struct kube_walk *walk, kube_wa
     CLEANUP(arena_free_ptr) struct arena *scratch = arena_new(KUBE_PAGE_ARENA);
     const struct kube_storage *storage = server->config.storage;
     size_t limit = walk->limit > 0 ? walk->limit - *count : 0;
+    char room[KUBE_TERM_SIZE];
+    const char *term = walk->term != NULL ? walk->term : kube_term_for(walk, room);
     struct kube_page page;
 
     if (limit == 0 || limit > KUBE_PAGE_MAX)
         limit = KUBE_PAGE_MAX;
     const char *space = walk->kind->namespaced ? walk->namespace : "";
-    TRY(storage->list(storage->ctx, kube_kind_resource(walk->kind), space, walk->from, limit,
+    TRY(storage->list(storage->ctx, kube_kind_resource(walk->kind), space, term, walk->from, limit,
                       scratch, &page, err));
     if (walk->revision == 0)
         walk->revision = page.revision;

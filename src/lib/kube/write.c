@@ -138,13 +138,15 @@ static int store(struct kube_call *call, json_t *object, int64_t expected)
     const struct kube_storage *storage = call->server->config.storage;
     CLEANUP(buf_free_wiped) struct buf value = BUF_INIT(2 * KUBE_BODY_MAX);
     struct kube_key key = kube_key_of(call->kind, call->route.namespace, kube_name_of(object));
+    struct kube_terms terms;
     struct err err = ERR_INIT;
     int64_t revision;
 
     kube_encode(object, &value);
+    kube_terms_of(call->kind, object, &terms);
     if (buf_check(&value, "the object", &err) < 0)
         return kube_refuse_err(call, &err);
-    if (storage->put(storage->ctx, &key, buf_span(&value), expected, &revision, &err) < 0) {
+    if (storage->put(storage->ctx, &key, buf_span(&value), &terms, expected, &revision, &err) < 0) {
         switch (err.code) {
         case ERR_EXISTS: return kube_refuse_exists(call, key.name);
         case ERR_NOT_FOUND: return kube_refuse_not_found(call, key.name);

@@ -24,9 +24,23 @@ static void keep(struct serve_records *records, const struct audit_event *event)
     audit_event_put(event, record);
 }
 
+/* Every record anchors the store: a store that later opens at an older revision was rolled back.
+ * What is durable before this batch is so when the record is sent. */
+static void keep_anchored(struct serve *serve, struct serve_records *records,
+                          const struct audit_event *event)
+{
+    struct audit_event anchored = *event;
+    struct store_stats stats = {0};
+
+    if (serve->config.store != NULL)
+        store_stats(serve->config.store, &stats);
+    anchored.anchor_revision = (uint64_t)stats.durable_revision;
+    keep(records, &anchored);
+}
+
 void serve_record(struct serve *serve, const struct audit_event *event)
 {
-    keep(&serve->records, event);
+    keep_anchored(serve, &serve->records, event);
 }
 
 bool serve_has_records(const struct serve *serve)
@@ -42,35 +56,28 @@ void serve_records_free(struct serve_records *records)
     *records = (struct serve_records){0};
 }
 
-static int send(struct serve *serve, const struct audit_event *events, size_t count,
-                struct err *err)
+/* For the audit role, which records its own. */
+static int record_own(struct serve *serve, const struct buf *records, size_t count, struct err *err)
 {
-    const struct serve_config *config = &serve->config;
+    CLEANUP_FREE struct audit_event *events = mem_new_array(count, sizeof(*events));
 
-    if (config->record != NULL)
-        return config->record(config->ctx, events, count, err);
-    return audit_send(role_peer(config->role, ROLE_AUDIT), events, count, err);
+    for (size_t i = 0; i < count; i++)
+        TRY(audit_event_parse(buf_span(&records[i]), &events[i], err));
+    return serve->config.record(serve->config.ctx, events, count, err);
 }
 
-/* Every record anchors the store: a store that later opens at an older revision was rolled back.
- * `sent` gets how many the log may have. */
+/* `sent` gets how many the log may have. */
 static int send_records(struct serve *serve, const struct serve_records *records, size_t *sent,
                         struct err *err)
 {
-    CLEANUP_FREE struct audit_event *events =
-        mem_new_array(NUM_MIN(records->count, (size_t)AUDIT_SEND_MAX), sizeof(*events));
-    struct store_head head = {0};
-
-    if (serve->config.store != NULL)
-        store_head(serve->config.store, &head);
     for (*sent = 0; *sent < records->count;) {
+        const struct buf *first = &records->items[*sent];
         size_t count = NUM_MIN(records->count - *sent, (size_t)AUDIT_SEND_MAX);
-        for (size_t i = 0; i < count; i++) {
-            TRY(audit_event_parse(buf_span(&records->items[*sent + i]), &events[i], err));
-            events[i].anchor_revision = (uint64_t)head.revision;
-        }
         *sent += count; /* also when it fails: the answer may be what was lost */
-        TRY(send(serve, events, count, err));
+        if (serve->config.record != NULL)
+            TRY(record_own(serve, first, count, err));
+        else
+            TRY(audit_send_encoded(role_peer(serve->config.role, ROLE_AUDIT), first, count, err));
     }
     return 0;
 }
@@ -98,7 +105,7 @@ static void undo(struct serve *serve, const struct buf *record, const struct err
     event.outcome = AUDIT_FAILURE;
     event.status = 503;
     event.reason = span_str(reason);
-    keep(&serve->undone, &event);
+    keep_anchored(serve, &serve->undone, &event);
 }
 
 static void undo_all(struct serve *serve, size_t count, const struct err *why)
@@ -121,7 +128,7 @@ static void count_the_rest(struct serve *serve)
                                 .reason = span_str(reason)};
 
     if (serve->undone_more > 0)
-        keep(&serve->undone, &event);
+        keep_anchored(serve, &serve->undone, &event);
     serve->undone_more = 0;
 }
 

@@ -97,8 +97,14 @@ void serve_answered(struct serve_request *request)
 
 /* ------------------------------------------------------------------ batches */
 
-static void as_unavailable(void *ctx UNUSED, const struct err *err, struct http_answer *answer)
+static void as_unavailable(void *ctx, const struct http_request *http, const struct err *err,
+                           struct http_answer *answer)
 {
+    struct serve *serve = ctx;
+    struct serve_request request = {.serve = serve, .http = http, .answer = answer};
+
+    if (serve->config.failed != NULL && serve->config.failed(serve->config.ctx, &request, err))
+        return;
     struct kube_answer status = {.body = BUF_INIT(4096)};
     struct err unavailable = *err;
 
@@ -144,7 +150,7 @@ static void run_batch(struct serve *serve)
         if (durable)
             http_server_release(server);
         else
-            http_server_fail(server, &err, as_unavailable, NULL);
+            http_server_fail(server, &err, as_unavailable, serve);
     }
 }
 

@@ -71,6 +71,9 @@ struct serve_config {
     /* Runs before each batch is made durable: what was put off to be done for many requests at once
      * is answered here (serve_answered()); may be NULL. */
     loop_fn *prepare;
+    /* Words an answer whose batch was taken back, in the dialect of its path: true when it did.
+     * Else, and when it is NULL, it is a Kubernetes Status. */
+    bool (*failed)(void *ctx, struct serve_request *request, const struct err *err);
     /* Runs in each batch when all is durable, before the answers leave; may be NULL. */
     loop_fn *after_flush;
     /* Runs when a batch was taken back instead; may be NULL. */

@@ -114,8 +114,8 @@ static int is_administrator(void *ctx, const json_t *object, struct err *err)
 
 int account_no_administrator(struct idp *idp, bool *out, struct err *err)
 {
-    int found =
-        kube_object_each(serve_kube(idp->serve), &kube_user, NULL, is_administrator, idp, err);
+    int found = kube_object_each_by(serve_kube(idp->serve), &kube_user, NULL, KUBE_USERS_OPERATORS,
+                                    is_administrator, idp, err);
 
     TRY(found);
     *out = found == 0;

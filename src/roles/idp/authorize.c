@@ -43,6 +43,21 @@ static void put_session_state(struct visit *visit, const struct session *session
         oauth_put_query(uri, "session_state", buf_text(&state));
 }
 
+/* Where the browser goes when what the answer says cannot be stored. */
+static void set_instead(struct visit *visit)
+{
+    CLEANUP(buf_free) struct buf uri = BUF_INIT(URI_MAX);
+    const struct form *form = &visit->form;
+
+    buf_put_str(&uri, form->value[FORM_REDIRECT_URI]);
+    oauth_put_query(&uri, "error", "temporarily_unavailable");
+    if (form->value[FORM_STATE] != NULL)
+        oauth_put_query(&uri, "state", form->value[FORM_STATE]);
+    oauth_put_query(&uri, "iss", visit->idp->url);
+    if (!uri.overflowed)
+        visit->request->answer->instead = arena_strdup(visit->request->http->arena, buf_text(&uri));
+}
+
 /* To the client's own, registered URI and nowhere else. What was kept has been answered by it. */
 static void send_back(struct visit *visit, const char *name, const char *value, const char *why,
                       const struct session *session)
@@ -59,6 +74,7 @@ static void send_back(struct visit *visit, const char *name, const char *value, 
         oauth_put_query(&uri, "state", form->value[FORM_STATE]);
     oauth_put_query(&uri, "iss", visit->idp->url);
     put_session_state(visit, session, &uri);
+    set_instead(visit);
     if (buf_check(&uri, "the redirect", &err) < 0 ||
         pushed_done(visit->idp, &visit->pushed, &err) < 0)
         reply_err(visit->request, &err);
@@ -75,7 +91,9 @@ static void send_error(struct visit *visit, const char *code, const char *why)
 
 static void send_failure(struct visit *visit, const struct err *err)
 {
-    send_error(visit, "temporarily_unavailable", err->msg);
+    send_error(visit, "temporarily_unavailable", REPLY_UNDONE);
+    visit->request->event.outcome = AUDIT_FAILURE;
+    visit->request->event.reason = serve_keep(visit->request, err->msg);
 }
 
 /* ------------------------------------------------------------------ the user signs in */

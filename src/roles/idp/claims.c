@@ -106,6 +106,7 @@ int claims_id(char out[CLAIMS_ID_SIZE], struct err *err)
 int claims_put_access(struct idp *idp, const struct claims *claims, struct buf *payload,
                       char jti[CLAIMS_ID_SIZE], struct err *err)
 {
+    TRY(publish_note_token(idp->publish, clock_wall_sec() + claims->ttl_sec, err));
     TRY(claims_id(jti, err));
     buf_put_u8(payload, '{');
     put_who(idp, claims, payload);

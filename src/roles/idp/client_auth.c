@@ -260,7 +260,6 @@ const struct client *client_of(struct idp *idp, struct serve_request *request,
                       "the client is not known, or its credential is wrong");
     if (err.code == ERR_UNAUTHENTICATED || err.code == ERR_INVALID)
         return refuse(request, shown.by_header, err.msg);
-    reply_retry_after(request, 1);
-    reply_oauth(request, 503, "temporarily_unavailable", err.msg);
+    reply_oauth_later(request, &err);
     return NULL;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Keys, users and revocations in memory, as identity.snap needs them. */
+/* Keys and users in memory, as identity.snap needs them. */
 #include "idp/publish_internal.h"
 
 #include "auth/auth.h"
@@ -11,8 +11,6 @@
 #include "log/log.h"
 
 #include <stdlib.h>
-
-#define REVOCATIONS "revocations"
 
 /* Room for one more, zeroed. */
 static void *grow(void *items, size_t *count, size_t *room, size_t size)
@@ -231,102 +229,6 @@ static void reread_user(struct publish *publish, const char *name)
     reread_keys_of(publish, name);
 }
 
-/* ------------------------------------------------------------------ revocations */
-
-static struct publish_revocation *find_revocation(const struct publish *publish,
-                                                  enum publish_what what, const char *id)
-{
-    for (size_t i = 0; i < publish->revocation_count; i++)
-        if (publish->revocations[i].id[0] == (char)what &&
-            strcmp(publish->revocations[i].id + 1, id) == 0)
-            return &publish->revocations[i];
-    return NULL;
-}
-
-static void note_revocation(struct publish *publish, const char *id, int64_t until, int64_t before)
-{
-    struct publish_revocation *known = find_revocation(publish, (enum publish_what)id[0], id + 1);
-
-    if (known == NULL) {
-        publish->revocations = grow(publish->revocations, &publish->revocation_count,
-                                    &publish->revocation_room, sizeof(*publish->revocations));
-        known = &publish->revocations[publish->revocation_count - 1];
-        known->id = mem_strdup(id);
-    }
-    known->until = until;
-    known->before = before;
-    publish->dirty = true;
-}
-
-static int load_revocation(void *ctx, const char *name, const json_t *value, struct err *err UNUSED)
-{
-    note_revocation(ctx, name, record_number(value, "until"), record_number(value, "before"));
-    return 0;
-}
-
-static int note(struct publish *publish, enum publish_what what, const char *id, int64_t before,
-                struct err *err)
-{
-    CLEANUP_FREE char *name = mem_printf("%c%s", (int)what, id);
-    int64_t until = clock_wall_sec() + IDP_ACCESS_MAX_SEC + 2 * AUTH_SKEW_SEC;
-    CLEANUP_JSON json_t *value =
-        json_pack("{s:I, s:I}", "until", (json_int_t)until, "before", (json_int_t)before);
-
-    TRY(record_put(publish->idp, REVOCATIONS, name, value, NULL, err));
-    note_revocation(publish, name, until, before);
-    return 0;
-}
-
-int publish_revoke_session(struct publish *publish, const char *sid, struct err *err)
-{
-    return note(publish, PUBLISH_SESSION, sid, 0, err);
-}
-
-int publish_revoke_token(struct publish *publish, const char *jti, struct err *err)
-{
-    return note(publish, PUBLISH_TOKEN, jti, 0, err);
-}
-
-/* Tokens of this very second are void too; new ones are dated a second ahead, see claims.c. */
-int publish_void_user(struct publish *publish, const char *name, struct err *err)
-{
-    return note(publish, PUBLISH_USER, name, clock_wall_sec() + 1, err);
-}
-
-int64_t publish_void_before(const struct publish *publish, const char *name)
-{
-    const struct publish_revocation *found = find_revocation(publish, PUBLISH_USER, name);
-
-    return found == NULL ? 0 : found->before;
-}
-
-bool publish_is_revoked(const struct publish *publish, enum publish_what what, const char *id)
-{
-    return find_revocation(publish, what, id) != NULL;
-}
-
-void publish_tidy(struct publish *publish)
-{
-    int64_t now = clock_wall_sec();
-
-    for (size_t i = publish->revocation_count; i-- > 0;) {
-        struct publish_revocation *revocation = &publish->revocations[i];
-        struct err err = ERR_INIT;
-        if (revocation->until > now)
-            continue;
-        if (record_delete(publish->idp, REVOCATIONS, revocation->id, &err) < 0)
-            log_error("idp.tidy", &err);
-        free(revocation->id);
-        *revocation = publish->revocations[--publish->revocation_count];
-        publish->dirty = true;
-    }
-    for (size_t i = 0; i < publish->user_count; i++)
-        if (!publish->users[i].disabled && publish->users[i].expires_at <= now) {
-            publish->users[i].disabled = true;
-            publish->dirty = true;
-        }
-}
-
 /* ------------------------------------------------------------------ following */
 
 void publish_touch(struct publish *publish, const struct kube_kind *kind, const char *namespace,
@@ -371,9 +273,9 @@ int publish_read_all(struct publish *publish, struct err *err)
 {
     struct kube_server *kube = serve_kube(publish->idp->serve);
 
-    TRY(kube_object_each(kube, &kube_user, NULL, load_user, publish, err));
+    TRY(kube_object_each_by(kube, &kube_user, NULL, KUBE_USERS_LIMITED, load_user, publish, err));
     TRY(kube_object_each(kube, &kube_api_key, NULL, load_key, publish, err));
-    return record_each(publish->idp, REVOCATIONS, NULL, load_revocation, publish, err);
+    return publish_read_revoked(publish, err);
 }
 
 void publish_forget_all(struct publish *publish)
@@ -382,11 +284,9 @@ void publish_forget_all(struct publish *publish)
         clear_key(&publish->keys[i]);
     for (size_t i = 0; i < publish->user_count; i++)
         free(publish->users[i].name);
-    for (size_t i = 0; i < publish->revocation_count; i++)
-        free(publish->revocations[i].id);
+    publish_forget_revoked(publish);
     forget_touched(publish);
     free(publish->keys);
     free(publish->users);
-    free(publish->revocations);
     free(publish->touched);
 }

@@ -78,7 +78,15 @@ static void after_flush(void *ctx)
 {
     struct idp *idp = ctx;
 
+    publish_settle(idp->publish);
     publish_follow(idp->publish);
+}
+
+static void after_discard(void *ctx)
+{
+    struct idp *idp = ctx;
+
+    publish_undo(idp->publish);
 }
 
 static void on_peer(void *ctx, enum role_id peer)
@@ -130,7 +138,9 @@ static int start(struct idp *idp, struct err *err)
         .emptied = namespace_emptied,
         .owner_is_gone = idp_owner_is_gone,
         .prepare = prepare,
+        .failed = idp_failed,
         .after_flush = after_flush,
+        .after_discard = after_discard,
         .ctx = idp,
     };
     CLEANUP_FD int run_fd = fd_open_dir(AT_FDCWD, role_own_run_dir(idp->role), err);
@@ -157,6 +167,7 @@ static int start(struct idp *idp, struct err *err)
     config.store = idp->store;
     config.storage = kube_store_storage(idp->objects);
     TRY(serve_new(&config, &idp->serve, err));
+    TRY(account_index_start(idp, err));
     TRY(publish_load(idp->publish, err));
     TRY(scim_index_start(idp, err));
     TRY(setup_start(idp, err));

@@ -114,6 +114,12 @@ void reply_problem(struct serve_request *request, unsigned status, const char *f
 void reply_err(struct serve_request *request, const struct err *err);
 /* RFC 6749 section 5.2. */
 void reply_oauth(struct serve_request *request, unsigned status, const char *code, const char *why);
+/* 503 and temporarily_unavailable. What another role or the store said names files and addresses:
+ * it goes into the record alone. */
+void reply_oauth_later(struct serve_request *request, const struct err *err);
+#define REPLY_UNDONE                                                                               \
+    "nothing of this was done, because it cannot be stored or answered at the moment; the same "   \
+    "request can be made again"
 void reply_json(struct serve_request *request, unsigned status, const json_t *value);
 /* The body is in the answer already. */
 void reply_body(struct serve_request *request, unsigned status);
@@ -143,6 +149,8 @@ int account_load_any(struct idp *idp, const char *name, struct account *out,
 /* As account_load(), and it must still be the one with that uid. */
 int account_load_same(struct idp *idp, const char *name, const char *uid, struct account *out,
                       struct err *err) MUST_USE;
+/* Users from before they were found by terms (lib/kube/kinds/user.c) are written once more. */
+int account_index_start(struct idp *idp, struct err *err) MUST_USE;
 /* True when nobody can sign in who operates the platform (in the group drun:operators). */
 int account_no_administrator(struct idp *idp, bool *out, struct err *err) MUST_USE;
 /* NULL when there is none yet. In the arena. */
@@ -255,14 +263,21 @@ void publish_touch(struct publish *publish, const struct kube_kind *kind, const 
                    const char *name);
 /* The keys that sign tokens have changed. */
 void publish_touch_signers(struct publish *publish);
-/* The batch is durable. */
+/* The batch is durable; publish_follow() comes next. */
+void publish_settle(struct publish *publish);
 void publish_follow(struct publish *publish);
+/* The batch was taken back: what it revoked is not revoked. */
+void publish_undo(struct publish *publish);
 /* The ApiKey of this uid as it was read last, its status left aside; NULL when there is none. */
 const json_t *publish_key_object(const struct publish *publish, const char *id);
 typedef void publish_key_fn(void *ctx, const json_t *object);
 void publish_each_key(const struct publish *publish, publish_key_fn *fn, void *ctx);
-/* Forgets what no token can be alive for any more, notices users whose time is over. */
-void publish_tidy(struct publish *publish);
+/* Forgets up to `max` of what no token can be alive for any more, notices users whose time is over.
+ * True when there may be more. */
+bool publish_tidy(struct publish *publish, size_t max);
+/* A token that is good until then is issued. Of those that live longer than usual the last one's
+ * end is kept, because what is revoked need be known no longer than that. */
+int publish_note_token(struct publish *publish, int64_t until, struct err *err) MUST_USE;
 int publish_revoke_session(struct publish *publish, const char *sid, struct err *err) MUST_USE;
 int publish_revoke_token(struct publish *publish, const char *jti, struct err *err) MUST_USE;
 /* Every access token that the user has now. */
@@ -327,6 +342,8 @@ bool apikey_rotate_route(struct idp *idp, struct serve_request *request);
  * a key at most once a minute. */
 int apikey_use_start(struct idp *idp, struct err *err) MUST_USE;
 void apikey_use_stop(struct idp *idp);
+/* The answer to what could not be stored; see serve_config. */
+bool idp_failed(void *ctx, struct serve_request *request, const struct err *err);
 kube_admit_fn idp_admit;
 kube_changed_fn idp_changed;
 /* May the caller act as somebody else: "users", "groups", "serviceaccounts" of the core group? */

@@ -59,8 +59,7 @@ static void reply_introspection(struct idp *idp, struct serve_request *request,
     if (accept == NULL || strstr(accept, jwt) == NULL) {
         reply_body(request, 200);
     } else if (sign_answer(idp, request, client, &err) < 0) {
-        reply_retry_after(request, 1);
-        reply_oauth(request, 503, "temporarily_unavailable", err.msg);
+        reply_oauth_later(request, &err);
     } else {
         http_answer_header(request->answer, "Cache-Control", "no-store");
         serve_answer(request, 200, jwt);
@@ -212,8 +211,7 @@ void oidc_revoke(struct idp *idp, struct serve_request *request)
     if (form.value[FORM_TOKEN] == NULL) {
         reply_oauth(request, 400, "invalid_request", "there is no token");
     } else if (revoke_any(idp, client, form.value[FORM_TOKEN], &err) < 0) {
-        reply_retry_after(request, 1);
-        reply_oauth(request, 503, "temporarily_unavailable", err.msg);
+        reply_oauth_later(request, &err);
     } else {
         reply_empty(request, 200);
     }

@@ -26,8 +26,7 @@ static int unwrap(struct idp *idp, struct serve_request *request, const struct c
     if (text == NULL)
         return 0;
     if (client_keys(idp, client, text, &expect.keys, &err) < 0) {
-        reply_retry_after(request, 1);
-        reply_oauth(request, 503, "temporarily_unavailable", err.msg);
+        reply_oauth_later(request, &err);
         return -1;
     }
     if (request_object_read(&expect, text, request->http->arena, form, &err) == 0)
@@ -68,7 +67,7 @@ static void keep(struct idp *idp, struct serve_request *request, const struct fo
         if (err.code == ERR_INVALID || err.code == ERR_TOO_LARGE)
             refuse(request, "invalid_request", err.msg);
         else
-            reply_oauth(request, 503, "temporarily_unavailable", err.msg);
+            reply_oauth_later(request, &err);
         return;
     }
     buf_printf(&request->answer->body, "{\"request_uri\":\"%s\",\"expires_in\":%d}", pushed.uri,

@@ -77,8 +77,8 @@ static int add_key(const struct publish_key *key, struct identity_builder *build
     return identity_builder_add_api_key(builder, &in, err);
 }
 
-static int add_revocation(const struct publish_revocation *revocation,
-                          struct identity_builder *builder, struct err *err)
+static int add_revocation(const struct revocation *revocation, struct identity_builder *builder,
+                          struct err *err)
 {
     switch (revocation->id[0]) {
     case PUBLISH_SESSION: return identity_builder_revoke_session(builder, revocation->id + 1, err);
@@ -98,9 +98,9 @@ static void compile_entries(struct publish *publish, struct identity_builder *bu
         if (add_key(&publish->keys[i], builder, &err) < 0)
             log_error("idp.publish.key", &err);
     }
-    for (size_t i = 0; i < publish->revocation_count; i++) {
+    for (size_t i = 0; i < publish->revocations.count; i++) {
         struct err err = ERR_INIT;
-        if (add_revocation(&publish->revocations[i], builder, &err) < 0)
+        if (add_revocation(&publish->revocations.items[i], builder, &err) < 0)
             log_error("idp.publish.revocation", &err);
     }
     for (size_t i = 0; i < publish->user_count; i++) {
@@ -132,6 +132,7 @@ static int publish_now(struct publish *publish, struct err *err)
     TRY(compile(publish, &file, err));
     TRY(snapshot_publish(publish->publisher, &file, &generation, err));
     publish->dirty = false;
+    publish->stale = false;
     publish->last_ns = clock_cpu_ns() - began;
     return 0;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* For publish.c and identities.c: what identity.snap is made of, in memory. */
+/* For publish.c, identities.c and revoked.c: what identity.snap is made of, in memory. */
 #ifndef DRUN_IDP_PUBLISH_INTERNAL_H
 #define DRUN_IDP_PUBLISH_INTERNAL_H
 
 #include "idp/idp_internal.h"
+#include "idp/revocations.h"
 
 struct publish_key {
     char *namespace, *name;
@@ -24,12 +25,6 @@ struct publish_user {
     int64_t expires_at;
 };
 
-struct publish_revocation {
-    char *id;       /* an enum publish_what, then the name */
-    int64_t until;  /* then there is no token any more that it could be about */
-    int64_t before; /* of a user: tokens issued before it */
-};
-
 struct publish_touched {
     const struct kube_kind *kind;
     char *namespace, *name;
@@ -40,6 +35,7 @@ struct publish {
     struct snapshot_publisher *publisher;
     struct loop_source *later;
     bool dirty;
+    bool stale;       /* some of what was published is over */
     bool waiting;     /* for the timer */
     uint64_t last_ns; /* how long the last publication took */
 
@@ -47,8 +43,11 @@ struct publish {
     size_t key_count, key_room;
     struct publish_user *users;
     size_t user_count, user_room;
-    struct publish_revocation *revocations;
-    size_t revocation_count, revocation_room;
+    struct revocations revocations;
+    struct revocation *noted; /* of the batch that is open: as it was before; until 0: not there */
+    size_t noted_count, noted_room;
+    int64_t long_until; /* no token but usual ones is good after it */
+    int64_t long_kept;  /* the same, durable */
     struct publish_touched *touched;
     size_t touched_count, touched_room;
 };
@@ -57,5 +56,10 @@ int publish_read_all(struct publish *publish, struct err *err) MUST_USE;
 /* Reads what was touched. */
 void publish_take_in(struct publish *publish);
 void publish_forget_all(struct publish *publish);
+
+/* ---- revoked.c ---- */
+
+int publish_read_revoked(struct publish *publish, struct err *err) MUST_USE;
+void publish_forget_revoked(struct publish *publish);
 
 #endif

@@ -23,7 +23,7 @@ static void refuse(struct serve_request *request, const struct err *err)
     if (err->code == ERR_INVALID || err->code == ERR_TOO_LARGE)
         reply_oauth(request, 400, code, err->msg);
     else
-        reply_oauth(request, 503, "temporarily_unavailable", err->msg);
+        reply_oauth_later(request, err);
 }
 
 static int make_name(char out[NAME_SIZE], struct err *err)
@@ -138,7 +138,7 @@ static const char *check_token(struct idp *idp, struct serve_request *request, c
             return token;
     }
     if (err.code != ERR_NONE && err.code != ERR_NOT_FOUND) {
-        reply_oauth(request, 503, "temporarily_unavailable", err.msg);
+        reply_oauth_later(request, &err);
         return NULL;
     }
     request->event.outcome = AUDIT_DENIED;

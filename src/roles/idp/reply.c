@@ -125,6 +125,13 @@ void reply_oauth(struct serve_request *request, unsigned status, const char *cod
     reply_body(request, status);
 }
 
+void reply_oauth_later(struct serve_request *request, const struct err *err)
+{
+    reply_retry_after(request, 1);
+    reply_oauth(request, 503, "temporarily_unavailable", REPLY_UNDONE);
+    request->event.reason = serve_keep(request, err->msg);
+}
+
 void reply_event(struct serve_request *request, const char *event, enum audit_source source,
                  const char *name, const char *uid)
 {

@@ -217,10 +217,17 @@ void signer_sign_later(struct signer *signer, struct span payload, signer_fn *fn
     STAILQ_INSERT_TAIL(&signer->wanted, wanted, entry);
 }
 
+/* Few go into one message, and several messages are under way: kms signs some while the answers of
+ * those before are made here. */
+enum { AT_ONCE = 8, MESSAGES = 8 };
+
 struct batch {
-    struct wanted *items[KEYS_BATCH_MAX];
-    struct span inputs[KEYS_BATCH_MAX];
+    struct wanted *items[AT_ONCE];
+    struct span inputs[AT_ONCE];
     size_t count;
+    uint32_t id; /* of the message */
+    bool sent;
+    struct err why; /* it was not */
 };
 
 /* As many as go into one message to kms. */
@@ -229,7 +236,7 @@ static void take_batch(struct signer *signer, struct batch *batch)
     size_t bytes = 0;
 
     batch->count = 0;
-    while (!STAILQ_EMPTY(&signer->wanted) && batch->count < KEYS_BATCH_MAX) {
+    while (!STAILQ_EMPTY(&signer->wanted) && batch->count < AT_ONCE) {
         struct wanted *wanted = STAILQ_FIRST(&signer->wanted);
         buf_reset(&wanted->input);
         buf_put_span(&wanted->input, buf_span(&signer->header_access));
@@ -265,12 +272,37 @@ static void finish(struct wanted *wanted, struct span signature, const struct er
     free(wanted);
 }
 
-static int sign_batch(struct signer *signer, const struct batch *batch, struct buf *signatures,
-                      size_t *len, struct err *err)
+static void send_batch(struct signer *signer, struct batch *batch)
 {
-    return keys_sign_batch(role_peer(signer->idp->role, ROLE_KMS), key_names[access_alg],
-                           signer->kid[access_alg], batch->inputs, batch->count, signatures, len,
-                           err);
+    take_batch(signer, batch);
+    err_clear(&batch->why);
+    batch->sent = keys_sign_begin(role_peer(signer->idp->role, ROLE_KMS), key_names[access_alg],
+                                  signer->kid[access_alg], batch->inputs, batch->count, &batch->id,
+                                  &batch->why) == 0;
+}
+
+/* False when the key was rotated since we last asked: then nothing was answered. */
+static bool answer_batch(struct signer *signer, struct batch *batch, bool refreshed)
+{
+    CLEANUP(buf_free) struct buf signatures = BUF_INIT(AT_ONCE * SIGN_SIG_MAX);
+    size_t len = 0;
+    bool done = batch->sent && keys_sign_wait(role_peer(signer->idp->role, ROLE_KMS), batch->id,
+                                              batch->count, &signatures, &len, &batch->why) == 0;
+
+    if (!done && batch->why.code == ERR_GONE && !refreshed)
+        return false;
+    for (size_t i = 0; i < batch->count; i++)
+        finish(batch->items[i], done ? span_of(signatures.data + i * len, len) : (struct span){0},
+               done ? NULL : &batch->why);
+    return true;
+}
+
+static void refresh(struct signer *signer)
+{
+    struct err err = ERR_INIT;
+
+    if (signer_refresh(signer, &err) >= 0)
+        publish_touch_signers(signer->idp->publish);
 }
 
 void signer_run(struct signer *signer)
@@ -278,24 +310,22 @@ void signer_run(struct signer *signer)
     bool refreshed = false;
 
     while (!STAILQ_EMPTY(&signer->wanted)) {
-        CLEANUP(buf_free) struct buf signatures = BUF_INIT(KEYS_BATCH_MAX * SIGN_SIG_MAX);
-        struct batch batch;
-        size_t len = 0;
-        struct err err = ERR_INIT;
-        take_batch(signer, &batch);
-        bool signed_all = sign_batch(signer, &batch, &signatures, &len, &err) == 0;
-        if (!signed_all && err.code == ERR_GONE && !refreshed) {
-            /* The key was rotated since we last asked. */
-            refreshed = true;
-            err_clear(&err);
-            give_back(signer, &batch);
-            if (signer_refresh(signer, &err) >= 0)
-                publish_touch_signers(signer->idp->publish);
-            continue;
+        struct batch batches[MESSAGES];
+        bool gone[MESSAGES] = {false};
+        size_t count = 0, again = 0;
+        while (count < MESSAGES && !STAILQ_EMPTY(&signer->wanted))
+            send_batch(signer, &batches[count++]);
+        for (size_t i = 0; i < count; i++)
+            gone[i] = !answer_batch(signer, &batches[i], refreshed);
+        for (size_t i = count; i-- > 0;) {
+            if (!gone[i])
+                continue;
+            give_back(signer, &batches[i]);
+            again++;
         }
-        for (size_t i = 0; i < batch.count; i++)
-            finish(batch.items[i],
-                   signed_all ? span_of(signatures.data + i * len, len) : (struct span){0},
-                   signed_all ? NULL : &err);
+        if (again == 0)
+            continue;
+        refresh(signer);
+        refreshed = true;
     }
 }

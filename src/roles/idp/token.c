@@ -18,8 +18,7 @@ void token_refuse(struct serve_request *request, const char *why)
 
 void token_unavailable(struct serve_request *request, const struct err *err)
 {
-    reply_retry_after(request, 1);
-    reply_oauth(request, 503, "temporarily_unavailable", err->msg);
+    reply_oauth_later(request, err);
 }
 
 void token_fail(struct serve_request *request, const struct err *err)

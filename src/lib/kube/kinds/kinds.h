@@ -17,6 +17,11 @@ extern const struct kube_kind kube_role_binding;
 extern const struct kube_kind kube_cluster_role_binding;
 
 extern const struct kube_kind kube_user;
+/* Terms of users (kube_object_each_by()): disabled or with an end; said to operate the platform. */
+#define KUBE_USERS_LIMITED   "limited=true"
+#define KUBE_USERS_OPERATORS "operator=true"
+/* Before an address in small letters. */
+#define KUBE_USERS_EMAIL "spec.email="
 extern const struct kube_kind kube_group;
 extern const struct kube_kind kube_oidc_client;
 extern const struct kube_kind kube_api_key;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kube/kinds/kinds.h"
+#include "kube/storage.h"
 
 static const struct kube_field mfa_fields[] = {
     {"required", KUBE_BOOL, "Nobody whom this is about signs in without a second factor."},
@@ -84,6 +85,22 @@ static const struct kube_column columns[] = {
     {0},
 };
 
+/* At a start idp looks for whom something is against, and for somebody who operates the platform,
+ * among very many of whom neither is said. */
+static void user_terms(const json_t *object, struct kube_terms *terms)
+{
+    const json_t *spec = json_object_get(object, "spec");
+    const json_t *group;
+    size_t i;
+
+    if (json_is_true(json_object_get(spec, "disabled")) ||
+        json_object_get(spec, "expiresAt") != NULL)
+        kube_terms_add(terms, "limited", "true");
+    json_array_foreach (json_object_get(spec, "groups"), i, group)
+        if (json_is_string(group) && strcmp(json_string_value(group), "drun:operators") == 0)
+            kube_terms_add(terms, "operator", "true");
+}
+
 const struct kube_kind kube_user = {
     .group = "drun.io",
     .version = "v1",
@@ -97,4 +114,6 @@ const struct kube_kind kube_user = {
     .shape = &shape,
     .columns = columns,
     .selectable = KUBE_NAMES("spec.disabled", "spec.email"),
+    .indexed = KUBE_NAMES("spec.email"),
+    .terms = user_terms,
 };

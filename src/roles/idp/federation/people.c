@@ -8,6 +8,7 @@
 #include "codec/json.h"
 #include "log/log.h"
 
+#include <ctype.h>
 #include <strings.h>
 
 static bool allows(const struct outside *outside, const char *what)
@@ -212,7 +213,11 @@ static int find_by_email(struct idp *idp, const struct outside *outside, struct 
 
     if (!may_link_by(outside))
         return err_set(err, ERR_NOT_FOUND, "no user is looked for by an address");
-    int result = kube_object_each(serve_kube(idp->serve), &kube_user, NULL, look_at, &search, err);
+    CLEANUP_FREE char *term = mem_printf(KUBE_USERS_EMAIL "%s", outside->person.email);
+    for (char *at = term; *at != '\0'; at++)
+        *at = (char)tolower((unsigned char)*at);
+    int result =
+        kube_object_each_by(serve_kube(idp->serve), &kube_user, NULL, term, look_at, &search, err);
     CLEANUP_FREE char *name = search.name;
     TRY(result);
     if (search.count > 1)

@@ -30,6 +30,7 @@ enum {
     IDP_URL_SIZE = 1024,
 };
 
+struct breached_service;
 struct webauthn_roots;
 
 struct idp {
@@ -64,8 +65,9 @@ struct idp {
     char rp_id[256];                      /* its host: WebAuthn's relying party */
     struct webauthn_roots *passkey_roots; /* NULL: nobody vouches for authenticators */
     bool attestation_required;
-    struct sms *sms;    /* NULL: no text messages */
-    int breached_fd;    /* -1: no list */
+    struct sms *sms;                           /* NULL: no text messages */
+    int breached_fd;                           /* -1: no list */
+    struct breached_service *breached_service; /* NULL: nobody is asked */
     char shown_key[64]; /* made in admission, shown when the write succeeded */
 };
 

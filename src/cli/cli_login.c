@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "cli/client.h"
 #include "cli/device.h"
-#include "cli/local.h"
+#include "cli/platform.h"
 #include "cli/sign_in.h"
 #include "codec/json.h"
 
@@ -24,7 +24,7 @@ const struct cli_option cli_login_options[] = {
      "print a code to type in at an address, and wait: for machines without a browser"},
     {0}};
 
-enum { CODE_MAX = 4096, CA_MAX = 256 * 1024, TIMEOUT_MS = 20000 };
+enum { CODE_MAX = 4096 };
 
 struct request {
     struct client_options options;
@@ -32,75 +32,6 @@ struct request {
     bool device;
     bool again;
 };
-
-/* ------------------------------------------------------------------ which platform */
-
-static int read_ca(const char *path, char **out, struct err *err)
-{
-    CLEANUP(buf_free) struct buf text = BUF_INIT(CA_MAX);
-
-    TRY(fd_read_file(AT_FDCWD, path, &text, err));
-    *out = mem_strdup(buf_text(&text));
-    return 0;
-}
-
-static int choose_platform(const struct client_options *options, struct login *login,
-                           struct err *err)
-{
-    CLEANUP(local_free) struct local local = LOCAL_INIT;
-    const char *server = options->server != NULL ? options->server : getenv("DRUN_SERVER");
-    const char *ca = options->ca_file != NULL ? options->ca_file : getenv("DRUN_CA");
-
-    if (server == NULL)
-        TRY(local_find(local_data_dir(options->data_dir), &local, err));
-    login->server = mem_strdup(server != NULL ? server : local.server);
-    for (size_t len = strlen(login->server); len > 0 && login->server[len - 1] == '/';)
-        login->server[--len] = '\0';
-    if (ca != NULL)
-        return read_ca(ca, &login->ca_pem, err);
-    login->ca_pem = mem_strdup(local.ca_pem != NULL ? local.ca_pem : "");
-    return 0;
-}
-
-static int get(const struct login *login, const char *url, const char *bearer, json_t **out,
-               struct err *err)
-{
-    CLEANUP(fetch_free_ptr) struct fetch *fetch = NULL;
-    CLEANUP(fetch_answer_free) struct fetch_answer answer = FETCH_ANSWER_INIT;
-    CLEANUP_FREE char *auth = mem_printf("Authorization: Bearer %s", bearer);
-    const char *const headers[] = {"Accept: application/json", bearer[0] != '\0' ? auth : NULL,
-                                   NULL};
-    struct fetch_options options = {.ca_pem = span_str(login->ca_pem), .timeout_ms = TIMEOUT_MS};
-    struct fetch_request request = {.method = "GET", .url = url, .headers = headers};
-
-    TRY(fetch_new(&options, &fetch, err));
-    TRY(fetch_run(fetch, &request, &answer, err));
-    if (answer.status != 200)
-        return client_refusal(answer.status, buf_span(&answer.body), err);
-    return codec_json_parse(buf_span(&answer.body), url, out, err);
-}
-
-/* OpenID Connect Discovery 1.0 section 4. */
-static int discover(struct login *login, struct sign_in *sign_in, json_t **metadata,
-                    struct err *err)
-{
-    CLEANUP_FREE char *url = mem_printf("%s/.well-known/openid-configuration", login->server);
-
-    if (get(login, url, "", metadata, err) < 0)
-        return err->code == ERR_DENIED
-                   ? err_wrap(err, "name the authority of the server's certificate with --ca")
-                   : -1;
-    sign_in->issuer = mem_strdup(codec_json_text(*metadata, "issuer", ""));
-    sign_in->authorize_url = mem_strdup(codec_json_text(*metadata, "authorization_endpoint", ""));
-    login->token_url = mem_strdup(codec_json_text(*metadata, "token_endpoint", ""));
-    login->revoke_url = mem_strdup(codec_json_text(*metadata, "revocation_endpoint", ""));
-    if (sign_in->authorize_url[0] == '\0' || login->token_url[0] == '\0')
-        return err_set(err, ERR_INVALID, "%s does not name its endpoints", url);
-    if (strcmp(sign_in->issuer, login->server) != 0)
-        return err_set(err, ERR_DENIED, "%s calls itself %s; sign in with --server %s",
-                       login->server, sign_in->issuer, sign_in->issuer);
-    return 0;
-}
 
 /* ------------------------------------------------------------------ the browser */
 
@@ -178,7 +109,7 @@ static void say_who(const struct login *login, const json_t *metadata)
     const char *url = codec_json_text(metadata, "userinfo_endpoint", "");
     struct err err = ERR_INIT;
 
-    if (url[0] == '\0' || get(login, url, login->access_token, &user, &err) < 0) {
+    if (url[0] == '\0' || platform_get(login, url, login->access_token, &user, &err) < 0) {
         printf("signed in to %s\n", login->server);
         return;
     }
@@ -205,8 +136,8 @@ static int login(const struct request *request, struct err *err)
     CLEANUP(sign_in_free) struct sign_in sign_in = SIGN_IN_INIT;
     CLEANUP_JSON json_t *metadata = NULL;
 
-    TRY(choose_platform(&request->options, &login, err));
-    TRY(discover(&login, &sign_in, &metadata, err));
+    TRY(platform_choose(&request->options, &login, err));
+    TRY(platform_discover(&login, &sign_in, &metadata, err));
     if (request->device)
         TRY(device_sign_in(&login, codec_json_text(metadata, "device_authorization_endpoint", ""),
                            err));

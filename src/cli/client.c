@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/client.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "cli/local.h"
@@ -16,6 +17,8 @@ struct client {
     char *server;
     char *token;
     char *ca_pem;
+    char *data_dir;
+    long long token_ends;
     struct fetch_options fetch_options;
     struct fetch *fetch;
 };
@@ -59,10 +62,32 @@ static int use_local(struct client *client, const char *data_dir, struct err *er
     TRY(local_find(data_dir, &local, err));
     TRY(local_ask(&local, "/token", &answer, err));
     client->fetch_options.direct = true;
+    client->data_dir = mem_strdup(data_dir);
+    client->token_ends =
+        clock_wall_sec() + json_integer_value(json_object_get(answer, "expires_in"));
     client->server = mem_strdup(local.server);
     client->ca_pem = mem_strdup(local.ca_pem);
     client->token = mem_strdup(codec_json_text(answer, "access_token", ""));
     return 0;
+}
+
+static void use_login(struct client *client, const struct login *login)
+{
+    client->token = mem_strdup(login->access_token);
+    client->token_ends = login->expires_at;
+    if (client->server == NULL)
+        client->server = mem_strdup(login->server);
+    if (client->ca_pem == NULL)
+        client->ca_pem = mem_strdup(login->ca_pem);
+}
+
+static int find_login(const struct client_options *options, const char *server, struct login *login,
+                      struct err *err)
+{
+    if (!options->only_where)
+        return login_load(server, login, err);
+    int found = login_peek(login, err);
+    return found > 0 && server != NULL ? login_is_of(login, server) : found;
 }
 
 static int use_server(struct client *client, const struct client_options *options,
@@ -70,14 +95,20 @@ static int use_server(struct client *client, const struct client_options *option
 {
     const char *token = getenv("DRUN_TOKEN");
     const char *ca = options->ca_file != NULL ? options->ca_file : getenv("DRUN_CA");
+    CLEANUP(login_free) struct login login = LOGIN_INIT;
 
     if (strncmp(server, "https://", 8) != 0)
         return err_set(err, ERR_INVALID, "the server must be an https:// URL, not \"%s\"", server);
     client->server = mem_strdup(server);
-    client->token = mem_strdup(token == NULL ? "" : token);
-    if (ca == NULL)
-        return 0;
-    return read_text(ca, &client->ca_pem, err);
+    if (ca != NULL)
+        TRY(read_text(ca, &client->ca_pem, err));
+    int signed_in = token != NULL ? 0 : find_login(options, server, &login, err);
+    TRY(signed_in);
+    if (signed_in > 0)
+        use_login(client, &login);
+    else
+        client->token = mem_strdup(token == NULL ? "" : token);
+    return 0;
 }
 
 static int choose(struct client *client, const struct client_options *options, struct err *err)
@@ -89,14 +120,12 @@ static int choose(struct client *client, const struct client_options *options, s
         return use_server(client, options, server, err);
     if (options->data_dir != NULL || getenv("DRUN_DATA") != NULL)
         return use_local(client, local_data_dir(options->data_dir), err);
-    int signed_in = login_load(&login, err);
+    int signed_in = find_login(options, NULL, &login, err);
     if (signed_in < 0)
         return -1;
     if (signed_in == 0)
         return use_local(client, local_data_dir(NULL), err);
-    client->server = mem_strdup(login.server);
-    client->token = mem_strdup(login.access_token);
-    client->ca_pem = mem_strdup(login.ca_pem);
+    use_login(client, &login);
     return 0;
 }
 
@@ -122,6 +151,7 @@ void client_free(struct client *client)
     free(client->token);
     free(client->server);
     free(client->ca_pem);
+    free(client->data_dir);
     free(client);
 }
 
@@ -138,6 +168,16 @@ const char *client_server(const struct client *client)
 const char *client_token(const struct client *client)
 {
     return client->token;
+}
+
+long long client_token_ends(const struct client *client)
+{
+    return client->token_ends;
+}
+
+const char *client_data_dir(const struct client *client)
+{
+    return client->data_dir;
 }
 
 const char *client_ca(const struct client *client)

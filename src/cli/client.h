@@ -2,7 +2,8 @@
 /*
  * How a command reaches the platform, and as whom:
  *
- *     --server URL, $DRUN_SERVER    with $DRUN_TOKEN, and --ca FILE or $DRUN_CA
+ *     --server URL, $DRUN_SERVER    with $DRUN_TOKEN, else the sign-in if it is to that platform;
+ *                                   --ca FILE or $DRUN_CA
  *     --data DIR, $DRUN_DATA        the platform on this machine, as its operator
  *     -                             the sign-in of `drun login`
  *     -                             /var/lib/drun, if it is there
@@ -25,6 +26,7 @@ struct client_options {
     const char *ca_file;
     const char *namespace; /* "default" */
     const char *output;    /* "table", "json", "yaml", "name" */
+    bool only_where;       /* a sign-in that has ended will do; there may be no token then */
 };
 
 /* For the option table of a command. */
@@ -56,6 +58,10 @@ void client_free_ptr(struct client **client);
 
 const char *client_server(const struct client *client);
 const char *client_token(const struct client *client);
+/* When the token ends, in seconds since 1970; 0 when only the platform knows. */
+long long client_token_ends(const struct client *client);
+/* Where the platform on this machine lies that is spoken to as its operator; else NULL. */
+const char *client_data_dir(const struct client *client);
 /* PEM of the authority; "" for the system's own. */
 const char *client_ca(const struct client *client);
 

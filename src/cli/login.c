@@ -12,8 +12,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-/* A token that ends sooner is refreshed: a command takes a while, and clocks differ. */
-enum { LOGIN_MAX = 64 * 1024, EARLY_SEC = 60, TIMEOUT_MS = 20000 };
+enum { LOGIN_MAX = 64 * 1024, TIMEOUT_MS = 20000 };
 
 static const char file_name[] = "login.json";
 
@@ -210,7 +209,7 @@ int login_take_tokens(struct login *login, const json_t *answer, struct err *err
 
 static bool is_fresh(const struct login *login)
 {
-    return login->expires_at > clock_wall_sec() + EARLY_SEC;
+    return login->expires_at > clock_wall_sec() + LOGIN_EARLY_SEC;
 }
 
 static int refresh(int dir_fd, struct login *login, struct err *err)
@@ -237,11 +236,24 @@ static int refresh(int dir_fd, struct login *login, struct err *err)
     return write_file(dir_fd, login, err);
 }
 
+bool login_is_of(const struct login *login, const char *server)
+{
+    size_t len = strlen(server);
+
+    while (len > 0 && server[len - 1] == '/')
+        len--;
+    return strlen(login->server) == len && strncmp(login->server, server, len) == 0;
+}
+
 /* Read again under the lock: another command may have refreshed it meanwhile. */
-static int load_fresh(int dir_fd, struct login *out, struct err *err)
+static int load_fresh(int dir_fd, const char *server, struct login *out, struct err *err)
 {
     int found = read_file(dir_fd, out, err);
 
+    if (found > 0 && server != NULL && !login_is_of(out, server)) {
+        login_free(out);
+        return 0;
+    }
     if (found <= 0 || is_fresh(out))
         return found;
     login_free(out);
@@ -253,16 +265,32 @@ static int load_fresh(int dir_fd, struct login *out, struct err *err)
     return found;
 }
 
-int login_load(struct login *out, struct err *err)
+/* -1 in the descriptor when there is no folder yet, which is no error. */
+static int find_folder(int *out_fd, struct err *err)
 {
-    CLEANUP_FD int dir_fd = open_folder(false, err);
-
-    if (dir_fd < 0 && err->code == ERR_NOT_FOUND) {
-        err_clear(err);
+    *out_fd = open_folder(false, err);
+    if (*out_fd >= 0)
         return 0;
-    }
-    TRY(dir_fd);
-    return load_fresh(dir_fd, out, err);
+    if (err->code != ERR_NOT_FOUND)
+        return -1;
+    err_clear(err);
+    return 0;
+}
+
+int login_load(const char *server, struct login *out, struct err *err)
+{
+    CLEANUP_FD int dir_fd = -1;
+
+    TRY(find_folder(&dir_fd, err));
+    return dir_fd < 0 ? 0 : load_fresh(dir_fd, server, out, err);
+}
+
+int login_peek(struct login *out, struct err *err)
+{
+    CLEANUP_FD int dir_fd = -1;
+
+    TRY(find_folder(&dir_fd, err));
+    return dir_fd < 0 ? 0 : read_file(dir_fd, out, err);
 }
 
 int login_forget(bool *out_was_there, struct err *err)

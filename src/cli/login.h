@@ -12,6 +12,7 @@
 #include "base/err.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct login {
     char *server;
@@ -30,9 +31,16 @@ struct login {
 
 #define LOGIN_CLIENT_ID "drun-cli"
 
-/* 1: signed in; refreshed first when it was about to expire. 0: not signed in.
- * ERR_UNAUTHENTICATED: it has ended. */
-int login_load(struct login *out, struct err *err) MUST_USE;
+/* A token that ends sooner is refreshed: a command takes a while, and clocks differ. */
+enum { LOGIN_EARLY_SEC = 60 };
+
+/* 1: signed in; refreshed first when it was about to expire. 0: not signed in, or to another
+ * platform than `server` (NULL: to any). ERR_UNAUTHENTICATED: it has ended. */
+int login_load(const char *server, struct login *out, struct err *err) MUST_USE;
+/* The same as it lies there, whether it has ended or not. */
+int login_peek(struct login *out, struct err *err) MUST_USE;
+/* Slashes at the end make no difference. */
+bool login_is_of(const struct login *login, const char *server);
 int login_save(const struct login *login, struct err *err) MUST_USE;
 /* Forgets it, and has the platform revoke it. */
 int login_forget(bool *out_was_there, struct err *err) MUST_USE;

@@ -17,6 +17,7 @@ from platform_process import DRUN
 RETURN_TRUE = bytes.fromhex("b801000000c3")  # mov eax, 1; ret
 RETURN_ZERO = bytes.fromhex("31c0c3")  # xor eax, eax; ret
 SECOND_ARGUMENT_NULL = bytes.fromhex("31f66690")  # xor esi, esi; two bytes of nothing
+FIFTH_ARGUMENT_ZERO = bytes.fromhex("4531c090")  # xor r8d, r8d; nothing. A span counts as two
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can reach into the processes of others")
 needs_x86 = pytest.mark.skipif(machine.machine() != "x86_64", reason="the patches are x86-64 instructions")
@@ -45,7 +46,7 @@ def patch(pid, function, code):
     with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
         memory.seek(at)
         before = memory.read(len(code))
-        if code == SECOND_ARGUMENT_NULL:
+        if code in (SECOND_ARGUMENT_NULL, FIFTH_ARGUMENT_ZERO):
             assert before == bytes.fromhex("f30f1efa"), "the function does not begin with endbr64"
         memory.seek(at)
         memory.write(code)

@@ -177,6 +177,84 @@ def test_an_officer_ends_things_and_makes_none(idp):
     denied(idp, token, "DELETE", RBAC + "/clusterrolebindings/drun:auditors")
 
 
+def ask(idp, method, path, token, spec=None):
+    more = {} if spec is None else {"data": json.dumps({"spec": spec}), **PATCH}
+    return idp.request(method, path, token, **more).status_code
+
+
+def test_an_administrator_does_not_send_those_away_who_look_after_him(idp):
+    """Out of reach: whoever is in a group, or has a name, that the administrator could not give himself."""
+    token, root = idp.token_of("admin"), name("root")
+    idp.must(201, "POST", USERS, idp.root, json=user(root))
+    idp.must(201, "POST", RBAC + "/clusterrolebindings", idp.root, json=binding(root, "cluster-admin", root, kind="ClusterRoleBinding"))
+    idp.wait_until("the binding", lambda: ask(idp, "PATCH", f"{USERS}/{root}?dryRun=All", token, {"disabled": True}) == 403)
+    for who in ("auditor", "officer", "chief", root):
+        for spec in ({"groups": []}, {"groups": None}, {"disabled": True}, {"expiresAt": "2020-01-01T00:00:00Z"}, {"email": "admin@evil.example"},
+                     {"passwordChangeRequired": True}, {"displayName": "somebody else"}):
+            if who == root and "groups" in spec:
+                continue  # has none
+            assert ask(idp, "PATCH", f"{USERS}/{who}", token, spec) == 403, (who, spec)
+        denied(idp, token, "DELETE", f"{USERS}/{who}")
+        shown = idp.must(200, "GET", f"{USERS}/{who}", idp.root)
+        denied(idp, token, "PUT", f"{USERS}/{who}", json={**shown, "spec": {"displayName": "x"}})
+    everybody = idp.must(200, "GET", USERS, idp.root)["items"]
+    denied(idp, token, "DELETE", USERS)
+    assert len(idp.must(200, "GET", USERS, idp.root)["items"]) == len(everybody), "all or none"
+    # Labels are for everybody who may write users, and equals and those below stay in reach.
+    idp.must(200, "PATCH", f"{USERS}/auditor", token, data='{"metadata": {"labels": {"floor": "2"}}}', **PATCH)
+    friend, equal = name("u"), name("equal")
+    idp.must(201, "POST", USERS, token, json=user(friend, groups=["team-a"]))
+    idp.must(201, "POST", USERS, token, json=user(equal, groups=["drun:platform-admins"]))
+    for who in (friend, equal):
+        assert ask(idp, "PATCH", f"{USERS}/{who}", token, {"email": "x@example.org", "groups": []}) == 200
+        assert ask(idp, "DELETE", f"{USERS}/{who}", token) == 200
+
+
+def test_a_group_of_watchers_is_not_emptied(idp):
+    token, watcher, team = idp.token_of("admin"), name("watcher"), name("watchers")
+    idp.must(201, "POST", USERS, token, json=user(watcher))
+    idp.must(201, "POST", GROUPS, idp.root, json={"apiVersion": "drun.io/v1", "kind": "Group", "metadata": {"name": team}, "spec": {"members": [watcher]}})
+    bound = binding(team, "drun:auditor", kind="ClusterRoleBinding")
+    bound["subjects"] = [{"kind": "Group", "apiGroup": "rbac.authorization.k8s.io", "name": team}]
+    idp.must(201, "POST", RBAC + "/clusterrolebindings", idp.root, json=bound)
+    idp.wait_until("the binding", lambda: ask(idp, "PATCH", f"{USERS}/{watcher}?dryRun=All", token, {"disabled": True}) == 403)
+    assert ask(idp, "PATCH", f"{GROUPS}/{team}", token, {"members": []}) == 403
+    denied(idp, token, "DELETE", f"{GROUPS}/{team}")
+    denied(idp, token, "DELETE", GROUPS)
+    denied(idp, token, "DELETE", f"{USERS}/{watcher}")
+    assert ask(idp, "PATCH", f"{USERS}/{watcher}", token, {"disabled": True}) == 403, "a group that lists somebody counts like one in the User"
+    idp.must(200, "DELETE", f"{GROUPS}/{team}", idp.root)
+    assert ask(idp, "DELETE", f"{USERS}/{watcher}", token) == 200
+
+
+def test_a_binding_of_ones_own_that_makes_an_auditor_stays(idp):
+    token, ours = idp.token_of("admin"), name("ours")
+    idp.must(201, "POST", RBAC + "/clusterrolebindings", idp.root, json=binding(ours, "drun:auditor", "somebody", kind="ClusterRoleBinding"))
+    idp.must(201, "POST", RBAC + "/clusterrolebindings", idp.root, json=binding(ours + "-2", "view", "somebody", kind="ClusterRoleBinding"))
+    for who in (token, idp.token_of("officer")):
+        denied(idp, who, "DELETE", f"{RBAC}/clusterrolebindings/{ours}")
+    denied(idp, token, "PATCH", f"{RBAC}/clusterrolebindings/{ours}", data='{"subjects": []}', **PATCH)
+    idp.must(200, "DELETE", f"{RBAC}/clusterrolebindings/{ours}-2", token)
+    idp.must(200, "DELETE", f"{RBAC}/clusterrolebindings/{ours}", idp.root)
+
+
+def test_an_officer_ends_accounts_above_him_and_changes_none(idp):
+    token, boss = idp.token_of("officer"), name("boss")
+    idp.add_user(boss, idp.root, groups=["drun:operators", "team-a"], displayName="The boss", expiresAt="2040-01-01T00:00:00Z")
+    session = idp.token_of(boss)
+    for spec in ({"email": "officer@evil.example"}, {"displayName": "x"}, {"disabled": True, "email": "officer@evil.example"},
+                 {"expiresAt": "2050-01-01T00:00:00Z"}, {"expiresAt": None}, {"groups": ["drun:operators", "drun:auditors"]}):
+        assert ask(idp, "PATCH", f"{USERS}/{boss}", token, spec) == 403, spec
+    denied(idp, token, "POST", f"{USERS}/{boss}/passwordlink")
+    assert idp.accepted(session)
+    assert ask(idp, "PATCH", f"{USERS}/{boss}", token, {"expiresAt": "2039-01-01T00:00:00Z", "groups": ["drun:operators"]}) == 200
+    assert ask(idp, "PATCH", f"{USERS}/{boss}", token, {"disabled": True}) == 200
+    idp.wait_until("the session's end", lambda: not idp.accepted(session))
+    assert ask(idp, "PATCH", f"{USERS}/{boss}", token, {"disabled": False}) == 403, "what was ended he does not open"
+    assert ask(idp, "PATCH", f"{USERS}/{boss}", idp.token_of("admin"), {"disabled": False}) == 403
+    assert ask(idp, "DELETE", f"{USERS}/{boss}", token) == 200
+
+
 def test_tenants_stay_in_their_namespace(idp):
     lead, developer, viewer = (idp.token_of(who) for who in ("tenant-admin", "developer", "viewer"))
     inside, outside = "/api/v1/namespaces/tenant", "/api/v1/namespaces/default"

@@ -59,4 +59,8 @@ void http_stream_closed(struct http_stream *stream);
 /* Decodes %XX and '+' of one name or value; NULL when it is malformed or holds NUL. */
 char *http_form_decode(struct span text, struct arena *arena);
 
+/* Is there a NUL in a parameter of the query? As a text it would end there, and be another one than
+ * was sent. */
+bool http_request_has_nul(const struct http_request *request);
+
 #endif

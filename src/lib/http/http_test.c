@@ -223,6 +223,19 @@ static void requests_are_answered(void **state UNUSED)
     assert_non_null(strstr(buf_text(&answer), "\r\n\r\nPOST 3 a=1;b=&;a=;2"));
 }
 
+static void a_nul_in_the_query_is_refused(void **state UNUSED)
+{
+    static const char *const queries[] = {"a=1%00x", "a=%00", "a%00b=1", "%00", "b=2&a=x%00"};
+
+    for (size_t i = 0; i < ARRAY_LEN(queries); i++) {
+        CLEANUP(buf_free) struct buf answer = BUF_INIT(100000);
+        CLEANUP_FREE char *text =
+            mem_printf("GET /x?%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", queries[i]);
+        exchange(text, &answer);
+        assert_non_null(strstr(buf_text(&answer), "HTTP/1.1 400"));
+    }
+}
+
 static void forms_are_decoded(void **state UNUSED)
 {
     CLEANUP(buf_free) struct buf answer = BUF_INIT(100000);
@@ -450,6 +463,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_are_answered),
+        cmocka_unit_test(a_nul_in_the_query_is_refused),
         cmocka_unit_test(forms_are_decoded),
         cmocka_unit_test(held_answers_can_be_turned_into_errors),
         cmocka_unit_test(streams_go_on),

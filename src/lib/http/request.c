@@ -43,6 +43,25 @@ void http_request_each_query(const struct http_request *request, http_query_fn *
     MHD_get_connection_values(request->connection->mhd, MHD_GET_ARGUMENT_KIND, each_value, &each);
 }
 
+static enum MHD_Result look_for_nul(void *ctx, enum MHD_ValueKind kind UNUSED, const char *name,
+                                    size_t name_len, const char *value, size_t value_len)
+{
+    bool *found = ctx;
+
+    *found |= memchr(name, '\0', name_len) != NULL ||
+              (value != NULL && memchr(value, '\0', value_len) != NULL);
+    return MHD_YES;
+}
+
+bool http_request_has_nul(const struct http_request *request)
+{
+    bool found = false;
+
+    MHD_get_connection_values_n(request->connection->mhd, MHD_GET_ARGUMENT_KIND, look_for_nul,
+                                &found);
+    return found;
+}
+
 struct count {
     const char *name;
     size_t found;

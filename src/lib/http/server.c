@@ -123,6 +123,9 @@ static void handle(struct http_connection *connection)
         connection->answer.status = MHD_HTTP_CONTENT_TOO_LARGE;
         buf_printf(&connection->answer.body, "the request body is larger than %d bytes\n",
                    HTTP_BODY_MAX);
+    } else if (http_request_has_nul(&connection->request)) {
+        connection->answer.status = MHD_HTTP_BAD_REQUEST;
+        buf_put_str(&connection->answer.body, "a parameter of the request has a NUL in it\n");
     } else {
         server->handler(server->ctx, &connection->request, &connection->answer);
     }

@@ -111,7 +111,7 @@ static const struct default_role roles[] = {
      NULL,
      {{READ, "core", "namespaces serviceaccounts configmaps pods pods/log pods/status events"},
       {READ, "drun.io", "*"},
-      {"update patch delete", "drun.io", "users"},
+      {"update patch delete suspend", "drun.io", "users"},
       {"update patch delete deletecollection", "drun.io", "apikeys"},
       {"delete", "drun.io", "oidcclients trustedissuers"},
       {"get delete", "drun.io", "users/factors users/sessions"},

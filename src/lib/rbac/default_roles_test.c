@@ -365,6 +365,32 @@ static void who_is_watched_does_not_send_the_watchers_away(void **state UNUSED)
     rbac_model_free(model);
 }
 
+static void a_watchers_own_binding_is_one_too(void **state UNUSED)
+{
+    static const char *const rows[][2] = {{"drun:auditor", "ClusterRoleBinding"},
+                                          {"drun:auditor", "RoleBinding"},
+                                          {"drun:security-officer", "ClusterRoleBinding"}};
+    struct rbac_model *model = default_model();
+    struct span admins[] = {span_str("drun:platform-admins")};
+    struct span operators[] = {span_str("drun:operators")};
+    struct rbac_user admin = {.name = span_str("a"), .groups = admins, .group_count = 1};
+    struct rbac_user chief = {.name = span_str("c"), .groups = operators, .group_count = 1};
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        CLEANUP_JSON json_t *binding = json_pack(
+            "{s:s, s:s, s:{s:s, s:s}, s:{s:s, s:s, s:s}}", "apiVersion",
+            "rbac.authorization.k8s.io/v1", "kind", rows[i][1], "metadata", "name", "ours",
+            "namespace", strcmp(rows[i][1], "RoleBinding") == 0 ? "tenant" : "", "roleRef",
+            "apiGroup", "rbac.authorization.k8s.io", "kind", "ClusterRole", "name", rows[i][0]);
+        assert_int_equal(rbac_model_may_touch(model, &admin, binding, &err), -1);
+        assert_int_equal(err.code, ERR_DENIED);
+        err_clear(&err);
+        assert_int_equal(rbac_model_may_touch(model, &chief, binding, &err), 0);
+    }
+    rbac_model_free(model);
+}
+
 static void what_a_role_lacks_is_found(void **state UNUSED)
 {
     CLEANUP_JSON json_t *have = json_of(META(
@@ -392,6 +418,7 @@ int main(void)
         cmocka_unit_test(duties_are_apart),
         cmocka_unit_test(an_administrator_gives_roles_to_others_and_none_to_himself),
         cmocka_unit_test(who_is_watched_does_not_send_the_watchers_away),
+        cmocka_unit_test(a_watchers_own_binding_is_one_too),
         cmocka_unit_test(what_a_role_lacks_is_found),
     };
 

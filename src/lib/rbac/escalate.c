@@ -140,6 +140,18 @@ int rbac_model_may_write(struct rbac_model *model, const struct rbac_user *user,
     return may_write_role(model, user, object, err);
 }
 
+/* A binding of one's own making that makes somebody an auditor or an officer. */
+static const char *watchers_role(const struct rbac_object *binding)
+{
+    static const char *const roles[] = {"drun:auditor", "drun:security-officer"};
+
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++)
+        if (rbac_kind_is_binding(binding->kind) && binding->role_kind == RBAC_CLUSTER_ROLE &&
+            span_eq_str(binding->role, roles[i]))
+            return roles[i];
+    return NULL;
+}
+
 /* Who is looked after must not be able to send those away who do it, or who stand above him. */
 static const char *watcher_of(const struct rbac_object *object)
 {
@@ -151,7 +163,7 @@ static const char *watcher_of(const struct rbac_object *object)
         if ((object->kind == RBAC_CLUSTER_ROLE && span_eq_str(object->name, roles[i])) ||
             (object->kind == RBAC_CLUSTER_ROLE_BINDING && span_eq_str(object->name, bindings[i])))
             return roles[i];
-    return NULL;
+    return watchers_role(object);
 }
 
 int rbac_model_may_touch(struct rbac_model *model, const struct rbac_user *user, const json_t *json,

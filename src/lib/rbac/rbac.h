@@ -109,7 +109,8 @@ int rbac_model_may_write(struct rbac_model *model, const struct rbac_user *user,
                          const json_t *object, struct err *err) MUST_USE;
 
 /* May the user change or delete this object as it is? ERR_DENIED for the built-in roles and
- * bindings of those who stand above others, unless the user has `escalate` on the role. */
+ * bindings of those who stand above others, and for any binding to drun:auditor and
+ * drun:security-officer, unless the user has `escalate` on the role. */
 int rbac_model_may_touch(struct rbac_model *model, const struct rbac_user *user,
                          const json_t *object, struct err *err) MUST_USE;
 /* The rules of `wanted` that those of `have` do not cover, as a new array; both are ClusterRoles.

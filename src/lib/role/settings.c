@@ -198,14 +198,6 @@ static const struct opt options[] = {
      .max = 128,
      .unit = "characters",
      .brief = "The least length of a password."},
-    {.name = "breached-passwords",
-     .type = OPT_PATH,
-     AT(breached_passwords),
-     .brief =
-         "A file of SHA-1 hashes of passwords that nobody may take, sorted, in hex, one a line.",
-     .more =
-         "The form of Have I Been Pwned, HASH:COUNT; a line may have the first digits alone, ten "
-         "at least."},
     {.name = "sms-url",
      .type = OPT_TEXT,
      AT(sms_url),
@@ -251,6 +243,8 @@ static const struct opt options[] = {
     (const struct opt_group[])                                                                     \
     {                                                                                              \
         {"Settings", options, (pointer)},                                                          \
+            {"Breached passwords", settings_breached_options,                                      \
+             (pointer) == NULL ? NULL : &((struct settings *)(pointer))->breached},                \
             {"Edge", settings_edge_options,                                                        \
              (pointer) == NULL ? NULL : &((struct settings *)(pointer))->edge},                    \
         {                                                                                          \

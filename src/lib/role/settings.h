@@ -36,6 +36,18 @@ struct settings_edge {
     uint64_t answer_max_ms;
 };
 
+enum settings_breached_failure { SETTINGS_BREACHED_CLOSED, SETTINGS_BREACHED_OPEN };
+
+/* Passwords that attackers know: a file, and a service to ask; settings_breached.c. */
+struct settings_breached {
+    char *file;    /* NULL: none */
+    char *url;     /* NULL: nobody is asked */
+    char *ca_file; /* NULL: the system's authorities */
+    bool private_network;
+    uint64_t timeout_ms;
+    unsigned failure; /* an enum settings_breached_failure */
+};
+
 /* The texts are NULL where the table gives no default. */
 struct settings {
     struct opt_listen listen;
@@ -68,14 +80,14 @@ struct settings {
     unsigned passkey_attestation; /* an enum settings_attestation */
     char *passkey_roots;          /* NULL: none */
     uint64_t password_min_length;
-    char *breached_passwords; /* NULL: none */
-    char *sms_url;            /* NULL: no text messages */
+    char *sms_url; /* NULL: no text messages */
     char *sms_body;
     char *sms_authorization_file;
     char *sms_ca_file;
     bool sms_private_network;
     struct opt_list sms_prefixes;
     uint64_t sms_per_hour;
+    struct settings_breached breached;
     struct settings_edge edge;
 };
 

@@ -7,5 +7,7 @@
 
 /* Of struct settings_edge. */
 extern const struct opt settings_edge_options[];
+/* Of struct settings_breached. */
+extern const struct opt settings_breached_options[];
 
 #endif

@@ -4,8 +4,9 @@
 #include "exporter/exporter_internal.h"
 #include "wire/secrets.h"
 
-/* idp: outside identity providers, directories, SMS and logout messages; the gateway's keeper:
- * certificates of an ACME authority. Each only as an administrator's object says. */
+/* idp: outside identity providers, directories, SMS and logout messages, breached passwords; the
+ * gateway's keeper: certificates of an ACME authority. Each only as an administrator's object says.
+ */
 static const struct sender senders[] = {
     {.role = ROLE_IDP, .private_network = true, .secrets = true},
     {.role = ROLE_GATEWAY, .private_network = true},

@@ -192,10 +192,12 @@ static const json_t *groups_of(const json_t *object)
 
 int account_admit(struct idp *idp, struct kube_change *change, struct err *err)
 {
+    if (change->old != NULL)
+        TRY(rank_admit(idp, change, err));
+    else
+        TRY(members_may_become_user(idp, change->principal, change->name, err));
     if (change->object == NULL)
         return 0;
-    if (change->old == NULL)
-        TRY(members_may_become_user(idp, change->principal, change->name, err));
     user_status_admit(change);
     return members_may_add(idp, change->principal, groups_of(change->old),
                            groups_of(change->object), err);

@@ -181,5 +181,17 @@ int password_policy_start(struct idp *idp, struct err *err) MUST_USE;
 /* ERR_INVALID says what is wrong with it. */
 int password_check(const struct idp *idp, const char *name, const char *password,
                    struct err *err) MUST_USE;
+void password_refuse_breached(struct err *err);
+
+/* ------------------------------------------------------------------ breached_service.c */
+
+/* Reads the settings; before the process is locked down. Without breached-url there is none. */
+int breached_service_start(struct idp *idp, struct err *err) MUST_USE;
+void breached_service_free(struct breached_service *service);
+/* Hashes a password that password_check() took, after the service was asked, if there is one: fn
+ * gets ERR_INVALID for a breached one, and ERR_UNAVAILABLE where that must be known and is not.
+ * 0: fn runs once, from the loop; the request must be kept until then (serve_later()). */
+int password_hash(struct idp *idp, struct serve_request *request, const char *password,
+                  hasher_fn *fn, void *ctx, struct err *err) MUST_USE;
 
 #endif

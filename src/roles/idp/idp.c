@@ -123,6 +123,7 @@ static int read_files(struct idp *idp, struct err *err)
     settings_public_url(role_settings(idp->role), idp->url, sizeof(idp->url));
     TRY(passkeys_start(idp, err));
     TRY(password_policy_start(idp, err));
+    TRY(breached_service_start(idp, err));
     return sms_start(idp, err);
 }
 
@@ -193,6 +194,7 @@ static void release(struct idp *idp)
     auth_free(idp->auth);
     auth_replay_free(idp->replay);
     sms_free(idp->sms);
+    breached_service_free(idp->breached_service);
     webauthn_roots_free(idp->passkey_roots);
     fd_close(&idp->breached_fd);
     kube_store_free(idp->objects);

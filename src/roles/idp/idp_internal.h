@@ -30,6 +30,7 @@ enum {
     IDP_URL_SIZE = 1024,
 };
 
+struct breached_service;
 struct webauthn_roots;
 
 struct idp {
@@ -64,8 +65,9 @@ struct idp {
     char rp_id[256];                      /* its host: WebAuthn's relying party */
     struct webauthn_roots *passkey_roots; /* NULL: nobody vouches for authenticators */
     bool attestation_required;
-    struct sms *sms;    /* NULL: no text messages */
-    int breached_fd;    /* -1: no list */
+    struct sms *sms;                           /* NULL: no text messages */
+    int breached_fd;                           /* -1: no list */
+    struct breached_service *breached_service; /* NULL: nobody is asked */
     char shown_key[64]; /* made in admission, shown when the write succeeded */
 };
 
@@ -193,6 +195,11 @@ int members_may_become_user(struct idp *idp, const struct kube_principal *caller
                             struct err *err) MUST_USE;
 int members_may_become_account(struct idp *idp, const struct kube_principal *caller,
                                const char *namespace, const char *name, struct err *err) MUST_USE;
+/* rank.c: ERR_DENIED when the user stands above the caller. `groups`: all that he is in. */
+int rank_check(struct idp *idp, const struct kube_principal *caller, const char *name,
+               const json_t *groups, struct err *err) MUST_USE;
+/* Before a User is changed or deleted. */
+int rank_admit(struct idp *idp, const struct kube_change *change, struct err *err) MUST_USE;
 int group_admit(struct idp *idp, struct kube_change *change, struct err *err) MUST_USE;
 void group_changed(struct idp *idp, const struct kube_change *change);
 
@@ -349,6 +356,8 @@ kube_changed_fn idp_changed;
 /* May the caller act as somebody else: "users", "groups", "serviceaccounts" of the core group? */
 bool idp_may_impersonate(struct idp *idp, const struct kube_principal *caller, const char *resource,
                          const char *namespace, const char *name);
+/* May the caller end accounts that are out of his reach otherwise? The verb `suspend` on users. */
+bool idp_may_suspend(struct idp *idp, const struct kube_principal *caller, const char *name);
 /* Has the caller a right to his own part of a resource: RESOURCE/self? */
 bool idp_may_self(struct idp *idp, const struct kube_principal *caller, const char *verb,
                   const char *group, const char *resource, const char *namespace);

@@ -241,7 +241,7 @@ static void on_current_verified(void *ctx, const char *new_phc UNUSED, const str
         return;
     }
     throttle_passed(login->idp->throttle, &login->what);
-    if (hasher_hash(login->idp->hasher, span_str(login->new_password), on_hashed, login, &err) <
+    if (password_hash(login->idp, login->request, login->new_password, on_hashed, login, &err) <
         0) {
         reply_err(login->request, &err);
         answer(login);

@@ -156,6 +156,18 @@ bool idp_may_impersonate(struct idp *idp, const struct kube_principal *caller, c
     return decide(idp, caller, &request);
 }
 
+bool idp_may_suspend(struct idp *idp, const struct kube_principal *caller, const char *name)
+{
+    struct rbac_request request = {
+        .verb = span_str("suspend"),
+        .api_group = span_str("drun.io"),
+        .resource = span_str("users"),
+        .name = span_str(name),
+    };
+
+    return decide(idp, caller, &request);
+}
+
 bool idp_may_self(struct idp *idp, const struct kube_principal *caller, const char *verb,
                   const char *group, const char *resource, const char *namespace)
 {
@@ -250,7 +262,7 @@ int members_may_add(struct idp *idp, const struct kube_principal *caller, const 
             !idp_may_impersonate(idp, caller, "groups", "", group))
             return err_set(err, ERR_DENIED,
                            "%s is not in the group %s and has no right to impersonate it, so may "
-                           "not put anybody into it",
+                           "not say who is in it",
                            caller->name, group);
     }
     return 0;
@@ -261,7 +273,7 @@ int group_admit(struct idp *idp, struct kube_change *change, struct err *err)
     const json_t *before = codec_json_at(change->old, "spec", "members", NULL);
     const json_t *after = codec_json_at(change->object, "spec", "members", NULL);
 
-    if (change->object == NULL || json_equal(before, after))
+    if (json_equal(before, after) || (change->object == NULL && json_array_size(before) == 0))
         return 0;
     CLEANUP_JSON json_t *group = json_pack("[s]", change->name);
     return members_may_add(idp, change->principal, NULL, group, err);

@@ -66,8 +66,8 @@ static void on_compared(void *ctx, const char *phc UNUSED, const struct err *fai
 
     if (failed == NULL)
         err_set(&err, ERR_INVALID, "that is the password you had; take another one");
-    else if (hasher_hash(change->idp->hasher, span_str(change->password), on_hashed, change,
-                         &err) == 0)
+    else if (password_hash(change->idp, change->request, change->password, on_hashed, change,
+                           &err) == 0)
         return;
     answer(change, &err);
 }

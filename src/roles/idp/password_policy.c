@@ -47,7 +47,7 @@ static bool is_guessable(const char *name, const char *password)
 
 int password_policy_start(struct idp *idp, struct err *err)
 {
-    const char *path = role_settings(idp->role)->breached_passwords;
+    const char *path = role_settings(idp->role)->breached.file;
 
     if (path == NULL)
         return 0;
@@ -55,6 +55,13 @@ int password_policy_start(struct idp *idp, struct err *err)
     if (idp->breached_fd < 0)
         return err_sys(err, "cannot open the list of breached passwords, %s", path);
     return breached_check_file(idp->breached_fd, path, err);
+}
+
+void password_refuse_breached(struct err *err)
+{
+    err_set(err, ERR_INVALID,
+            "this password was in a breach of some other site and is known to attackers; take "
+            "another one");
 }
 
 int password_check(const struct idp *idp, const char *name, const char *password, struct err *err)
@@ -73,8 +80,6 @@ int password_check(const struct idp *idp, const char *name, const char *password
     if (idp->breached_fd >= 0)
         TRY(breached_find(idp->breached_fd, password, &found, err));
     if (found)
-        return err_set(err, ERR_INVALID,
-                       "this password was in a breach of some other site and is known to "
-                       "attackers; take another one");
-    return 0;
+        password_refuse_breached(err);
+    return found ? -1 : 0;
 }

@@ -272,7 +272,7 @@ void setup_accept(struct idp *idp, struct serve_request *request)
     *acceptance = (struct acceptance){.idp = idp, .request = request};
     const char *password = codec_json_text(body, "password", "");
     if (read_acceptance(acceptance, body, &err) < 0 ||
-        hasher_hash(idp->hasher, span_str(password), on_hashed, acceptance, &err) < 0)
+        password_hash(idp, request, password, on_hashed, acceptance, &err) < 0)
         reply_err(request, &err);
     else
         serve_later(request);

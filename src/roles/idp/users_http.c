@@ -122,12 +122,7 @@ static int check_rank(struct task *task, struct err *err)
     struct idp_caller caller;
 
     idp_caller_of(task->request->principal, &caller);
-    if (idp_may_impersonate(task->idp, &caller.who, "users", "", task->account.name))
-        return 0;
-    if (members_may_become_user(task->idp, &caller.who, task->account.name, err) < 0 ||
-        members_may_add(task->idp, &caller.who, NULL, task->account.groups, err) < 0)
-        return err_wrap(err, "%s may not be changed by %s", task->account.name, caller.who.name);
-    return 0;
+    return rank_check(task->idp, &caller.who, task->account.name, task->account.groups, err);
 }
 
 /* A disabled user can be looked after, too. */

@@ -16,13 +16,37 @@
 #define PKCE                                                                                       \
     "&code_challenge_method=S256&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
-/* The first is right in everything but where it wants to be sent; the second is right in everything
- * but PKCE, so its own client hears of it. */
+/* Right in everything but PKCE, so that its own client hears of it. */
+static void prove_pkce(struct proof *proof)
+{
+    static const struct {
+        const char *query;
+        const char *what;
+    } tries[] = {{"", "a sign-in without PKCE"},
+                 {"&code_challenge_method=plain&code_challenge="
+                  "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+                  "a sign-in whose challenge is the verifier itself"}};
+    char public_url[256];
+    unsigned status;
+
+    settings_public_url(role_settings(proof->role), public_url, sizeof(public_url));
+    for (size_t i = 0; i < ARRAY_LEN(tries); i++) {
+        CLEANUP_FREE char *path =
+            mem_printf(AUTHORIZE "%s&redirect_uri=%s/callback", tries[i].query, public_url);
+        if (!front_ask(proof, "GET", path, "", NULL, &status, NULL))
+            return;
+        CLEANUP_FREE char *back = front_header(proof->front, "Location");
+        bool told = back != NULL && strstr(back, "error=invalid_request") != NULL;
+        proof_expect(proof, told || (status >= 400 && back == NULL), "%s is refused (%u%s)",
+                     tries[i].what, status, told ? ", error=invalid_request" : "");
+    }
+}
+
+/* Right in everything but where it wants to be sent. */
 static void prove_authorization(struct proof *proof)
 {
     static const char astray[] =
         AUTHORIZE PKCE "&redirect_uri=https%3A%2F%2Fevil.example%2Fcallback";
-    char public_url[256];
     unsigned status;
 
     if (!front_ask(proof, "GET", astray, "", NULL, &status, NULL))
@@ -31,15 +55,6 @@ static void prove_authorization(struct proof *proof)
     proof_expect(proof, status >= 400 && location == NULL,
                  "a sign-in that would go back to an unregistered address is refused (%u%s%s)",
                  status, location == NULL ? "" : ", sent to ", location == NULL ? "" : location);
-    settings_public_url(role_settings(proof->role), public_url, sizeof(public_url));
-    CLEANUP_FREE char *bare = mem_printf(AUTHORIZE "&redirect_uri=%s/callback", public_url);
-    if (!front_ask(proof, "GET", bare, "", NULL, &status, NULL))
-        return;
-    CLEANUP_FREE char *back = front_header(proof->front, "Location");
-    bool told = back != NULL && strstr(back, "error=invalid_request") != NULL;
-    proof_expect(proof, told || (status >= 400 && back == NULL),
-                 "a sign-in without PKCE is refused (%u%s)", status,
-                 told ? ", error=invalid_request" : "");
 }
 
 /* The published key of that name; NULL when there is none. Borrowed from keys. */
@@ -114,6 +129,26 @@ static void confuse_algorithms(struct proof *proof, const char *token, const jso
                  "the same token with the public key as key of an HS256 is refused");
 }
 
+/* Everything is right but that nobody signed it (RFC 8725 section 2.1). */
+static void drop_signature(struct proof *proof, const char *token, const char *kid)
+{
+    static const char *const signatures[][2] = {{"", "no signature"}, {"AAAA", "any signature"}};
+    CLEANUP_FREE char *header =
+        mem_printf("{\"alg\":\"none\",\"typ\":\"at+jwt\",\"kid\":\"%s\"}", kid);
+    const char *claims = strchr(token, '.');
+    const char *end = strrchr(token, '.');
+
+    for (size_t i = 0; claims != NULL && i < ARRAY_LEN(signatures); i++) {
+        CLEANUP(buf_free_wiped) struct buf forged = BUF_INIT(8192);
+        CLEANUP_FREE char *what =
+            mem_printf("the same token with alg \"none\" and %s is refused", signatures[i][1]);
+        enc_base64_put(ENC_BASE64URL, span_str(header), &forged);
+        buf_put(&forged, claims, (size_t)(end + 1 - claims));
+        buf_put_str(&forged, signatures[i][0]);
+        front_expect(proof, "GET", "/api/v1/namespaces", buf_text(&forged), 401, what);
+    }
+}
+
 /* The token that the posture itself was given: made by a key that is published, and worth nothing
  * with any other signature. */
 static void prove_signature(struct proof *proof, const json_t *keys)
@@ -132,6 +167,7 @@ static void prove_signature(struct proof *proof, const json_t *keys)
     proof_expect(proof, key != NULL, "the key that signs tokens is among the published ones (%s)",
                  kid);
     forge_signature(proof, token);
+    drop_signature(proof, token, kid);
     if (key != NULL)
         confuse_algorithms(proof, token, key);
     mem_wipe(token, strlen(token));
@@ -185,6 +221,7 @@ void prove_id1(struct proof *proof)
 {
     prove_discovery(proof);
     prove_authorization(proof);
+    prove_pkce(proof);
     prove_tokens(proof);
     prove_codes(proof);
 }

@@ -90,8 +90,9 @@ static void put_event(ngx_http_request_t *r, struct gw_call *call)
         .reason = span_str(call->reason != NULL ? call->reason
                            : call->answer != NULL && gw_answer_was_blocked(call->answer)
                                ? "the guard ended the answer"
-                           : call->cut ? "the engine stopped in the middle of the answer"
-                                       : ""),
+                           : call->withheld ? "the firewall withheld the answer"
+                           : call->cut      ? "the engine stopped in the middle of the answer"
+                                            : ""),
         .address = gw_span(r->connection->addr_text),
         .user_agent = agent == NULL ? span_of("", 0) : gw_span(agent->value),
         .request_id = gw_span(call->request_id),

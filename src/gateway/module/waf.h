@@ -31,7 +31,7 @@ struct gw_waf_subject {
     ngx_str_t request_id;
     struct span namespace;
     struct span service; /* "namespace/name" */
-    enum shape shape;
+    enum shape shape;    /* of what is no model call */
 };
 
 /* What the rules see of a body: without what is cut out, and then with the length of that. */
@@ -76,16 +76,18 @@ struct gw_waf_answer_seen {
     bool has_body;
     struct span body;
     struct span coding; /* Content-Encoding; empty: none */
-    enum shape shape;
+    bool has_prose;     /* it is what a model says */
+    bool is_beginning;  /* there was more of it than is looked at */
 };
 
 /* The answer to this request, which passed, is to be looked at. False without memory. */
-bool gw_waf_follow(ngx_http_request_t *r, const struct gw_waf_subject *subject, struct span body,
-                   enum gw_waf_answers answers, const struct gw_waf_logged *logged);
+bool gw_waf_follow(ngx_http_request_t *r, const struct gw_waf_subject *subject,
+                   const struct gw_waf_seen *seen, enum gw_waf_answers answers,
+                   const struct gw_waf_logged *logged);
 /* Runs the rules about answers, behind those about the request once more (waf_request.c). True: it
  * is to be withheld. */
 bool gw_waf_judge_answer(ngx_http_request_t *r, struct waf_tx *tx,
-                         const struct gw_waf_subject *subject, struct span request_body,
+                         const struct gw_waf_subject *subject, const struct gw_waf_seen *asked,
                          const struct gw_waf_logged *logged, const struct gw_waf_answer_seen *seen);
 
 /* ------------------------------------------------------------------ records (waf_hits.c) */

@@ -36,8 +36,7 @@ static void name_service(const struct gw_call *call, char room[SERVICE_MAX],
 ngx_int_t gw_waf_call(ngx_http_request_t *r, struct gw_call *call)
 {
     const struct gw_main_conf *conf = ngx_http_get_module_main_conf(r, ngx_http_drun_module);
-    struct gw_waf_subject subject = {
-        .call = call, .request_id = call->request_id, .shape = SHAPE_MODEL_CALL};
+    struct gw_waf_subject subject = {.call = call, .request_id = call->request_id};
     char room[SERVICE_MAX];
     char message[GW_WAF_MESSAGE_MAX];
 

@@ -23,7 +23,7 @@ struct follow {
     struct gw_waf_subject subject;
     struct gw_waf_logged logged;
     enum gw_waf_answers answers;
-    struct span request_body;
+    struct gw_waf_seen asked;
     struct gw_waf_answer_seen seen;
     enum stage stage;
     size_t most; /* bytes to be held */
@@ -47,7 +47,7 @@ static void give_back(void *data)
     buf_free(&follow->held);
 }
 
-/* The request's own texts live as long as it; that of a model call's service does not. */
+/* The request's own texts live as long as it; those that were made for the rules do not. */
 static bool keep(ngx_pool_t *pool, struct span *text)
 {
     uint8_t *copy = ngx_pnalloc(pool, text->len + 1);
@@ -60,8 +60,9 @@ static bool keep(ngx_pool_t *pool, struct span *text)
     return true;
 }
 
-bool gw_waf_follow(ngx_http_request_t *r, const struct gw_waf_subject *subject, struct span body,
-                   enum gw_waf_answers answers, const struct gw_waf_logged *logged)
+bool gw_waf_follow(ngx_http_request_t *r, const struct gw_waf_subject *subject,
+                   const struct gw_waf_seen *seen, enum gw_waf_answers answers,
+                   const struct gw_waf_logged *logged)
 {
     ngx_pool_cleanup_t *cleanup = ngx_pool_cleanup_add(r->pool, sizeof(struct follow));
 
@@ -71,10 +72,13 @@ bool gw_waf_follow(ngx_http_request_t *r, const struct gw_waf_subject *subject, 
     *follow = (struct follow){.subject = *subject,
                               .logged = *logged,
                               .answers = answers,
-                              .request_body = body,
+                              .asked = *seen,
                               .held = BUF_INIT(0)};
     cleanup->handler = give_back;
     if (!keep(r->pool, &follow->subject.namespace) || !keep(r->pool, &follow->subject.service))
+        return false;
+    if (seen->length.p != NULL &&
+        (!keep(r->pool, &follow->asked.body) || !keep(r->pool, &follow->asked.length)))
         return false;
     ngx_http_set_ctx(r, follow, ngx_http_drun_waf_module);
     return true;
@@ -99,8 +103,7 @@ static void look_at(const ngx_http_request_t *r, struct follow *follow)
     bool fine = r->headers_out.status < NGX_HTTP_BAD_REQUEST;
 
     seen->coding = coding == NULL ? span_of("", 0) : gw_span(coding->value);
-    seen->shape =
-        fine && follow->subject.shape == SHAPE_MODEL_CALL ? SHAPE_MODEL_CALL : SHAPE_WHOLE;
+    seen->has_prose = fine && follow->subject.call != NULL;
     seen->has_body = has_body(r) && !(fine && follow->subject.shape == SHAPE_OBJECT) &&
                      waf_engine_takes_type(gw_waf_engine(), gw_span(r->headers_out.content_type)) &&
                      (seen->coding.len == 0 || waf_inflate_known(seen->coding));
@@ -119,7 +122,8 @@ static bool is_leak(ngx_http_request_t *r, struct follow *follow)
     struct waf_tx *tx = gw_waf_tx(r->connection->log);
 
     follow->seen.body = buf_span(&follow->held);
-    return tx != NULL && gw_waf_judge_answer(r, tx, &follow->subject, follow->request_body,
+    follow->seen.is_beginning = follow->held.len > follow->most;
+    return tx != NULL && gw_waf_judge_answer(r, tx, &follow->subject, &follow->asked,
                                              &follow->logged, &follow->seen);
 }
 

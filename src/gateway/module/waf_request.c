@@ -3,6 +3,7 @@
  * behind phases 1 and 2 once more: nothing of a transaction is kept meanwhile. */
 #include "gateway/module/waf.h"
 
+#include "openai/answer.h"
 #include "waf/body.h"
 
 #include <arpa/inet.h>
@@ -68,15 +69,18 @@ static void put_piece(void *ctx, struct span piece)
 }
 
 /* A body that is cut has the length of what is left: what the rules see is one request. */
-static struct gw_waf_seen look(enum shape shape, struct span body)
+static struct gw_waf_seen look(const struct gw_waf_subject *subject, struct span body)
 {
     static struct buf left = BUF_INIT(BODY_MAX); /* one request at a time */
     static char length[24];
 
-    if (shape == SHAPE_WHOLE || body.len == 0)
+    if (body.len == 0 || (subject->call == NULL && subject->shape == SHAPE_WHOLE))
         return (struct gw_waf_seen){.body = body};
     buf_reset(&left);
-    shape_cut(shape, body, put_piece, &left);
+    if (subject->call != NULL)
+        openai_request_cut(&subject->call->request, gw_worker_texts(), put_piece, &left);
+    else
+        shape_cut(subject->shape, body, put_piece, &left);
     int len = snprintf(length, sizeof(length), "%zu", left.len);
     return (struct gw_waf_seen){.body = buf_span(&left), .length = span_of(length, (size_t)len)};
 }
@@ -132,7 +136,7 @@ static struct gw_waf_logged logged_of(const struct gw_waf_found *found)
 bool gw_waf_judge(ngx_http_request_t *r, struct waf_tx *tx, const struct gw_waf_subject *subject,
                   struct span body)
 {
-    struct gw_waf_seen seen = look(subject->shape, body);
+    struct gw_waf_seen seen = look(subject, body);
     struct gw_waf_logged logged = {.count = 0};
     struct gw_waf_print print;
     enum gw_waf_answers answers;
@@ -150,7 +154,7 @@ bool gw_waf_judge(ngx_http_request_t *r, struct waf_tx *tx, const struct gw_waf_
             return true;
         logged = logged_of(&found);
     }
-    if (answers != GW_WAF_NO_ANSWERS && !gw_waf_follow(r, subject, body, answers, &logged))
+    if (answers != GW_WAF_NO_ANSWERS && !gw_waf_follow(r, subject, &seen, answers, &logged))
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "drun: no memory to look at the answer of a request");
     return false;
@@ -193,6 +197,23 @@ static struct span decoded(ngx_http_request_t *r, const struct gw_waf_answer_see
     return buf_span(&plain);
 }
 
+/* An answer of a model without what it says. What cannot be read is no such answer, and is looked
+ * at whole; but where it is only the beginning of one, prose cannot be told from the rest. */
+static struct span without_prose(const struct gw_waf_answer_seen *seen, struct span body)
+{
+    static struct openai_answer answer; /* one at a time */
+    static struct buf left = BUF_INIT(BODY_MAX);
+    struct err err = ERR_INIT;
+
+    if (!seen->has_prose)
+        return body;
+    if (openai_answer_scan(body, &answer, &err) < 0)
+        return seen->is_beginning ? span_of("", 0) : body;
+    buf_reset(&left);
+    openai_answer_cut(body, &answer, put_piece, &left);
+    return buf_span(&left);
+}
+
 static void run_answer(ngx_http_request_t *r, struct waf_tx *tx,
                        const struct gw_waf_answer_seen *seen)
 {
@@ -201,7 +222,7 @@ static void run_answer(ngx_http_request_t *r, struct waf_tx *tx,
                                       gw_span(r->http_protocol));
     if (!seen->has_body || is_refused(tx))
         return;
-    (void)waf_tx_response_body(tx, look(seen->shape, decoded(r, seen)).body);
+    (void)waf_tx_response_body(tx, without_prose(seen, decoded(r, seen)));
     (void)waf_tx_response_body_end(tx);
 }
 
@@ -214,14 +235,13 @@ static bool is_new(const struct waf_hit *hit, const struct gw_waf_logged *logged
 }
 
 bool gw_waf_judge_answer(ngx_http_request_t *r, struct waf_tx *tx,
-                         const struct gw_waf_subject *subject, struct span request_body,
+                         const struct gw_waf_subject *subject, const struct gw_waf_seen *asked,
                          const struct gw_waf_logged *logged, const struct gw_waf_answer_seen *seen)
 {
     static struct waf_hit fresh[ANSWER_HITS_MAX]; /* one answer at a time */
-    struct gw_waf_seen asked = look(subject->shape, request_body);
     size_t before;
 
-    run(r, tx, subject, &asked);
+    run(r, tx, subject, asked);
     /* Rules of now may refuse what those of then let pass; it was served, and so is its answer. */
     if (is_refused(tx))
         return false;

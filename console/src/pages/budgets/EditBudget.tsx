@@ -18,7 +18,7 @@ import './budgets.css';
 
 type Row = Omit<BudgetRule, 'limit'> & { limit: string; id: number };
 
-const MEASURES = ['requests', 'tokens'] as const;
+const MEASURES = ['requests', 'tokens', 'cost'] as const;
 const OWNERS = ['namespace', 'user', 'key'] as const;
 const RULES_MAX = 16;
 

@@ -4,7 +4,6 @@
 #include "base/attr.h"
 
 struct cutter {
-    enum shape shape;
     struct span body;
     size_t at;
     size_t kept; /* up to here everything was given out */
@@ -16,15 +15,6 @@ struct cutter {
     bool in_metadata;               /* of the object at the top */
 };
 
-/* Members of model calls whose values people, models and tools write: OpenAI's, then those that
- * Anthropic alone has. */
-static const char *const prose[] = {
-    "content",           "text",           "prompt",      "input",     "suffix",
-    "instructions",      "stop",           "arguments",   "refusal",   "reasoning",
-    "reasoning_content", "image_url",      "input_audio", "file",      "description",
-    "parameters",        "schema",         "output",      "system",    "thinking",
-    "input_schema",      "stop_sequences", "source",      "signature",
-};
 static const char *const object_members[] = {"apiVersion", "kind", "metadata",
                                              "op",         "path", "from"};
 static const char *const metadata_cut[] = {"annotations", "managedFields"};
@@ -39,8 +29,6 @@ static bool is_among(struct span name, const char *const *names, size_t count)
 
 static bool is_cut(const struct cutter *cutter, struct span name)
 {
-    if (cutter->shape == SHAPE_MODEL_CALL)
-        return is_among(name, prose, ARRAY_LEN(prose));
     if (cutter->objects == 1)
         return !is_among(name, object_members, ARRAY_LEN(object_members));
     return cutter->objects == 2 && cutter->in_metadata &&
@@ -168,7 +156,7 @@ static bool step(struct cutter *cutter)
 
 void shape_cut(enum shape shape, struct span body, shape_piece_fn *piece, void *ctx)
 {
-    struct cutter cutter = {.shape = shape, .body = body, .piece = piece, .ctx = ctx};
+    struct cutter cutter = {.body = body, .piece = piece, .ctx = ctx};
 
     while (shape != SHAPE_WHOLE && more(&cutter) && step(&cutter))
         ;

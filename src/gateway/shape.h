@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which parts of a JSON body the firewall looks at. Rules about injections fit what a program takes
- * as a parameter; they do not fit what people write to a model, or what a manifest holds for the
- * programs of tenants (scripts, SQL, HTML). Those values are cut out, with the names of members in
- * them; the other names and values stay.
+ * as a parameter; they do not fit what a manifest holds for the programs of tenants (scripts, SQL,
+ * HTML). Those values are cut out, with the names of members in them; the other names and values
+ * stay. Of model calls the schema says what is prose (openai_request_cut()).
  *
- *     SHAPE_MODEL_CALL   without the values of members that hold prose (messages' content, prompt,
- *                        input, ...): the guard looks at those
  *     SHAPE_OBJECT       apiVersion, kind, metadata without annotations and managedFields, and of a
  *                        JSON patch op, path and from
  *
@@ -18,7 +16,7 @@
 
 #include "base/span.h"
 
-enum shape { SHAPE_WHOLE, SHAPE_MODEL_CALL, SHAPE_OBJECT };
+enum shape { SHAPE_WHOLE, SHAPE_OBJECT };
 enum { SHAPE_DEPTH_MAX = 64 };
 
 /* Calls `piece` for the stretches that stay, in order; in the place of a value that is cut out

@@ -438,6 +438,23 @@ def test_nw2_fails_when_it_refuses_too_much(own_platform):
     goes_red(platform, "nw-2", "a name with a quote in a query at /api passes", 180)
 
 
+def test_nw2_fails_when_answers_are_not_looked_at(own_platform):
+    """A policy without responses."""
+    platform = own_platform.start()
+    assert walled(platform)["verdict"] == "proven", control(platform, "nw-2")["evidence"]
+    path = "/apis/drun.io/v1/wafpolicies/default"
+    policy = platform.request("GET", path, platform.operator_token()).json()
+    policy["spec"]["responses"] = "Off"
+    assert platform.request("PUT", path, platform.operator_token(), json=policy).status_code == 200
+
+    def in_force():
+        found = platform.request("GET", path, platform.operator_token()).json()
+        return found["status"].get("phase") == "InForce" and found["status"]["observedGeneration"] == found["metadata"]["generation"]
+
+    platform.wait_until("the policy in force", in_force, 240)
+    goes_red(platform, "nw-2", "an answer of /api/v1/namespaces/ with the error of a database in it is withheld", 180)
+
+
 def test_pf5_fails_when_the_posture_is_embellished(own_platform):
     """A gateway that shows what is absent as proven."""
     platform = proved(own_platform.start())

@@ -59,16 +59,29 @@ static ngx_int_t on_headers(ngx_http_request_t *r)
         gw_fields_put(r, call) != NGX_OK)
         return NGX_ERROR;
     if (call->plan != NULL && r->upstream != NULL && !r->error_page)
-        gw_plan_answered(call, r->headers_out.status);
+        gw_plan_answered(call, r->upstream->headers_in.status_n);
+    bool answered =
+        call->stage == GW_DECIDED && r->upstream != NULL && !r->error_page && !call->withheld;
     /* An engine that refuses used nothing. */
-    if (call->stage == GW_DECIDED && r->upstream != NULL && !r->error_page &&
-        r->headers_out.status < NGX_HTTP_BAD_REQUEST)
+    if (answered && r->headers_out.status < NGX_HTTP_BAD_REQUEST)
         start_metering(r, call);
-    else if (call->stage == GW_DECIDED && r->upstream != NULL && !r->error_page)
+    else if (answered)
         take_refusal(r, call);
     if (call->answer != NULL && gw_answer_holds_headers(call->answer))
         return NGX_OK;
     return next_header(r);
+}
+
+static void drop(void *ctx UNUSED, struct span bytes UNUSED)
+{
+}
+
+void gw_call_withhold(struct gw_call *call, struct span answer)
+{
+    call->withheld = true;
+    openai_meter_start(&call->meter, OPENAI_METER_JSON, false);
+    openai_meter_feed(&call->meter, answer, drop, NULL);
+    (void)openai_meter_end(&call->meter, false, drop, NULL);
 }
 
 ngx_int_t gw_out_headers(ngx_http_request_t *r, ngx_uint_t status, size_t len)
@@ -173,9 +186,8 @@ static void sift(void *ctx, struct span bytes)
         copy_out(&sieve->copy, bytes);
 }
 
-/* nginx then takes the answer for a whole one, and lets go of the engine: what it still sends is
- * for nobody. */
-static void let_go(ngx_http_request_t *r)
+/* What is still sent is for nobody. */
+void gw_let_go(ngx_http_request_t *r)
 {
     r->upstream->length = 0;
     r->upstream->keepalive = 0;
@@ -193,7 +205,7 @@ static ngx_int_t on_buffer_looked_at(ngx_http_request_t *r, struct gw_call *call
     buf->pos = buf->last;
     call->room = NULL;
     if (gw_answer_was_blocked(answer) || (gw_answer_is_over(answer) && call->cut))
-        let_go(r);
+        gw_let_go(r);
     return gw_answer_failed(answer) ? NGX_ERROR : NGX_OK;
 }
 
@@ -216,7 +228,7 @@ static ngx_int_t on_buffer(ngx_http_request_t *r, struct gw_call *call, ngx_buf_
 /* ------------------------------------------------------------------ the end */
 
 /* nginx flushes once more after it lost the engine, and closes; see ngx_http_upstream. */
-static bool engine_died(const ngx_http_request_t *r, const ngx_buf_t *buf)
+bool gw_engine_died(const ngx_http_request_t *r, const ngx_buf_t *buf)
 {
     return buf->flush && !buf->last_buf && ngx_buf_size(buf) == 0 && !r->keepalive &&
            r->upstream != NULL && r->upstream->peer.connection == NULL;
@@ -267,7 +279,7 @@ static ngx_int_t on_end_looked_at(ngx_http_request_t *r, struct gw_call *call, b
 static ngx_int_t on_link_looked_at(ngx_http_request_t *r, struct gw_call *call, ngx_buf_t *buf)
 {
     bool last = buf->last_buf;
-    bool died = engine_died(r, buf);
+    bool died = gw_engine_died(r, buf);
 
     if (ngx_buf_in_memory(buf) && buf->last > buf->pos) {
         buf->last_buf = 0;
@@ -280,7 +292,7 @@ static ngx_int_t on_link_looked_at(ngx_http_request_t *r, struct gw_call *call, 
 static ngx_int_t on_link(ngx_http_request_t *r, struct gw_call *call, ngx_buf_t *buf)
 {
     bool last = buf->last_buf;
-    bool died = engine_died(r, buf);
+    bool died = gw_engine_died(r, buf);
 
     if (ngx_buf_in_memory(buf) && buf->last > buf->pos) {
         buf->last_buf = 0;

@@ -218,9 +218,12 @@ PUBLIC ngx_module_t ngx_http_drun_module = {
     process_init,  NULL,     NULL,     gw_worker_stop,  NULL, NGX_MODULE_V1_PADDING};
 
 /* What nginx looks for in a module that it loads. The filters come before copy_filter, and so see
- * each buffer behind it: in memory. */
-PUBLIC ngx_module_t *ngx_modules[] = {&ngx_http_drun_module, &ngx_http_drun_edge_module, NULL};
+ * each buffer behind it: in memory. Of ours the firewall's sees an answer first, as it came. */
+PUBLIC ngx_module_t *ngx_modules[] = {&ngx_http_drun_module, &ngx_http_drun_edge_module,
+                                      &ngx_http_drun_waf_module, NULL};
 PUBLIC char *ngx_module_names[] = {(char *)"ngx_http_drun_module",
-                                   (char *)"ngx_http_drun_edge_module", NULL};
-PUBLIC char *ngx_module_order[] = {(char *)"ngx_http_drun_module",
-                                   (char *)"ngx_http_copy_filter_module", NULL};
+                                   (char *)"ngx_http_drun_edge_module",
+                                   (char *)"ngx_http_drun_waf_module", NULL};
+PUBLIC char *ngx_module_order[] = {
+    (char *)"ngx_http_drun_module", (char *)"ngx_http_drun_edge_module",
+    (char *)"ngx_http_drun_waf_module", (char *)"ngx_http_copy_filter_module", NULL};

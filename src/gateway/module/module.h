@@ -36,6 +36,7 @@
 #include <sys/un.h>
 
 extern ngx_module_t ngx_http_drun_module;
+extern ngx_module_t ngx_http_drun_waf_module; /* the firewall's look at answers: waf_answer.c */
 
 enum { GW_REQUEST_ID_MAX = 64, GW_RINGS_MAX = 64, GW_HEADER_MAX = 48 };
 
@@ -203,7 +204,8 @@ struct gw_call {
     /* The answer. */
     struct gw_plan *plan; /* of a model route; NULL: the one service that was called */
     bool metering;
-    bool cut; /* the engine died in the middle */
+    bool cut;      /* the engine died in the middle */
+    bool withheld; /* by the firewall: what goes out is a refusal */
     struct openai_usage usage;
     uint64_t cost; /* of that, in millionths */
     ngx_chain_t *out;
@@ -338,6 +340,12 @@ bool gw_is_anthropic(const ngx_http_request_t *r);
 bool gw_out_put(ngx_http_request_t *r, struct gw_call *call, struct span bytes);
 /* Sends the headers that waited. */
 ngx_int_t gw_out_headers(ngx_http_request_t *r, ngx_uint_t status, size_t len);
+/* The answer goes nowhere: only what it used is counted. */
+void gw_call_withhold(struct gw_call *call, struct span answer);
+/* Whether nginx says with this buffer that it lost who answers. */
+bool gw_engine_died(const ngx_http_request_t *r, const ngx_buf_t *buf);
+/* nginx then takes the answer for a whole one, and lets go of who sends it. */
+void gw_let_go(ngx_http_request_t *r);
 /* Between buffers of the engine: what was put goes out now. */
 void gw_out_begin(struct gw_call *call);
 ngx_int_t gw_out_end(ngx_http_request_t *r, struct gw_call *call);
@@ -376,6 +384,9 @@ ngx_int_t gw_reply(ngx_http_request_t *r, ngx_uint_t status, const char *type, s
  * handler. */
 ngx_int_t gw_refuse_path(ngx_http_request_t *r, const struct gw_refusal *refusal,
                          const char *message);
+/* The body of such a refusal, for who sends it in another way; returns its type. */
+const char *gw_refusal_put(ngx_http_request_t *r, const struct gw_refusal *refusal,
+                           const char *message, struct buf *out);
 ngx_int_t gw_reply_json(ngx_http_request_t *r, ngx_uint_t status, struct span body);
 /* Copies nothing: both live as long as the request. */
 ngx_int_t gw_header_add(ngx_http_request_t *r, const char *name, ngx_str_t value);

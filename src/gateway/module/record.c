@@ -98,6 +98,7 @@ static void put_event(ngx_http_request_t *r, struct gw_call *call)
                      : call->answer != NULL && gw_answer_was_blocked(call->answer)
                          ? "the guard ended the answer"
                      : call->stage == GW_WAITING ? "the client left the line in front of the engine"
+                     : call->withheld            ? "the firewall withheld the answer"
                      : call->cut                 ? "the engine stopped in the middle of the answer"
                                                  : ""),
         .address = gw_span(r->connection->addr_text),

@@ -82,6 +82,15 @@ ngx_int_t gw_reply_json(ngx_http_request_t *r, ngx_uint_t status, struct span bo
     return gw_reply(r, status, "application/json", body);
 }
 
+static void put_error(ngx_http_request_t *r, const struct gw_refusal *refusal, const char *message,
+                      struct buf *out)
+{
+    if (gw_is_anthropic(r))
+        gw_anthropic_error_put(refusal->status, message, refusal->code, out);
+    else
+        openai_error_put(message, refusal->type, refusal->param, refusal->code, out);
+}
+
 /* The status of an error page is nginx's; it is in the request already. */
 static ngx_int_t reply_error(ngx_http_request_t *r, const struct gw_refusal *refusal,
                              const char *message)
@@ -90,10 +99,7 @@ static ngx_int_t reply_error(ngx_http_request_t *r, const struct gw_refusal *ref
     static uint8_t room[BODY_MAX + 1]; /* one answer at a time; copied before this returns */
     struct buf body = {.data = room, .cap = sizeof(room), .max = BODY_MAX};
 
-    if (gw_is_anthropic(r))
-        gw_anthropic_error_put(refusal->status, message, refusal->code, &body);
-    else
-        openai_error_put(message, refusal->type, refusal->param, refusal->code, &body);
+    put_error(r, refusal, message, &body);
     if (refusal->status == NGX_HTTP_UNAUTHORIZED &&
         gw_header_add(r, "WWW-Authenticate", bearer) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -246,33 +252,42 @@ static const char *reason_of(ngx_uint_t status)
 }
 
 /* Our messages have nothing in them that JSON would escape. */
+const char *gw_refusal_put(ngx_http_request_t *r, const struct gw_refusal *refusal,
+                           const char *message, struct buf *out)
+{
+    if (is_model_api(r)) {
+        put_error(r, refusal, message, out);
+        return "application/json";
+    }
+    if (is_object_api(r)) {
+        buf_printf(out,
+                   "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
+                   "\"status\":\"Failure\",\"message\":\"%s\",\"reason\":\"%s\",\"code\":%lu}",
+                   message, reason_of(refusal->status), (unsigned long)refusal->status);
+        return "application/json";
+    }
+    buf_printf(out, "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%lu,\"detail\":\"%s\"}",
+               refusal->code, (unsigned long)refusal->status, message);
+    return "application/problem+json";
+}
+
 ngx_int_t gw_reply_problem(ngx_http_request_t *r, ngx_uint_t status, const char *code,
                            const char *message, uint64_t retry_after_ms)
 {
     static uint8_t room[BODY_MAX + 1]; /* one answer at a time; copied before this returns */
     struct buf body = {.data = room, .cap = sizeof(room), .max = BODY_MAX};
+    const struct gw_refusal refusal = {
+        .status = status,
+        .type = status == NGX_HTTP_TOO_MANY_REQUESTS ? "requests" : "invalid_request_error",
+        .code = code,
+        .retry_after_ms = retry_after_ms};
 
-    if (is_model_api(r)) {
-        const struct gw_refusal refusal = {
-            .status = status,
-            .type = status == NGX_HTTP_TOO_MANY_REQUESTS ? "requests" : "invalid_request_error",
-            .code = code,
-            .retry_after_ms = retry_after_ms};
+    if (is_model_api(r))
         return reply_error(r, &refusal, message);
-    }
     if (retry_after_ms > 0 && put_retry_after(r, retry_after_ms) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    if (is_object_api(r)) {
-        buf_printf(&body,
-                   "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},"
-                   "\"status\":\"Failure\",\"message\":\"%s\",\"reason\":\"%s\",\"code\":%lu}",
-                   message, reason_of(status), (unsigned long)status);
-        return gw_reply(r, status, "application/json", buf_span(&body));
-    }
-    buf_printf(&body,
-               "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%lu,\"detail\":\"%s\"}", code,
-               (unsigned long)status, message);
-    return gw_reply(r, status, "application/problem+json", buf_span(&body));
+    const char *type = gw_refusal_put(r, &refusal, message, &body);
+    return gw_reply(r, status, type, buf_span(&body));
 }
 
 ngx_int_t gw_early_error(ngx_http_request_t *r)

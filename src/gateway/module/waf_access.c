@@ -3,7 +3,7 @@
  * call behind the schema, when it is known what of the body is prose. */
 #include "gateway/module/waf.h"
 
-enum { SERVICE_MAX = 512, MESSAGE_MAX = 192 };
+enum { SERVICE_MAX = 512 };
 
 static const struct gw_refusal refused = {
     .status = NGX_HTTP_FORBIDDEN, .type = "invalid_request_error", .code = "request_refused"};
@@ -13,12 +13,7 @@ static const struct gw_refusal early = {.status = NGX_HTTP_SERVICE_UNAVAILABLE,
                                         .retry_after_ms = 1000};
 static const char no_rules[] = "The platform is starting; try again in a moment";
 
-static void put_message(ngx_str_t request_id, char out[MESSAGE_MAX])
-{
-    snprintf(out, MESSAGE_MAX,
-             "This request looks like an attack and was refused; the reference is %.*s",
-             (int)request_id.len, (const char *)request_id.data);
-}
+static const char attack[] = "This request looks like an attack and was refused";
 
 /* ------------------------------------------------------------------ model calls */
 
@@ -41,10 +36,9 @@ static void name_service(const struct gw_call *call, char room[SERVICE_MAX],
 ngx_int_t gw_waf_call(ngx_http_request_t *r, struct gw_call *call)
 {
     const struct gw_main_conf *conf = ngx_http_get_module_main_conf(r, ngx_http_drun_module);
-    struct gw_waf_subject subject = {
-        .call = call, .request_id = call->request_id, .shape = SHAPE_MODEL_CALL};
+    struct gw_waf_subject subject = {.call = call, .request_id = call->request_id};
     char room[SERVICE_MAX];
-    char message[MESSAGE_MAX];
+    char message[GW_WAF_MESSAGE_MAX];
 
     if (conf->waf == GW_WAF_OFF)
         return NGX_DECLINED;
@@ -54,7 +48,7 @@ ngx_int_t gw_waf_call(ngx_http_request_t *r, struct gw_call *call)
     name_service(call, room, &subject);
     if (!gw_waf_judge(r, tx, &subject, call->request.body))
         return NGX_DECLINED;
-    put_message(call->request_id, message);
+    gw_waf_message(attack, call->request_id, message);
     return gw_refuse(r, call, &refused, message);
 }
 
@@ -143,14 +137,14 @@ static ngx_int_t judge(ngx_http_request_t *r, struct waf_tx *tx)
                                      .namespace = namespace_of(r),
                                      .service = span_of("", 0),
                                      .shape = conf->waf_objects ? SHAPE_OBJECT : SHAPE_WHOLE};
-    char message[MESSAGE_MAX];
+    char message[GW_WAF_MESSAGE_MAX];
     struct span body;
 
     if (gw_body(r, &body) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     if (!gw_waf_judge(r, tx, &subject, visible_body(r, body)))
         return NGX_DECLINED;
-    put_message(subject.request_id, message);
+    gw_waf_message(attack, subject.request_id, message);
     return refuse(r, &refused, message);
 }
 

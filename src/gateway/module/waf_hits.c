@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a request met, as one record of the audit log: the first rule with what it matched, and the
- * ids of the others. */
+/* What a request or its answer met, as one record of the audit log: the first rule with what it
+ * matched, and the ids of the others. */
 #include "gateway/module/waf.h"
 
 #include "audit/audit.h"
@@ -56,8 +56,8 @@ static void put_event(ngx_http_request_t *r, const struct gw_waf_subject *subjec
     gw_worker_record(r->connection->log, &event, 0);
 }
 
-static void put_limits(ngx_http_request_t *r, const struct gw_waf_subject *subject, bool refused,
-                       unsigned events)
+static void put_limits(ngx_http_request_t *r, const struct gw_waf_subject *subject,
+                       const struct gw_waf_found *found)
 {
     static const struct {
         unsigned event;
@@ -68,27 +68,34 @@ static void put_limits(ngx_http_request_t *r, const struct gw_waf_subject *subje
         {WAF_EVENT_REQUEST_BODY, "the body is larger than the rules look at"},
         {WAF_EVENT_REGEX_LIMIT, "a pattern met its limit"},
     };
+    static const char large[] = "the answer is larger than the rules look at";
 
     for (size_t i = 0; i < ARRAY_LEN(limits); i++)
-        if ((events & limits[i].event) != 0)
-            put_event(r, subject, refused, "limit", span_str(limits[i].why));
+        if ((found->events & limits[i].event) != 0)
+            put_event(r, subject, found->refused, "limit", span_str(limits[i].why));
+    /* Usually its beginning is enough. */
+    if ((found->events & WAF_EVENT_RESPONSE_BODY) != 0 && found->refused)
+        put_event(r, subject, true, "limit", span_str(large));
 }
 
-void gw_waf_record(ngx_http_request_t *r, struct waf_tx *tx, const struct gw_waf_subject *subject)
+void gw_waf_record(ngx_http_request_t *r, const struct gw_waf_subject *subject,
+                   const struct gw_waf_found *found)
 {
     static uint8_t room[REASON_MAX + 1]; /* one record at a time; copied into the ring */
     struct buf reason = {.data = room, .cap = sizeof(room), .max = REASON_MAX};
-    bool refused = waf_tx_verdict(tx)->action >= WAF_DENY;
-    const struct waf_hit *hits;
     char rule[16];
-    size_t count;
 
-    hits = waf_tx_hits(tx, &count);
-    put_limits(r, subject, refused, waf_tx_events(tx));
-    if (count == 0)
+    put_limits(r, subject, found);
+    if (found->count == 0)
         return;
-    put_reason(&hits[0], &reason);
-    put_others(hits + 1, count - 1, &reason);
-    snprintf(rule, sizeof(rule), "%u", hits[0].rule);
-    put_event(r, subject, refused, rule, buf_span(&reason));
+    put_reason(&found->hits[0], &reason);
+    put_others(found->hits + 1, found->count - 1, &reason);
+    snprintf(rule, sizeof(rule), "%u", found->hits[0].rule);
+    put_event(r, subject, found->refused, rule, buf_span(&reason));
+}
+
+void gw_waf_message(const char *what, ngx_str_t request_id, char out[GW_WAF_MESSAGE_MAX])
+{
+    snprintf(out, GW_WAF_MESSAGE_MAX, "%s; the reference is %.*s", what, (int)request_id.len,
+             (const char *)request_id.data);
 }

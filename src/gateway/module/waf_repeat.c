@@ -11,7 +11,12 @@
 
 enum { PLACES = 4096, SEEN_MAX = 64 * 1024 };
 
-static struct gw_waf_print places[PLACES];
+struct place {
+    struct gw_waf_print print;
+    enum gw_waf_answers answers;
+};
+
+static struct place places[PLACES];
 
 void gw_waf_forget(void)
 {
@@ -61,20 +66,21 @@ bool gw_waf_print_of(ngx_http_request_t *r, const struct gw_waf_subject *subject
     return true;
 }
 
-static struct gw_waf_print *place_of(const struct gw_waf_print *print)
+static struct place *place_of(const struct gw_waf_print *print)
 {
     return &places[print->words[0] % PLACES];
 }
 
-bool gw_waf_is_known(const struct gw_waf_print *print)
+bool gw_waf_is_known(const struct gw_waf_print *print, enum gw_waf_answers *answers)
 {
-    const struct gw_waf_print *place = place_of(print);
+    const struct place *place = place_of(print);
 
-    return place->words[0] == print->words[0] && place->words[1] == print->words[1] &&
+    *answers = place->answers;
+    return place->print.words[0] == print->words[0] && place->print.words[1] == print->words[1] &&
            (print->words[0] | print->words[1]) != 0;
 }
 
-void gw_waf_remember(const struct gw_waf_print *print)
+void gw_waf_remember(const struct gw_waf_print *print, enum gw_waf_answers answers)
 {
-    *place_of(print) = *print;
+    *place_of(print) = (struct place){.print = *print, .answers = answers};
 }

@@ -91,6 +91,11 @@ struct waf_tx *gw_waf_tx(ngx_log_t *log)
     return firewall->tx;
 }
 
+const struct waf_engine *gw_waf_engine(void)
+{
+    return firewall == NULL ? NULL : firewall->engine;
+}
+
 bool gw_waf_is_repeatable(void)
 {
     return firewall->is_repeatable;

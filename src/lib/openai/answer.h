@@ -61,6 +61,10 @@ struct openai_answer {
 /* -1 with ERR_INVALID for what is no JSON object, or has more in it than there is room for. */
 int openai_answer_scan(struct span json, struct openai_answer *out, struct err *err) MUST_USE;
 
+/* The answer for rules about leaks, in stretches of it: what a model says is empty in it. */
+void openai_answer_cut(struct span json, const struct openai_answer *answer, openai_cut_fn *put,
+                       void *ctx);
+
 /* ------------------------------------------------------------------ events of a stream */
 
 enum { OPENAI_EVENT_MAX = 1 << 20 };

@@ -23,6 +23,25 @@ static void feed(struct span stream, size_t step, struct buf *out)
     openai_events_free(&events);
 }
 
+static void count(void *ctx, struct span stretch)
+{
+    *(size_t *)ctx += stretch.len;
+}
+
+/* All but the texts and the probabilities of their tokens is left. */
+static void without_texts(struct span json, const struct openai_answer *answer)
+{
+    size_t left = 0;
+    size_t said = 0;
+
+    openai_answer_cut(json, answer, count, &left);
+    for (size_t i = 0; i < answer->pieces; i++)
+        said += answer->piece[i].raw.len;
+    for (size_t i = 0; i < answer->choices; i++)
+        said += answer->choice[i].logprobs.len;
+    INVARIANT(left + said == json.len);
+}
+
 static void pieces(struct span json)
 {
     static struct openai_answer answer;
@@ -39,6 +58,7 @@ static void pieces(struct span json)
         INVARIANT(piece->choice < answer.choices);
         from = piece->raw.p + piece->raw.len;
     }
+    without_texts(json, &answer);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

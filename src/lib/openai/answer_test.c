@@ -105,6 +105,28 @@ static void an_event_has_an_end(void **state UNUSED)
     openai_events_free(&events);
 }
 
+static void collect(void *ctx, struct span stretch)
+{
+    buf_put_span(ctx, stretch);
+}
+
+static void what_a_model_says_is_left_out_for_rules(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf out = BUF_INIT(4096);
+    struct span json = span_str(
+        "{\"id\":\"c\",\"choices\":[{\"logprobs\":{\"content\":[{\"token\":\"a\"}]},\"message\":{"
+        "\"content\":\"a\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]}}],"
+        "\"system_fingerprint\":\"b\"}");
+    struct err err = ERR_INIT;
+
+    assert_int_equal(openai_answer_scan(json, &answer, &err), 0);
+    openai_answer_cut(json, &answer, collect, &out);
+    assert_string_equal(buf_text(&out),
+                        "{\"id\":\"c\",\"choices\":[{\"logprobs\":,\"message\":{\"content\":\"\","
+                        "\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}}],"
+                        "\"system_fingerprint\":\"b\"}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +134,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_read_is_told),
         cmocka_unit_test(events_are_the_same_however_they_are_cut),
         cmocka_unit_test(an_event_has_an_end),
+        cmocka_unit_test(what_a_model_says_is_left_out_for_rules),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

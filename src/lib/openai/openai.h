@@ -58,6 +58,7 @@ struct openai_request {
     struct span options_value; /* of stream_options; len 0: not there */
     struct span tokens_null;   /* a max_tokens of null; len 0: not there */
     struct span usage_value;   /* of stream_options.include_usage; len 0: not there */
+    struct span ids_value;     /* from the first of prompt_ids to the last: nothing but ids */
 };
 
 /* ------------------------------------------------------------------ the strings of a request */
@@ -93,7 +94,7 @@ struct openai_text {
  * Every string of a request that is a value, in the order of the body; but for the model's name and
  * those that the schema takes a few words for ("user", "json_object"). Filled by
  * openai_request_scan(); the memory is the caller's to keep for the next request, and grows up to
- * OPENAI_TEXTS_MAX. Whoever has rules for form fields leaves out OPENAI_PROSE and OPENAI_DATA.
+ * OPENAI_TEXTS_MAX. Whoever has rules for form fields looks at what openai_request_cut() leaves.
  */
 struct openai_texts {
     struct openai_text *text;
@@ -116,6 +117,12 @@ struct openai_fault {
 int openai_request_scan(enum openai_api api, struct span body, unsigned flags,
                         struct openai_texts *texts, struct openai_request *out,
                         struct openai_fault *fault, struct err *err) MUST_USE;
+
+/* The body for rules about form fields, in stretches of it: each string that is OPENAI_PROSE or
+ * OPENAI_DATA is empty in it, and token ids are left out; all else stands as it came, names too. */
+typedef void openai_cut_fn(void *ctx, struct span stretch);
+void openai_request_cut(const struct openai_request *request, const struct openai_texts *texts,
+                        openai_cut_fn *put, void *ctx);
 
 /* Whether the bytes are one JSON text by the rules above, whatever they say. */
 int openai_json_check(struct span text, struct err *err) MUST_USE;

@@ -60,6 +60,7 @@ static bool string_value(struct walk *walk, const struct schema *schema)
 static bool number_value(struct walk *walk, const struct schema *schema, uint8_t *out_type)
 {
     struct scan_number number;
+    const uint8_t *from = walk->scan.p;
 
     if (!scan_number(&walk->scan, &number))
         return walk_no_json(walk);
@@ -77,8 +78,11 @@ static bool number_value(struct walk *walk, const struct schema *schema, uint8_t
                           schema->max);
     if (number.whole)
         walk_keep_whole(walk, (enum schema_keep)schema->keep, number.integer);
-    if ((schema->flags & PROMPT) != 0)
-        walk->out->prompt_ids++;
+    if ((schema->flags & PROMPT) == 0)
+        return true;
+    if (walk->out->prompt_ids++ == 0)
+        walk->out->ids_value = span_of(from, 0);
+    walk->out->ids_value.len = (size_t)(walk->scan.p - walk->out->ids_value.p);
     return true;
 }
 

@@ -43,6 +43,50 @@ static void are_strings(struct span body, const struct openai_texts *texts)
     }
 }
 
+static void collect(void *ctx, struct span stretch)
+{
+    buf_put_span(ctx, stretch);
+}
+
+/* The next string of a text that is JSON: what is between its quotes. */
+static bool next_string(struct span text, size_t *at, struct span *out)
+{
+    while (*at < text.len && text.p[*at] != '"')
+        (*at)++;
+    size_t start = *at + 1;
+    for (*at = start; *at < text.len && text.p[*at] != '"'; (*at)++)
+        *at += text.p[*at] == '\\';
+    if (*at >= text.len)
+        return false;
+    *out = span_of(text.p + start, *at - start);
+    (*at)++;
+    return true;
+}
+
+/* Each string of the body, names too, goes to the rules as it is, or is prose or data and empty
+ * there. */
+static void goes_to_one(const struct openai_request *request, const struct openai_texts *texts)
+{
+    CLEANUP(buf_free) struct buf cut = BUF_INIT(1 << 20);
+    struct err err = ERR_INIT;
+    struct span whole, left;
+    size_t at = 0;
+    size_t at_left = 0;
+    size_t number = 0;
+
+    openai_request_cut(request, texts, collect, &cut);
+    INVARIANT(openai_json_check(buf_span(&cut), &err) == 0);
+    while (next_string(request->body, &at, &whole)) {
+        bool known =
+            number < texts->count && texts->text[number].at == (size_t)(whole.p - request->body.p);
+        bool prose = known && texts->text[number].kind != OPENAI_OTHER;
+        INVARIANT(next_string(buf_span(&cut), &at_left, &left));
+        INVARIANT(prose ? left.len == 0 : span_eq(whole, left));
+        number += known;
+    }
+    INVARIANT(number == texts->count && !next_string(buf_span(&cut), &at_left, &left));
+}
+
 /* What Anthropic's API takes is a request of ours; but for the number of things. */
 static void translated(struct span body)
 {
@@ -88,6 +132,7 @@ static void edits(enum openai_api api, struct span text)
         return;
     }
     are_strings(text, &texts);
+    goes_to_one(&request, &texts);
     INVARIANT(openai_json_check(text, &err) == 0);
     if (api == OPENAI_MESSAGES)
         translated(text);

@@ -156,6 +156,55 @@ static void completions_and_embeddings_are_read(void **state UNUSED)
     refuses(OPENAI_EMBEDDINGS, "{\"model\":\"m\",\"input\":\"\"}", "empty_string", "input");
 }
 
+static void collect(void *ctx, struct span stretch)
+{
+    buf_put_span(ctx, stretch);
+}
+
+static void cut_is(enum openai_api api, const char *body, const char *wanted)
+{
+    CLEANUP(buf_free) struct buf out = BUF_INIT(4096);
+    struct openai_texts strings = {0};
+    struct openai_request cut;
+    struct openai_fault ignored;
+    struct err err = ERR_INIT;
+
+    if (openai_request_scan(api, span_str(body), 0, &strings, &cut, &ignored, &err) < 0)
+        fail_msg("%s", err.msg);
+    openai_request_cut(&cut, &strings, collect, &out);
+    assert_string_equal(buf_text(&out), wanted);
+    openai_texts_free(&strings);
+}
+
+static void prose_is_left_out_for_rules(void **state UNUSED)
+{
+    cut_is(OPENAI_CHAT,
+           "{\"model\":\"a/b\",\"messages\":[{\"role\":\"user\",\"content\" : \"a \\\" b\"}]}",
+           "{\"model\":\"a/b\",\"messages\":[{\"role\":\"user\",\"content\" : \"\"}]}");
+    cut_is(OPENAI_CHAT,
+           "{\"model\":\"m\",\"stop\":[\"</s>\"],\"messages\":[{\"role\":\"assistant\","
+           "\"reasoning_content\":\"x\",\"name\":\"n\"}]}",
+           "{\"model\":\"m\",\"stop\":[\"\"],\"messages\":[{\"role\":\"assistant\","
+           "\"reasoning_content\":\"\",\"name\":\"n\"}]}");
+    /* Only where the schema has prose, however a member is called. */
+    cut_is(
+        OPENAI_CHAT,
+        "{\"model\":\"m\",\"metadata\":{\"content\":\"kept\"},\"x\":{\"prompt\":\"kept\"}," MESSAGES
+        "}",
+        "{\"model\":\"m\",\"metadata\":{\"content\":\"kept\"},\"x\":{\"prompt\":\"kept\"},"
+        "\"messages\":[{\"role\":\"user\",\"content\":\"\"}]}");
+    cut_is(OPENAI_COMPLETIONS,
+           "{\"model\":\"m\",\"prompt\":[[1,2], [3]],\"suffix\":\"s\",\"user\":\"u\"}",
+           "{\"model\":\"m\",\"prompt\":[[]],\"suffix\":\"\",\"user\":\"u\"}");
+    cut_is(OPENAI_EMBEDDINGS, "{\"input\":[\"a\",\"b\"],\"model\":\"m\"}",
+           "{\"input\":[\"\",\"\"],\"model\":\"m\"}");
+    cut_is(OPENAI_MESSAGES,
+           "{\"model\":\"m\",\"max_tokens\":1,\"system\":\"a\",\"metadata\":{\"user_id\":\"u\"},"
+           "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}",
+           "{\"model\":\"m\",\"max_tokens\":1,\"system\":\"\",\"metadata\":{\"user_id\":\"u\"},"
+           "\"messages\":[{\"role\":\"user\",\"content\":\"\"}]}");
+}
+
 static void a_fault_names_its_place(void **state UNUSED)
 {
     static const struct {
@@ -388,6 +437,7 @@ int main(void)
         cmocka_unit_test(every_string_has_its_kind_and_role),
         cmocka_unit_test(media_is_data),
         cmocka_unit_test(completions_and_embeddings_are_read),
+        cmocka_unit_test(prose_is_left_out_for_rules),
         cmocka_unit_test(a_fault_names_its_place),
         cmocka_unit_test(names_come_once_however_they_are_written),
         cmocka_unit_test(unknown_parameters_pass_or_not),

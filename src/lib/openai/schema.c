@@ -27,8 +27,9 @@ static const struct schema stream = {.types = IS_BOOL | IS_NULL, .keep = KEEP_ST
 static const struct schema model = {.types = IS_STR, .min_len = 1, .keep = KEEP_MODEL};
 static const struct schema meta_value = {.types = IS_STR, .max_len = 512};
 static const struct schema metadata = {.types = IS_OBJ | IS_NULL, .max_items = 16, .each = &meta_value};
+static const struct schema written = {.types = IS_STR, .flags = WRITTEN};
 static const struct schema stop =
-    {.types = IS_STR | IS_ARR | IS_NULL, .max_items = 4, .each = &own_text};
+    {.types = IS_STR | IS_ARR | IS_NULL, .flags = WRITTEN, .max_items = 4, .each = &written};
 
 static const struct schema usage = {.types = IS_BOOL | IS_NULL, .keep = KEEP_USAGE};
 static const struct schema_member options_members[] = {
@@ -112,6 +113,9 @@ static const struct schema_member message_members[] = {
     OPTIONAL("tool_calls", &calls),
     OPTIONAL("tool_call_id", &text),
     OPTIONAL("refusal", &prompt_text),
+    /* What some engines answer beside the content, and get back with it. */
+    OPTIONAL("reasoning_content", &prompt_text),
+    OPTIONAL("reasoning", &prompt_text),
     OPTIONAL("audio", &any_object),
     OPTIONAL("function_call", &called),
     LAST

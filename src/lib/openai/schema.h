@@ -16,14 +16,15 @@ enum schema_types {
 };
 
 enum schema_flags {
-    PROMPT = 1,  /* strings count as text, whole numbers as tokens */
-    UNIFORM = 2, /* elements of an array have one type */
-    CLOSED = 4,  /* unknown names are refused when the caller wants that */
-    BARE = 128,  /* ... base64 and no data URL */
-    SEALED = 64, /* unknown names are refused whoever calls */
-    DATA = 8,    /* strings are base64 or a data URL */
-    FREE = 32,   /* strings are whatever stands around them */
-    LINK = 16,   /* strings are a data URL, or the URL of something elsewhere */
+    PROMPT = 1,    /* strings count as text, whole numbers as tokens */
+    UNIFORM = 2,   /* elements of an array have one type */
+    CLOSED = 4,    /* unknown names are refused when the caller wants that */
+    BARE = 128,    /* ... base64 and no data URL */
+    SEALED = 64,   /* unknown names are refused whoever calls */
+    DATA = 8,      /* strings are base64 or a data URL */
+    FREE = 32,     /* strings are whatever stands around them */
+    LINK = 16,     /* strings are a data URL, or the URL of something elsewhere */
+    WRITTEN = 256, /* strings are prose, although no part of the prompt */
 };
 
 /* What the walk remembers. */
@@ -54,7 +55,7 @@ struct schema_member;
 
 struct schema {
     uint8_t types;
-    uint8_t flags;
+    uint16_t flags;
     uint8_t keep;
     double min; /* numbers; both 0: any */
     double max;

@@ -9,7 +9,8 @@
 static const struct schema flag = {.types = IS_BOOL | IS_NULL};
 static const struct schema text = {.types = IS_STR | IS_NULL};
 static const struct schema id = {.types = IS_STR, .min_len = 1, .max_len = 256};
-static const struct schema own_text = {.types = IS_STR};
+static const struct schema written = {.types = IS_STR, .flags = WRITTEN};
+static const struct schema opaque = {.types = IS_STR | IS_NULL, .flags = WRITTEN};
 static const struct schema prompt_text = {.types = IS_STR | IS_NULL, .flags = PROMPT};
 static const struct schema prompt_object = {.types = IS_OBJ, .flags = PROMPT};
 static const struct schema any_object = {.types = IS_OBJ | IS_NULL};
@@ -18,7 +19,7 @@ static const struct schema stream = {.types = IS_BOOL | IS_NULL, .keep = KEEP_ST
 static const struct schema tokens = {.types = IS_INT, .min = 1, .max = 1 << 30, .keep = KEEP_MAX_TOKENS};
 static const struct schema share = {.types = IS_NUM | IS_NULL, .min = 0, .max = 1};
 static const struct schema top_k = {.types = IS_INT | IS_NULL, .min = 0, .max = 1 << 20};
-static const struct schema stops = {.types = IS_ARR | IS_NULL, .max_items = 16, .each = &own_text};
+static const struct schema stops = {.types = IS_ARR | IS_NULL, .max_items = 16, .each = &written};
 
 static const struct schema tool_name = {.types = IS_STR, .min_len = 1, .max_len = 128};
 
@@ -70,8 +71,8 @@ static const struct schema_member block_members[] = {
     OPTIONAL("content", &result),
     OPTIONAL("is_error", &flag),
     OPTIONAL("thinking", &prompt_text),
-    OPTIONAL("signature", &text),
-    OPTIONAL("data", &text),
+    OPTIONAL("signature", &opaque),
+    OPTIONAL("data", &opaque),
     OPTIONAL("cache_control", &any_object),
     OPTIONAL("citations", NULL),
     LAST

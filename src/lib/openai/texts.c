@@ -136,9 +136,9 @@ static bool make_room(struct walk *walk)
 
 bool walk_text(struct walk *walk, const struct schema *schema, const struct scan_string *string)
 {
-    uint8_t kind = (schema->flags & FREE) != 0     ? walk->inside
-                   : (schema->flags & PROMPT) != 0 ? OPENAI_PROSE
-                                                   : OPENAI_OTHER;
+    uint8_t kind = (schema->flags & FREE) != 0                 ? walk->inside
+                   : (schema->flags & (PROMPT | WRITTEN)) != 0 ? OPENAI_PROSE
+                                                               : OPENAI_OTHER;
 
     if ((schema->flags & (DATA | BARE | LINK)) != 0 && !data_kind(walk, schema, string->raw, &kind))
         return false;

@@ -249,6 +249,27 @@ void waf_image_spend(struct snapshot *image)
         snapshot_spend(image, image_bytes(image, images[i].database));
 }
 
+/* ------------------------------------------------------------------ answers */
+
+struct waf_answer_limits waf_engine_answer_limits(const struct waf_engine *engine)
+{
+    return (struct waf_answer_limits){.bytes = engine->head->response_body_limit,
+                                      .rejects = engine->head->response_limit_action == 0};
+}
+
+bool waf_engine_takes_type(const struct waf_engine *engine, struct span type)
+{
+    const struct image_type *types = snapshot_records(engine->image, IMAGE_TYPES);
+    uint32_t count = engine->head->types.count;
+    const uint8_t *end = type.len > 0 ? memchr(type.p, ';', type.len) : NULL;
+
+    type = span_trim(end == NULL ? type : span_of(type.p, (size_t)(end - type.p)));
+    for (uint32_t i = 0; i < count; i++)
+        if (span_eq_nocase(type, image_bytes(engine->image, types[i].text)))
+            return true;
+    return count == 0;
+}
+
 /* ------------------------------------------------------------------ matching */
 
 static bool compile(struct pattern *pattern)

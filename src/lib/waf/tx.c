@@ -144,19 +144,17 @@ const struct waf_verdict *waf_tx_response_headers_end(struct waf_tx *tx, unsigne
     return run_phase(tx, 3);
 }
 
+bool waf_tx_wants_answer(const struct waf_tx *tx)
+{
+    return tx->response_access && tx->mode != ENGINE_OFF;
+}
+
 bool waf_tx_wants_response_body(const struct waf_tx *tx)
 {
-    const struct snapshot *image = tx->engine->image;
-    const struct image_type *types = snapshot_records(image, IMAGE_TYPES);
     const struct list *list = &tx->lists[VAR_RESPONSE_CONTENT_TYPE];
-    uint32_t count = tx->engine->head->types.count;
+    struct span type = list->count > 0 ? list->items[0]->text : span_of("", 0);
 
-    if (!tx->response_access || tx->mode == ENGINE_OFF)
-        return false;
-    for (uint32_t i = 0; i < count && list->count > 0; i++)
-        if (span_eq_nocase(list->items[0]->text, image_bytes(image, types[i].text)))
-            return true;
-    return count == 0;
+    return waf_tx_wants_answer(tx) && waf_engine_takes_type(tx->engine, type);
 }
 
 /* Takes what there is room for. */

@@ -113,6 +113,15 @@ void waf_engine_free_ptr(struct waf_engine **engine);
  * took, at the client's port or at the id of the transaction, and there is no store. */
 bool waf_engine_is_repeatable(const struct waf_engine *engine) MUST_USE;
 
+/* What the settings of the rules say of answers' bodies; a transaction may say otherwise. */
+struct waf_answer_limits {
+    uint64_t bytes; /* that are looked at; 0: all */
+    bool rejects;   /* a longer one is refused; else its beginning is looked at */
+};
+struct waf_answer_limits waf_engine_answer_limits(const struct waf_engine *engine);
+/* Whether bodies of this type are looked at; its parameters do not matter. */
+bool waf_engine_takes_type(const struct waf_engine *engine, struct span type) MUST_USE;
+
 /* What `drun waf explain` shows. */
 struct waf_rule_info {
     uint32_t id;
@@ -199,6 +208,9 @@ const struct waf_verdict *waf_tx_request_headers_end(struct waf_tx *tx);
 /* Whether a body will be looked at: else it need not be given. To be asked behind the headers. */
 bool waf_tx_wants_request_body(const struct waf_tx *tx);
 bool waf_tx_wants_response_body(const struct waf_tx *tx);
+/* Whether the answer is to be given at all, whatever it will be: SecResponseBodyAccess, or a rule
+ * of the phases before, says so. */
+bool waf_tx_wants_answer(const struct waf_tx *tx);
 /* Not NULL when the body is over its limit and rules or SecRequestBodyLimitAction refuse it. */
 const struct waf_verdict *waf_tx_request_body(struct waf_tx *tx, struct span chunk);
 const struct waf_verdict *waf_tx_request_body_end(struct waf_tx *tx);

@@ -87,10 +87,11 @@ int waf_admit(const struct kube_change *change, struct err *err)
 
 json_t *waf_default_objects(void)
 {
-    return json_pack("[{s:s, s:s, s:{s:s}, s:{s:[s, s]}}, {s:s, s:s, s:{s:s}, s:{s:s, s:i, s:i}}]",
-                     "apiVersion", "drun.io/v1", "kind", "WafRuleSet", "metadata", "name", "crs",
-                     "spec", "files", "/etc/modsecurity/crs/crs-setup.conf",
-                     "/usr/share/modsecurity-crs/rules/*.conf", "apiVersion", "drun.io/v1", "kind",
-                     "WafPolicy", "metadata", "name", "default", "spec", "mode", "Block",
-                     "paranoiaLevel", 1, "inboundThreshold", 5);
+    return json_pack(
+        "[{s:s, s:s, s:{s:s}, s:{s:[s, s]}}, {s:s, s:s, s:{s:s}, s:{s:s, s:i, s:i, s:s, s:i}}]",
+        "apiVersion", "drun.io/v1", "kind", "WafRuleSet", "metadata", "name", "crs", "spec",
+        "files", "/etc/modsecurity/crs/crs-setup.conf", "/usr/share/modsecurity-crs/rules/*.conf",
+        "apiVersion", "drun.io/v1", "kind", "WafPolicy", "metadata", "name", "default", "spec",
+        "mode", "Block", "paranoiaLevel", 1, "inboundThreshold", 5, "responses", "Errors",
+        "outboundThreshold", 4);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* NW-2: the firewall refuses attacks wherever the platform is called, and nothing that only looks
- * like one. */
+ * like one; and it withholds answers that leak. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "codec/json.h"
@@ -32,23 +32,34 @@ static const struct sample look_alikes[] = {
     {"a comparison", "a%20%3C%20b%20and%20b%20%3E%20c"},
 };
 
-static bool is_refusal(struct proof *proof, unsigned status)
+/* Whether it says this, of a request or of its answer. */
+static bool says(struct proof *proof, unsigned status, const char *words)
 {
     struct span body = front_body(proof->front);
 
-    return status == 403 && memmem(body.p, body.len, "looks like an attack", 20) != NULL;
+    return status == 403 && memmem(body.p, body.len, words, strlen(words)) != NULL;
 }
 
-/* 1: refused; 0: not; -1: it cannot be measured, which the proof says. */
-static int visit(struct proof *proof, const char *path, const char *header)
+static bool is_refusal(struct proof *proof, unsigned status)
+{
+    return says(proof, status, "looks like an attack");
+}
+
+/* 1: refused, in these words; 0: not; -1: it cannot be measured, which the proof says. */
+static int visit_for(struct proof *proof, const char *path, const char *header, const char *words)
 {
     struct err err = ERR_INIT;
     unsigned status;
 
     if (front_visit(proof->front, "GET", path, header, NULL, &status, NULL, &err) == 0)
-        return is_refusal(proof, status);
+        return says(proof, status, words);
     proof_broken(proof, &err);
     return -1;
+}
+
+static int visit(struct proof *proof, const char *path, const char *header)
+{
+    return visit_for(proof, path, header, "looks like an attack");
 }
 
 static int try_query(struct proof *proof, const char *part, const struct sample *sample)
@@ -137,6 +148,24 @@ static void prove_bodies(struct proof *proof)
     proof_expect(proof, is_refusal(proof, status), "a script as the name of an object is refused");
 }
 
+/* Roles say again what they were asked for, in the errors that they answer with. A name that is the
+ * error of a database makes such an answer what a program would leak. */
+static void prove_answers(struct proof *proof)
+{
+    static const char leak[] = "You%20have%20an%20error%20in%20your%20SQL%20syntax%20near";
+    static const char plain[] = "there%20is%20an%20error%20in%20this%20name";
+    static const char *const echoes[] = {"/api/v1/namespaces/", "/oauth2/authorize?client_id="};
+
+    for (size_t i = 0; i < ARRAY_LEN(echoes); i++) {
+        CLEANUP_FREE char *leaks = mem_printf("%s%s", echoes[i], leak);
+        CLEANUP_FREE char *plainly = mem_printf("%s%s", echoes[i], plain);
+        proof_expect(proof, visit_for(proof, leaks, NULL, "was withheld") == 1,
+                     "an answer of %s with the error of a database in it is withheld", echoes[i]);
+        proof_expect(proof, visit_for(proof, plainly, NULL, "was withheld") == 0,
+                     "an answer of %s with an error of its own passes", echoes[i]);
+    }
+}
+
 void prove_nw2(struct proof *proof)
 {
     if (!wait_for_rules(proof)) {
@@ -146,4 +175,5 @@ void prove_nw2(struct proof *proof)
     for (size_t i = 0; i < ARRAY_LEN(parts) && proof->verdict != PROOF_FAILED; i++)
         prove_part(proof, parts[i]);
     prove_bodies(proof);
+    prove_answers(proof);
 }

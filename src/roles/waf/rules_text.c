@@ -18,7 +18,12 @@ enum { PARANOIA_MAX = 4 };
 static const char before[] =
     "SecRuleEngine On\n"
     "SecRequestBodyAccess On\n"
-    "SecResponseBodyAccess Off\n"
+    "SecResponseBodyAccess On\n"
+    "SecResponseBodyMimeTypesClear\n"
+    "SecResponseBodyMimeType text/plain text/html text/xml application/xml application/json "
+    "application/problem+json application/scim+json\n"
+    "SecResponseBodyLimit 524288\n"
+    "SecResponseBodyLimitAction ProcessPartial\n"
     "SecRequestBodyLimit 67108864\n"
     "SecRequestBodyNoFilesLimit 67108864\n"
     "SecRule REQUEST_HEADERS:Content-Type \"@rx ^(?:application(?:/soap[+]|/)|text/)xml\" "
@@ -27,7 +32,7 @@ static const char before[] =
     "\"id:9500001,phase:1,t:none,t:lowercase,pass,nolog,ctl:requestBodyProcessor=JSON\"\n"
     "SecRule &TX:crs_setup_version \"@eq 0\" "
     "\"id:9500002,phase:1,pass,nolog,setvar:tx.crs_setup_version=334\"\n"
-    "SecAction \"id:9500003,phase:1,pass,nolog,"
+    "SecAction \"id:9500003,phase:1,pass,nolog,setvar:tx." RULES_ANSWERS "=errors,"
     "setvar:'tx.allowed_methods=GET HEAD POST OPTIONS PUT PATCH DELETE',"
     "setvar:'tx.allowed_http_versions=HTTP/1.0 HTTP/1.1 HTTP/2 HTTP/2.0',"
     "setvar:'tx.allowed_request_content_type=|application/json| |application/yaml| "
@@ -170,6 +175,18 @@ static void put_mode(const json_t *spec, struct buf *out)
         buf_put_str(out, ",ctl:ruleEngine=On");
 }
 
+static void put_answers(const json_t *spec, struct buf *out)
+{
+    const char *responses = codec_json_text(spec, "responses", "");
+
+    if (strcmp(responses, "Off") == 0)
+        buf_put_str(out, ",ctl:responseBodyAccess=Off");
+    if (strcmp(responses, "Errors") == 0)
+        buf_put_str(out, ",ctl:responseBodyAccess=On,setvar:tx." RULES_ANSWERS "=errors");
+    if (strcmp(responses, "All") == 0)
+        buf_put_str(out, ",ctl:responseBodyAccess=On,setvar:tx." RULES_ANSWERS "=all");
+}
+
 static void put_number(const json_t *spec, const char *field, const char *const *variables,
                        struct buf *out)
 {
@@ -186,9 +203,11 @@ static void put_numbers(const json_t *spec, struct buf *out)
                                            "blocking_paranoia_level", "detection_paranoia_level",
                                            NULL};
     static const char *const inbound[] = {"inbound_anomaly_score_threshold", NULL};
+    static const char *const outbound[] = {"outbound_anomaly_score_threshold", NULL};
 
     put_number(spec, "paranoiaLevel", paranoia, out);
     put_number(spec, "inboundThreshold", inbound, out);
+    put_number(spec, "outboundThreshold", outbound, out);
 }
 
 static void put_exclusion(const char *kind, const char *which, const json_t *targets,
@@ -243,6 +262,7 @@ void rules_put_before(const json_t *policies, struct buf *out)
         const json_t *spec = spec_of(list[i]);
         put_head(json_object_get(spec, "match"), (unsigned)(RULES_POLICY_FIRST + i), out);
         put_mode(spec, out);
+        put_answers(spec, out);
         put_numbers(spec, out);
         put_exclusions(spec, out);
         buf_put_str(out, "\"\n");

@@ -138,12 +138,44 @@ static void secrets_at_the_sign_in_are_not_looked_at(void **state UNUSED)
     world_free(&world);
 }
 
+/* Which answers the gateway is told to look at; "" for none. */
+static const char *answers(struct world *world, const char *uri)
+{
+    static char room[16];
+
+    (void)is_denied(world, uri, "");
+    struct span which = waf_tx_variable(world->tx, RULES_ANSWERS);
+    snprintf(room, sizeof(room), "%.*s", SPAN_ARG(which));
+    return waf_tx_wants_answer(world->tx) ? room : "";
+}
+
+static void policies_say_which_answers(void **state UNUSED)
+{
+    struct world world = world_of(
+        "[" POLICY("a", "\"match\":{\"paths\":[\"/all\"]},\"responses\":\"All\"") "," POLICY("b", "\"match\":{\"paths\":[\"/none\"]},\"responses\":\"Off\"") "," POLICY(
+            "c",
+            "\"match\":{\"paths\":[\"/none/but\"]},\"responses\":\"Errors\",\"outboundThreshold\":9") "]");
+
+    assert_string_equal(answers(&world, "/x"), "errors");
+    assert_string_equal(answers(&world, "/all"), "all");
+    assert_string_equal(answers(&world, "/none"), "");
+    assert_string_equal(answers(&world, "/none/but"), "errors");
+    struct span threshold = waf_tx_variable(world.tx, "outbound_anomaly_score_threshold");
+    assert_true(span_eq_str(threshold, "9"));
+    assert_true(waf_engine_takes_type(world.engine, span_str("text/html; charset=utf-8")));
+    assert_false(waf_engine_takes_type(world.engine, span_str("text/event-stream")));
+    assert_int_equal(waf_engine_answer_limits(world.engine).bytes, 524288);
+    assert_false(waf_engine_answer_limits(world.engine).rejects);
+    world_free(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_policies_the_rules_hold),
         cmocka_unit_test(modes_hold_where_they_match),
         cmocka_unit_test(exclusions_take_rules_and_targets_away),
+        cmocka_unit_test(policies_say_which_answers),
         cmocka_unit_test(secrets_at_the_sign_in_are_not_looked_at),
     };
 

@@ -43,6 +43,12 @@ static const struct kube_field spec_fields[] = {
      .max = 4},
     {"inboundThreshold", KUBE_INT32, "From which score on a request is refused.", .min = 1,
      .max = 1000000},
+    {"responses", KUBE_STRING,
+     "Which answers of roles and engines are looked at, never streams: those that tell an error, "
+     "all, or none.",
+     .values = KUBE_NAMES("Errors", "All", "Off")},
+    {"outboundThreshold", KUBE_INT32, "From which score on an answer is withheld.", .min = 1,
+     .max = 1000000},
     {"exclusions", KUBE_LIST, "Rules that do not apply.", .shape = &exclusion_shape,
      .item = KUBE_OBJECT, .max = 128},
     {0},

@@ -212,6 +212,8 @@ ngx_int_t gw_body(ngx_http_request_t *r, struct span *out);
 /* NGX_DECLINED: the firewall has nothing against it; waf_access.c. */
 ngx_int_t gw_waf_preaccess(ngx_http_request_t *r);
 ngx_int_t gw_waf_call(ngx_http_request_t *r, struct gw_call *call);
+/* Answers /apis/waf.drun.io/v1; waf_desk.c. */
+ngx_int_t gw_waf_desk(ngx_http_request_t *r);
 /* RBAC and the scope of the credential. */
 bool gw_may_invoke(const struct snapshot *policy, const struct auth_principal *principal,
                    const struct policy_route *route);

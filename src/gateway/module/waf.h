@@ -23,6 +23,10 @@ bool gw_waf_is_repeatable(void);
 
 /* ------------------------------------------------------------------ a request (waf_request.c) */
 
+/* TX variables, as the waf role's rules call them (roles/waf/rules_text.h). */
+#define GW_WAF_NAMESPACE "drun_namespace"
+#define GW_WAF_SERVICE   "drun_service"
+
 /* Who asks, where that is known: `call` is NULL for what is no model call. */
 struct gw_waf_subject {
     struct gw_call *call;
@@ -58,5 +62,13 @@ bool gw_waf_judge(ngx_http_request_t *r, struct waf_tx *tx, const struct gw_waf_
                   struct span body);
 /* What it met, as records (waf_hits.c). */
 void gw_waf_record(ngx_http_request_t *r, struct waf_tx *tx, const struct gw_waf_subject *subject);
+/* What a rule of CRS adds to the score by its severity, once; 0 for all others. */
+uint64_t gw_waf_points(struct waf_tx *tx, const struct waf_hit *hit);
+uint64_t gw_waf_score(struct waf_tx *tx);
+uint64_t gw_waf_threshold(struct waf_tx *tx);
+/* What the rules see of a body; valid until the next call. */
+struct gw_waf_seen gw_waf_look(enum shape shape, struct span body);
+/* NULL when there are no rules; valid as gw_waf_tx() is. */
+const struct snapshot *gw_waf_image(void);
 
 #endif

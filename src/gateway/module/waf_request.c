@@ -4,10 +4,6 @@
 
 #include <arpa/inet.h>
 
-/* As the waf role's rules call them (roles/waf/rules_text.h). */
-#define NAMESPACE_VARIABLE "drun_namespace"
-#define SERVICE_VARIABLE   "drun_service"
-
 enum { BODY_MAX = 64 * 1024 * 1024 };
 
 struct span gw_waf_user(const struct gw_waf_subject *subject)
@@ -39,8 +35,8 @@ static void start(ngx_http_request_t *r, struct waf_tx *tx, const struct gw_waf_
     };
 
     waf_tx_start(tx, &about);
-    waf_tx_set_variable(tx, NAMESPACE_VARIABLE, subject->namespace);
-    waf_tx_set_variable(tx, SERVICE_VARIABLE, subject->service);
+    waf_tx_set_variable(tx, GW_WAF_NAMESPACE, subject->namespace);
+    waf_tx_set_variable(tx, GW_WAF_SERVICE, subject->service);
 }
 
 static void put_headers(const ngx_http_request_t *r, struct waf_tx *tx, struct span length)
@@ -64,7 +60,7 @@ static void put_piece(void *ctx, struct span piece)
 }
 
 /* A body that is cut has the length of what is left: what the rules see is one request. */
-static struct gw_waf_seen look(enum shape shape, struct span body)
+struct gw_waf_seen gw_waf_look(enum shape shape, struct span body)
 {
     static struct buf left = BUF_INIT(BODY_MAX); /* one request at a time */
     static char length[24];
@@ -106,7 +102,7 @@ static bool run(ngx_http_request_t *r, struct waf_tx *tx, const struct gw_waf_su
 bool gw_waf_judge(ngx_http_request_t *r, struct waf_tx *tx, const struct gw_waf_subject *subject,
                   struct span body)
 {
-    struct gw_waf_seen seen = look(subject->shape, body);
+    struct gw_waf_seen seen = gw_waf_look(subject->shape, body);
     struct gw_waf_print print;
     bool has_print = gw_waf_is_repeatable() && gw_waf_print_of(r, subject, &seen, &print);
 

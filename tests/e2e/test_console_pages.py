@@ -16,7 +16,8 @@ FIRST_LOAD_MAX = 250 * 1024
 SHIFT_MAX = 0.02
 PAGES = ["/", "/models", "/models/catalog", "/playground", "/keys", "/audit", "/audit/3", "/access", "/access/groups",
          "/access/roles", "/access/bindings", "/access/who-can", "/access/clients", "/access/issuers", "/budgets", "/account",
-         "/account/security", "/account/sessions", "/about", "/nowhere"]
+         "/protection", "/protection/rules", "/protection/workbench", "/protection/guard",
+         "/protection/bans", "/traffic", "/account/security", "/account/sessions", "/about", "/nowhere"]
 if HAS_MODEL:
     PAGES.append("/models/demo/gemma")
 

@@ -68,6 +68,7 @@ static int take_up(struct err *err)
         snapshot_free(fresh.image);
         return -1;
     }
+    waf_image_spend(fresh.image);
     fresh.tx = waf_tx_new(fresh.engine);
     fresh.is_repeatable = waf_engine_is_repeatable(fresh.engine);
     gw_waf_forget();

@@ -2,6 +2,8 @@
 #include "report/report.h"
 
 #include "base/clock.h"
+#include "log/log.h"
+#include "wire/orders.h"
 
 #include <string.h>
 
@@ -51,4 +53,27 @@ void report_condition(struct report *report, json_t *status, const char *type, b
     }
     if (condition != NULL)
         json_array_append_new(conditions, condition);
+}
+
+void report_tell(struct report *report, struct ipc_client *api, const char *log_name,
+                 const char *kind, const char *namespace, const char *name, json_t *status)
+{
+    CLEANUP(buf_free) struct buf text = BUF_INIT(IPC_BODY_MAX);
+    CLEANUP(buf_free) struct buf body = BUF_INIT(IPC_BODY_MAX);
+    struct err err = ERR_INIT;
+
+    codec_json_put(status, &text);
+    if (report->told != NULL && strcmp(report->told, buf_text(&text)) == 0)
+        return;
+    json_decref(report->conditions);
+    report->conditions = json_deep_copy(json_object_get(status, "conditions"));
+    CLEANUP_JSON json_t *message = json_pack("{s:s, s:s, s:s, s:O}", "kind", kind, "namespace",
+                                             namespace, "name", name, "status", status);
+    codec_json_put(message, &body);
+    free(report->told);
+    report->told = NULL;
+    if (ipc_call(api, API_STATUS, buf_span(&body), NULL, NULL, &err) == 0)
+        report->told = buf_take(&text);
+    else if (err.code != ERR_UNAVAILABLE && err.code != ERR_NOT_FOUND)
+        log_error(log_name, &err);
 }

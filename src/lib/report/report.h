@@ -7,6 +7,7 @@
 #define DRUN_REPORT_REPORT_H
 
 #include "codec/json.h"
+#include "ipc/ipc.h"
 
 #include <stdbool.h>
 
@@ -21,5 +22,11 @@ void report_adopt(struct report *report, const json_t *status);
 /* Adds a condition to a status under way. */
 void report_condition(struct report *report, json_t *status, const char *type, bool is_true,
                       const char *reason, const char *message, json_int_t generation);
+
+/* Tells api the whole status of an object, unless that is what it was told last. What cannot be
+ * told is logged under `log_name` and told again with the next one; an object that is gone
+ * meanwhile is no failure. */
+void report_tell(struct report *report, struct ipc_client *api, const char *log_name,
+                 const char *kind, const char *namespace, const char *name, json_t *status);
 
 #endif

@@ -28,6 +28,10 @@ enum control_type {
     CONTROL_FAILED, /* why the role ends */
 };
 
+/* How the allocator keeps memory, before the first thread: what a thread or a large buffer needed
+ * once goes back when it is free. */
+void role_arrange_memory(void);
+
 /* Gives back what only the start needed: free heap, and the pages of program code that it ran
  * through. A role then keeps just the memory that it works with. */
 void role_trim_memory(void);

@@ -212,6 +212,7 @@ int role_start(struct role **out, struct err *err)
     struct role *role = mem_new(sizeof(*role));
     int more;
 
+    role_arrange_memory();
     role->control = CONTROL_FD;
     *out = role;
     if (fcntl(CONTROL_FD, F_SETFD, FD_CLOEXEC) < 0)

@@ -6,6 +6,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* What is this large has a mapping of its own and goes back when it is freed. */
+enum { MAPPED_FROM = 256 * 1024 };
+
 /* Read-only pages of one program file: the kernel reads those that are needed again from its cache.
  */
 static int drop_object(struct dl_phdr_info *info, size_t size UNUSED, void *ctx)
@@ -23,6 +26,13 @@ static int drop_object(struct dl_phdr_info *info, size_t size UNUSED, void *ctx)
                       MADV_DONTNEED); // NOLINT(performance-no-int-to-ptr)
     }
     return 0;
+}
+
+void role_arrange_memory(void)
+{
+    /* One arena: one for each thread would keep what that thread needed once. */
+    (void)mallopt(M_ARENA_MAX, 1);
+    (void)mallopt(M_MMAP_THRESHOLD, MAPPED_FROM);
 }
 
 void role_trim_memory(void)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 uint64_t snapshot_generation(const struct snapshot *snapshot)
 {
@@ -21,6 +22,22 @@ void snapshot_free(struct snapshot *snapshot)
     if (snapshot->room != NULL)
         INVARIANT(munmap(snapshot->room, snapshot->len) == 0);
     free(snapshot);
+}
+
+void snapshot_spend(struct snapshot *snapshot, struct span part)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t at = (size_t)(part.p - (const uint8_t *)snapshot->room);
+    size_t begin = (at + page - 1) & ~(page - 1);
+    size_t end = (at + part.len) & ~(page - 1);
+
+    INVARIANT(at <= snapshot->len && part.len <= snapshot->len - at);
+    /* Hints: a page that stays costs memory, nothing else. Among huge pages the kernel would soon
+     * fill the hole with zeros. */
+    if (end > begin) {
+        (void)madvise((uint8_t *)snapshot->room + begin, end - begin, MADV_NOHUGEPAGE);
+        (void)madvise((uint8_t *)snapshot->room + begin, end - begin, MADV_DONTNEED);
+    }
 }
 
 void snapshot_free_ptr(struct snapshot **snapshot)

@@ -44,6 +44,9 @@ int snapshot_load(const struct snapshot_type *type, int dir_fd, struct snapshot 
 /* The same from bytes, which are copied. */
 int snapshot_from_bytes(const struct snapshot_type *type, struct span bytes, struct snapshot **out,
                         struct err *err) MUST_USE;
+/* Gives the memory of `part` back, as far as it fills pages; what it held reads as zeros then. For
+ * a part that its reader has made something else of, and that nobody looks at again. */
+void snapshot_spend(struct snapshot *snapshot, struct span part);
 void snapshot_free(struct snapshot *snapshot);
 void snapshot_free_ptr(struct snapshot **snapshot);
 

@@ -342,6 +342,20 @@ static void a_snapshot_of_another_type_is_refused(void **state UNUSED)
     assert_string_equal(err.msg, "identity.snap is refused: it holds something else");
 }
 
+/* Whole pages of it are gone, and nothing beside them. */
+static void what_is_spent_reads_as_zeros(void **state UNUSED)
+{
+    enum { PAGE = 4096, LEN = 5 * PAGE };
+    static _Alignas(PAGE) uint8_t room[LEN];
+    memset(room, 1, LEN);
+    struct snapshot snapshot = {.type = &identity_snapshot, .room = room, .len = LEN};
+    snapshot_spend(&snapshot, span_of(room + 1, 2 * PAGE + 1));
+    for (size_t i = 0; i < LEN; i++)
+        assert_int_equal(room[i], i / PAGE == 1 ? 0 : 1);
+    snapshot_spend(&snapshot, span_of(room + 3 * PAGE + 1, PAGE));
+    assert_int_equal(room[3 * PAGE + 1], 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +369,7 @@ int main(void)
         cmocka_unit_test(references_whose_end_overflows_are_refused),
         cmocka_unit_test(a_table_without_a_free_slot_is_refused),
         cmocka_unit_test(a_snapshot_of_another_type_is_refused),
+        cmocka_unit_test(what_is_spent_reads_as_zeros),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

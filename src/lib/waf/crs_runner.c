@@ -96,6 +96,7 @@ int main(int argc, char **argv)
     struct snapshot *snapshot = compile(&args);
     if (waf_engine_new(snapshot, NULL, &engine, &err) < 0)
         die("engine", &err);
+    waf_image_spend(snapshot);
     struct reference *reference =
         args.reference ? reference_new(args.files, args.file_count) : NULL;
     struct waf_tx *tx = waf_tx_new(engine);

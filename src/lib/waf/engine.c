@@ -241,6 +241,14 @@ int waf_engine_new(const struct snapshot *image, const struct waf_engine_options
     return 0;
 }
 
+void waf_image_spend(struct snapshot *image)
+{
+    const struct image_partition *images = snapshot_records(image, IMAGE_PARTITIONS);
+
+    for (uint32_t i = 0; i < snapshot_count(image, IMAGE_PARTITIONS); i++)
+        snapshot_spend(image, image_bytes(image, images[i].database));
+}
+
 /* ------------------------------------------------------------------ matching */
 
 static bool compile(struct pattern *pattern)

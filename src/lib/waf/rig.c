@@ -22,6 +22,7 @@ void rig_open(struct rig *rig, const char *rules, bool no_scan,
     must(waf_compile(&source, 1, &how, &bytes, &err), &err);
     must(snapshot_from_bytes(&waf_snapshot, buf_span(&bytes), &rig->image, &err), &err);
     must(waf_engine_new(rig->image, options, &rig->engine, &err), &err);
+    waf_image_spend(rig->image);
     rig->tx = waf_tx_new(rig->engine);
 }
 

@@ -103,6 +103,9 @@ struct waf_engine;
 /* The snapshot must outlive the engine. `options` may be NULL. */
 int waf_engine_new(const struct snapshot *image, const struct waf_engine_options *options,
                    struct waf_engine **out, struct err *err) MUST_USE;
+/* Gives back the memory of what an engine has made its own form of: the databases of patterns, most
+ * of an image. No other engine can be made of this snapshot then. */
+void waf_image_spend(struct snapshot *image);
 void waf_engine_free(struct waf_engine *engine);
 void waf_engine_free_ptr(struct waf_engine **engine);
 

@@ -10,6 +10,7 @@
 #include "agent/bans.h"
 #include "agent/engine_log.h"
 #include "agent/proof_table.h"
+#include "follow/follow.h"
 
 #include <linux/capability.h>
 
@@ -53,7 +54,7 @@ static int start(struct agent *agent, struct err *err)
     TRY(services_new(agent, &agent->services, err));
     TRY(engine_log_new(agent, &agent->engine_log, err));
     role_on_peer(agent->role, on_peer, agent);
-    return follow_new(agent, &agent->follow, err);
+    return agent_follow(agent, err);
 }
 
 int agent_main(struct role *role, struct err *err)

@@ -31,15 +31,8 @@ struct agent {
 
 /* ------------------------------------------------------------------ follow.c */
 
-/* Asks api "what next?" for ever, from now on. */
-int follow_new(struct agent *agent, struct follow **out, struct err *err) MUST_USE;
-void follow_free(struct follow *follow);
-/* api was restarted. */
-void follow_anew(struct follow *follow);
-/* Tells api how an object is; only when that is news. `status` stays the caller's. An api that is
- * away is asked again later. */
-void follow_status(struct agent *agent, struct report *report, const char *kind,
-                   const char *namespace, const char *name, json_t *status);
+/* Begins to ask api what there is. */
+int agent_follow(struct agent *agent, struct err *err) MUST_USE;
 
 /* An audit event about one object; ERR_UNAVAILABLE when the log cannot be written. */
 int agent_audit(struct agent *agent, const char *event, enum audit_outcome outcome,

@@ -29,7 +29,8 @@ static void tell(struct models *models, struct model *model)
     }
     report_condition(&model->report, status, "Ready", model->phase == MODEL_READY, model->reason,
                      model->message, model->generation);
-    follow_status(models->agent, &model->report, "Model", model->namespace, model->name, status);
+    report_tell(&model->report, role_peer(models->agent->role, ROLE_API), "agent.status", "Model",
+                model->namespace, model->name, status);
 }
 
 void models_tell_again(struct models *models)

@@ -45,8 +45,8 @@ static void tell(struct service *service, const char *phase, unsigned replicas, 
     if (service->failures >= CRASH_LOOP)
         report_condition(&service->report, status, "CrashLoop", true, "EngineFails",
                          service->last_failure, service->generation);
-    follow_status(service->services->agent, &service->report, "ModelService", service->namespace,
-                  service->name, status);
+    report_tell(&service->report, role_peer(service->services->agent->role, ROLE_API),
+                "agent.status", "ModelService", service->namespace, service->name, status);
 }
 
 static int audit(const struct service *service, const char *event, enum audit_outcome outcome,

@@ -12,8 +12,6 @@
 #include "log/log.h"
 #include "role/settings.h"
 
-#include <malloc.h>
-
 /* Names are resolved and certificates verified here; libraries are loaded when they are needed. */
 static const struct lockdown_path paths[] = {
     {"/usr", LOCKDOWN_PATH_EXEC},
@@ -82,8 +80,6 @@ static void on_stop(void *ctx)
 
 static int start(struct exporter *exporter, struct err *err)
 {
-    /* An arena a thread would cost more than it gains. */
-    (void)mallopt(M_ARENA_MAX, 2);
     /* A name server that is silent holds a thread no longer than this. */
     (void)setenv("RES_OPTIONS", "timeout:2 attempts:2", 1);
     TRY(read_networks(exporter, err));

@@ -109,31 +109,6 @@ static bool is_ready(const struct upstream_verdict *verdict)
     return strcmp(verdict->phase, "Ready") == 0 || strcmp(verdict->phase, "Degraded") == 0;
 }
 
-static void send_status(struct upstream *upstream, json_t *status)
-{
-    CLEANUP(buf_free) struct buf text = BUF_INIT(IPC_BODY_MAX);
-    CLEANUP(buf_free) struct buf body = BUF_INIT(IPC_BODY_MAX);
-    CLEANUP_JSON json_t *message = NULL;
-    struct report *report = &upstream->report;
-    struct ipc_client *api = role_peer(upstream->all->exporter->role, ROLE_API);
-    struct err err = ERR_INIT;
-
-    codec_json_put(status, &text);
-    if (report->told != NULL && strcmp(report->told, buf_text(&text)) == 0)
-        return;
-    json_decref(report->conditions);
-    report->conditions = json_deep_copy(json_object_get(status, "conditions"));
-    message = json_pack("{s:s, s:s, s:s, s:O}", "kind", "ModelService", "namespace",
-                        upstream->namespace, "name", upstream->name, "status", status);
-    codec_json_put(message, &body);
-    free(report->told);
-    report->told = NULL;
-    if (ipc_call(api, API_STATUS, buf_span(&body), NULL, NULL, &err) == 0)
-        report->told = buf_take(&text);
-    else if (err.code != ERR_UNAVAILABLE && err.code != ERR_NOT_FOUND)
-        log_error("exporter.status", &err);
-}
-
 void upstream_tell(struct upstream *upstream)
 {
     struct upstream_verdict verdict = upstream->verdict;
@@ -154,7 +129,8 @@ void upstream_tell(struct upstream *upstream)
                                             0, "observedGeneration", upstream->generation);
     report_condition(&upstream->report, status, "Ready", is_ready(&verdict), verdict.reason,
                      verdict.message, upstream->generation);
-    send_status(upstream, status);
+    report_tell(&upstream->report, role_peer(upstream->all->exporter->role, ROLE_API),
+                "exporter.status", "ModelService", upstream->namespace, upstream->name, status);
 }
 
 /* ------------------------------------------------------------------ checks */

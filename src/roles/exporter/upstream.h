@@ -61,10 +61,8 @@ struct upstreams {
     struct exporter *exporter;
     struct upstream_list list;
     struct keeper *keeper;
-    struct asker *orders;
+    struct follow *orders;
     struct asker *changes;
-    struct loop_source *settle;
-    uint64_t order_epoch, order_place;
     uint64_t change_epoch, change_place;
     uint64_t last_serial;
 };

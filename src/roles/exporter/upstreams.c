@@ -3,8 +3,8 @@
 #include "base/mem.h"
 #include "exporter/keeper.h"
 #include "exporter/upstream.h"
+#include "follow/follow.h"
 #include "role/asker.h"
-#include "wire/orders.h"
 #include "wire/secrets.h"
 
 #include <stdlib.h>
@@ -30,70 +30,36 @@ static void forget(struct upstreams *upstreams, struct upstream *upstream)
 
 /* ------------------------------------------------------------------ orders */
 
-static void put_order_question(void *ctx, struct buf *question)
+static void on_begin(void *ctx)
 {
-    const struct upstreams *upstreams = ctx;
-
-    buf_put_u64(question, upstreams->order_epoch);
-    buf_put_u64(question, upstreams->order_place);
-}
-
-/* A new epoch tells everything again; what it does not tell is gone. */
-static void begin_epoch(struct upstreams *upstreams, uint64_t epoch)
-{
+    struct upstreams *upstreams = ctx;
     struct upstream *upstream;
 
-    upstreams->order_epoch = epoch;
     LIST_FOREACH (upstream, &upstreams->list, entry)
         upstream->seen = false;
-    loop_rearm(upstreams->settle, SETTLE_MS, SETTLE_MS);
 }
 
-static void take_object(struct upstreams *upstreams, const json_t *order)
+static void on_object(void *ctx, const struct followed *followed)
 {
-    const char *namespace = codec_json_text(order, "namespace", "");
-    const char *name = codec_json_text(order, "name", "");
-    const json_t *object = json_object_get(order, "object");
-    struct upstream *upstream = find(upstreams, namespace, name);
+    struct upstreams *upstreams = ctx;
+    struct upstream *upstream = find(upstreams, followed->namespace, followed->name);
 
-    if (!json_is_object(object)) {
+    if (followed->object == NULL) {
         if (upstream != NULL)
             forget(upstreams, upstream);
         return;
     }
     if (upstream == NULL)
-        upstream = upstream_new(upstreams, namespace, name);
+        upstream = upstream_new(upstreams, followed->namespace, followed->name);
     upstream->seen = true;
-    upstream_put(upstream, object);
+    upstream_put(upstream, followed->object);
 }
 
-static int take_order(void *ctx, struct span answer, struct err *err)
-{
-    CLEANUP_JSON json_t *order = NULL;
-    struct upstreams *upstreams = ctx;
-    struct cursor cursor = cursor_of(answer);
-    uint64_t epoch = cursor_u64(&cursor);
-    uint64_t place = cursor_u64(&cursor);
-    struct span text = cursor_bytes(&cursor, cursor.left);
-
-    TRY(cursor_done(&cursor, "an order", err));
-    TRY(codec_json_parse(text, "an order", &order, err));
-    if (epoch != upstreams->order_epoch)
-        begin_epoch(upstreams, epoch);
-    upstreams->order_place = place;
-    take_object(upstreams, order);
-    return 0;
-}
-
-/* api answers at once as long as it has something. */
-static void on_settle(void *ctx)
+static void on_settled(void *ctx)
 {
     struct upstreams *upstreams = ctx;
     struct upstream *upstream, *next;
 
-    if (!asker_waits(upstreams->orders))
-        return;
-    loop_rearm(upstreams->settle, 1ULL << 40, 0);
     for (upstream = LIST_FIRST(&upstreams->list); upstream != NULL; upstream = next) {
         next = LIST_NEXT(upstream, entry);
         if (!upstream->seen)
@@ -148,7 +114,7 @@ static int take_change(void *ctx, struct span answer, struct err *err)
 void upstreams_on_peer(struct upstreams *upstreams, enum role_id peer)
 {
     if (peer == ROLE_API)
-        asker_anew(upstreams->orders);
+        follow_anew(upstreams->orders);
     if (peer == ROLE_SECRETS)
         asker_anew(upstreams->changes);
 }
@@ -156,13 +122,14 @@ void upstreams_on_peer(struct upstreams *upstreams, enum role_id peer)
 int upstreams_start(struct exporter *exporter, struct err *err)
 {
     struct upstreams *upstreams = mem_new(sizeof(*upstreams));
-    const struct asker_config orders = {.name = "exporter.orders",
-                                        .loop = exporter->loop,
-                                        .client = role_waiting_peer(exporter->role, ROLE_API),
-                                        .type = API_NEXT,
-                                        .put = put_order_question,
-                                        .take = take_order,
-                                        .ctx = upstreams};
+    const struct follow_config orders = {.name = "exporter.orders",
+                                         .loop = exporter->loop,
+                                         .api = role_waiting_peer(exporter->role, ROLE_API),
+                                         .settle_ms = SETTLE_MS,
+                                         .begin = on_begin,
+                                         .take = on_object,
+                                         .settled = on_settled,
+                                         .ctx = upstreams};
     const struct asker_config changes = {.name = "exporter.changes",
                                          .loop = exporter->loop,
                                          .client = role_waiting_peer(exporter->role, ROLE_SECRETS),
@@ -175,10 +142,8 @@ int upstreams_start(struct exporter *exporter, struct err *err)
     upstreams->exporter = exporter;
     LIST_INIT(&upstreams->list);
     TRY(keeper_new(upstreams, &upstreams->keeper, err));
-    TRY(loop_add_timer(exporter->loop, 1ULL << 40, 0, on_settle, upstreams, &upstreams->settle,
-                       err));
     TRY(asker_new(&changes, &upstreams->changes, err));
-    return asker_new(&orders, &upstreams->orders, err);
+    return follow_new(&orders, &upstreams->orders, err);
 }
 
 void upstreams_stop(struct upstreams *upstreams)
@@ -193,7 +158,7 @@ void upstreams_free(struct upstreams *upstreams)
         return;
     while (!LIST_EMPTY(&upstreams->list))
         upstream_free(LIST_FIRST(&upstreams->list));
-    asker_free(upstreams->orders);
+    follow_free(upstreams->orders);
     asker_free(upstreams->changes);
     keeper_free(upstreams->keeper);
     free(upstreams);

@@ -7,7 +7,6 @@
 #include "crypto/crypto.h"
 #include "crypto/kdf.h"
 
-#include <malloc.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -15,9 +14,6 @@
 #include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <unistd.h>
-
-/* Below it the allocator would keep a hash's memory for the next one. */
-enum { MMAP_THRESHOLD = 1024 * 1024 };
 
 struct job {
     bool verify;
@@ -209,7 +205,6 @@ int hasher_new(struct loop *loop, struct hasher **out, struct err *err)
     pthread_mutex_init(&hasher->lock, NULL);
     pthread_cond_init(&hasher->wake, NULL);
     make_nobody(hasher);
-    (void)mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD);
     hasher->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (hasher->done_fd < 0)
         return err_sys(err, "cannot make an eventfd");

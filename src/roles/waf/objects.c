@@ -2,27 +2,21 @@
 /* Which WafRuleSets and WafPolicies there are, as api tells, and what it is told of them. */
 #include "base/mem.h"
 #include "codec/json.h"
-#include "log/log.h"
-#include "role/asker.h"
+#include "follow/follow.h"
 #include "waf/job.h"
 #include "waf/rules_text.h"
 #include "waf/waf_internal.h"
-#include "wire/orders.h"
 
 #include <stdlib.h>
 
 enum { SETTLE_MS = 200, TEXT_MAX = 1024 * 1024 };
-static const uint64_t never_ms = 1ULL << 40;
 
 static const char rule_set[] = "WafRuleSet";
 static const char policy[] = "WafPolicy";
 
 struct objects {
     struct waf *waf;
-    struct asker *orders;
-    struct loop_source *settle;
-    uint64_t epoch;
-    uint64_t place;
+    struct follow *orders;
     LIST_HEAD(, object) list; /* by name */
 };
 
@@ -65,23 +59,13 @@ static struct object *add(struct objects *objects, const char *kind, const char 
 
 /* ------------------------------------------------------------------ orders */
 
-static void put_question(void *ctx, struct buf *question)
+static void on_begin(void *ctx)
 {
-    const struct objects *objects = ctx;
-
-    buf_put_u64(question, objects->epoch);
-    buf_put_u64(question, objects->place);
-}
-
-/* A new epoch tells everything again; what it does not tell is gone. */
-static void begin_epoch(struct objects *objects, uint64_t epoch)
-{
+    struct objects *objects = ctx;
     struct object *object;
 
-    objects->epoch = epoch;
     LIST_FOREACH (object, &objects->list, entry)
         object->seen = false;
-    loop_rearm(objects->settle, SETTLE_MS, SETTLE_MS);
 }
 
 /* A status that we told comes back as a change of the object, but not of what it wants. */
@@ -91,14 +75,14 @@ static bool says_the_same(const struct object *object, const json_t *now)
            json_equal(json_object_get(object->object, "spec"), json_object_get(now, "spec"));
 }
 
-static void take_object(struct objects *objects, const json_t *order)
+static void on_object(void *ctx, const struct followed *followed)
 {
-    const char *kind = strcmp(codec_json_text(order, "kind", ""), policy) == 0 ? policy : rule_set;
-    const char *name = codec_json_text(order, "name", "");
-    json_t *now = json_object_get(order, "object");
-    struct object *object = find(objects, kind, name);
+    struct objects *objects = ctx;
+    const char *kind = strcmp(followed->kind, policy) == 0 ? policy : rule_set;
+    struct object *object = find(objects, kind, followed->name);
+    json_t *now = followed->object;
 
-    if (!json_is_object(now)) {
+    if (now == NULL) {
         if (object == NULL)
             return;
         forget(object);
@@ -106,7 +90,7 @@ static void take_object(struct objects *objects, const json_t *order)
         return;
     }
     if (object == NULL) {
-        object = add(objects, kind, name);
+        object = add(objects, kind, followed->name);
         report_adopt(&object->report, json_object_get(now, "status"));
     }
     bool same = says_the_same(object, now);
@@ -117,33 +101,11 @@ static void take_object(struct objects *objects, const json_t *order)
         compiler_touch(objects->waf->compiler);
 }
 
-static int take_order(void *ctx, struct span answer, struct err *err)
-{
-    CLEANUP_JSON json_t *order = NULL;
-    struct objects *objects = ctx;
-    struct cursor cursor = cursor_of(answer);
-    uint64_t epoch = cursor_u64(&cursor);
-    uint64_t place = cursor_u64(&cursor);
-    struct span text = cursor_bytes(&cursor, cursor.left);
-
-    TRY(cursor_done(&cursor, "an order", err));
-    TRY(codec_json_parse(text, "an order", &order, err));
-    if (epoch != objects->epoch)
-        begin_epoch(objects, epoch);
-    objects->place = place;
-    take_object(objects, order);
-    return 0;
-}
-
-/* api answers at once as long as it has something. */
-static void on_settle(void *ctx)
+static void on_settled(void *ctx)
 {
     struct objects *objects = ctx;
     struct object *object, *next;
 
-    if (!asker_waits(objects->orders))
-        return;
-    loop_rearm(objects->settle, never_ms, 0);
     for (object = LIST_FIRST(&objects->list); object != NULL; object = next) {
         next = LIST_NEXT(object, entry);
         if (object->seen)
@@ -250,38 +212,14 @@ static json_t *status_of(struct objects *objects, struct object *object,
     return status;
 }
 
-static void tell_one(struct objects *objects, struct object *object, json_t *status)
-{
-    CLEANUP(buf_free) struct buf text = BUF_INIT(IPC_BODY_MAX);
-    CLEANUP(buf_free) struct buf body = BUF_INIT(IPC_BODY_MAX);
-    struct report *report = &object->report;
-    struct err err = ERR_INIT;
-
-    codec_json_put(status, &text);
-    if (report->told != NULL && strcmp(report->told, buf_text(&text)) == 0)
-        return;
-    json_decref(report->conditions);
-    report->conditions = json_deep_copy(json_object_get(status, "conditions"));
-    CLEANUP_JSON json_t *message =
-        json_pack("{s:s, s:s, s:s, s:O}", "kind", object->kind, "namespace", "", "name",
-                  object->name, "status", status);
-    codec_json_put(message, &body);
-    free(report->told);
-    report->told = NULL;
-    if (ipc_call(role_peer(objects->waf->role, ROLE_API), API_STATUS, buf_span(&body), NULL, NULL,
-                 &err) == 0)
-        report->told = buf_take(&text);
-    else if (err.code != ERR_UNAVAILABLE && err.code != ERR_NOT_FOUND)
-        log_error("waf.status", &err);
-}
-
 void objects_tell(struct objects *objects, const struct outcome *outcome)
 {
     struct object *object;
 
     LIST_FOREACH (object, &objects->list, entry) {
         CLEANUP_JSON json_t *status = status_of(objects, object, outcome);
-        tell_one(objects, object, status);
+        report_tell(&object->report, role_peer(objects->waf->role, ROLE_API), "waf.status",
+                    object->kind, "", object->name, status);
     }
 }
 
@@ -290,26 +228,25 @@ void objects_tell(struct objects *objects, const struct outcome *outcome)
 void objects_on_peer(struct objects *objects, enum role_id peer)
 {
     if (peer == ROLE_API)
-        asker_anew(objects->orders);
+        follow_anew(objects->orders);
 }
 
 int objects_start(struct waf *waf, struct objects **out, struct err *err)
 {
     struct objects *objects = mem_new(sizeof(*objects));
-    const struct asker_config orders = {.name = "waf.orders",
-                                        .loop = role_loop(waf->role),
-                                        .client = role_waiting_peer(waf->role, ROLE_API),
-                                        .type = API_NEXT,
-                                        .put = put_question,
-                                        .take = take_order,
-                                        .ctx = objects};
+    const struct follow_config orders = {.name = "waf.orders",
+                                         .loop = role_loop(waf->role),
+                                         .api = role_waiting_peer(waf->role, ROLE_API),
+                                         .settle_ms = SETTLE_MS,
+                                         .begin = on_begin,
+                                         .take = on_object,
+                                         .settled = on_settled,
+                                         .ctx = objects};
 
     *out = objects;
     objects->waf = waf;
     LIST_INIT(&objects->list);
-    TRY(loop_add_timer(role_loop(waf->role), never_ms, 0, on_settle, objects, &objects->settle,
-                       err));
-    return asker_new(&orders, &objects->orders, err);
+    return follow_new(&orders, &objects->orders, err);
 }
 
 void objects_free(struct objects *objects)
@@ -318,6 +255,6 @@ void objects_free(struct objects *objects)
         return;
     while (!LIST_EMPTY(&objects->list))
         forget(LIST_FIRST(&objects->list));
-    asker_free(objects->orders);
+    follow_free(objects->orders);
     free(objects);
 }

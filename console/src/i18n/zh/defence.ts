@@ -23,7 +23,7 @@ export const words: Words<'defence'> = {
   'bans.text': '请求过多的来源会被暂时拒之门外；流量按五类监测。',
   'bans.title': '封禁与洪泛',
   'bans.unban': '解除封禁',
-  'bans.unbanOf': '解除对 {address} 的封禁',
+  'bans.unbanOf': '解除封禁：{address}',
   'bans.unbanText': '该来源立即恢复服务；若继续如此，将再次被封禁，且时间更长。',
   'bans.unbanTitle': '解除对 {address} 的封禁？',
   'bans.unbanned': '已解除对 {address} 的封禁',

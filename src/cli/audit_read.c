@@ -9,6 +9,7 @@
 #include "codec/json.h"
 
 enum { LIST_LIMIT = 50, TAIL_LIMIT = 10, PAGE_MAX = 500, LIMIT_MAX = 1000000, PATH_SIZE = 8192 };
+enum { MICROS = 1000000 };
 
 static int read_limit(const char *text, uint64_t otherwise, uint64_t *out, struct err *err)
 {
@@ -47,6 +48,19 @@ static const char *outcome_colour(const char *outcome)
     return output_colour(strcmp(outcome, "denied") == 0 ? OUTPUT_YELLOW : OUTPUT_RED);
 }
 
+/* "demo/chat, 120 tokens, 0.000360 EUR" */
+static char *what_was_used(const json_t *event, const char *model)
+{
+    long long tokens = json_integer_value(json_object_get(event, "gen_ai.usage.input_tokens")) +
+                       json_integer_value(json_object_get(event, "gen_ai.usage.output_tokens"));
+    long long micros = json_integer_value(json_object_get(event, "drun.cost.micros"));
+
+    if (micros == 0)
+        return mem_printf("%s, %lld tokens", model, tokens);
+    return mem_printf("%s, %lld tokens, %lld.%06lld %s", model, tokens, micros / MICROS,
+                      micros % MICROS, codec_json_text(event, "drun.cost.currency", ""));
+}
+
 /* "delete secrets ns/name", or the model that was called, or the reason. */
 static char *what_was_done(const json_t *event)
 {
@@ -56,10 +70,7 @@ static char *what_was_done(const json_t *event)
     const char *model = codec_json_text(event, "gen_ai.request.model", "");
 
     if (model[0] != '\0')
-        return mem_printf(
-            "%s, %lld tokens", model,
-            (long long)(json_integer_value(json_object_get(event, "gen_ai.usage.input_tokens")) +
-                        json_integer_value(json_object_get(event, "gen_ai.usage.output_tokens"))));
+        return what_was_used(event, model);
     if (resource[0] == '\0')
         return mem_strdup(codec_json_text(event, "drun.reason", ""));
     return mem_printf("%s %s%s%s%s%s", codec_json_text(event, "drun.action.verb", ""), resource,

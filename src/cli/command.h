@@ -65,6 +65,7 @@ int cli_unseal(int argc, char **argv);
 int cli_man(int argc, char **argv);
 int cli_mfa(int argc, char **argv);
 int cli_sessions(int argc, char **argv);
+int cli_budgets(int argc, char **argv);
 int cli_limits(int argc, char **argv);
 int cli_waf(int argc, char **argv);
 
@@ -93,6 +94,7 @@ extern const struct cli_option cli_seal_options[];
 extern const struct cli_option cli_unseal_options[];
 extern const struct cli_option cli_mfa_options[];
 extern const struct cli_option cli_sessions_options[];
+extern const struct cli_option cli_budgets_options[];
 extern const struct cli_option cli_limits_options[];
 extern const struct cli_option cli_waf_options[];
 

@@ -26,6 +26,7 @@ const struct cli_command cli_commands[] = {
     {"keys", "create|list|rotate|revoke|check [NAME]", "make, show, rotate and revoke API keys; find them in a text", cli_keys_options, cli_keys, false},
     {"mfa", "list|add totp|remove FACTOR|recovery-codes|reset", "show and change second factors", cli_mfa_options, cli_mfa, false},
     {"sessions", "list|revoke ID|all", "show and end sessions", cli_sessions_options, cli_sessions, false},
+    {"budgets", "", "show what is used of the budgets of calls, tokens and money", cli_budgets_options, cli_budgets, false},
     {"limits", "bans|floods|unban ADDRESS", "show who is banned and where a flood runs, and end a ban", cli_limits_options, cli_limits, false},
     {"chat", "[MODEL [PROMPT]]", "talk to a model; - reads the prompt from standard input", cli_chat_options, cli_chat, false},
     {"guard", "test", "show what the guard would make of a text on standard input", cli_guard_options, cli_guard, false},

@@ -45,7 +45,7 @@ const struct role_entry role_table[] = {
     {.id = ROLE_WAF, .main = waf_main, .calls = AUDIT | API, .calls_late = API},
     {.id = ROLE_GATEWAY,
      .main = gateway_main,
-     .calls = KMS | AUDIT | AGENT,
+     .calls = KMS | AUDIT | AGENT | API,
      .calls_late = EXPORTER},
     {0},
 };

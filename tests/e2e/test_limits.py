@@ -3,11 +3,12 @@
 and platforms that start anew. The gateway alone is tested in gateway/test_budgets.py."""
 import concurrent.futures
 import re
+import subprocess
 
 import openai
 import pytest
 
-from platform_process import Platform
+from platform_process import DRUN, Platform
 from test_models import ENGINE, MODEL, PROMPT, apply, client, get, key, model, phase, service, tenant
 
 pytestmark = pytest.mark.skipif(not (MODEL.exists() and ENGINE.exists()),
@@ -130,6 +131,37 @@ def wait_for_refusal(platform, token):
     return platform.wait_until("a refusal", lambda: getattr(chat(platform, token), "code", "") == "insufficient_quota", timeout=60)
 
 
+def test_the_status_says_what_is_used_and_the_log_that_it_was_near_the_end(serving, token):
+    """Builds on the tests above: the budget is used up, and nothing else runs."""
+    operator = serving.operator_token()
+    told = int(re.search(r"(\d+) are used", chat(serving, token).message)[1])
+
+    def use():
+        status = get(serving, "demo", "limitpolicies", "tenant").get("status", {})
+        return [b for b in status.get("budgets", []) if b.get("used") == told and b.get("reserved") == 0]
+    found = serving.wait_until("the status", use, timeout=60)[0]
+    assert (found["name"], found["limit"]) == ("month", LIMIT) and found["resetsAt"].endswith("-01T00:00:00Z"), found
+    path = "/apis/audit.drun.io/v1/namespaces/demo/auditevents?event=drun.budget.alert&limit=100"
+
+    def alerts():
+        events = [item["event"] for item in serving.request("GET", path, operator).json()["items"]]
+        return [e for e in events if e["drun.action.name"] == "tenant" and "month: 80% of 3000 tokens a month" in e["drun.reason"]]
+    assert len(serving.wait_until("the alert", alerts, timeout=60)) == 1
+    # Once a window, also behind a restart of who raises it.
+    old = serving.roles()["gateway"]
+    serving.kill("gateway")
+    serving.wait_for_role("gateway", old)
+    apply(serving, policy(rule("month", LIMIT), rule("calls", 1000, "requests", "day", per="user"), alerts=[10]))
+    budgets = get(serving, "demo", "limitpolicies", "tenant")["status"]["budgets"]
+    assert [(b["name"], b["used"], b["limit"]) for b in budgets] == [("month", told, LIMIT), ("calls", 0, 1000)], budgets
+    assert len(alerts()) == 1
+    shown = subprocess.run([DRUN, "budgets", "--data", serving.data, "-n", "demo"], capture_output=True, text=True)
+    assert "tenant/month" in shown.stdout and f"{told}" in shown.stdout and "3000 tokens a month" in shown.stdout, shown
+    listed = subprocess.run([DRUN, "budgets", "--data", serving.data, "-A", "-o", "json"], capture_output=True, text=True)
+    assert '"used"' in listed.stdout, listed
+    apply(serving, policy(rule("month", LIMIT)))
+
+
 def test_another_limit_keeps_the_count(serving, token):
     apply(serving, policy(rule("month", LIMIT + 500)))
     wait_for_answer(serving, token)
@@ -173,13 +205,105 @@ def test_tenants_cannot_change_their_own_budget(serving):
     ({"rules": [{"name": "x", "measure": "tokens", "window": "day", "limit": 0}]}, "spec.rules[0].limit"),
     ({"rules": [{"name": "x", "measure": "tokens", "window": "day", "limit": 1 << 53}]}, "spec.rules[0].limit"),
     ({"rules": [{"name": "x/y", "measure": "tokens", "window": "day", "limit": 1}]}, "spec.rules[0].name"),
-    ({"rules": [{"name": "x", "measure": "money", "window": "day", "limit": 1}]}, "spec.rules[0].measure"),
+    ({"rules": [{"name": "x", "measure": "euro", "window": "day", "limit": 1}]}, "spec.rules[0].measure"),
     ({"rules": []}, "spec.rules"),
 ])
 def test_what_is_no_policy_is_refused(serving, spec, field):
     answer = serving.request("POST", policies(), serving.operator_token(), json={**policy(name="bad"), "spec": spec})
     assert answer.status_code == 422, answer.text
     assert field in [cause["field"] for cause in answer.json()["details"]["causes"]], answer.text
+
+
+def price_list(*prices, name="prices", currency="EUR"):
+    return {"apiVersion": "drun.io/v1", "kind": "PriceList", "metadata": {"name": name},
+            "spec": {"currency": currency, "prices": [dict(zip(("model", "input", "output", "cachedInput"), p)) for p in prices]}}
+
+
+def price_lists(name=""):
+    return f"/apis/drun.io/v1/pricelists{'/' + name if name else ''}"
+
+
+def test_a_budget_of_money_holds_by_the_price_list(serving, token):
+    """What is recorded is what was spent; the closest price counts; without one nothing is called."""
+    operator = serving.operator_token()
+    apply(serving, policy(rule("money", 20_000, "cost")))
+
+    def refused():
+        answer = serving.request("POST", "/v1/chat/completions", token, json={"model": "demo/gemma", "messages": PROMPT, "max_tokens": 1})
+        return answer.status_code == 403 and answer.json()["error"]
+    assert serving.wait_until("the budget", refused)["code"] == "model_not_priced"
+    apply(serving, price_list(("*", 900_000_000_000, 900_000_000_000), ("demo/*", 1, 1), ("demo/gemma", 2_000_000, 10_000_000, 500_000)))
+    wait_for_answer(serving, token)
+    while isinstance(last := chat(serving, token), int):
+        pass
+    assert last.code == "insufficient_quota"
+    told = re.search(r"(0\.\d+) EUR are used", last.message)[1]
+    path = "/apis/audit.drun.io/v1/namespaces/demo/auditevents?event=drun.model.call&limit=500"
+
+    def recorded():
+        events = [item["event"] for item in serving.request("GET", path, operator).json()["items"]]
+        paid = [e for e in events if "drun.cost.micros" in e]
+        return paid if sum(e["drun.cost.micros"] for e in paid) == round(float(told) * 1e6) else None
+    paid = serving.wait_until("the records of what was spent", recorded)
+    for event in paid:
+        cached = event.get("gen_ai.usage.cache_read.input_tokens", 0)
+        cost = (event["gen_ai.usage.input_tokens"] - cached) * 2 + (cached + 1) // 2 + event["gen_ai.usage.output_tokens"] * 10
+        assert abs(event["drun.cost.micros"] - cost) <= 1 and event["drun.cost.currency"] == "EUR", event
+    listed = subprocess.run([DRUN, "audit", "list", "--data", serving.data, "--event", "drun.model.call", "-n", "demo"],
+                            capture_output=True, text=True)
+    assert " EUR" in listed.stdout, listed
+
+
+def test_prices_are_the_platforms(serving):
+    operator = serving.operator_token()
+    answer = serving.request("POST", price_lists(), operator, json=price_list(("*", 1, 1), name="dollars", currency="USD"))
+    assert answer.status_code in (400, 422) and "prices has EUR" in answer.text, answer.text
+    for bad, field in ((price_list(("*", -1, 1)), "input"), (price_list(("*", 1, 1, 2)), "cachedInput"),
+                       (price_list(("*", 1, 1), currency="a b"), "spec.currency"), (price_list(("x", 1, 1)), "model")):
+        bad["metadata"]["name"] = "bad"
+        answer = serving.request("POST", price_lists(), operator, json=bad)
+        assert answer.status_code == 422 and field in answer.text, answer.text
+    apply(serving, {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "tenant-all"},
+                    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "admin"},
+                    "subjects": [{"kind": "ServiceAccount", "name": "app", "namespace": "demo"}]})
+    review = {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {
+        "user": "system:serviceaccount:demo:app", "groups": ["system:serviceaccounts"],
+        "resourceAttributes": {"verb": "update", "group": "drun.io", "resource": "pricelists"}}}
+    answer = serving.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", operator, json=review).json()
+    assert answer["status"]["allowed"] is False
+    serving.request("DELETE", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/tenant-all", operator)
+    serving.request("DELETE", price_lists("prices"), operator)
+    serving.request("DELETE", policies("tenant"), operator)
+
+
+def refusals(platform, token, count):
+    """The codes of those of so many calls at the same time that were refused."""
+    def call(_):
+        answer = platform.request("POST", "/v1/chat/completions", token, json={"model": "demo/gemma", "messages": PROMPT, "max_tokens": 4})
+        return answer.json()["error"]["code"] if answer.status_code != 200 else ""
+
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        return [code for code in pool.map(call, range(count)) if code]
+
+
+def test_an_engine_that_serves_so_many_calls_has_a_line_in_front_of_it(serving, token):
+    def lined(**queue):
+        wanted = service("demo")
+        wanted["spec"] |= {"concurrency": 1} | ({"queue": queue} if queue else {})
+        return wanted
+    bad = service("demo")
+    bad["metadata"]["name"] = "bad"
+    bad["spec"]["queue"] = {"length": 1}
+    answer = serving.request("POST", "/apis/drun.io/v1/namespaces/demo/modelservices", serving.operator_token(), json=bad)
+    assert answer.status_code == 422 and "spec.concurrency" in answer.text, answer.text
+    apply(serving, lined(length=0), policy(rule("calls", 1000, "requests"), priority="high"))
+    serving.wait_until("refusals", lambda: set(refusals(serving, token, 6)) == {"queue_full"}, timeout=120)
+    apply(serving, lined(length=50, timeoutSeconds=300))
+    refused = []
+    serving.wait_until("a line", lambda: refused.append(refusals(serving, token, 6)) or not refused[-1], timeout=300)
+    assert not any("queue_timeout" in codes for codes in refused), refused
+    proves_a_call(serving)
+    serving.request("DELETE", policies("tenant"), serving.operator_token())
 
 
 def test_proofs_are_charged_to_nobody(serving, token):

@@ -23,6 +23,8 @@ export interface AuditRecord {
   'drun.action.subresource'?: string;
   'drun.action.verb'?: string;
   'drun.actor.source'?: string;
+  'drun.cost.currency'?: string;
+  'drun.cost.micros'?: number;
   'drun.duration_ns'?: number;
   'drun.reason'?: string;
   'drun.request_id'?: string;

@@ -134,7 +134,8 @@ export type OidcClient = Obj<
 
 export interface BudgetRule {
   name: string;
-  measure: 'requests' | 'tokens';
+  measure: 'requests' | 'tokens' | 'cost';
+  /** of cost: millionths of the currency */
   limit: number;
   window: 'minute' | 'hour' | 'day' | 'month';
   per?: 'namespace' | 'user' | 'key';

@@ -6,6 +6,7 @@ export interface CallFacts {
   model: string;
   inputTokens: number;
   outputTokens: number;
+  costMicros: number;
   durationMs: number;
 }
 
@@ -15,6 +16,7 @@ export function callFacts(event: AuditEvent): CallFacts {
     model: record['gen_ai.request.model'] ?? '',
     inputTokens: record['gen_ai.usage.input_tokens'] ?? 0,
     outputTokens: record['gen_ai.usage.output_tokens'] ?? 0,
+    costMicros: record['drun.cost.micros'] ?? 0,
     durationMs: (record['drun.duration_ns'] ?? 0) / 1e6,
   };
 }

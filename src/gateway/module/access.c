@@ -95,6 +95,15 @@ static ngx_int_t begin(ngx_http_request_t *r, struct gw_call *call)
     return read_body(r, call);
 }
 
+static ngx_int_t waited(ngx_http_request_t *r, struct gw_call *call)
+{
+    ngx_int_t rc = gw_line_waited(r, call);
+
+    if (rc == NGX_OK)
+        call->stage = GW_DECIDED;
+    return rc;
+}
+
 ngx_int_t gw_access(ngx_http_request_t *r)
 {
     const struct gw_loc_conf *conf = ngx_http_get_module_loc_conf(r, ngx_http_drun_module);
@@ -109,6 +118,7 @@ ngx_int_t gw_access(ngx_http_request_t *r)
     switch (call->stage) {
     case GW_NEW: return begin(r, call);
     case GW_READING: return gw_decide(r, call);
+    case GW_WAITING: return waited(r, call);
     case GW_DECIDED: return NGX_OK;
     default: return NGX_DONE;
     }

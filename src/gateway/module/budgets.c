@@ -10,37 +10,87 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { MOMENT_MS = 1000 };
+enum { MOMENT_MS = 1000, MICROS = 1000000 };
 
 static_assert((int)LIMIT_MINUTE == (int)POLICY_MINUTE && (int)LIMIT_HOUR == (int)POLICY_HOUR &&
                   (int)LIMIT_DAY == (int)POLICY_DAY && (int)LIMIT_MONTH == (int)POLICY_MONTH,
               "a window of the policy is one of the limits");
 
-static const char *const measures[] = {[POLICY_REQUESTS] = "requests", [POLICY_TOKENS] = "tokens"};
+static const char *const measures[] = {
+    [POLICY_REQUESTS] = "requests", [POLICY_TOKENS] = "tokens", [POLICY_COST] = "cost"};
 static const char *const windows[] = {[POLICY_MINUTE] = "minute",
                                       [POLICY_HOUR] = "hour",
                                       [POLICY_DAY] = "day",
                                       [POLICY_MONTH] = "month"};
+
+static const char *const shares[] = {
+    [POLICY_SHARED] = "namespace", [POLICY_EACH_USER] = "user", [POLICY_EACH_KEY] = "key"};
+
+static struct span owner_of(const struct gw_call *call, const struct policy_budget *budget)
+{
+    const struct auth_principal *who = &call->principal;
+
+    return budget->share == POLICY_EACH_KEY    ? gw_caller(call)
+           : budget->share == POLICY_EACH_USER ? auth_text(who, who->name)
+                                               : span_of("", 0);
+}
 
 /* Whose budget it is. Another measure or window is another budget, and so is that of a namespace
  * made anew; another limit is not, nor a policy made anew. */
 static uint64_t key_of(const struct gw_call *call, const struct policy_namespace *ns,
                        const struct policy_budget *budget)
 {
-    const struct auth_principal *who = &call->principal;
-    struct span owner = budget->share == POLICY_EACH_KEY    ? gw_caller(call)
-                        : budget->share == POLICY_EACH_USER ? auth_text(who, who->name)
-                                                            : span_of("", 0);
     const char kind[] = {(char)('a' + budget->measure), (char)('a' + budget->window),
                          (char)('a' + budget->share)};
     uint64_t key = limit_key(ns->uid, budget->policy);
 
     key = limit_key(span_of(&key, sizeof(key)), budget->rule);
     key = limit_key(span_of(&key, sizeof(key)), span_of(kind, sizeof(kind)));
-    return limit_key(span_of(&key, sizeof(key)), owner);
+    return limit_key(span_of(&key, sizeof(key)), owner_of(call, budget));
 }
 
 /* ------------------------------------------------------------------ refusing */
+
+/* "400", "400 tokens", "0.05 EUR"; for one message. */
+struct amount {
+    char text[64];
+};
+
+static struct amount amount(const struct gw_call *call, enum policy_measure measure, uint64_t value,
+                            bool with_unit)
+{
+    struct amount out;
+
+    if (measure != POLICY_COST) {
+        snprintf(out.text, sizeof(out.text), "%" PRIu64 "%s%s", value, with_unit ? " " : "",
+                 with_unit ? measures[measure] : "");
+        return out;
+    }
+    int len = snprintf(out.text, sizeof(out.text), "%" PRIu64 ".%06" PRIu64, value / MICROS,
+                       value % MICROS);
+    /* Cents stay. */
+    while (out.text[len - 1] == '0' && out.text[len - 3] != '.')
+        len--;
+    snprintf(out.text + len, sizeof(out.text) - (size_t)len, " %.*s", (int)call->currency.len,
+             (const char *)call->currency.data);
+    return out;
+}
+
+static ngx_int_t refuse_unpriced(ngx_http_request_t *r, struct gw_call *call,
+                                 const struct gw_budget *budget)
+{
+    static const struct gw_refusal refusal = {.status = NGX_HTTP_FORBIDDEN,
+                                              .type = "invalid_request_error",
+                                              .code = "model_not_priced",
+                                              .param = "model"};
+    char message[320];
+
+    snprintf(message, sizeof(message),
+             "The budget \"%s\" is of cost, and no PriceList says what this model costs; ask who "
+             "administers the platform for a price",
+             (const char *)budget->name.data);
+    return gw_refuse(r, call, &refusal, message);
+}
 
 static ngx_int_t refuse(ngx_http_request_t *r, struct gw_call *call, const struct gw_budget *budget,
                         const struct limit_budget_ask *ask, enum limit_verdict verdict)
@@ -55,16 +105,20 @@ static ngx_int_t refuse(ngx_http_request_t *r, struct gw_call *call, const struc
                                  .code = used_up && is_long ? "insufficient_quota"
                                                             : "rate_limit_exceeded",
                                  .retry_after_ms = MOMENT_MS};
-    char message[448];
+    struct amount cost = amount(call, budget->measure, ask->cost, verdict == LIMIT_NEVER);
+    struct amount limit = amount(call, budget->measure, ask->limit, true);
+    struct amount settled = amount(call, budget->measure, budget->answer.settled, false);
+    struct amount left = amount(call, budget->measure, budget->answer.left, false);
+    char message[512];
     char at[CLOCK_TEXT_SIZE];
 
     clock_format_sec(budget->answer.ends_sec, at);
     if (verdict == LIMIT_NEVER) {
         refusal.retry_after_ms = 0;
         snprintf(message, sizeof(message),
-                 "The request may take %" PRIu64 " %s, more than the budget \"%s\" of %" PRIu64
-                 " a %s; shorten it or lower max_tokens",
-                 ask->cost, what, name, ask->limit, window);
+                 "The request may take %s, more than the budget \"%s\" of %s a %s; shorten it or "
+                 "lower max_tokens",
+                 cost.text, name, limit.text, window);
     } else if (verdict == LIMIT_FULL) {
         snprintf(message, sizeof(message),
                  "There are too many budgets at once for another one of \"%s\"; try again later",
@@ -72,16 +126,16 @@ static ngx_int_t refuse(ngx_http_request_t *r, struct gw_call *call, const struc
     } else if (used_up) {
         int64_t wait = budget->answer.ends_sec - ngx_time();
         refusal.retry_after_ms = (uint64_t)NUM_MAX(wait, 1) * 1000;
-        snprintf(message, sizeof(message),
-                 "The budget \"%s\" of %" PRIu64 " %s a %s is used up: %" PRIu64
-                 " are used, this request may take %" PRIu64 "; it begins anew at %s",
-                 name, ask->limit, what, window, budget->answer.settled, ask->cost, at);
+        snprintf(
+            message, sizeof(message),
+            "The budget \"%s\" of %s a %s is used up: %s are used, this request may take %s; it "
+            "begins anew at %s",
+            name, limit.text, window, settled.text, cost.text, at);
     } else {
         snprintf(message, sizeof(message),
-                 "The budget \"%s\" of %" PRIu64 " %s a %s has %" PRIu64
-                 " left while other requests run, this one may take %" PRIu64
-                 "; try again in a moment",
-                 name, ask->limit, what, window, budget->answer.left, ask->cost);
+                 "The budget \"%s\" of %s a %s has %s left while other requests run, this one may "
+                 "take %s; try again in a moment",
+                 name, limit.text, window, left.text, cost.text);
     }
     return gw_refuse(r, call, &refusal, message);
 }
@@ -101,20 +155,42 @@ static ngx_int_t put_name(ngx_http_request_t *r, const struct policy_budget *fro
     return NGX_OK;
 }
 
-static ngx_int_t reserve_one(ngx_http_request_t *r, struct gw_call *call, uint64_t most,
-                             const struct policy_namespace *ns, const struct policy_budget *from)
+static uint64_t most_of(const struct gw_call *call, enum policy_measure measure,
+                        const struct gw_most *most)
+{
+    struct limit_tokens tokens = {.input = most->input, .output = most->output};
+
+    switch (measure) {
+    case POLICY_TOKENS: return most->sum;
+    case POLICY_COST: return limit_cost(&call->rates, &tokens);
+    default: return 1;
+    }
+}
+
+static ngx_int_t reserve_one(ngx_http_request_t *r, struct gw_call *call,
+                             const struct gw_most *most, const struct policy_namespace *ns,
+                             const struct policy_budget *from)
 {
     struct gw_budget *budget = &call->budgets[call->budget_count];
     struct limit_budget_ask ask = {.key = key_of(call, ns, from),
-                                   .cost = from->measure == POLICY_TOKENS ? most : 1,
+                                   .cost = most_of(call, from->measure, most),
                                    .limit = NUM_MIN(from->limit, LIMIT_BUDGET_MAX),
-                                   .window = (enum limit_window)from->window};
+                                   .window = (enum limit_window)from->window,
+                                   .alerts = from->alerts,
+                                   .label = {ns->name, ns->uid, from->policy, from->rule,
+                                             span_str(measures[from->measure]),
+                                             span_str(windows[from->window]),
+                                             span_str(shares[from->share]), owner_of(call, from)}};
 
     budget->limit = ask.limit;
     budget->measure = from->measure;
     budget->window = from->window;
     if (put_name(r, from, &budget->name) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    if (from->measure == POLICY_COST && call->currency.len == 0)
+        return refuse_unpriced(r, call, budget);
+    if (ask.cost == 0) /* what takes nothing fits into what is left of anything */
+        return NGX_DECLINED;
     call->budget_count++;
     enum limit_verdict verdict = limit_budget_reserve(gw_worker_budgets(), &ask, ngx_time(),
                                                       &budget->charge, &budget->answer);
@@ -122,7 +198,7 @@ static ngx_int_t reserve_one(ngx_http_request_t *r, struct gw_call *call, uint64
 }
 
 ngx_int_t gw_budgets_reserve(ngx_http_request_t *r, struct gw_call *call,
-                             const struct snapshot *policy, uint64_t most,
+                             const struct snapshot *policy, const struct gw_most *most,
                              const struct policy_namespace *ns, const struct policy_route *route)
 {
     struct policy_budget from;
@@ -139,23 +215,30 @@ ngx_int_t gw_budgets_reserve(ngx_http_request_t *r, struct gw_call *call,
         ngx_int_t rc = reserve_one(r, call, most, ns, &from);
         if (rc != NGX_DECLINED)
             return rc;
-        call->tokens_budgeted |= from.measure == POLICY_TOKENS;
+        call->answer_budgeted |= from.measure != POLICY_REQUESTS;
     }
     return NGX_DECLINED;
+}
+
+/* ------------------------------------------------------------------ settling */
+
+static uint64_t used_of(const struct gw_call *call, enum policy_measure measure)
+{
+    switch (measure) {
+    case POLICY_TOKENS: return call->usage.prompt_tokens + call->usage.completion_tokens;
+    case POLICY_COST: return call->cost;
+    default: return 1;
+    }
 }
 
 /* A call that was refused here or elsewhere took nothing. */
 void gw_budgets_settle(struct gw_call *call)
 {
-    uint64_t tokens = call->usage.prompt_tokens + call->usage.completion_tokens;
-
     if (gw_worker_budgets() == NULL)
         return;
     for (size_t i = 0; i < call->budget_count; i++) {
         struct gw_budget *budget = &call->budgets[i];
-        uint64_t used = call->stage != GW_DECIDED            ? 0
-                        : budget->measure == POLICY_REQUESTS ? 1
-                                                             : tokens;
+        uint64_t used = call->stage != GW_DECIDED ? 0 : used_of(call, budget->measure);
         limit_budget_settle(gw_worker_budgets(), &budget->charge, used, ngx_time());
     }
     call->budget_count = 0;

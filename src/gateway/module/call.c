@@ -30,6 +30,7 @@ static void give_back(void *data)
     struct gw_call *call = data;
 
     /* A request that never came to its log phase. */
+    gw_line_leave(call);
     gw_limits_leave(call);
     gw_budgets_settle(call);
     gw_worker_unpromise(call->found_room);

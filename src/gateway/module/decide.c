@@ -9,9 +9,6 @@
 
 #include <stdio.h>
 
-/* What an engine's template may put before the first message. */
-enum { TEMPLATE_TOKENS = 64 };
-
 /* ------------------------------------------------------------------ the body */
 
 ngx_int_t gw_body(ngx_http_request_t *r, struct span *out)
@@ -72,20 +69,6 @@ static ngx_int_t put_body(ngx_http_request_t *r, struct gw_call *call,
     return NGX_OK;
 }
 
-static bool makes_text(const struct gw_loc_conf *conf)
-{
-    return conf->api != OPENAI_EMBEDDINGS && conf->api != OPENAI_COUNT_TOKENS;
-}
-
-/* For an answer that the request does not limit; 0: none. A budget holds only when there is one. */
-static uint64_t answer_limit(const struct gw_loc_conf *conf, const struct gw_call *call,
-                             const struct policy_route *route)
-{
-    if (route->max_tokens > 0)
-        return route->max_tokens;
-    return call->tokens_budgeted && route->context_tokens == 0 ? conf->default_tokens : 0;
-}
-
 /* Anthropic's requests have everything that ours adds to the others. */
 static ngx_int_t put_translated(ngx_http_request_t *r, struct gw_call *call,
                                 const struct policy_route *route)
@@ -120,10 +103,10 @@ static ngx_int_t edit_body(ngx_http_request_t *r, struct gw_call *call,
     memcpy(quoted + 1, route->engine_model.p, route->engine_model.len);
     quoted[route->engine_model.len + 1] = '"';
     openai_edits_set_model(edits, &call->request, span_of(quoted, route->engine_model.len + 2));
-    if (call->request.stream && makes_text(conf))
+    if (call->request.stream && gw_makes_text(conf))
         openai_edits_force_usage(edits, &call->request);
-    uint64_t answer = answer_limit(conf, call, route);
-    if (!call->request.max_tokens_given && answer > 0 && makes_text(conf))
+    uint64_t answer = gw_answer_limit(conf, call, route);
+    if (!call->request.max_tokens_given && answer > 0 && gw_makes_text(conf))
         openai_edits_set_max_tokens(edits, &call->request, answer);
     return put_body(r, call, edits);
 }
@@ -203,6 +186,11 @@ static ngx_int_t keep_route(ngx_http_request_t *r, struct gw_call *call,
         copy_text(r->pool, route->name, &call->service) != NGX_OK ||
         copy_text(r->pool, route->socket, &call->engine_name) != NGX_OK)
         return NGX_ERROR;
+    call->rates = (struct limit_rates){.input = route->rates.input,
+                                       .cached_input = route->rates.cached_input,
+                                       .output = route->rates.output};
+    if (route->currency.len > 0)
+        return copy_text(r->pool, route->currency, &call->currency);
     return NGX_OK;
 }
 
@@ -259,53 +247,6 @@ static ngx_int_t check_route(ngx_http_request_t *r, struct gw_call *call,
     return NGX_DECLINED;
 }
 
-/* Of one answer, if it goes as the request or the route says. */
-static uint64_t answer_tokens(const struct gw_loc_conf *conf, const struct gw_call *call,
-                              const struct policy_route *route)
-{
-    return call->request.max_tokens_given ? call->request.max_tokens
-           : route->max_tokens > 0        ? route->max_tokens
-                                          : conf->default_tokens;
-}
-
-static uint64_t estimate(ngx_http_request_t *r, const struct gw_call *call,
-                         const struct policy_route *route)
-{
-    const struct gw_loc_conf *conf = ngx_http_get_module_loc_conf(r, ngx_http_drun_module);
-    const struct openai_request *request = &call->request;
-    uint64_t prompt = openai_estimate_prompt(request->prompt_bytes, request->prompt_ids);
-
-    if (conf->api == OPENAI_COUNT_TOKENS)
-        return 0;
-    return conf->api == OPENAI_EMBEDDINGS ? prompt
-                                          : prompt + answer_tokens(conf, call, route) * request->n;
-}
-
-/*
- * What the call can take at most. No token is shorter than a byte of the body, whose JSON also
- * makes up for what the engine's template puts around each message; and nothing is longer than the
- * context, where it is known. An answer that nobody limits is limited by edit_body(), or else may
- * fill the context.
- */
-static uint64_t most_tokens(ngx_http_request_t *r, const struct gw_call *call,
-                            const struct policy_route *route)
-{
-    const struct gw_loc_conf *conf = ngx_http_get_module_loc_conf(r, ngx_http_drun_module);
-    const struct openai_request *request = &call->request;
-    uint64_t whole = (uint64_t)route->context_tokens * request->n;
-    uint64_t answer = NUM_MIN(answer_tokens(conf, call, route), LIMIT_BUDGET_MAX) * request->n;
-    uint64_t most = request->body.len + TEMPLATE_TOKENS;
-
-    if (conf->api == OPENAI_COUNT_TOKENS)
-        return 0;
-    if (makes_text(conf))
-        most += answer;
-    if (whole == 0)
-        return most;
-    bool is_open = !request->max_tokens_given && route->max_tokens == 0;
-    return is_open && makes_text(conf) ? whole : NUM_MIN(most, whole);
-}
-
 static ngx_int_t refuse_early(ngx_http_request_t *r, struct gw_call *call)
 {
     static const struct gw_refusal refusal = {.status = NGX_HTTP_SERVICE_UNAVAILABLE,
@@ -334,15 +275,16 @@ static bool find_payer(const struct snapshot *policy, const struct gw_call *call
 static ngx_int_t charge(ngx_http_request_t *r, struct gw_call *call, const struct snapshot *policy,
                         struct policy_namespace ns, struct policy_route route)
 {
-    uint64_t likely = estimate(r, call, &route);
-    uint64_t most = most_tokens(r, call, &route);
+    uint64_t likely = gw_likely_tokens(r, call, &route);
+    struct gw_most most;
 
+    gw_most_tokens(r, call, &route, &most);
     if (!find_payer(policy, call, &ns, &route))
         return refuse_early(r, call);
     ngx_int_t rc = gw_limits_enter(r, call, &ns, &route);
     if (rc == NGX_DECLINED)
         rc = gw_limits_reserve(r, call, likely, &ns, &route);
-    return rc != NGX_DECLINED ? rc : gw_budgets_reserve(r, call, policy, most, &ns, &route);
+    return rc != NGX_DECLINED ? rc : gw_budgets_reserve(r, call, policy, &most, &ns, &route);
 }
 
 static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
@@ -385,8 +327,10 @@ static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
     if (edit_body(r, call, &route) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     call->only_counts = conf->api == OPENAI_COUNT_TOKENS;
-    call->stage = GW_DECIDED;
-    return NGX_OK;
+    rc = gw_line_enter(r, call, policy, &route);
+    if (rc == NGX_OK)
+        call->stage = GW_DECIDED;
+    return rc;
 }
 
 ngx_int_t gw_decide(ngx_http_request_t *r, struct gw_call *call)

@@ -192,6 +192,11 @@ static ngx_int_t after_conf(ngx_conf_t *cf)
     return gw_filters_init(cf);
 }
 
+static ngx_int_t master_init(ngx_cycle_t *cycle)
+{
+    return gw_line_make_bells(cycle) == NGX_OK ? gw_guard_compile(cycle) : NGX_ERROR;
+}
+
 static ngx_int_t process_init(ngx_cycle_t *cycle)
 {
     if (ngx_process != NGX_PROCESS_WORKER && ngx_process != NGX_PROCESS_SINGLE)
@@ -212,7 +217,7 @@ static ngx_http_module_t context = {
 #define PUBLIC __attribute__((visibility("default")))
 
 PUBLIC ngx_module_t ngx_http_drun_module = {
-    NGX_MODULE_V1, &context, commands, NGX_HTTP_MODULE, NULL, gw_guard_compile,
+    NGX_MODULE_V1, &context, commands, NGX_HTTP_MODULE, NULL, master_init,
     process_init,  NULL,     NULL,     gw_worker_stop,  NULL, NGX_MODULE_V1_PADDING};
 
 /* What nginx looks for in a module that it loads. The filters come before copy_filter, and so see

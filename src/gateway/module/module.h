@@ -26,6 +26,8 @@
 #include "limit/budget.h"
 #include "limit/limit.h"
 #include "limit/places.h"
+#include "limit/price.h"
+#include "limit/queue.h"
 #include "openai/meter.h"
 #include "openai/openai.h"
 #include "snapshot/policy.h"
@@ -87,6 +89,7 @@ const struct snapshot *gw_worker_policy(ngx_http_request_t *r);
 struct limit_table *gw_worker_limits(void);
 struct limit_places *gw_worker_places(void);
 struct limit_budgets *gw_worker_budgets(void);
+struct limit_queue *gw_worker_queue(void);
 /* The strings of the request that was read last: those of the call while gw_decide() runs. */
 struct openai_texts *gw_worker_texts(void);
 /* Room for a record of at most `bytes`, kept until gw_worker_record() gets the same number. False
@@ -122,6 +125,7 @@ enum { GW_PLACES = 3 };
 enum gw_stage {
     GW_NEW,
     GW_READING, /* the body */
+    GW_WAITING, /* allowed, in the line in front of the engine */
     GW_DECIDED, /* allowed: goes to the engine */
     GW_REFUSED, /* answered here */
 };
@@ -176,9 +180,16 @@ struct gw_call {
     struct limit_place places[GW_PLACES]; /* of the key, the namespace, the route */
     struct gw_budget *budgets;            /* in the request's pool */
     size_t budget_count;
-    bool tokens_budgeted; /* one of them is of tokens */
-    bool only_counts;     /* what a prompt would take */
-    bool answer_limits;   /* there are limits to tell the client about */
+    bool answer_budgeted; /* one of them is of tokens or cost */
+    struct limit_rates rates;
+    ngx_str_t currency; /* empty: the model has no price */
+    bool only_counts;   /* what a prompt would take */
+    bool answer_limits; /* there are limits to tell the client about */
+    /* The line in front of the engine. */
+    bool waits;
+    struct limit_turn turn;
+    ngx_queue_t in_line;
+    ngx_event_t line_timer; /* its data is the request */
     /* The guard. */
     bool looks; /* into the answer */
     struct guard_policy answer_policy;
@@ -189,6 +200,7 @@ struct gw_call {
     bool metering;
     bool cut; /* the engine died in the middle */
     struct openai_usage usage;
+    uint64_t cost; /* of that, in millionths */
     ngx_chain_t *out;
     ngx_chain_t **last_out;
     ngx_chain_t *free;
@@ -214,6 +226,20 @@ ngx_int_t gw_waf_preaccess(ngx_http_request_t *r);
 ngx_int_t gw_waf_call(ngx_http_request_t *r, struct gw_call *call);
 /* Answers /apis/waf.drun.io/v1; waf_desk.c. */
 ngx_int_t gw_waf_desk(ngx_http_request_t *r);
+/* What a call can take at most, in tokens; estimate.c. */
+struct gw_most {
+    uint64_t input;
+    uint64_t output;
+    uint64_t sum; /* of both; less where they share a context */
+};
+void gw_most_tokens(ngx_http_request_t *r, const struct gw_call *call,
+                    const struct policy_route *route, struct gw_most *out);
+uint64_t gw_likely_tokens(ngx_http_request_t *r, const struct gw_call *call,
+                          const struct policy_route *route);
+/* For an answer that the request does not limit; 0: none. A budget holds only when there is one. */
+uint64_t gw_answer_limit(const struct gw_loc_conf *conf, const struct gw_call *call,
+                         const struct policy_route *route);
+bool gw_makes_text(const struct gw_loc_conf *conf);
 /* RBAC and the scope of the credential. */
 bool gw_may_invoke(const struct snapshot *policy, const struct auth_principal *principal,
                    const struct policy_route *route);
@@ -229,11 +255,21 @@ ngx_int_t gw_limits_reserve(ngx_http_request_t *r, struct gw_call *call, uint64_
 void gw_limits_settle(struct gw_call *call);
 /* The credential that calls, or who calls without one. */
 struct span gw_caller(const struct gw_call *call);
-/* NGX_DECLINED: the call fits into all of them. `most` is what it can take at most; budgets.c. */
+/* NGX_DECLINED: the call fits into all of them; budgets.c. */
 ngx_int_t gw_budgets_reserve(ngx_http_request_t *r, struct gw_call *call,
-                             const struct snapshot *policy, uint64_t most,
+                             const struct snapshot *policy, const struct gw_most *most,
                              const struct policy_namespace *ns, const struct policy_route *route);
 void gw_budgets_settle(struct gw_call *call);
+/* The line in front of an engine; line.c. In the master, then in each worker. */
+ngx_int_t gw_line_make_bells(ngx_cycle_t *cycle);
+ngx_int_t gw_line_listen(ngx_cycle_t *cycle);
+limit_queue_wake_fn gw_line_ring;
+/* NGX_OK: it has a place, or needs none. NGX_AGAIN: the phases stop here, and go on when it is its
+ * turn or the time is over: then gw_line_waited() says which. */
+ngx_int_t gw_line_enter(ngx_http_request_t *r, struct gw_call *call, const struct snapshot *policy,
+                        const struct policy_route *route);
+ngx_int_t gw_line_waited(ngx_http_request_t *r, struct gw_call *call);
+void gw_line_leave(struct gw_call *call);
 /* The headers that tell what is left of limits and budgets; fields.c. */
 ngx_int_t gw_fields_put(ngx_http_request_t *r, const struct gw_call *call);
 /* Looks at the strings of the request that was read last, and puts masks into it. NGX_DECLINED: it

@@ -56,7 +56,7 @@ bool gw_record_promise(ngx_http_request_t *r, struct gw_call *call)
     return gw_worker_promise(&call->found_room);
 }
 
-/* An engine that never answered used nothing. */
+/* An engine that never answered used nothing. A model without a price has rates of 0. */
 static void count_usage(struct gw_call *call)
 {
     /* Counting tokens takes none. */
@@ -65,6 +65,10 @@ static void count_usage(struct gw_call *call)
     if (answered)
         call->usage =
             openai_meter_usage(&call->meter, call->request.prompt_bytes, call->request.prompt_ids);
+    struct limit_tokens tokens = {.input = call->usage.prompt_tokens,
+                                  .cached_input = call->usage.cached_tokens,
+                                  .output = call->usage.completion_tokens};
+    call->cost = limit_cost(&call->rates, &tokens);
 }
 
 static void put_event(ngx_http_request_t *r, struct gw_call *call)
@@ -87,11 +91,13 @@ static void put_event(ngx_http_request_t *r, struct gw_call *call)
                    .resource = span_str("models"),
                    .namespace = gw_span(call->namespace),
                    .name = gw_span(call->service)},
-        .reason = span_str(call->reason != NULL ? call->reason
-                           : call->answer != NULL && gw_answer_was_blocked(call->answer)
-                               ? "the guard ended the answer"
-                           : call->cut ? "the engine stopped in the middle of the answer"
-                                       : ""),
+        .reason =
+            span_str(call->reason != NULL ? call->reason
+                     : call->answer != NULL && gw_answer_was_blocked(call->answer)
+                         ? "the guard ended the answer"
+                     : call->stage == GW_WAITING ? "the client left the line in front of the engine"
+                     : call->cut                 ? "the engine stopped in the middle of the answer"
+                                                 : ""),
         .address = gw_span(r->connection->addr_text),
         .user_agent = agent == NULL ? span_of("", 0) : gw_span(agent->value),
         .request_id = gw_span(call->request_id),
@@ -99,6 +105,9 @@ static void put_event(ngx_http_request_t *r, struct gw_call *call)
         .model = {.model = span_str(call->request.model),
                   .input_tokens = call->usage.prompt_tokens,
                   .output_tokens = call->usage.completion_tokens,
+                  .cached_tokens = call->usage.cached_tokens,
+                  .cost_micros = call->cost,
+                  .currency = call->cost > 0 ? gw_span(call->currency) : span_of("", 0),
                   .streaming = call->request.stream},
     };
 
@@ -126,6 +135,7 @@ ngx_int_t gw_log(ngx_http_request_t *r)
         return NGX_OK;
     count_usage(call);
     gw_limits_settle(call);
+    gw_line_leave(call);
     gw_limits_leave(call);
     gw_budgets_settle(call);
     put_findings(r, call);

@@ -17,6 +17,7 @@ struct gw_worker {
     struct limit_table *limits;
     struct limit_places *places;
     struct limit_budgets *budgets;
+    struct limit_queue *queue;
     struct openai_texts texts;
     struct audit_ring_writer ring;
     bool has_ring;
@@ -79,7 +80,8 @@ static int start(struct gw_worker *new, const struct gw_main_conf *conf, struct 
         return -1;
     TRY(limit_open(for_limits, "limits", &new->limits, err));
     TRY(limit_places_open(for_limits, "places", &new->places, err));
-    TRY(limit_budgets_open(for_budgets, "budgets", &new->budgets, err));
+    TRY(limit_queue_open(for_limits, "queue", gw_line_ring, NULL, &new->queue, err));
+    TRY(limit_budgets_open(for_budgets, "budgets", true, &new->budgets, err));
     TRY(open_ring(new, conf, err));
     new->auth = auth_new(&for_auth, TOKEN_CACHE);
     auth_share_proofs(new->auth, remember_proof, new);
@@ -97,6 +99,8 @@ ngx_int_t gw_worker_start(ngx_cycle_t *cycle, const struct gw_main_conf *conf)
         gw_worker_stop(cycle);
         return NGX_ERROR;
     }
+    if (gw_line_listen(cycle) != NGX_OK)
+        return NGX_ERROR;
     return conf->waf == GW_WAF_OFF ? NGX_OK : gw_waf_start(cycle, conf);
 }
 
@@ -110,6 +114,7 @@ void gw_worker_stop(ngx_cycle_t *cycle UNUSED)
     limit_close(worker->limits);
     limit_places_close(worker->places);
     limit_budgets_close(worker->budgets);
+    limit_queue_close(worker->queue);
     openai_texts_free(&worker->texts);
     if (worker->has_ring)
         audit_ring_writer_close(&worker->ring);
@@ -214,6 +219,11 @@ struct limit_table *gw_worker_limits(void)
 struct limit_budgets *gw_worker_budgets(void)
 {
     return worker == NULL ? NULL : worker->budgets;
+}
+
+struct limit_queue *gw_worker_queue(void)
+{
+    return worker == NULL ? NULL : worker->queue;
 }
 
 struct openai_texts *gw_worker_texts(void)

@@ -53,6 +53,7 @@
 #define AUDIT_SOURCE_BANNED    "drun.edge.ban"
 #define AUDIT_BAN_ENDED        "drun.edge.unban"
 #define AUDIT_FLOOD_CHANGED    "drun.edge.flood"
+#define AUDIT_BUDGET_ALERT     "drun.budget.alert"
 #define AUDIT_STORE_ANCHOR     "drun.store.anchor"
 #define AUDIT_LOG_OPENED       "drun.audit.open"
 #define AUDIT_SEGMENT_SEALED   "drun.audit.segment.sealed"
@@ -105,6 +106,9 @@ struct audit_model {
     struct span model; /* gen_ai.request.model; the next three count only when it is not empty */
     uint64_t input_tokens;
     uint64_t output_tokens;
+    uint64_t cached_tokens; /* of the input, those that the engine had in its cache */
+    uint64_t cost_micros;   /* millionths of the currency */
+    struct span currency;   /* empty: the model has no price */
     bool streaming;
 };
 

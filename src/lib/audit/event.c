@@ -3,7 +3,7 @@
 
 #include "base/num.h"
 
-enum { EVENT_FORMAT = 1 };
+enum { EVENT_FORMAT = 2 };
 
 #define AT(member) offsetof(struct audit_event, member)
 
@@ -18,6 +18,8 @@ const struct event_field event_fields[EVENT_FIELD_COUNT] = {
     {"drun.actor.key_id", FIELD_TEXT, FIELD_WHEN_SET, AT(actor.key_id)},
     {"drun.actor.source", FIELD_SOURCE, FIELD_WHEN_SET, AT(actor.source)},
     {"drun.anchor.revision", FIELD_BIG, FIELD_WHEN_SET, AT(anchor_revision)},
+    {"drun.cost.currency", FIELD_TEXT, FIELD_WHEN_SET, AT(model.currency)},
+    {"drun.cost.micros", FIELD_NUMBER, FIELD_WHEN_SET, AT(model.cost_micros)},
     {"drun.duration_ns", FIELD_NUMBER, FIELD_WHEN_SET, AT(duration_ns)},
     {"drun.outcome", FIELD_OUTCOME, FIELD_ALWAYS, AT(outcome)},
     {"drun.reason", FIELD_TEXT, FIELD_WHEN_SET, AT(reason)},
@@ -26,6 +28,7 @@ const struct event_field event_fields[EVENT_FIELD_COUNT] = {
     {"event.name", FIELD_TEXT, FIELD_ALWAYS, AT(event)},
     {"gen_ai.request.model", FIELD_TEXT, FIELD_WITH_MODEL, AT(model.model)},
     {"gen_ai.request.stream", FIELD_FLAG, FIELD_WITH_MODEL, AT(model.streaming)},
+    {"gen_ai.usage.cache_read.input_tokens", FIELD_NUMBER, FIELD_WHEN_SET, AT(model.cached_tokens)},
     {"gen_ai.usage.input_tokens", FIELD_NUMBER, FIELD_WITH_MODEL, AT(model.input_tokens)},
     {"gen_ai.usage.output_tokens", FIELD_NUMBER, FIELD_WITH_MODEL, AT(model.output_tokens)},
     {"http.response.status_code", FIELD_STATUS, FIELD_WHEN_SET, AT(status)},

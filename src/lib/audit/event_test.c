@@ -20,7 +20,12 @@ static struct audit_event model_call(void)
         .action = {.verb = span_str("invoke"), .namespace = span_str("a"), .name = span_str("m")},
         .user_agent = span_str("a\"b\\c\n\x01\xff\xe2\x82\xac"),
         .duration_ns = UINT64_MAX,
-        .model = {.model = span_str("a/m"), .output_tokens = 7, .streaming = true},
+        .model = {.model = span_str("a/m"),
+                  .output_tokens = 7,
+                  .cached_tokens = 2,
+                  .cost_micros = 41,
+                  .currency = span_str("EUR"),
+                  .streaming = true},
         .anchor_revision = UINT64_MAX,
     };
 }
@@ -39,9 +44,11 @@ static void json_is_canonical_and_exact(void **state UNUSED)
         "{\"drun.action.name\":\"m\",\"drun.action.namespace\":\"a\","
         "\"drun.action.verb\":\"invoke\",\"drun.actor.source\":\"apikey\","
         "\"drun.anchor.revision\":\"18446744073709551615\","
+        "\"drun.cost.currency\":\"EUR\",\"drun.cost.micros\":41,"
         "\"drun.duration_ns\":9007199254740991,\"drun.outcome\":\"success\","
         "\"drun.role\":\"gateway\",\"event.name\":\"drun.model.call\","
         "\"gen_ai.request.model\":\"a/m\",\"gen_ai.request.stream\":true,"
+        "\"gen_ai.usage.cache_read.input_tokens\":2,"
         "\"gen_ai.usage.input_tokens\":0,\"gen_ai.usage.output_tokens\":7,"
         "\"http.response.status_code\":200,\"time_unix_nano\":\"1795343924123456789\","
         "\"user.name\":\"alice\","
@@ -69,6 +76,7 @@ static void both_encodings_read_back(void **state UNUSED)
     assert_string_equal(buf_text(&again), buf_text(&json));
     assert_int_equal(audit_event_parse_json(buf_span(&json), &room, &parsed, &err), 0);
     assert_int_equal(parsed.model.output_tokens, 7);
+    assert_int_equal(parsed.model.cost_micros, 41);
     assert_true(span_eq_str(parsed.actor.name, "alice"));
     buf_reset(&again);
     audit_event_put_json(&parsed, &again);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "limit/budget.h"
+#include "limit/budget_internal.h"
 
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "limit/limit_internal.h"
-#include "limit/seats.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -16,81 +15,42 @@
 
 enum { TRIES = 16, NOWHERE = LIMIT_BUDGET_SLOTS };
 
-#define MAGIC "drun budgets 1\n"
+#define MAGIC  BUDGETS_MAGIC
+#define BEFORE "drun budgets 1\n" /* the same without labels */
+
 /* No sum of settled amounts goes beyond it; far above any limit, far below overflow. */
 #define SETTLED_MAX (UINT64_C(1) << 60)
 
 /* In the place of a key while a slot goes over from one to another. */
 static const uint64_t moving = 1;
 
-/* Changed as a whole. */
-struct count {
-    uint64_t ends_sec; /* the window that it counts for; 0: none yet */
-    uint64_t settled;
-} __attribute__((aligned(16)));
-
-struct slot {
-    struct count count;
-    _Atomic uint64_t reserved[LIMIT_SEATS];
-    uint64_t zero[2];
-};
-
-_Static_assert(sizeof(struct slot) == 1024, "slots fill cache lines");
-
-struct header {
-    char magic[16];
-    _Atomic uint64_t seats; /* those from here on were never taken */
-    char zero[1000];
-};
-
-struct owner {
-    _Atomic uint64_t key; /* 0: never used */
-    _Atomic uint64_t was; /* the key before `moving` */
-};
-
-/* The owners lie together, apart from the slots of the same numbers: a slot that nobody ever used
- * takes no memory. */
-struct file {
-    struct header header;
-    struct owner owners[LIMIT_BUDGET_SLOTS];
-    struct slot slots[LIMIT_BUDGET_SLOTS];
-};
-
-struct limit_budgets {
-    int fd;
-    unsigned seat;
-    struct file *file;
-};
-
 /* ------------------------------------------------------------------ the count of a slot */
 
 typedef unsigned __int128 pair __attribute__((may_alias));
 
-static pair pack(struct count count)
+static pair pack(struct budget_count count)
 {
     return (pair)count.settled << 64 | count.ends_sec;
 }
 
-/* The two halves may belong to different moments, unless a swap with them succeeds. */
-static struct count load(const struct count *count)
+static struct budget_count load(const struct budget_count *count)
 {
-    return (struct count){.ends_sec = __atomic_load_n(&count->ends_sec, __ATOMIC_SEQ_CST),
-                          .settled = __atomic_load_n(&count->settled, __ATOMIC_SEQ_CST)};
+    return budget_count_load(count);
 }
 
-static bool swap(struct count *count, struct count old, struct count new)
+static bool swap(struct budget_count *count, struct budget_count old, struct budget_count new)
 {
     return __sync_bool_compare_and_swap((pair *)count, pack(old), pack(new));
 }
 
 /* Adds to the window that ends then, or to a later one that began already. */
-static void add(struct count *count, int64_t ends_sec, uint64_t amount)
+static void add(struct budget_count *count, int64_t ends_sec, uint64_t amount)
 {
     for (;;) {
-        struct count old = load(count);
-        struct count new = old;
+        struct budget_count old = load(count);
+        struct budget_count new = old;
         if (old.ends_sec < (uint64_t)ends_sec)
-            new = (struct count){.ends_sec = (uint64_t)ends_sec};
+            new = (struct budget_count){.ends_sec = (uint64_t)ends_sec};
         new.settled = NUM_MIN(new.settled + NUM_MIN(amount, SETTLED_MAX), SETTLED_MAX);
         if (swap(count, old, new))
             return;
@@ -98,17 +58,6 @@ static void add(struct count *count, int64_t ends_sec, uint64_t amount)
 }
 
 /* ------------------------------------------------------------------ slots */
-
-/* A seat that was never taken has reserved nothing. */
-static uint64_t sum(const struct limit_budgets *budgets, const struct slot *slot)
-{
-    uint64_t seats = atomic_load(&budgets->file->header.seats);
-    uint64_t total = 0;
-
-    for (size_t i = 0; i < seats; i++)
-        total += atomic_load(&slot->reserved[i]);
-    return total;
-}
 
 /* The number of the slot at a step of the search. */
 static size_t at(uint64_t key, size_t probe)
@@ -124,9 +73,10 @@ static size_t find(const struct limit_budgets *budgets, uint64_t key)
     return NOWHERE;
 }
 
-static bool is_busy(const struct limit_budgets *budgets, const struct slot *slot, int64_t now_sec)
+static bool is_busy(const struct limit_budgets *budgets, const struct budget_slot *slot,
+                    int64_t now_sec)
 {
-    return sum(budgets, slot) != 0 || load(&slot->count).ends_sec > (uint64_t)now_sec;
+    return budget_sum(budgets->file, slot) != 0 || load(&slot->count).ends_sec > (uint64_t)now_sec;
 }
 
 /* Who reserves counts himself and then looks at the key; we change the key and then add up. Of the
@@ -134,8 +84,8 @@ static bool is_busy(const struct limit_budgets *budgets, const struct slot *slot
 static bool take_over(const struct limit_budgets *budgets, size_t number, uint64_t key,
                       int64_t now_sec)
 {
-    struct owner *owner = &budgets->file->owners[number];
-    struct slot *slot = &budgets->file->slots[number];
+    struct budget_owner *owner = &budgets->file->owners[number];
+    struct budget_slot *slot = &budgets->file->slots[number];
     uint64_t old = atomic_load(&owner->key);
 
     if (old != 0 && is_busy(budgets, slot, now_sec))
@@ -143,8 +93,10 @@ static bool take_over(const struct limit_budgets *budgets, size_t number, uint64
     atomic_store(&owner->was, old);
     atomic_store(&owner->key, moving);
     bool idle = !is_busy(budgets, slot, now_sec);
-    if (idle)
-        slot->count = (struct count){0};
+    if (idle) {
+        slot->count = (struct budget_count){0};
+        budget_forget(budgets->file, number);
+    }
     atomic_store(&owner->key, idle ? key : old);
     return idle;
 }
@@ -153,7 +105,7 @@ static bool take_over(const struct limit_budgets *budgets, size_t number, uint64
 static void put_right(const struct limit_budgets *budgets, uint64_t key)
 {
     for (size_t i = 0; i < LIMIT_BUDGET_PROBE_MAX; i++) {
-        struct owner *owner = &budgets->file->owners[at(key, i)];
+        struct budget_owner *owner = &budgets->file->owners[at(key, i)];
         if (atomic_load(&owner->key) == moving)
             atomic_store(&owner->key, atomic_load(&owner->was));
     }
@@ -181,7 +133,7 @@ static enum outcome try_reserve(struct limit_budgets *budgets, size_t number, ui
                                 const struct limit_budget_ask *ask,
                                 struct limit_budget_answer *answer)
 {
-    struct slot *slot = &budgets->file->slots[number];
+    struct budget_slot *slot = &budgets->file->slots[number];
     _Atomic uint64_t *own = &slot->reserved[budgets->seat];
 
     atomic_fetch_add(own, ask->cost);
@@ -191,8 +143,8 @@ static enum outcome try_reserve(struct limit_budgets *budgets, size_t number, ui
             add(&slot->count, answer->ends_sec, 0);
         /* Who settles adds to the count before he takes from what is reserved: seen in this order,
          * an amount may be seen twice, but never not at all. */
-        uint64_t reserved = sum(budgets, slot);
-        struct count count = load(&slot->count);
+        uint64_t reserved = budget_sum(budgets->file, slot);
+        struct budget_count count = load(&slot->count);
         answer->settled = count.settled;
         answer->ends_sec = (int64_t)count.ends_sec;
         if (reserved + count.settled <= ask->limit) {
@@ -205,10 +157,10 @@ static enum outcome try_reserve(struct limit_budgets *budgets, size_t number, ui
 }
 
 /* True when it is too much for certain, not by others that were about to give way like us. */
-static bool is_refused(const struct limit_budgets *budgets, const struct slot *slot,
+static bool is_refused(const struct limit_budgets *budgets, const struct budget_slot *slot,
                        const struct limit_budget_ask *ask, struct limit_budget_answer *answer)
 {
-    uint64_t used = sum(budgets, slot) + answer->settled;
+    uint64_t used = budget_sum(budgets->file, slot) + answer->settled;
 
     answer->left = used < ask->limit ? ask->limit - used : 0;
     answer->by_others = answer->settled + ask->cost <= ask->limit;
@@ -235,6 +187,7 @@ enum limit_verdict limit_budget_reserve(struct limit_budgets *budgets,
             return LIMIT_FULL;
         enum outcome outcome = try_reserve(budgets, number, key, ask, answer);
         if (outcome == RESERVED) {
+            budget_describe(budgets->file, number, ask);
             out->slot = (uint32_t)number + 1;
             out->window = ask->window;
             out->cost = ask->cost;
@@ -252,7 +205,7 @@ void limit_budget_settle(struct limit_budgets *budgets, struct limit_charge *cha
 {
     if (charge->slot == 0)
         return;
-    struct slot *slot = &budgets->file->slots[charge->slot - 1];
+    struct budget_slot *slot = &budgets->file->slots[charge->slot - 1];
     if (actual > 0)
         add(&slot->count, limit_window_end(charge->window, now_sec), actual);
     atomic_fetch_sub(&slot->reserved[budgets->seat], charge->cost);
@@ -273,11 +226,12 @@ static void clear_seat(void *ctx, unsigned seat)
             atomic_store(&budgets->file->slots[i].reserved[seat], 0);
 }
 
-static int check_magic(struct file *file, const char *name, struct err *err)
+static int check_magic(struct budget_file *file, const char *name, struct err *err)
 {
     static const char none[sizeof(file->header.magic)];
 
-    if (memcmp(file->header.magic, none, sizeof(none)) == 0)
+    if (memcmp(file->header.magic, none, sizeof(none)) == 0 ||
+        memcmp(file->header.magic, BEFORE, sizeof(BEFORE)) == 0)
         memcpy(file->header.magic, MAGIC, sizeof(MAGIC));
     if (memcmp(file->header.magic, MAGIC, sizeof(MAGIC)) == 0 &&
         atomic_load(&file->header.seats) <= LIMIT_SEATS)
@@ -298,13 +252,14 @@ static int map(struct limit_budgets *budgets, int dir_fd, const char *name, stru
         return err_sys(err, "cannot open %s", name);
     if (fstat(budgets->fd, &st) < 0)
         return err_sys(err, "cannot look at %s", name);
-    if (st.st_size != 0 && st.st_size != (off_t)sizeof(struct file))
+    if (st.st_size != 0 && st.st_size != (off_t)sizeof(struct budget_file) &&
+        st.st_size != (off_t)offsetof(struct budget_file, labels))
         return err_set(err, ERR_CORRUPT, "%s has not the size of a file of budgets; move it away",
                        name);
-    if (ftruncate(budgets->fd, sizeof(struct file)) < 0)
+    if (ftruncate(budgets->fd, sizeof(struct budget_file)) < 0)
         return err_sys(err, "cannot size %s", name);
     void *memory =
-        mmap(NULL, sizeof(struct file), PROT_READ | PROT_WRITE, MAP_SHARED, budgets->fd, 0);
+        mmap(NULL, sizeof(struct budget_file), PROT_READ | PROT_WRITE, MAP_SHARED, budgets->fd, 0);
     if (memory == MAP_FAILED)
         return err_sys(err, "cannot map %s", name);
     budgets->file = memory;
@@ -322,15 +277,19 @@ static void show_seat(const struct limit_budgets *budgets)
         ;
 }
 
-static int open_locked(struct limit_budgets *budgets, const char *name, struct err *err)
+static int open_locked(struct limit_budgets *budgets, const char *name, bool takes_seat,
+                       struct err *err)
 {
     TRY(check_magic(budgets->file, name, err));
+    if (!takes_seat)
+        return 0;
     TRY(limit_seat_take(budgets->fd, clear_seat, budgets, &budgets->seat, err));
     show_seat(budgets);
     return 0;
 }
 
-int limit_budgets_open(int dir_fd, const char *name, struct limit_budgets **out, struct err *err)
+int limit_budgets_open(int dir_fd, const char *name, bool reserves, struct limit_budgets **out,
+                       struct err *err)
 {
     CLEANUP(limit_budgets_close_ptr) struct limit_budgets *budgets = mem_new(sizeof(*budgets));
 
@@ -338,7 +297,7 @@ int limit_budgets_open(int dir_fd, const char *name, struct limit_budgets **out,
     TRY(map(budgets, dir_fd, name, err));
     if (!limit_making_lock(budgets->fd))
         return err_sys(err, "cannot lock %s", name);
-    int result = open_locked(budgets, name, err);
+    int result = open_locked(budgets, name, reserves, err);
     limit_making_unlock(budgets->fd);
     TRY(result);
     *out = budgets;
@@ -353,7 +312,7 @@ void limit_budgets_close(struct limit_budgets *budgets)
     if (budgets->file != NULL) {
         if (budgets->seat < LIMIT_SEATS)
             clear_seat(budgets, budgets->seat);
-        munmap(budgets->file, sizeof(struct file));
+        munmap(budgets->file, sizeof(struct budget_file));
     }
     fd_close(&budgets->fd);
     free(budgets);

@@ -30,11 +30,14 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "base/span.h"
 #include "limit/limit.h"
 
 #include <stdint.h>
 
 enum { LIMIT_BUDGET_SLOTS = 1 << 14, LIMIT_BUDGET_PROBE_MAX = 32 };
+
+enum { LIMIT_LABEL_PARTS = 8, LIMIT_LABEL_MAX = 496, LIMIT_ALERTS = 4 };
 
 /* The largest limit: every JSON reader can tell such numbers apart. */
 #define LIMIT_BUDGET_MAX ((UINT64_C(1) << 53) - 1)
@@ -46,10 +49,10 @@ int64_t limit_window_end(enum limit_window window, int64_t now_sec);
 
 struct limit_budgets;
 
-/* Maps the file, 16 MiB, of which only what is used takes room, a kibibyte a budget; makes it when
- * it is not there, and takes a seat. ERR_CORRUPT: it is no file of budgets, or of another format;
- * ERR_LIMITED: every seat is taken. */
-int limit_budgets_open(int dir_fd, const char *name, struct limit_budgets **out,
+/* Maps the file, 24 MiB, of which only what is used takes room, 1.5 KiB a budget; makes it when it
+ * is not there. Who `reserves` takes a seat; who only looks does not. ERR_CORRUPT: it is no file of
+ * budgets, or of another format; ERR_LIMITED: every seat is taken. */
+int limit_budgets_open(int dir_fd, const char *name, bool reserves, struct limit_budgets **out,
                        struct err *err) MUST_USE;
 /* Gives back the seat and whatever is still reserved. */
 void limit_budgets_close(struct limit_budgets *budgets);
@@ -60,6 +63,9 @@ struct limit_budget_ask {
     uint64_t cost;  /* at least 1 */
     uint64_t limit; /* at most LIMIT_BUDGET_MAX */
     enum limit_window window;
+    uint32_t alerts; /* LIMIT_ALERTS percentages, a byte each; 0: none */
+    /* What people call it, kept beside the count; of all calls of a key the same. */
+    struct span label[LIMIT_LABEL_PARTS];
 };
 
 /* What was reserved; zeroed when nothing is held. */
@@ -84,5 +90,26 @@ enum limit_verdict limit_budget_reserve(struct limit_budgets *budgets,
 /* Does nothing the second time. 0 gives all of it back. */
 void limit_budget_settle(struct limit_budgets *budgets, struct limit_charge *charge,
                          uint64_t actual, int64_t now_sec);
+
+/* ------------------------------------------------------------------ looking (budget_look.c) */
+
+/* A budget as it is now. */
+struct limit_budget_use {
+    uint32_t slot;
+    struct span label[LIMIT_LABEL_PARTS]; /* each followed by a NUL; too long ones are cut */
+    uint64_t settled;
+    uint64_t reserved;
+    uint64_t limit; /* of the last call */
+    int64_t ends_sec;
+    unsigned alert; /* percent: the highest reached that was not noted in this window; 0: none */
+};
+
+/* The texts are good until it returns. */
+typedef void limit_budget_see_fn(void *ctx, const struct limit_budget_use *use);
+/* Every budget of which something is used or reserved now. */
+void limit_budgets_look(const struct limit_budgets *budgets, int64_t now_sec,
+                        limit_budget_see_fn *see, void *ctx);
+/* The alert was raised; for one process alone, inside `see`. */
+void limit_budget_noted(struct limit_budgets *budgets, const struct limit_budget_use *use);
 
 #endif

@@ -64,7 +64,7 @@ static int open_both(int dir_fd, struct limit_table **table, struct limit_budget
 {
     TRY(limit_open(dir_fd, "limit_bench", table, err));
     unlinkat(dir_fd, "limit_bench", 0);
-    return limit_budgets_open(dir_fd, "limit_bench.budgets", budgets, err);
+    return limit_budgets_open(dir_fd, "limit_bench.budgets", true, budgets, err);
 }
 
 int main(void)
@@ -83,7 +83,7 @@ int main(void)
     fflush(stdout);
     if (fork() == 0) {
         calls(table, 0, "the same, two processes, one tenant");
-        if (limit_budgets_open(dir_fd, "limit_bench.budgets", &budgets, &err) == 0)
+        if (limit_budgets_open(dir_fd, "limit_bench.budgets", true, &budgets, &err) == 0)
             budget_calls(budgets, "four budgets, two processes, one tenant");
         return 0;
     }

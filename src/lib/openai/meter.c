@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum { TOP_OTHER, TOP_CHOICES, TOP_USAGE, TOP_ERROR };
-enum { NUMBER_NONE, NUMBER_PROMPT, NUMBER_COMPLETION };
+enum { NUMBER_NONE, NUMBER_PROMPT, NUMBER_COMPLETION, NUMBER_CACHED };
 enum { LINE_START, LINE_FIELD, LINE_BLANK, LINE_DATA, LINE_DONE, LINE_OTHER };
 
 static const char data_field[] = "data:";
@@ -21,6 +21,11 @@ static bool name_is(const struct openai_peek *peek, const char *name)
     return peek->name_len == strlen(name) && memcmp(peek->name, name, peek->name_len) == 0;
 }
 
+static bool in_details(const struct openai_peek *peek)
+{
+    return peek->depth == 3 && peek->details;
+}
+
 static void name_ends(struct openai_peek *peek)
 {
     if (peek->depth == 1)
@@ -29,6 +34,15 @@ static void name_ends(struct openai_peek *peek)
                     : name_is(peek, "error") ? TOP_ERROR
                                              : TOP_OTHER;
     peek->number = NUMBER_NONE;
+    if (in_details(peek)) {
+        if (name_is(peek, "cached_tokens")) {
+            peek->number = NUMBER_CACHED;
+            peek->cached_tokens = 0;
+        }
+        return;
+    }
+    peek->details =
+        peek->depth == 2 && peek->top == TOP_USAGE && name_is(peek, "prompt_tokens_details");
     if (peek->depth != 2 || peek->top != TOP_USAGE)
         return;
     if (name_is(peek, "prompt_tokens")) {
@@ -42,7 +56,9 @@ static void name_ends(struct openai_peek *peek)
 
 static void digit(struct openai_peek *peek, uint8_t c)
 {
-    uint64_t *sum = peek->number == NUMBER_PROMPT ? &peek->prompt_tokens : &peek->completion_tokens;
+    uint64_t *sum = peek->number == NUMBER_PROMPT   ? &peek->prompt_tokens
+                    : peek->number == NUMBER_CACHED ? &peek->cached_tokens
+                                                    : &peek->completion_tokens;
 
     if (c < '0' || c > '9')
         peek->number = NUMBER_NONE;
@@ -96,7 +112,7 @@ static const uint8_t *in_string(struct openai_peek *peek, const uint8_t *p, cons
 static void string_begins(struct openai_peek *peek)
 {
     peek->in_string = true;
-    peek->in_name = peek->want_name && peek->depth <= 2;
+    peek->in_name = peek->want_name && (peek->depth <= 2 || in_details(peek));
     if (peek->in_name)
         peek->name_len = 0;
     else
@@ -112,7 +128,7 @@ static void container_ends(struct openai_peek *peek)
         peek->depth--;
 }
 
-/* Deeper than the second level only the nesting counts, and that every string is skipped. Names
+/* Deeper than those only the nesting counts, and that every string is skipped. Names
  * there are read as values, which does no harm. */
 static void structure(struct openai_peek *peek, uint8_t c)
 {
@@ -129,7 +145,8 @@ static void structure(struct openai_peek *peek, uint8_t c)
     case ']': container_ends(peek); break;
     case ',':
         peek->number = NUMBER_NONE;
-        peek->want_name = peek->depth == 1 || (peek->depth == 2 && peek->top == TOP_USAGE);
+        peek->want_name =
+            peek->depth == 1 || (peek->depth == 2 && peek->top == TOP_USAGE) || in_details(peek);
         break;
     case ' ':
     case ':':
@@ -155,9 +172,9 @@ static uint8_t what_matters(const struct openai_peek *peek)
 {
     bool deep = peek->depth > 2 || (peek->depth == 2 && (peek->top == TOP_OTHER || peek->choices));
 
-    return deep && !(peek->depth == 2 && peek->top == TOP_USAGE) ? DEEP
-           : peek->depth == 1 && peek->top == TOP_OTHER          ? OUTER
-                                                                 : 0;
+    if (deep && !(peek->depth == 2 && peek->top == TOP_USAGE) && !in_details(peek))
+        return DEEP;
+    return peek->depth == 1 && peek->top == TOP_OTHER ? OUTER : 0;
 }
 
 static void peek_at(struct openai_peek *peek, const uint8_t *p, const uint8_t *end)
@@ -233,6 +250,7 @@ static bool event_ends(struct openai_meter *meter)
         meter->known = true;
         meter->prompt_tokens = peek->prompt_tokens;
         meter->completion_tokens = peek->completion_tokens;
+        meter->cached_tokens = peek->cached_tokens;
     }
     meter->chunks += peek->choices;
     meter->failed |= peek->error;
@@ -384,7 +402,9 @@ struct openai_usage openai_meter_usage(const struct openai_meter *meter, size_t 
     if (meter->known)
         return (struct openai_usage){.known = true,
                                      .prompt_tokens = meter->prompt_tokens,
-                                     .completion_tokens = meter->completion_tokens};
+                                     .completion_tokens = meter->completion_tokens,
+                                     .cached_tokens =
+                                         NUM_MIN(meter->cached_tokens, meter->prompt_tokens)};
     return (struct openai_usage){.prompt_tokens = openai_estimate_prompt(prompt_bytes, prompt_ids),
                                  .completion_tokens = answer};
 }

@@ -14,7 +14,7 @@
 
 #include "base/span.h"
 
-enum { OPENAI_HOLD_MAX = 4096, OPENAI_NAME_MAX = 20 };
+enum { OPENAI_HOLD_MAX = 4096, OPENAI_NAME_MAX = 24 };
 
 enum openai_meter_kind { OPENAI_METER_JSON, OPENAI_METER_EVENTS };
 
@@ -22,9 +22,11 @@ struct openai_usage {
     bool known; /* the engine told it; else estimated */
     uint64_t prompt_tokens;
     uint64_t completion_tokens;
+    uint64_t cached_tokens; /* of the prompt, those that the engine had in its cache */
 };
 
-/* Where a reader of JSON stands that looks at the names of the two outer levels only. */
+/* Where a reader of JSON stands that looks at the names of the two outer levels only, and of
+ * usage.prompt_tokens_details. */
 struct openai_peek {
     uint32_t depth;
     bool in_string;
@@ -37,9 +39,11 @@ struct openai_peek {
     uint8_t number; /* what digits at hand count */
     bool choices;   /* "choices" has an element */
     bool usage;     /* "usage" is an object */
+    bool details;   /* in usage.prompt_tokens_details */
     bool error;     /* "error" is there and not null */
     uint64_t prompt_tokens;
     uint64_t completion_tokens;
+    uint64_t cached_tokens;
 };
 
 /* A value of the caller's; openai_meter_start() fills it in. */
@@ -48,9 +52,10 @@ struct openai_meter {
     bool strip_usage;
     bool done;   /* "data: [DONE]" went past */
     bool failed; /* the engine told an error */
-    bool known;  /* a usage was told: the two numbers */
+    bool known;  /* a usage was told: the three numbers */
     uint64_t prompt_tokens;
     uint64_t completion_tokens;
+    uint64_t cached_tokens;
     uint64_t bytes;   /* of the answer */
     uint64_t chunks;  /* events with choices in them */
     uint64_t dropped; /* events left out */

@@ -41,6 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     INVARIANT(one.known == two.known && one.chunks == two.chunks && one.done == two.done);
     INVARIANT(one.prompt_tokens == two.prompt_tokens && one.failed == two.failed);
     INVARIANT(one.completion_tokens == two.completion_tokens);
+    INVARIANT(one.cached_tokens == two.cached_tokens);
     if ((data[0] & 2) == 0)
         INVARIANT(span_eq(buf_span(&first), text) && span_eq(buf_span(&second), text));
     /* Events over the ceiling pass or not by how they are cut. */

@@ -97,8 +97,12 @@ static void a_long_event_passes_as_it_comes(void **state UNUSED)
 
 static void an_answer_that_is_no_stream_tells_its_usage(void **state UNUSED)
 {
-    const char *text = "{\"choices\":[{\"message\":{\"content\":\"\\\"usage\\\":{\"}}],\"usage\": "
-                       "{\"completion_tokens\": 7, \"total_tokens\":10,\"prompt_tokens\" :3}}";
+    const char *text =
+        "{\"choices\":[{\"message\":{\"content\":\"\\\"usage\\\":{\"}}],\"usage\": "
+        "{\"completion_tokens\": 7, \"total_tokens\":10,"
+        "\"completion_tokens_details\":{\"cached_tokens\":9},\"prompt_tokens_details\":"
+        "{\"audio\":[{\"cached_tokens\":8}], \"cached_tokens\" : 2,\"x\":1},"
+        "\"prompt_tokens\" :3}, \"cached_tokens\": 5}";
     CLEANUP(buf_free) struct buf out = BUF_INIT(1000);
 
     for (size_t step = 1; step <= strlen(text); step++) {
@@ -113,6 +117,7 @@ static void an_answer_that_is_no_stream_tells_its_usage(void **state UNUSED)
         assert_true(usage.known);
         assert_int_equal(usage.prompt_tokens, 3);
         assert_int_equal(usage.completion_tokens, 7);
+        assert_int_equal(usage.cached_tokens, 2);
     }
 }
 

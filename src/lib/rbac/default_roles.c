@@ -94,7 +94,7 @@ static const struct default_role roles[] = {
       {READ, "core", "pods pods/log pods/status events"},
       {EVERYTHING, "drun.io",
        "users groups oidcclients trustedissuers identityproviders apikeys models modelservices limitpolicies guardpolicies "
-       "imagepolicies backuppolicies alertroutes"},
+       "pricelists imagepolicies backuppolicies alertroutes"},
       {"get delete", "drun.io", "users/factors users/sessions"},
       {"create", "drun.io", "users/passwordlink"},
       {READ, "drun.io", "modelservices/status modelservices/log controls wafrulesets wafpolicies"},

@@ -8,7 +8,7 @@
 /* The format on file; docs/PROTOCOL.snapshot. */
 static_assert(sizeof(struct policy_namespace_record) == 48, "as documented");
 static_assert(sizeof(struct policy_budget_record) == 48, "as documented");
-static_assert(sizeof(struct policy_route_record) == 88, "as documented");
+static_assert(sizeof(struct policy_route_record) == 136, "as documented");
 static_assert(sizeof(struct policy_guard_record) == 96, "as documented");
 static_assert(sizeof(struct policy_rule) == 72, "as documented");
 static_assert(sizeof(struct policy_role) == 20, "as documented");
@@ -19,12 +19,13 @@ static_assert(sizeof(struct policy_subject) == 20, "as documented");
 static const struct snapshot_field namespace_fields[] = {
     SNAPSHOT_TEXT(policy_namespace_record, name), SNAPSHOT_TEXT(policy_namespace_record, uid),
     SNAPSHOT_LIST(policy_namespace_record, budgets, POLICY_BUDGETS),
-    SNAPSHOT_UPTO(policy_namespace_record, phase, POLICY_TERMINATING)};
+    SNAPSHOT_UPTO(policy_namespace_record, phase, POLICY_TERMINATING),
+    SNAPSHOT_UPTO(policy_namespace_record, priority, POLICY_PRIORITY_HIGH)};
 static const struct snapshot_field budget_fields[] = {
     SNAPSHOT_TEXT(policy_budget_record, policy),
     SNAPSHOT_TEXT(policy_budget_record, rule),
     SNAPSHOT_TEXT(policy_budget_record, service),
-    SNAPSHOT_UPTO(policy_budget_record, measure, POLICY_TOKENS),
+    SNAPSHOT_UPTO(policy_budget_record, measure, POLICY_COST),
     SNAPSHOT_UPTO(policy_budget_record, window, POLICY_MONTH),
     SNAPSHOT_UPTO(policy_budget_record, share, POLICY_EACH_KEY)};
 static const struct snapshot_field route_fields[] = {
@@ -35,7 +36,8 @@ static const struct snapshot_field route_fields[] = {
     SNAPSHOT_TEXT(policy_route_record, upstream),
     SNAPSHOT_UPTO(policy_route_record, ready, 1),
     SNAPSHOT_MAYBE(policy_route_record, guard, POLICY_GUARDS),
-    SNAPSHOT_UPTO(policy_route_record, remote_media, 1)};
+    SNAPSHOT_UPTO(policy_route_record, remote_media, 1),
+    SNAPSHOT_TEXT(policy_route_record, currency)};
 static const struct snapshot_field text_fields[] = {SNAPSHOT_TEXT(policy_text, text)};
 static const struct snapshot_field id_fields[] = {{SNAPSHOT_FIELD_INDEX, POLICY_ATOMS, 0}};
 static const struct snapshot_field rule_fields[] = {
@@ -121,7 +123,7 @@ const struct snapshot_type policy_snapshot = {
     .file = "policy.snap",
     .generation = "policy.gen",
     .number = 2,
-    .format = 3,
+    .format = 4,
     .sections = sections,
     .section_count = POLICY_SECTION_COUNT,
 };
@@ -171,6 +173,7 @@ void policy_namespace_at(const struct snapshot *snapshot, size_t at, struct poli
         .name = snapshot_text(snapshot, record->name),
         .uid = snapshot_text(snapshot, record->uid),
         .phase = (enum policy_phase)record->phase,
+        .priority = (enum policy_priority)record->priority,
         .limits = record->limits,
         .first_budget = record->budgets.at,
         .budget_count = record->budgets.count,
@@ -192,6 +195,7 @@ void policy_budget_at(const struct snapshot *snapshot, const struct policy_names
         .window = (enum policy_window)record->window,
         .share = (enum policy_share)record->share,
         .limit = record->limit,
+        .alerts = record->alerts,
     };
 }
 
@@ -237,6 +241,9 @@ void policy_route_at(const struct snapshot *snapshot, size_t at, struct policy_r
         .guard = record->guard == 0 ? NULL : &guards[record->guard - 1].guard,
         .created_at = record->created_at,
         .limits = record->limits,
+        .currency = snapshot_text(snapshot, record->currency),
+        .rates = record->rates,
+        .line = record->line,
         .index = (uint32_t)at,
     };
 }

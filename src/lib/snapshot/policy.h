@@ -22,7 +22,7 @@ struct policy_limits {
 };
 
 /* A budget of a namespace: so much in a window of the calendar (UTC). */
-enum policy_measure { POLICY_REQUESTS, POLICY_TOKENS };
+enum policy_measure { POLICY_REQUESTS, POLICY_TOKENS, POLICY_COST };
 enum policy_window { POLICY_MINUTE, POLICY_HOUR, POLICY_DAY, POLICY_MONTH };
 /* Whose calls share it: everybody's, or each user or credential has one of its own. */
 enum policy_share { POLICY_SHARED, POLICY_EACH_USER, POLICY_EACH_KEY };
@@ -33,6 +33,23 @@ enum { POLICY_GUARD_DETECTORS = 48, POLICY_GUARD_ACTION_MAX = 3 };
 struct policy_guard {
     uint8_t request[POLICY_GUARD_DETECTORS];
     uint8_t answer[POLICY_GUARD_DETECTORS];
+};
+
+/* Of a million tokens, in millionths of the currency. */
+struct policy_rates {
+    uint64_t input;
+    uint64_t cached_input;
+    uint64_t output;
+};
+
+/* Who goes first where calls wait for an engine; of the namespace that calls. */
+enum policy_priority { POLICY_PRIORITY_LOW, POLICY_PRIORITY_NORMAL, POLICY_PRIORITY_HIGH };
+
+/* The line in front of an engine. */
+struct policy_line {
+    uint32_t places; /* calls at the same time; 0: as many as come, and no line */
+    uint32_t length; /* calls that may wait */
+    uint32_t timeout_ms;
 };
 
 enum policy_phase { POLICY_ACTIVE = 0, POLICY_TERMINATING = 1 };
@@ -46,16 +63,23 @@ struct policy_budget_in {
     enum policy_measure measure;
     enum policy_window window;
     enum policy_share share;
-    uint64_t limit; /* at least 1 */
+    uint64_t limit;  /* at least 1 */
+    uint32_t alerts; /* percentages at which somebody wants to know, a byte each; 0: none */
 };
 
 struct policy_namespace_in {
     const char *name;
     const char *uid;
     enum policy_phase phase;
+    enum policy_priority priority;
     struct policy_limits limits;
     const struct policy_budget_in *budgets;
     size_t budget_count;
+};
+
+struct policy_price_in {
+    const char *currency; /* NULL or "": the model has no price */
+    struct policy_rates rates;
 };
 
 struct policy_route_in {
@@ -72,6 +96,8 @@ struct policy_route_in {
     int64_t created_at;      /* seconds since 1970; shown in the list of models */
     struct policy_limits limits;
     const struct policy_guard *guard; /* copied; NULL: as is usual */
+    struct policy_price_in price;
+    struct policy_line line;
 };
 
 struct policy_builder;
@@ -96,6 +122,7 @@ struct policy_namespace {
     struct span name;
     struct span uid;
     enum policy_phase phase;
+    enum policy_priority priority;
     struct policy_limits limits;
     uint32_t first_budget;
     uint32_t budget_count;
@@ -109,6 +136,7 @@ struct policy_budget {
     enum policy_window window;
     enum policy_share share;
     uint64_t limit;
+    uint32_t alerts;
 };
 
 struct policy_route {
@@ -125,7 +153,10 @@ struct policy_route {
     int64_t created_at;
     struct policy_limits limits;
     const struct policy_guard *guard; /* NULL: as is usual */
-    uint32_t index;                   /* the place among the routes of this snapshot */
+    struct span currency;             /* empty: the model has no price */
+    struct policy_rates rates;
+    struct policy_line line;
+    uint32_t index; /* the place among the routes of this snapshot */
 };
 
 /* False when there is none. No allocation. */

@@ -39,8 +39,11 @@ static int add_budgets(struct snapshot_writer *writer, const struct policy_names
 {
     for (size_t i = 0; i < ns->budget_count; i++) {
         const struct policy_budget_in *in = &ns->budgets[i];
-        struct policy_budget_record record = {
-            .limit = in->limit, .measure = in->measure, .window = in->window, .share = in->share};
+        struct policy_budget_record record = {.limit = in->limit,
+                                              .measure = in->measure,
+                                              .window = in->window,
+                                              .share = in->share,
+                                              .alerts = in->alerts};
         TRY(snapshot_writer_text(writer, span_str(in->policy), "limit policy", &record.policy,
                                  err));
         TRY(snapshot_writer_text(writer, span_str(in->rule), "rule", &record.rule, err));
@@ -57,7 +60,8 @@ int policy_builder_add_namespace(struct policy_builder *builder,
                                  const struct policy_namespace_in *ns, struct err *err)
 {
     struct snapshot_writer *writer = builder->writer;
-    struct policy_namespace_record record = {.limits = ns->limits, .phase = ns->phase};
+    struct policy_namespace_record record = {
+        .limits = ns->limits, .phase = ns->phase, .priority = ns->priority};
     struct policy_namespace found;
 
     if (policy_find_namespace(snapshot_writer_view(writer), span_str(ns->name), &found))
@@ -98,6 +102,8 @@ int policy_builder_add_route(struct policy_builder *builder, const struct policy
         .max_tokens = route->max_tokens,
         .context_tokens = route->context_tokens,
         .remote_media = route->remote_media,
+        .rates = route->price.rates,
+        .line = route->line,
     };
     struct policy_route found;
 
@@ -112,6 +118,8 @@ int policy_builder_add_route(struct policy_builder *builder, const struct policy
                              &record.engine_model, err));
     TRY(snapshot_writer_text(writer, span_str(route->socket), "socket", &record.socket, err));
     TRY(snapshot_writer_text(writer, span_str(route->upstream), "upstream", &record.upstream, err));
+    const char *currency = route->price.currency == NULL ? "" : route->price.currency;
+    TRY(snapshot_writer_text(writer, span_str(currency), "currency", &record.currency, err));
     record.guard = add_guard(writer, route->guard);
     snapshot_writer_add(writer, POLICY_ROUTES, &record);
     return 0;

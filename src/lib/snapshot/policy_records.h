@@ -40,7 +40,7 @@ struct policy_namespace_record {
     struct policy_limits limits;
     struct snapshot_ref budgets;
     uint32_t phase;
-    uint32_t zero;
+    uint32_t priority;
 };
 
 struct policy_budget_record {
@@ -51,7 +51,7 @@ struct policy_budget_record {
     uint32_t measure;
     uint32_t window;
     uint32_t share;
-    uint32_t zero;
+    uint32_t alerts;
 };
 
 struct policy_route_record {
@@ -68,6 +68,10 @@ struct policy_route_record {
     uint32_t context_tokens;
     uint32_t guard; /* 1 + index; 0: as is usual */
     uint32_t remote_media;
+    struct snapshot_ref currency; /* empty: no price */
+    struct policy_rates rates;
+    struct policy_line line;
+    uint32_t zero;
 };
 
 struct policy_guard_record {

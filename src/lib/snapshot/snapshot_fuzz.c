@@ -51,6 +51,7 @@ static void use_policy(const struct snapshot *view)
     for (size_t i = 0; i < policy_route_count(view); i++) {
         policy_route_at(view, i, &route);
         touch(route.socket);
+        touch(route.currency);
         if (route.guard != NULL)
             touch(span_of(route.guard->answer, sizeof(route.guard->answer) - 1));
         if (policy_find_route(view, route.namespace, route.name, &route))

@@ -156,12 +156,13 @@ static void put_policy(struct buf *file, unsigned routes)
     CLEANUP(policy_builder_free_ptr) struct policy_builder *builder = policy_builder_new();
     static const struct policy_budget_in budgets[] = {
         {"tenant", "month", "", POLICY_TOKENS, POLICY_MONTH, POLICY_SHARED, UINT64_C(1) << 40},
-        {"tenant", "users", "model-1", POLICY_REQUESTS, POLICY_DAY, POLICY_EACH_USER, 7},
+        {"tenant", "users", "model-1", POLICY_REQUESTS, POLICY_DAY, POLICY_EACH_USER, 7, 80},
     };
     struct policy_namespace_in first = {
         .name = "team-0", .uid = "n-0", .budgets = budgets, .budget_count = 1};
     struct policy_namespace_in ns = {.name = "team-a",
                                      .uid = "n-1",
+                                     .priority = POLICY_PRIORITY_HIGH,
                                      .limits.requests_per_min = 60,
                                      .budgets = budgets,
                                      .budget_count = 2};
@@ -182,7 +183,9 @@ static void put_policy(struct buf *file, unsigned routes)
                                         .ready = true,
                                         .max_tokens = i,
                                         .remote_media = i == 41,
-                                        .guard = i == 0 ? NULL : &guard};
+                                        .guard = i == 0 ? NULL : &guard,
+                                        .line = {i, 100, 30000},
+                                        .price = {i == 41 ? "EUR" : NULL, {3, 2, 15}}};
         guard.answer[5] = i == 41 ? 3 : 1;
         assert_int_equal(policy_builder_add_route(builder, &route, &err), 0);
     }
@@ -199,6 +202,7 @@ static void routes_are_found_by_namespace_and_name(void **state UNUSED)
     CLEANUP(snapshot_free_ptr) struct snapshot *view = loaded(&policy_snapshot, &file);
     assert_true(policy_find_namespace(view, span_str("team-a"), &ns));
     assert_int_equal(ns.limits.requests_per_min, 60);
+    assert_int_equal(ns.priority, POLICY_PRIORITY_HIGH);
     assert_false(policy_find_namespace(view, span_str("team-b"), &ns));
     assert_true(policy_find_route(view, span_str("team-a"), span_str("model-41"), &route));
     assert_int_equal(route.max_tokens, 41);
@@ -207,9 +211,13 @@ static void routes_are_found_by_namespace_and_name(void **state UNUSED)
     assert_int_equal(policy_route_count(view), 50);
     assert_true(policy_find_route(view, span_str("team-a"), span_str("model-41"), &route));
     assert_true(route.remote_media && route.guard->request[2] == 3 && route.guard->answer[5] == 3);
+    assert_true(span_eq_str(route.currency, "EUR") && route.rates.cached_input == 2 &&
+                route.rates.output == 15);
+    assert_true(route.line.places == 41 && route.line.length == 100);
     const struct policy_guard *other = route.guard;
     assert_true(policy_find_route(view, span_str("team-a"), span_str("model-40"), &route));
     assert_true(!route.remote_media && route.guard->answer[5] == 1 && route.guard != other);
+    assert_int_equal(route.currency.len, 0);
     /* The same one is there once. */
     other = route.guard;
     assert_true(policy_find_route(view, span_str("team-a"), span_str("model-1"), &route));
@@ -240,6 +248,7 @@ static void a_namespace_has_its_own_budgets(void **state UNUSED)
     assert_string_equal((const char *)budget.service.p, "model-1");
     assert_int_equal(budget.share, POLICY_EACH_USER);
     assert_int_equal(budget.limit, 7);
+    assert_int_equal(budget.alerts, 80);
 }
 
 static void every_flipped_bit_is_noticed(void **state UNUSED)

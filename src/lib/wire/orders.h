@@ -21,6 +21,13 @@
  *
  * owner: JSON {"group", "kind", "namespace", "name"}: the uid of api's object, as text; nothing
  * when there is none. ERR_INVALID for a kind that is not api's.
+ *
+ * By the gateway's keeper:
+ *
+ * budgets: a JSON object whose members are the rules of LimitPolicies of which something is used,
+ * by any name: {"namespace", "uid", "policy", "rule", "measure", "window", "per", "owner",
+ * "owners", "used", "reserved", "ends"}: the uid is the namespace's, the numbers those of the owner
+ * who has used most, "ends" seconds since 1970. Of all others nothing is used.
  */
 #ifndef DRUN_WIRE_ORDERS_H
 #define DRUN_WIRE_ORDERS_H
@@ -31,6 +38,7 @@ enum api_message {
     API_EMPTIED = 3,
     API_OWNER = 4,
     API_LOG = 5,
+    API_BUDGETS = 6,
 };
 
 enum api_log_part { API_LOG_MORE, API_LOG_END, API_LOG_REFUSED };

@@ -74,5 +74,9 @@ int api_admit(void *ctx, struct kube_change *change, struct kube_causes *causes 
         return waf_admit(change, err);
     if (change->kind == &kube_guard_policy)
         return guards_admit(change, err);
+    if (change->kind == &kube_limit_policy)
+        budget_use_admit(ctx, change);
+    if (change->kind == &kube_price_list)
+        return prices_admit(serve_kube(((struct api *)ctx)->serve), change, err);
     return 0;
 }

@@ -20,6 +20,7 @@ static const struct kube_kind *const kinds[] = {
     &kube_model,
     &kube_model_service,
     &kube_limit_policy,
+    &kube_price_list,
     &kube_waf_rule_set,
     &kube_waf_policy,
     &kube_guard_policy,
@@ -90,6 +91,7 @@ static void release(struct api *api)
     policy_free(api->policy);
     kube_store_free(api->objects);
     store_close(api->store);
+    json_decref(api->budget_use);
 }
 
 static int start(struct api *api, struct err *err)

@@ -19,6 +19,7 @@ struct api {
     struct orders *waf_orders;
     struct ends *ends;
     struct logs *logs;
+    json_t *budget_use; /* what the gateway said last; NULL: nothing yet */
 };
 
 /* Is it one of this role's kinds? */
@@ -51,6 +52,15 @@ void budgets_free_ptr(struct budgets **budgets);
 /* Those of a namespace, for the caller to free; the texts in them live as long as `budgets`. */
 struct policy_budget_in *budgets_of(const struct budgets *budgets, const char *namespace,
                                     size_t *out_count);
+/* The highest that a LimitPolicy of the namespace says. */
+enum policy_priority budgets_priority(const struct budgets *budgets, const char *namespace);
+
+/* ------------------------------------------------------------------ budget_use.c: the status of
+ * LimitPolicies */
+
+ipc_handler_fn budget_use_handle;
+/* The status of a policy that is written: of new rules nothing is used. */
+void budget_use_admit(const struct api *api, struct kube_change *change);
 
 /* ------------------------------------------------------------------ guards.c: GuardPolicies, for
  * policy.c */
@@ -66,6 +76,22 @@ void guards_of(const struct guards *guards, const char *namespace, const char *s
                struct policy_guard *out);
 /* ERR_INVALID for a detector that there is not. */
 int guards_admit(struct kube_change *change, struct err *err) MUST_USE;
+
+/* ------------------------------------------------------------------ prices.c: PriceLists, for
+ * policy.c */
+
+struct prices;
+
+/* All there are. To be freed whatever is returned. */
+int prices_read(struct kube_server *kube, struct prices **out, struct err *err) MUST_USE;
+void prices_free_ptr(struct prices **prices);
+/* What a model service costs; zeroed when no list says. The text in it lives as long as `prices`.
+ */
+void prices_of(const struct prices *prices, const char *namespace, const char *service,
+               struct policy_price_in *out);
+/* ERR_INVALID for a currency that is not the other lists'. */
+int prices_admit(struct kube_server *kube, const struct kube_change *change,
+                 struct err *err) MUST_USE;
 
 /* ------------------------------------------------------------------ orders.c: what agent and
  * exporter are to do */

@@ -51,10 +51,25 @@ static unsigned place(const json_t *rule, const char *field, const char *const *
     return i;
 }
 
+/* Who says nothing wants to know a little before the end, and at it. */
+static uint32_t alerts_of(const json_t *policy)
+{
+    const json_t *alerts = codec_json_at(policy, "spec", "alerts", NULL);
+    uint32_t packed = 0;
+    const json_t *percent;
+    size_t i;
+
+    if (alerts == NULL)
+        return 80 | 100 << 8;
+    json_array_foreach (alerts, i, percent)
+        packed |= (uint32_t)json_integer_value(percent) << 8 * i;
+    return packed;
+}
+
 static struct policy_budget_in budget_of(const json_t *policy, const json_t *rule)
 {
     static const char *const measures[] = {
-        [POLICY_REQUESTS] = "requests", [POLICY_TOKENS] = "tokens", NULL};
+        [POLICY_REQUESTS] = "requests", [POLICY_TOKENS] = "tokens", [POLICY_COST] = "cost", NULL};
     static const char *const windows[] = {[POLICY_MINUTE] = "minute",
                                           [POLICY_HOUR] = "hour",
                                           [POLICY_DAY] = "day",
@@ -73,6 +88,7 @@ static struct policy_budget_in budget_of(const json_t *policy, const json_t *rul
         .window = (enum policy_window)place(rule, "window", windows),
         .share = (enum policy_share)place(rule, "per", shares),
         .limit = (uint64_t)json_integer_value(json_object_get(rule, "limit")),
+        .alerts = alerts_of(policy),
     };
 }
 
@@ -95,4 +111,27 @@ struct policy_budget_in *budgets_of(const struct budgets *budgets, const char *n
     }
     *out_count = count;
     return found;
+}
+
+enum policy_priority budgets_priority(const struct budgets *budgets, const char *namespace)
+{
+    static const char *const names[] = {[POLICY_PRIORITY_LOW] = "low",
+                                        [POLICY_PRIORITY_NORMAL] = "normal",
+                                        [POLICY_PRIORITY_HIGH] = "high",
+                                        NULL};
+    const json_t *list = json_object_get(budgets->policies, namespace);
+    enum policy_priority highest = POLICY_PRIORITY_NORMAL;
+    const json_t *policy;
+    bool said = false;
+    size_t i;
+
+    json_array_foreach (list, i, policy) {
+        const json_t *spec = json_object_get(policy, "spec");
+        if (json_object_get(spec, "priority") == NULL)
+            continue;
+        enum policy_priority priority = (enum policy_priority)place(spec, "priority", names);
+        highest = said && highest > priority ? highest : priority;
+        said = true;
+    }
+    return highest;
 }

@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 
+enum { LINE_LENGTH = 100, LINE_TIMEOUT_SEC = 30 };
 enum { LATER_MS = 40, RETRY_MS = 1000, QUICK_NS = 5 * 1000 * 1000 };
 
 struct touched {
@@ -88,6 +89,7 @@ struct compiling {
     struct policy_builder *builder;
     struct budgets *budgets;
     struct guards *guards;
+    struct prices *prices;
 };
 
 static int add_namespace(void *ctx, const json_t *object, struct err *err)
@@ -109,6 +111,7 @@ static int add_namespace(void *ctx, const json_t *object, struct err *err)
     CLEANUP_FREE struct policy_budget_in *budgets =
         budgets_of(compiling->budgets, in.name, &in.budget_count);
     in.budgets = budgets;
+    in.priority = budgets_priority(compiling->budgets, in.name);
     return policy_builder_add_namespace(compiling->builder, &in, err);
 }
 
@@ -117,6 +120,20 @@ static bool is_ready(const json_t *status)
     const char *phase = codec_json_text(status, "phase", "");
 
     return strcmp(phase, "Ready") == 0 || strcmp(phase, "Degraded") == 0;
+}
+
+/* Without a word about the queue, calls wait as long as clients usually do. */
+static struct policy_line line_of(const json_t *spec)
+{
+    const json_t *queue = json_object_get(spec, "queue");
+    uint64_t timeout_sec = number(queue, "timeoutSeconds");
+
+    return (struct policy_line){
+        .places = (uint32_t)number(spec, "concurrency"),
+        .length = json_object_get(queue, "length") == NULL ? LINE_LENGTH
+                                                           : (uint32_t)number(queue, "length"),
+        .timeout_ms = (uint32_t)(timeout_sec == 0 ? LINE_TIMEOUT_SEC : timeout_sec) * 1000,
+    };
 }
 
 static int add_route(void *ctx, const json_t *object, struct err *err)
@@ -146,8 +163,11 @@ static int add_route(void *ctx, const json_t *object, struct err *err)
     };
     struct policy_guard guard;
 
+    in.line = line_of(spec);
+
     guards_of(compiling->guards, in.namespace, in.name, &guard);
     in.guard = &guard;
+    prices_of(compiling->prices, in.namespace, in.name, &in.price);
     if (clock_parse(span_str(codec_json_text(metadata, "creationTimestamp", "")), &created,
                     &ignored) == 0)
         in.created_at = created;
@@ -162,11 +182,16 @@ static int compile(struct policy *policy, struct buf *file, struct err *err)
     CLEANUP(policy_builder_free_ptr) struct policy_builder *builder = policy_builder_new();
     CLEANUP(budgets_free_ptr) struct budgets *budgets = NULL;
     CLEANUP(guards_free_ptr) struct guards *guards = NULL;
+    CLEANUP(prices_free_ptr) struct prices *prices = NULL;
 
     TRY(budgets_read(kube, &budgets, err));
     TRY(guards_read(kube, &guards, err));
-    struct compiling compiling = {
-        .policy = policy, .builder = builder, .budgets = budgets, .guards = guards};
+    TRY(prices_read(kube, &prices, err));
+    struct compiling compiling = {.policy = policy,
+                                  .builder = builder,
+                                  .budgets = budgets,
+                                  .guards = guards,
+                                  .prices = prices};
     TRY(kube_object_each(kube, &kube_namespace, NULL, add_namespace, &compiling, err));
     TRY(kube_object_each(kube, &kube_model_service, NULL, add_route, &compiling, err));
     TRY(rbac_model_compile(policy->rbac, builder, err));
@@ -208,7 +233,7 @@ void policy_touch(struct policy *policy, const struct kube_kind *kind, const cha
                   const char *name)
 {
     if (!is_rbac(kind) && kind != &kube_namespace && kind != &kube_model_service &&
-        kind != &kube_limit_policy && kind != &kube_guard_policy)
+        kind != &kube_limit_policy && kind != &kube_guard_policy && kind != &kube_price_list)
         return;
     if (policy->count == policy->room) {
         policy->room = policy->room == 0 ? 16 : 2 * policy->room;

@@ -15,6 +15,7 @@
 #include "log/log.h"
 #include "nginx_check.h"
 #include "role/settings.h"
+#include "uses.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -52,6 +53,7 @@ struct keeper {
     int mtls_fd;         /* -1: none */
     int proxy_fd;        /* -1: none */
     struct watch *watch; /* what comes from where */
+    struct uses *uses;   /* what is used of budgets */
     unsigned workers;
     struct gateway_ring rings[RING_SETS][GATEWAY_WORKERS_MAX];
     unsigned ring_set; /* the one that the current workers use */
@@ -99,6 +101,8 @@ static void on_peer(void *ctx, enum role_id peer)
 
     if (peer == ROLE_AGENT)
         watch_tell_anew(keeper->watch);
+    if (peer == ROLE_API)
+        uses_tell_anew(keeper->uses);
     if (peer == ROLE_AUDIT && give_rings(keeper, &err) < 0)
         log_error("gateway.rings", &err);
 }
@@ -339,6 +343,7 @@ static int run(struct keeper *keeper, struct err *err)
     role_on_peer(keeper->role, on_peer, keeper);
     TRY(write_conf(keeper, err));
     TRY(watch_new(keeper->role, &keeper->watch, err));
+    TRY(uses_new(keeper->role, &keeper->uses, err));
     TRY(start_nginx(keeper, err));
     TRY(loop_add_fd(loop, keeper->pidfd, EPOLLIN, on_nginx_exit, keeper, NULL, err));
     TRY(loop_add_timer(loop, keeper->half_life_ms, keeper->half_life_ms, on_renew, keeper,
@@ -369,6 +374,7 @@ int gateway_main(struct role *role, struct err *err)
     fd_close(&keeper.mtls_fd);
     fd_close(&keeper.proxy_fd);
     watch_free(keeper.watch);
+    uses_free(keeper.uses);
     fd_close(&keeper.pidfd);
     return result;
 }

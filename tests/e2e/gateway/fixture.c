@@ -133,9 +133,10 @@ static unsigned place(const char *name, const char *const *names)
 
 static int add_namespace(struct policy_builder *builder, const json_t *ns, struct err *err)
 {
-    static const char *const measures[] = {"requests", "tokens", NULL};
+    static const char *const measures[] = {"requests", "tokens", "cost", NULL};
     static const char *const windows[] = {"minute", "hour", "day", "month", NULL};
     static const char *const shares[] = {"namespace", "user", "key", NULL};
+    static const char *const priorities[] = {"low", "normal", "high", NULL};
     const json_t *from = json_object_get(ns, "budgets");
     struct policy_budget_in budgets[32] = {0};
     size_t count = json_array_size(from);
@@ -151,13 +152,16 @@ static int add_namespace(struct policy_builder *builder, const json_t *ns, struc
             .window = (enum policy_window)place(text(budget, "window", ""), windows),
             .share = (enum policy_share)place(text(budget, "per", "namespace"), shares),
             .limit = (uint64_t)number(budget, "limit"),
+            .alerts = (uint32_t)number(budget, "alerts"),
         };
     }
-    struct policy_namespace_in in = {.name = text(ns, "name", ""),
-                                     .uid = text(ns, "name", ""),
-                                     .limits = limits_of(ns),
-                                     .budgets = budgets,
-                                     .budget_count = count};
+    struct policy_namespace_in in = {
+        .name = text(ns, "name", ""),
+        .uid = text(ns, "name", ""),
+        .limits = limits_of(ns),
+        .priority = (enum policy_priority)place(text(ns, "priority", "normal"), priorities),
+        .budgets = budgets,
+        .budget_count = count};
     return policy_builder_add_namespace(builder, &in, err);
 }
 
@@ -197,6 +201,13 @@ static int add_places(struct policy_builder *builder, const json_t *spec, struct
             .created_at = 1700000000,
             .limits = limits_of(route),
             .remote_media = json_is_true(json_object_get(route, "remote_media")),
+            .line = {.places = (uint32_t)number(route, "places"),
+                     .length = (uint32_t)number(route, "line_length"),
+                     .timeout_ms = (uint32_t)number(route, "line_timeout_ms")},
+            .price = {.currency = text(route, "currency", NULL),
+                      .rates = {.input = (uint64_t)number(route, "input_price"),
+                                .cached_input = (uint64_t)number(route, "cached_price"),
+                                .output = (uint64_t)number(route, "output_price")}},
         };
         struct policy_guard guard;
         const json_t *guards = json_object_get(route, "guard");

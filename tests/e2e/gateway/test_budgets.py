@@ -27,6 +27,7 @@ class CountingEngine:
     def __init__(self, path):
         self.bodies = []
         self.tokens = 0
+        self.cached = 0
         self.waiting = 0
         self.held = False
         self.loop = asyncio.new_event_loop()
@@ -59,7 +60,8 @@ class CountingEngine:
             answer = request.get("max_tokens", 0)
             self.tokens += PROMPT_TOKENS + answer
             body = json.dumps({"choices": [], "usage": {"prompt_tokens": PROMPT_TOKENS, "completion_tokens": answer,
-                                                        "total_tokens": PROMPT_TOKENS + answer}}).encode()
+                                                        "total_tokens": PROMPT_TOKENS + answer,
+                                                        "prompt_tokens_details": {"cached_tokens": self.cached}}}).encode()
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
                          b"Connection: close\r\n\r\n" % len(body) + body)
             await writer.drain()
@@ -274,3 +276,84 @@ def test_an_answer_without_a_limit_gets_one(limited):
     g.publish()
     assert g.http("POST", "/v1/chat/completions", body, "alice").status_code == 200
     assert "max_tokens" not in g.engine.bodies[-1]
+
+
+# Millionths of an euro for a million tokens: a token of the answer is 4 millionths.
+PRICES = {"currency": "EUR", "input_price": 2_000_000, "cached_price": 500_000, "output_price": 4_000_000}
+
+
+def test_money_is_spent_to_the_last_millionth_and_no_further(limited):
+    g = give(limited, budget("money", 10000, "cost"))
+    for route in g.spec["routes"][:2]:
+        route.update(PRICES)
+    g.start()
+    with concurrent.futures.ThreadPoolExecutor(24) as pool:
+        answers = list(pool.map(lambda _: g.chat(max_tokens=40), range(120)))
+    assert {a.status_code for a in answers} == {200, 429}
+    one = 2 * PROMPT_TOKENS + 4 * 40
+    spent = one * sum(a.status_code == 200 for a in answers)
+    while (answer := g.chat(max_tokens=40)).status_code == 200:
+        spent += one
+    error = refused(answer, "insufficient_quota")
+    assert error["type"] == "cost" and 'The budget "tenant/money" of 0.01 EUR a month is used up' in error["message"]
+    used, most = re.search(r"(0\.\d+) EUR are used, this request may take (0\.\d+) EUR", error["message"]).groups()
+    assert round(float(used) * 1e6) == spent <= 10000 and 10000 - round(float(most) * 1e6) < spent
+
+
+def test_a_thousand_calls_at_once_spend_no_more_than_there_is(limited):
+    """Each reserves what it may take at most, and takes less; what is left over is spent by the next ones."""
+    g = give(limited, budget("money", 60000, "cost", "day"))
+    g.spec["routes"][0].update(PRICES)
+    g.start()
+    body = {"model": "team/chat", "messages": [{"role": "user", "content": "x"}], "max_tokens": 20}
+
+    async def crowd():
+        tls = ssl.create_default_context(cafile=str(g.folder / "cert.pem"))
+        clients = [httpx.AsyncClient(verify=tls, http2=True, timeout=300) for _ in range(10)]
+
+        async def one(i):
+            answer = await clients[i % 10].post(f"https://127.0.0.1:{g.port}/v1/chat/completions", json=body,
+                                                headers={"Authorization": "Bearer " + g.keys["alice"]})
+            return answer.status_code
+
+        codes = await asyncio.gather(*[one(i) for i in range(1000)])
+        for client in clients:
+            await client.aclose()
+        return codes
+
+    codes = asyncio.run(crowd())
+    assert set(codes) == {200, 429}
+    assert codes.count(200) * (2 * PROMPT_TOKENS + 4 * 20) <= 60000
+
+
+def test_what_a_call_cost_is_recorded(limited):
+    g = give(limited, budget("money", 1_000_000, "cost"))
+    g.spec["routes"][0].update(PRICES)
+    g.spec["routes"].append(dict(g.spec["routes"][0], name="free", input_price=0, cached_price=0, output_price=0))
+    g.start()
+    assert g.chat(headers={"X-Request-Id": "plain"}, max_tokens=10).status_code == 200
+    event = g.event("plain")
+    assert (event["drun.cost.micros"], event["drun.cost.currency"]) == (2 * PROMPT_TOKENS + 4 * 10, "EUR")
+    g.engine.cached = 4
+    answer = g.chat(headers={"X-Request-Id": "cached"}, max_tokens=10)
+    event = g.event("cached")
+    assert event["gen_ai.usage.cache_read.input_tokens"] == 4 and event["drun.cost.micros"] == 2 * 1 + 2 + 4 * 10
+    assert field(answer, "ratelimit-policy", "tenant/money") == {"q": 1_000_000}
+    # What is known to cost nothing passes any budget; what is not known to cost something does not.
+    assert g.chat(model="team/free", headers={"X-Request-Id": "free"}).status_code == 200
+    assert "drun.cost.micros" not in g.event("free")
+    answer = g.chat(model="team/small")
+    assert answer.status_code == 403 and answer.json()["error"]["code"] == "model_not_priced"
+    assert 'budget "tenant/money" is of cost' in answer.json()["error"]["message"]
+    # Left: what was reserved for the most is given back.
+    left = field(g.chat(max_tokens=10), "ratelimit", "tenant/money")["r"]
+    assert 1_000_000 - 50 - 44 - 2 * (64 + 200) - 4 * 10 <= left < 1_000_000 - 50 - 44
+
+
+def test_an_answer_within_a_budget_of_money_is_limited(limited):
+    g = give(limited, budget("money", 1_000_000, "cost"))
+    g.spec["routes"][0].update(PRICES)
+    g.start()
+    body = {"model": "team/chat", "messages": [{"role": "user", "content": "x"}]}
+    assert g.http("POST", "/v1/chat/completions", body, "alice").status_code == 200
+    assert g.engine.bodies[-1]["max_tokens"] == 1024

@@ -161,6 +161,7 @@ export const words = {
   'budgets.rules': 'Budgets',
   'budgets.text': 'How much of the models may be used, and how much has been. Counted from the audit log.',
   'budgets.tokens': 'tokens',
+  'budgets.cost': 'millionths of the currency',
   'budgets.used': 'Used of {name}',
   'budgets.usedAtLeast': 'at least {used} of {limit} used',
   'budgets.usedOf': '{used} of {limit} used',

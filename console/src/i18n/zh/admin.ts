@@ -163,6 +163,7 @@ export const words: Words<'admin'> = {
   'budgets.rules': '预算',
   'budgets.text': '模型可用额度及已用量，依据审计日志统计。',
   'budgets.tokens': '个 Token',
+  'budgets.cost': '百万分之一货币单位',
   'budgets.used': '{name} 的已用量',
   'budgets.usedAtLeast': '至少已用 {used} / {limit}',
   'budgets.usedOf': '已用 {used} / {limit}',

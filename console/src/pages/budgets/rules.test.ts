@@ -4,7 +4,7 @@ import type { BudgetRule } from '../../api/types';
 import { isCounted, others, rowOf, ruleOf } from './rules';
 
 describe('a budget of a newer server', () => {
-  const rule = { name: 'money', measure: 'cost', limit: 5_000_000, window: 'day', per: 'user', queue: { seconds: 10 }, tier: 'gold' } as unknown as BudgetRule;
+  const rule = { name: 'money', measure: 'carbon', limit: 5_000_000, window: 'day', per: 'user', queue: { seconds: 10 }, tier: 'gold' } as unknown as BudgetRule;
   it('goes through the editor unchanged', () => {
     expect(ruleOf(rowOf(rule))).toEqual(rule);
     expect(ruleOf({ ...rowOf(rule), limit: '6 000 000' })).toEqual({ ...rule, limit: 6_000_000 });

@@ -3,7 +3,7 @@
 import type { BudgetRule } from '../../api/types';
 import { WINDOWS } from '../../lib/windows';
 
-export const MEASURES = ['requests', 'tokens'] as const;
+export const MEASURES = ['requests', 'tokens', 'cost'] as const;
 export const OWNERS = ['namespace', 'user', 'key'] as const;
 
 export type Row = Omit<BudgetRule, 'limit'> & { limit: string; id: number };

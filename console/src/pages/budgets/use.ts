@@ -29,7 +29,7 @@ export function usedOf(rule: BudgetRule, policy: LimitPolicy, { events, more }: 
     const facts = callFacts(event);
     if (Date.parse(event.time) < since || event.outcome === 'denied' || (model && facts.model !== model)) continue;
     const who = ownerOf(event, rule.per);
-    sums.set(who, (sums.get(who) ?? 0) + (rule.measure === 'tokens' ? facts.inputTokens + facts.outputTokens : 1));
+    sums.set(who, (sums.get(who) ?? 0) + { requests: 1, tokens: facts.inputTokens + facts.outputTokens, cost: facts.costMicros }[rule.measure]);
   }
   const [who, used] = [...sums].sort((a, b) => b[1] - a[1])[0] ?? ['', 0];
   const oldest = events[events.length - 1];

@@ -27,6 +27,7 @@ const struct kube_kind *const kube_kinds[] = {
     &kube_model,
     &kube_model_service,
     &kube_oidc_client,
+    &kube_price_list,
     &kube_trusted_issuer,
     &kube_user,
     &kube_waf_policy,

@@ -25,6 +25,7 @@ extern const struct kube_kind kube_identity_provider;
 extern const struct kube_kind kube_model;
 extern const struct kube_kind kube_model_service;
 extern const struct kube_kind kube_limit_policy;
+extern const struct kube_kind kube_price_list;
 extern const struct kube_kind kube_waf_rule_set;
 extern const struct kube_kind kube_waf_policy;
 extern const struct kube_kind kube_guard_policy;

@@ -121,6 +121,20 @@ static const struct kube_shape limit_shape = {
     limit_fields,
 };
 
+static const struct kube_field queue_fields[] = {
+    {"length", KUBE_INT32, "How many calls may wait; by default 100. 0: none, they are refused.",
+     .min = 0, .max = 1024},
+    {"timeoutSeconds", KUBE_INT32, "How long a call may wait; by default 30.", .min = 1,
+     .max = 3600},
+    {0},
+};
+
+static const struct kube_shape queue_shape = {
+    "io.drun.v1.ModelServiceQueue",
+    "Calls that wait for an engine. Namespaces take turns in it; LimitPolicies say who goes first.",
+    queue_fields,
+};
+
 static const struct kube_field ref_fields[] = {
     {"name", KUBE_STRING, "A Model of the same namespace.", .flags = KUBE_REQUIRED | KUBE_NOT_EMPTY,
      .format = KUBE_DNS_SUBDOMAIN},
@@ -144,6 +158,11 @@ static const struct kube_field spec_fields[] = {
     {"resources", KUBE_OBJECT, "What each engine may use of the machine.",
      .shape = &resource_shape},
     {"limits", KUBE_OBJECT, "Limits on the calls.", .shape = &limit_shape},
+    {"concurrency", KUBE_INT32,
+     "How many calls the engine serves at the same time; further ones wait in a queue.", .min = 1,
+     .max = 65535},
+    {"queue", KUBE_OBJECT, "The queue in front of the engine; it needs concurrency.",
+     .shape = &queue_shape},
     {"remoteMedia", KUBE_BOOL,
      "Whether a call may name images elsewhere, which the engine then fetches; else it brings them "
      "along.",
@@ -292,6 +311,10 @@ static void validate(const json_t *object, const json_t *old UNUSED, struct kube
                    "Invalid value: exactly one of engine and upstream must be given");
     if (upstream)
         validate_upstream(json_object_get(spec, "upstream"), causes);
+    if (json_object_get(spec, "queue") != NULL && json_object_get(spec, "concurrency") == NULL)
+        kube_cause(causes, "FieldValueRequired", "spec.concurrency",
+                   "Required value: a queue is for an engine that serves only so many calls at the "
+                   "same time");
     if (engine && json_object_get(spec, "modelRef") == NULL)
         kube_cause(causes, "FieldValueRequired", "spec.modelRef",
                    "Required value: an engine needs a model");

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The line in front of an engine that takes only so many calls at the same time (limit/queue.h). A
+ * call that finds no place stays in its access phase; the worker serves others meanwhile. Who gives
+ * a place to a call of another worker rings that worker's bell, an event descriptor that the master
+ * made: each worker has all of them.
+ */
+#include "gateway/module/module.h"
+
+#include "base/num.h"
+
+#include <ngx_channel.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+
+enum { MOMENT_MS = 1000, PRIORITY_PROOF = POLICY_PRIORITY_HIGH };
+
+static int bells[LIMIT_SEATS];
+static bool has_bells;
+
+/* This worker's calls that wait: struct gw_call by its `in_line`. */
+static ngx_queue_t waiting;
+
+ngx_int_t gw_line_make_bells(ngx_cycle_t *cycle)
+{
+    for (size_t i = 0; !has_bells && i < LIMIT_SEATS; i++) {
+        bells[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        if (bells[i] >= 0)
+            continue;
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, ngx_errno, "drun: cannot make a bell");
+        return NGX_ERROR;
+    }
+    has_bells = true;
+    return NGX_OK;
+}
+
+/* A limit_queue_wake_fn. */
+void gw_line_ring(void *ctx UNUSED, unsigned seat)
+{
+    static const uint64_t one = 1;
+
+    /* It fails only when it rings already, 2^64 times. */
+    (void)!write(bells[seat], &one, sizeof(one));
+}
+
+/* ------------------------------------------------------------------ going on */
+
+static void stop_waiting(struct gw_call *call)
+{
+    if (!call->waits)
+        return;
+    call->waits = false;
+    ngx_queue_remove(&call->in_line);
+    if (call->line_timer.timer_set)
+        ngx_del_timer(&call->line_timer);
+}
+
+/* Back into the access phase, which asks gw_line_waited(). */
+static void go_on(ngx_http_request_t *r)
+{
+    ngx_connection_t *c = r->connection;
+
+    r->read_event_handler = ngx_http_block_reading;
+    ngx_http_core_run_phases(r);
+    ngx_http_run_posted_requests(c);
+}
+
+static void on_timeout(ngx_event_t *timer)
+{
+    ngx_http_request_t *r = timer->data;
+
+    stop_waiting(gw_call_of(r));
+    go_on(r);
+}
+
+/* One that goes on may end others, so each time the search begins anew. */
+static struct gw_call *next_granted(void)
+{
+    for (ngx_queue_t *at = ngx_queue_head(&waiting); at != ngx_queue_sentinel(&waiting);
+         at = ngx_queue_next(at)) {
+        struct gw_call *call = ngx_queue_data(at, struct gw_call, in_line);
+        if (limit_queue_take(gw_worker_queue(), &call->turn))
+            return call;
+    }
+    return NULL;
+}
+
+static void on_bell(ngx_event_t *event)
+{
+    const ngx_connection_t *c = event->data;
+    struct gw_call *call;
+    uint64_t times;
+
+    (void)!read(c->fd, &times, sizeof(times));
+    while ((call = next_granted()) != NULL) {
+        stop_waiting(call);
+        go_on(call->line_timer.data);
+    }
+}
+
+ngx_int_t gw_line_listen(ngx_cycle_t *cycle)
+{
+    ngx_queue_init(&waiting);
+    return ngx_add_channel_event(cycle, bells[limit_queue_seat(gw_worker_queue())], NGX_READ_EVENT,
+                                 on_bell);
+}
+
+/* ------------------------------------------------------------------ a call */
+
+/* Tenants take turns: the namespace of the credential, or who has none. The proofs of the platform
+ * say whether the engine answers, not whether it is busy. */
+static void set_group(const struct snapshot *policy, const struct gw_call *call,
+                      struct limit_queue_ask *ask)
+{
+    const struct auth_principal *who = &call->principal;
+    struct span name = auth_text(who, who->name);
+    struct span group = auth_text(who, who->namespace);
+    struct policy_namespace ns;
+
+    ask->priority = POLICY_PRIORITY_NORMAL;
+    if (span_eq_str(name, AUTH_POSTURE))
+        ask->priority = PRIORITY_PROOF;
+    else if (group.len > 0 && policy_find_namespace(policy, group, &ns))
+        ask->priority = ns.priority;
+    ask->group = limit_key(group.len > 0 ? group : name, span_str(group.len > 0 ? "ns" : "user"));
+}
+
+static ngx_int_t wait_in_line(ngx_http_request_t *r, struct gw_call *call, ngx_msec_t timeout_ms)
+{
+    if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK)
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    /* A client that goes away ends the request, and so leaves the line. */
+    r->read_event_handler = ngx_http_test_reading;
+    call->stage = GW_WAITING;
+    call->waits = true;
+    ngx_queue_insert_tail(&waiting, &call->in_line);
+    call->line_timer = (ngx_event_t){.handler = on_timeout, .data = r, .log = r->connection->log};
+    ngx_add_timer(&call->line_timer, timeout_ms);
+    return NGX_AGAIN;
+}
+
+static ngx_int_t refuse(ngx_http_request_t *r, struct gw_call *call, const char *code,
+                        const char *message)
+{
+    const struct gw_refusal refusal = {.status = NGX_HTTP_SERVICE_UNAVAILABLE,
+                                       .type = "server_error",
+                                       .code = code,
+                                       .retry_after_ms = MOMENT_MS};
+
+    return gw_refuse(r, call, &refusal, message);
+}
+
+ngx_int_t gw_line_enter(ngx_http_request_t *r, struct gw_call *call, const struct snapshot *policy,
+                        const struct policy_route *route)
+{
+    struct limit_queue_ask ask = {.limit = route->line.places, .length = route->line.length};
+    char message[160];
+
+    if (ask.limit == 0)
+        return NGX_OK;
+    uint64_t key = limit_key(route->namespace, route->name);
+    ask.key = limit_key(span_of(&key, sizeof(key)), span_str("line"));
+    set_group(policy, call, &ask);
+    switch (limit_queue_enter(gw_worker_queue(), &ask, &call->turn)) {
+    case LIMIT_QUEUE_GO: return NGX_OK;
+    case LIMIT_QUEUE_FULL: break;
+    case LIMIT_QUEUE_WAIT:
+        return limit_queue_take(gw_worker_queue(), &call->turn)
+                   ? NGX_OK
+                   : wait_in_line(r, call, route->line.timeout_ms);
+    }
+    snprintf(message, sizeof(message),
+             "The model serves %u calls at the same time, and %u wait already; try again in a "
+             "moment",
+             ask.limit, ask.length);
+    return refuse(r, call, "queue_full", message);
+}
+
+ngx_int_t gw_line_waited(ngx_http_request_t *r, struct gw_call *call)
+{
+    if (call->waits)
+        return NGX_AGAIN;
+    if (limit_queue_take(gw_worker_queue(), &call->turn))
+        return NGX_OK;
+    gw_line_leave(call);
+    return refuse(r, call, "queue_timeout",
+                  "The model is busy, and the call waited as long as a call may; try again in a "
+                  "moment");
+}
+
+void gw_line_leave(struct gw_call *call)
+{
+    stop_waiting(call);
+    if (gw_worker_queue() != NULL)
+        limit_queue_leave(gw_worker_queue(), &call->turn);
+}

@@ -39,6 +39,12 @@ const Scim = page(() => import('./pages/providers/Scim'), 'admin', 'people');
 const AccessReview = page(() => import('./pages/review/AccessReview'), 'admin', 'people');
 const Objects = page(() => import('./pages/objects/Objects'), 'admin');
 const Audit = page(() => import('./pages/audit/Audit'), 'work');
+const Hits = page(() => import('./pages/protection/Hits'), 'defence', 'work');
+const WafRules = page(() => import('./pages/protection/Rules'), 'defence');
+const Workbench = page(() => import('./pages/protection/Workbench'), 'defence', 'work');
+const Guard = page(() => import('./pages/protection/Guard'), 'defence');
+const Bans = page(() => import('./pages/protection/Bans'), 'defence');
+const Traffic = page(() => import('./pages/traffic/Traffic'), 'defence');
 const Account = page(() => import('./pages/account/Account'), 'identity', 'admin');
 const Security = page(() => import('./pages/account/Security'), 'identity');
 const Links = page(() => import('./pages/account/Links'), 'identity');
@@ -133,6 +139,12 @@ function Pages() {
       <Route path="/access/new-provider/:type" component={EditProvider} />
       <Route path="/access/:kind" component={Objects} />
       <Route path="/audit/:index?" component={Audit} />
+      <Route path="/protection" component={Hits} />
+      <Route path="/protection/rules" component={WafRules} />
+      <Route path="/protection/workbench" component={Workbench} />
+      <Route path="/protection/guard" component={Guard} />
+      <Route path="/protection/bans" component={Bans} />
+      <Route path="/traffic" component={Traffic} />
       <Route path="/account" component={Account} />
       <Route path="/account/security" component={Security} />
       <Route path="/account/links" component={Links} />

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The frame around every page: where one is, which namespace, who one is.
 import { Dialog } from '@base-ui/react/dialog';
-import { Boxes, ChevronsUpDown, CircleHelp, Gauge, KeyRound, LogOut, type LucideIcon, Menu as MenuIcon, MessageSquareText, ScrollText, UserRound, Users, WalletMinimal, X } from 'lucide-react';
+import { Activity, Boxes, ChevronsUpDown, CircleHelp, Gauge, KeyRound, LogOut, type LucideIcon, Menu as MenuIcon, MessageSquareText, ScrollText, Shield, UserRound, Users, WalletMinimal, X } from 'lucide-react';
 import { type FormEvent, type ReactNode, useEffect, useState } from 'react';
 import { Link, useLocation } from 'wouter';
 import { useList } from './api/hooks';
@@ -25,6 +25,8 @@ const NAV: { href: string; label: PlainKey; icon: LucideIcon; section?: boolean 
   { href: '/playground', label: 'nav.playground', icon: MessageSquareText },
   { href: '/keys', label: 'nav.keys', icon: KeyRound },
   { href: '/budgets', label: 'nav.budgets', icon: WalletMinimal },
+  { href: '/traffic', label: 'nav.traffic', icon: Activity },
+  { href: '/protection', label: 'nav.protection', icon: Shield },
   { href: '/access', label: 'nav.access', icon: Users, section: true },
   { href: '/audit', label: 'nav.audit', icon: ScrollText },
 ];

@@ -275,7 +275,12 @@ static void put_roles(const struct gateway_conf *conf, struct buf *out)
     buf_put_str(out, "        location = /apis/limits.drun.io/v1/bans {\n"
                      "            drun_bans_view;\n" NO_PAGE "        }\n"
                      "        location ^~ /apis/limits.drun.io/v1/bans/ {\n"
-                     "            drun_bans_view;\n" NO_PAGE "        }\n");
+                     "            drun_bans_view;\n" NO_PAGE "        }\n"
+                     /* The request that is asked about lies in spec, which is not judged. */
+                     "        location ^~ /apis/waf.drun.io/v1/ {\n"
+                     "            drun_waf_objects on;\n            drun_waf_desk;\n"
+                     "            client_max_body_size 512k;\n"
+                     "            client_body_buffer_size 512k;\n" NO_PAGE "        }\n");
     put_refusal("@drun_away", 503, "ServiceUnavailable",
                 "this part of the platform is starting; try again in a moment",
                 "            add_header Retry-After 1 always;\n", out);

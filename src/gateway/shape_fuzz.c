@@ -36,5 +36,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     INVARIANT(!out.overflowed);
     for (size_t i = 0; i < out.len; i++)
         INVARIANT(out.data[i] >= ' ' && out.data[i] < 0x7f);
+    buf_reset(&out);
+    hit_text_put_in_place(span_of(data, 0), body, size / 3, size / 3, &out);
+    hit_text_put_word(body, 64, &out);
+    INVARIANT(!out.overflowed);
     return 0;
 }

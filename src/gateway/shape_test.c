@@ -96,6 +96,33 @@ static void a_long_match_is_cut(void **state UNUSED)
     assert_int_equal(out.len, HIT_MATCH_MAX + 3);
 }
 
+static void in_place_is(const char *value, const char *match, const char *wanted)
+{
+    CLEANUP(buf_free) struct buf out = BUF_INIT(1024);
+    size_t at = (size_t)(strstr(value, match) - value);
+
+    hit_text_put_in_place(span_str("ARGS:q"), span_str(value), at, strlen(match), &out);
+    assert_string_equal(buf_text(&out), wanted);
+}
+
+static void a_match_is_shown_in_its_place(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf out = BUF_INIT(1024);
+
+    in_place_is("a ' or 1=1 b", "' or 1=1", "a «' or 1=1» b");
+    in_place_is("one two three four five six seven ' or", "' or",
+                "...ree four five six seven «' or»");
+    in_place_is("x' y\xc2\xab z", "x'", "«x'» y\\xc2\\xab z");
+    /* A key that only reaches into what is shown is none the less a key. */
+    in_place_is("sk-drun-0123456789abcdef ' or 1", "' or 1", "...*** «' or 1»");
+    in_place_is("' or 1 sk-drun-0123456789abcdefghijkl", "' or 1", "«' or 1» ***...");
+    hit_text_put_in_place(span_str("ARGS:password"), span_str("a ' b"), 2, 1, &out);
+    assert_string_equal(buf_text(&out), "(1 bytes, not shown)");
+    buf_reset(&out);
+    hit_text_put_word(span_str("ARGS:a, b; c"), 32, &out);
+    assert_string_equal(buf_text(&out), "ARGS:a\\x2c\\x20b\\x3b\\x20c");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +132,7 @@ int main(void)
         cmocka_unit_test(depth_has_an_end),
         cmocka_unit_test(a_match_is_shown_without_secrets),
         cmocka_unit_test(a_long_match_is_cut),
+        cmocka_unit_test(a_match_is_shown_in_its_place),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

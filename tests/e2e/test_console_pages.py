@@ -17,6 +17,7 @@ SHIFT_MAX = 0.02
 PAGES = ["/", "/models", "/models/catalog", "/playground", "/keys", "/audit", "/audit/3", "/access", "/access/groups",
          "/access/roles", "/access/bindings", "/access/who-can", "/access/clients", "/access/issuers", "/access/providers", "/access/new-provider/oidc",
          "/access/review", "/access/scim", "/budgets", "/account",
+         "/protection", "/protection/rules", "/protection/workbench", "/protection/guard", "/protection/bans", "/traffic",
          "/account/security", "/account/links", "/account/sessions", "/about", "/nowhere"]
 if HAS_MODEL:
     PAGES.append("/models/demo/gemma")

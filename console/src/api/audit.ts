@@ -27,6 +27,7 @@ export interface AuditRecord {
   'drun.cost.micros'?: number;
   'drun.duration_ns'?: number;
   'drun.reason'?: string;
+  'drun.request_id'?: string;
   'drun.role'?: string;
   'drun.actor.key_id'?: string; // of an API key: its uid
   'gen_ai.request.model'?: string;

@@ -12,7 +12,7 @@ export interface Resource<T> {
   readonly _type?: T;
 }
 
-function resource<T>(apiVersion: string, kind: string, plural: string, namespaced = false): Resource<T> {
+export function resource<T>(apiVersion: string, kind: string, plural: string, namespaced = false): Resource<T> {
   const path = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
   return { path, plural, apiVersion, kind, namespaced };
 }

@@ -5,6 +5,7 @@
 import { createContext, type ReactNode, useCallback, useContext, useMemo, useState } from 'react';
 import type { words as admin } from './en/admin';
 import type { words as core } from './en/core';
+import type { words as defence } from './en/defence';
 import type { words as identity } from './en/identity';
 import type { words as people } from './en/people';
 import type { words as work } from './en/work';
@@ -18,11 +19,12 @@ interface Areas {
   identity: typeof identity;
   admin: typeof admin;
   people: typeof people;
+  defence: typeof defence;
 }
 export type Area = keyof Areas;
 /** What another language must have of an area. */
 export type Words<A extends Area> = Record<keyof Areas[A], string>;
-type Source = typeof core & typeof work & typeof identity & typeof admin & typeof people;
+type Source = typeof core & typeof work & typeof identity & typeof admin & typeof people & typeof defence;
 export type Key = keyof Source;
 export type Catalogue = Record<Key, string>;
 
@@ -50,8 +52,14 @@ export function fill(template: string, values: Record<string, string | number>, 
 }
 
 const files: Record<Language, { [A in Area]: () => Promise<{ words: Words<A> }> }> = {
-  en: { core: () => import('./en/core'), work: () => import('./en/work'), identity: () => import('./en/identity'), admin: () => import('./en/admin'), people: () => import('./en/people') },
-  'zh-CN': { core: () => import('./zh/core'), work: () => import('./zh/work'), identity: () => import('./zh/identity'), admin: () => import('./zh/admin'), people: () => import('./zh/people') },
+  en: {
+    core: () => import('./en/core'), work: () => import('./en/work'), identity: () => import('./en/identity'),
+    admin: () => import('./en/admin'), people: () => import('./en/people'), defence: () => import('./en/defence'),
+  },
+  'zh-CN': {
+    core: () => import('./zh/core'), work: () => import('./zh/work'), identity: () => import('./zh/identity'),
+    admin: () => import('./zh/admin'), people: () => import('./zh/people'), defence: () => import('./zh/defence'),
+  },
 };
 const needed = new Set<Area>(['core']);
 const catalogues: Record<Language, Partial<Catalogue>> = { en: {}, 'zh-CN': {} };

@@ -4,6 +4,7 @@ import { dirname, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { words as enAdmin } from './en/admin';
 import { words as enCore } from './en/core';
+import { words as enDefence } from './en/defence';
 import { words as enIdentity } from './en/identity';
 import { words as enPeople } from './en/people';
 import { words as enWork } from './en/work';
@@ -11,12 +12,13 @@ import { makeFormat } from './format';
 import { fill, type Catalogue } from './index';
 import { words as zhAdmin } from './zh/admin';
 import { words as zhCore } from './zh/core';
+import { words as zhDefence } from './zh/defence';
 import { words as zhIdentity } from './zh/identity';
 import { words as zhPeople } from './zh/people';
 import { words as zhWork } from './zh/work';
 
-const en = { ...enCore, ...enWork, ...enIdentity, ...enAdmin, ...enPeople };
-const zh = { ...zhCore, ...zhWork, ...zhIdentity, ...zhAdmin, ...zhPeople };
+const en = { ...enCore, ...enWork, ...enIdentity, ...enAdmin, ...enPeople, ...enDefence };
+const zh = { ...zhCore, ...zhWork, ...zhIdentity, ...zhAdmin, ...zhPeople, ...zhDefence };
 
 const source = en as Catalogue;
 const keys = Object.keys(en) as (keyof typeof en)[];
@@ -64,7 +66,7 @@ function areasOf(file: string, seen = new Set<string>()): Set<string> {
   if (seen.has(file)) return areas;
   seen.add(file);
   const text = readFileSync(file, 'utf8');
-  for (const [area, words] of Object.entries({ work: enWork, identity: enIdentity, admin: enAdmin, people: enPeople })) {
+  for (const [area, words] of Object.entries({ work: enWork, identity: enIdentity, admin: enAdmin, people: enPeople, defence: enDefence })) {
     if (Object.keys(words).some((key) => text.includes(`'${key.replace(/_(one|other)$/, '')}'`))) areas.add(area);
   }
   for (const [, path] of text.matchAll(/(?:from|import\() ?'(\.[^']+)'/g)) {

@@ -202,8 +202,7 @@ bool gw_charge_move(ngx_http_request_t *r, struct gw_call *call, const struct sn
     gw_most_tokens(r, call, to, &most);
     return policy_find_namespace(policy, to->namespace, &ns) && ns.phase == POLICY_ACTIVE &&
            keep_price(r, call, to) == NGX_OK && find_payer(policy, call, &ns, &route) &&
-           gw_limits_move(call, &route) &&
-           gw_budgets_move(r, call, policy, &most, &ns, &route) &&
+           gw_limits_move(call, &route) && gw_budgets_move(r, call, policy, &most, &ns, &route) &&
            gw_line_move(call, policy, to);
 }
 

@@ -159,6 +159,9 @@ static ngx_command_t commands[] = {
     /* drun_models_list; answers GET /v1/models and /v1/models/NAME */
     {ngx_string("drun_models_list"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, set_handler,
      NGX_HTTP_LOC_CONF_OFFSET, 0, (void *)gw_models},
+    /* drun_waf_desk; answers /apis/waf.drun.io/v1 */
+    {ngx_string("drun_waf_desk"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, set_handler,
+     NGX_HTTP_LOC_CONF_OFFSET, 0, (void *)gw_waf_desk},
     /* drun_error; in the named location of error_page */
     {ngx_string("drun_error"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, set_handler,
      NGX_HTTP_LOC_CONF_OFFSET, 0, (void *)gw_error_page},

@@ -140,8 +140,8 @@ struct gw_budget {
     uint64_t limit;
     enum policy_measure measure;
     enum policy_window window;
-    bool of_model; /* another model, another charge */
-    ngx_str_t name;  /* "policy/rule" */
+    bool of_model;  /* another model, another charge */
+    ngx_str_t name; /* "policy/rule" */
 };
 
 /* What the guard found: how much, and the first of it. */
@@ -231,6 +231,8 @@ ngx_int_t gw_body(ngx_http_request_t *r, struct span *out);
 /* NGX_DECLINED: the firewall has nothing against it; waf_access.c. */
 ngx_int_t gw_waf_preaccess(ngx_http_request_t *r);
 ngx_int_t gw_waf_call(ngx_http_request_t *r, struct gw_call *call);
+/* Answers /apis/waf.drun.io/v1; waf_desk.c. */
+ngx_int_t gw_waf_desk(ngx_http_request_t *r);
 /* What a call can take at most, in tokens; estimate.c. */
 struct gw_most {
     uint64_t input;

@@ -20,10 +20,16 @@ void gw_waf_stop(void);
 struct waf_tx *gw_waf_tx(ngx_log_t *log);
 /* That of the rules in force, which gw_waf_tx() took up last; NULL when there are none. */
 const struct waf_engine *gw_waf_engine(void);
+/* NULL when there are no rules; valid as gw_waf_tx() is. */
+const struct snapshot *gw_waf_image(void);
 /* Whether the rules in force judge the same request the same each time. */
 bool gw_waf_is_repeatable(void);
 
 /* ------------------------------------------------------------------ a request (waf_request.c) */
+
+/* TX variables, as the waf role's rules call them (roles/waf/rules_text.h). */
+#define GW_WAF_NAMESPACE "drun_namespace"
+#define GW_WAF_SERVICE   "drun_service"
 
 /* Who asks, where that is known: `call` is NULL for what is no model call. */
 struct gw_waf_subject {
@@ -58,6 +64,10 @@ void gw_waf_forget(void);
 /* By the gateway's own authentication; empty: not known. */
 struct span gw_waf_user(const struct gw_waf_subject *subject);
 
+/* What the rules see of a body; valid until the next call. `call`: a model call's, with its strings
+ * in gw_worker_texts(); NULL: no model call, and `shape` counts. */
+struct gw_waf_seen gw_waf_look(const struct openai_request *call, enum shape shape,
+                               struct span body);
 /* Runs the rules. True: the request is to be refused. */
 bool gw_waf_judge(ngx_http_request_t *r, struct waf_tx *tx, const struct gw_waf_subject *subject,
                   struct span body);
@@ -97,9 +107,14 @@ struct gw_waf_found {
     size_t count;
     unsigned events; /* of enum waf_event */
     bool refused;
+    bool of_answer;
 };
-void gw_waf_record(ngx_http_request_t *r, const struct gw_waf_subject *subject,
+void gw_waf_record(ngx_http_request_t *r, struct waf_tx *tx, const struct gw_waf_subject *subject,
                    const struct gw_waf_found *found);
+/* What a rule of CRS adds to the score by its severity, once; 0 for all others. */
+uint64_t gw_waf_points(struct waf_tx *tx, const struct waf_hit *hit);
+uint64_t gw_waf_score(struct waf_tx *tx, bool of_answer);
+uint64_t gw_waf_threshold(struct waf_tx *tx, bool of_answer);
 /* Ends the word that clients are told a refusal with: where its record is found. */
 enum { GW_WAF_MESSAGE_MAX = 192 };
 void gw_waf_message(const char *what, ngx_str_t request_id, char out[GW_WAF_MESSAGE_MAX]);

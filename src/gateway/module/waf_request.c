@@ -8,10 +8,7 @@
 
 #include <arpa/inet.h>
 
-/* As the waf role's rules call them (roles/waf/rules_text.h). */
-#define NAMESPACE_VARIABLE "drun_namespace"
-#define SERVICE_VARIABLE   "drun_service"
-#define ANSWERS_VARIABLE   "drun_answers"
+#define ANSWERS_VARIABLE "drun_answers" /* as the waf role's rules call it */
 
 enum { BODY_MAX = 64 * 1024 * 1024, LOG_PHASE = 5, ANSWER_HITS_MAX = 32 };
 
@@ -44,8 +41,8 @@ static void start(ngx_http_request_t *r, struct waf_tx *tx, const struct gw_waf_
     };
 
     waf_tx_start(tx, &about);
-    waf_tx_set_variable(tx, NAMESPACE_VARIABLE, subject->namespace);
-    waf_tx_set_variable(tx, SERVICE_VARIABLE, subject->service);
+    waf_tx_set_variable(tx, GW_WAF_NAMESPACE, subject->namespace);
+    waf_tx_set_variable(tx, GW_WAF_SERVICE, subject->service);
 }
 
 static void put_headers(const ngx_http_request_t *r, struct waf_tx *tx, struct span length)
@@ -69,18 +66,19 @@ static void put_piece(void *ctx, struct span piece)
 }
 
 /* A body that is cut has the length of what is left: what the rules see is one request. */
-static struct gw_waf_seen look(const struct gw_waf_subject *subject, struct span body)
+struct gw_waf_seen gw_waf_look(const struct openai_request *call, enum shape shape,
+                               struct span body)
 {
     static struct buf left = BUF_INIT(BODY_MAX); /* one request at a time */
     static char length[24];
 
-    if (body.len == 0 || (subject->call == NULL && subject->shape == SHAPE_WHOLE))
+    if (body.len == 0 || (call == NULL && shape == SHAPE_WHOLE))
         return (struct gw_waf_seen){.body = body};
     buf_reset(&left);
-    if (subject->call != NULL)
-        openai_request_cut(&subject->call->request, gw_worker_texts(), put_piece, &left);
+    if (call != NULL)
+        openai_request_cut(call, gw_worker_texts(), put_piece, &left);
     else
-        shape_cut(subject->shape, body, put_piece, &left);
+        shape_cut(shape, body, put_piece, &left);
     int len = snprintf(length, sizeof(length), "%zu", left.len);
     return (struct gw_waf_seen){.body = buf_span(&left), .length = span_of(length, (size_t)len)};
 }
@@ -136,7 +134,8 @@ static struct gw_waf_logged logged_of(const struct gw_waf_found *found)
 bool gw_waf_judge(ngx_http_request_t *r, struct waf_tx *tx, const struct gw_waf_subject *subject,
                   struct span body)
 {
-    struct gw_waf_seen seen = look(subject, body);
+    struct gw_waf_seen seen =
+        gw_waf_look(subject->call == NULL ? NULL : &subject->call->request, subject->shape, body);
     struct gw_waf_logged logged = {.count = 0};
     struct gw_waf_print print;
     enum gw_waf_answers answers;
@@ -149,7 +148,7 @@ bool gw_waf_judge(ngx_http_request_t *r, struct waf_tx *tx, const struct gw_waf_
         struct gw_waf_found found = found_of(tx, 0);
         if (found.count == 0 && found.events == 0 && !found.refused && has_print)
             gw_waf_remember(&print, answers);
-        gw_waf_record(r, subject, &found);
+        gw_waf_record(r, tx, subject, &found);
         if (found.refused)
             return true;
         logged = logged_of(&found);
@@ -251,10 +250,10 @@ bool gw_waf_judge_answer(ngx_http_request_t *r, struct waf_tx *tx,
     waf_tx_log(tx);
     struct gw_waf_found all = found_of(tx, before);
     struct gw_waf_found found = {
-        .hits = fresh, .events = all.events & ~events, .refused = all.refused};
+        .hits = fresh, .events = all.events & ~events, .refused = all.refused, .of_answer = true};
     for (size_t i = 0; i < all.count && found.count < ANSWER_HITS_MAX; i++)
         if (is_new(&all.hits[i], logged))
             fresh[found.count++] = all.hits[i];
-    gw_waf_record(r, subject, &found);
+    gw_waf_record(r, tx, subject, &found);
     return found.refused;
 }

@@ -100,3 +100,8 @@ bool gw_waf_is_repeatable(void)
 {
     return firewall->is_repeatable;
 }
+
+const struct snapshot *gw_waf_image(void)
+{
+    return firewall == NULL ? NULL : firewall->image;
+}

@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "rules_text.h"
 #include "snapshot/snapshot.h"
+#include "waf/raw.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -120,53 +121,6 @@ static int load(struct question *question, struct snapshot **out, struct err *er
 
 /* ------------------------------------------------------------------ the request */
 
-static struct span take_line(struct span *left)
-{
-    const uint8_t *end = left->len > 0 ? memchr(left->p, '\n', left->len) : NULL;
-    size_t len = end == NULL ? left->len : (size_t)(end - left->p);
-    struct span line = span_of(left->p, len);
-
-    *left = span_of(left->p + len + (end != NULL), left->len - len - (end != NULL));
-    if (line.len > 0 && line.p[line.len - 1] == '\r')
-        line.len--;
-    return line;
-}
-
-static struct span take_word(struct span *left)
-{
-    const uint8_t *end = left->len > 0 ? memchr(left->p, ' ', left->len) : NULL;
-    size_t len = end == NULL ? left->len : (size_t)(end - left->p);
-    struct span word = span_of(left->p, len);
-
-    *left = span_of(left->p + len + (end != NULL), left->len - len - (end != NULL));
-    return word;
-}
-
-static struct span without_blanks(struct span text)
-{
-    while (text.len > 0 && (text.p[0] == ' ' || text.p[0] == '\t'))
-        text = span_of(text.p + 1, text.len - 1);
-    while (text.len > 0 && (text.p[text.len - 1] == ' ' || text.p[text.len - 1] == '\t'))
-        text.len--;
-    return text;
-}
-
-static int put_headers(struct waf_tx *tx, struct span *left, struct err *err)
-{
-    for (size_t number = 2;; number++) {
-        struct span line = take_line(left);
-        if (line.len == 0)
-            return 0;
-        const uint8_t *colon = memchr(line.p, ':', line.len);
-        if (colon == NULL)
-            return err_set(err, ERR_INVALID,
-                           "line %zu of the request is no header: there is no \":\"", number);
-        size_t len = (size_t)(colon - line.p);
-        waf_tx_request_header(tx, span_of(line.p, len),
-                              without_blanks(span_of(colon + 1, line.len - len - 1)));
-    }
-}
-
 static int run(struct waf_tx *tx, struct question *question, struct span request, struct err *err)
 {
     struct waf_connection connection = {.client_addr = span_str("192.0.2.1"),
@@ -175,20 +129,18 @@ static int run(struct waf_tx *tx, struct question *question, struct span request
                                         .server_port = 443,
                                         .unique_id = span_str("test"),
                                         .remote_user = span_str("")};
-    struct span first = take_line(&request);
-    struct span method = take_word(&first);
-    struct span uri = take_word(&first);
+    struct waf_raw raw;
+    struct span name, value;
 
-    if (method.len == 0 || uri.len == 0)
-        return err_set(err, ERR_INVALID,
-                       "line 1 of the request must be such as \"GET /v1/models HTTP/1.1\"");
+    TRY(waf_raw_read(request, &raw, err));
     waf_tx_start(tx, &connection);
     waf_tx_set_variable(tx, RULES_NAMESPACE, span_str(question->namespace));
     waf_tx_set_variable(tx, RULES_SERVICE, span_str(question->service));
-    waf_tx_uri(tx, method, uri, first.len > 0 ? first : span_str("HTTP/1.1"));
-    TRY(put_headers(tx, &request, err));
+    waf_tx_uri(tx, raw.method, raw.uri, raw.protocol);
+    while (waf_raw_header(&raw.headers, &name, &value))
+        waf_tx_request_header(tx, name, value);
     if (waf_tx_request_headers_end(tx)->action < WAF_DENY) {
-        (void)waf_tx_request_body(tx, request);
+        (void)waf_tx_request_body(tx, raw.body);
         (void)waf_tx_request_body_end(tx);
     }
     waf_tx_log(tx);

@@ -7,6 +7,7 @@ import { limitPolicies, remove } from '../../api/kube';
 import type { BudgetRule, LimitPolicy } from '../../api/types';
 import { useI18n } from '../../i18n';
 import { useNamespace } from '../../lib/namespace';
+import { WINDOWS } from '../../lib/windows';
 import { Button, IconButton } from '../../ui/Button';
 import { Confirm } from '../../ui/Dialog';
 import { Menu, MenuItem, MenuRule } from '../../ui/Menu';
@@ -15,6 +16,7 @@ import { PageHeader, Panel } from '../../ui/Page';
 import { toast } from '../../ui/Toast';
 import './budgets.css';
 import { EditBudget } from './EditBudget';
+import { isCounted, isKnown, MEASURES, others, OWNERS } from './rules';
 import { type Use, useCalls, usedOf } from './use';
 
 const NEAR = 0.8;
@@ -23,13 +25,16 @@ function RuleUse({ rule, use }: { rule: BudgetRule; use: Use | null }) {
   const { t, f } = useI18n();
   const share = use ? Math.min(1, use.used / rule.limit) : 0;
   const tone = share >= 1 ? ' use-full' : share >= NEAR ? ' use-near' : '';
-  const amount = t('budgets.limit', { amount: f.number(rule.limit), measure: t(`budgets.${rule.measure}`), window: t(`budgets.a-${rule.window}`) });
+  const amount = t('budgets.limit', { amount: f.number(rule.limit), measure: isKnown(MEASURES, rule.measure) ? t(`budgets.${rule.measure}`) : String(rule.measure), window: isKnown(WINDOWS, rule.window) ? t(`budgets.a-${rule.window}`) : String(rule.window) });
   return (
     <li className="use">
       <div>
         <p className="strong break">{amount}</p>
         <p className="muted small">
-          <span className="mono">{rule.name}</span> · {t(`budgets.of-${rule.per ?? 'namespace'}`)}
+          <span className="mono">{rule.name}</span> · {isKnown(OWNERS, rule.per ?? 'namespace') ? t(`budgets.of-${rule.per ?? 'namespace'}`) : rule.per}
+          {others(rule).map((text) => (
+            <span key={text} className="mono break"> · {text}</span>
+          ))}
         </p>
       </div>
       {use && (
@@ -70,7 +75,7 @@ function NamespaceBudgets({ namespace, policies, onEdit, onDelete }: { namespace
     >
       <ul>
         {policy.spec.rules.map((rule) => (
-          <RuleUse key={rule.name} rule={rule} use={calls.data ? usedOf(rule, policy, calls.data, now) : null} />
+          <RuleUse key={rule.name} rule={rule} use={calls.data && isCounted(rule) ? usedOf(rule, policy, calls.data, now) : null} />
         ))}
       </ul>
     </Panel>

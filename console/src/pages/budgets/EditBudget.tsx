@@ -3,7 +3,7 @@ import { Plus, X } from 'lucide-react';
 import { type FormEvent, useState } from 'react';
 import { useList, useRefresh } from '../../api/hooks';
 import { create, limitPolicies, modelServices, namespaces, patch } from '../../api/kube';
-import type { BudgetRule, LimitPolicy } from '../../api/types';
+import type { LimitPolicy } from '../../api/types';
 import { useI18n } from '../../i18n';
 import { useNamespace } from '../../lib/namespace';
 import { isName } from '../../lib/validate';
@@ -15,17 +15,14 @@ import { ErrorNotice } from '../../ui/Notice';
 import { useTask } from '../../ui/task';
 import { toast } from '../../ui/Toast';
 import './budgets.css';
+import { isKnown, MEASURES, OWNERS, type Row, rowOf, ruleOf } from './rules';
 
-type Row = Omit<BudgetRule, 'limit'> & { limit: string; id: number };
-
-const MEASURES = ['requests', 'tokens', 'cost'] as const;
-const OWNERS = ['namespace', 'user', 'key'] as const;
 const RULES_MAX = 16;
 
-let rows = 0; // a row keeps its fields when another one goes
-
-const rowOf = (rule: BudgetRule): Row => ({ ...rule, limit: String(rule.limit), id: ++rows });
 const isAmount = (text: string) => /^[1-9]\d{0,15}$/.test(text.replace(/[\s,_]/g, ''));
+
+/** A value that a newer server has stays what it is. */
+const other = (known: readonly string[], value: string) => (isKnown(known, value) ? [] : [{ value, label: value }]);
 
 function RuleRow({ row, tried, onChange, onRemove }: { row: Row; tried: boolean; onChange: (change: Partial<Row>) => void; onRemove?: () => void }) {
   const { t } = useI18n();
@@ -33,9 +30,9 @@ function RuleRow({ row, tried, onChange, onRemove }: { row: Row; tried: boolean;
     <div className="rule-row">
       <TextField label={t('common.name')} mono maxLength={63} value={row.name} error={tried && !isName(row.name) ? t('budgets.badName') : undefined} onChange={(event) => onChange({ name: event.target.value })} />
       <TextField label={t('budgets.amount')} inputMode="numeric" value={row.limit} error={tried && !isAmount(row.limit) ? t('form.positive') : undefined} onChange={(event) => onChange({ limit: event.target.value })} />
-      <SelectField label={t('budgets.measure')} value={row.measure} onChange={(event) => onChange({ measure: event.target.value as Row['measure'] })} choices={MEASURES.map((value) => ({ value, label: t(`budgets.${value}`) }))} />
-      <SelectField label={t('budgets.window')} value={row.window} onChange={(event) => onChange({ window: event.target.value as Row['window'] })} choices={WINDOWS.map((value) => ({ value, label: t(`budgets.per-${value}`) }))} />
-      <SelectField label={t('budgets.per')} value={row.per ?? 'namespace'} onChange={(event) => onChange({ per: event.target.value as Row['per'] })} choices={OWNERS.map((value) => ({ value, label: t(`budgets.of-${value}`) }))} />
+      <SelectField label={t('budgets.measure')} value={row.measure} onChange={(event) => onChange({ measure: event.target.value as Row['measure'] })} choices={[...MEASURES.map((value) => ({ value: value as string, label: t(`budgets.${value}`) })), ...other(MEASURES, row.measure)]} />
+      <SelectField label={t('budgets.window')} value={row.window} onChange={(event) => onChange({ window: event.target.value as Row['window'] })} choices={[...WINDOWS.map((value) => ({ value: value as string, label: t(`budgets.per-${value}`) })), ...other(WINDOWS, row.window)]} />
+      <SelectField label={t('budgets.per')} value={row.per ?? 'namespace'} onChange={(event) => onChange({ per: event.target.value as Row['per'] })} choices={[...OWNERS.map((value) => ({ value: value as string, label: t(`budgets.of-${value}`) })), ...other(OWNERS, row.per ?? 'namespace')]} />
       {onRemove ? <IconButton label={t('budgets.removeRule', { name: row.name })} icon={X} onClick={onRemove} /> : <span />}
     </div>
   );
@@ -63,7 +60,7 @@ export function EditBudget({ policy, onClose }: { policy?: LimitPolicy; onClose:
     setTried(true);
     if (!isName(name) || !good) return;
     void run(async () => {
-      const rules = list.map(({ name: rule, measure, limit, window, per }) => ({ name: rule, measure, limit: Number(limit.replace(/[\s,_]/g, '')), window, per }));
+      const rules = list.map(ruleOf);
       if (policy) await patch(limitPolicies, name, namespace, { spec: { rules, modelService: model || null } });
       else await create(limitPolicies, { metadata: { name, namespace }, spec: { rules, modelService: model || undefined } });
       toast(t(policy ? 'budgets.changed' : 'budgets.created', { name }));

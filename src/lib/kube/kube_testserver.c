@@ -15,12 +15,31 @@
 #include <microhttpd.h>
 
 static const struct kube_kind *const all_kinds[] = {
-    &kube_namespace,      &kube_service_account,   &kube_secret,       &kube_config_map,
-    &kube_role,           &kube_cluster_role,      &kube_role_binding, &kube_cluster_role_binding,
-    &kube_trusted_issuer, &kube_identity_provider, &kube_limit_policy, &kube_price_list, &kube_model_route,
-    &kube_guard_policy,   &kube_waf_rule_set,      &kube_waf_policy,   &kube_user,
-    &kube_group,          &kube_oidc_client,       &kube_api_key,      &kube_model,
-    &kube_model_service,  &kube_control,           &kube_event_kind,   NULL,
+    &kube_namespace,
+    &kube_service_account,
+    &kube_secret,
+    &kube_config_map,
+    &kube_role,
+    &kube_cluster_role,
+    &kube_role_binding,
+    &kube_cluster_role_binding,
+    &kube_trusted_issuer,
+    &kube_identity_provider,
+    &kube_limit_policy,
+    &kube_price_list,
+    &kube_model_route,
+    &kube_guard_policy,
+    &kube_waf_rule_set,
+    &kube_waf_policy,
+    &kube_user,
+    &kube_group,
+    &kube_oidc_client,
+    &kube_api_key,
+    &kube_model,
+    &kube_model_service,
+    &kube_control,
+    &kube_event_kind,
+    NULL,
 };
 
 static struct kube_server *server;

@@ -55,6 +55,7 @@
 #define AUDIT_FLOOD_CHANGED    "drun.edge.flood"
 #define AUDIT_BUDGET_ALERT     "drun.budget.alert"
 #define AUDIT_STORE_ANCHOR     "drun.store.anchor"
+#define AUDIT_STORE_DAMAGED    "drun.store.damage"
 #define AUDIT_LOG_OPENED       "drun.audit.open"
 #define AUDIT_SEGMENT_SEALED   "drun.audit.segment.sealed"
 #define AUDIT_SEGMENT_DAMAGED  "drun.audit.segment.damaged"

@@ -60,6 +60,7 @@ struct settings {
     char *store_api;       /* the same of one role alone, with its own login; NULL: `store` */
     char *store_idp;
     char *store_secrets;
+    uint64_t store_history_ms;
     char *run_dir;   /* NULL: chosen */
     char *share_dir; /* the console and the nginx module; NULL: beside the binary */
     char *nginx;

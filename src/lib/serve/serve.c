@@ -275,6 +275,7 @@ int serve_new(const struct serve_config *config, struct serve **out, struct err 
     serve->auth = auth_new(&identity_fd, REMEMBERED_TOKENS);
     serve->policy = snapshot_reader_new(&policy_snapshot, &policy_fd);
     TRY(start_kube(serve, err));
+    TRY(serve_upkeep_start(serve, err));
     TRY(start_listener(serve, "listen:http", false, err));
     TRY(start_listener(serve, "listen:operator", true, err));
     loop_add_batch(role_loop(config->role), after_batch, serve);

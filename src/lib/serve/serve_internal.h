@@ -20,6 +20,15 @@ struct serve_records {
     size_t room;
 };
 
+/* Of the store; upkeep.c. */
+struct serve_upkeep {
+    struct loop_source *timer;
+    int64_t newest;      /* revision, when the time of history began */
+    int64_t forget;      /* up to this revision; 0: nothing at the time */
+    uint64_t history_ns; /* when `newest` is old */
+    uint64_t pass_ns;    /* when all is verified again */
+};
+
 struct serve {
     struct serve_config config;
     struct auth *auth;
@@ -35,6 +44,7 @@ struct serve {
     struct serve_request *current; /* the request that kube is serving */
     struct loop_source *soon;      /* when there is more to tidy up at once */
     bool looks_again;              /* it will */
+    struct serve_upkeep upkeep;
 };
 
 /* What was created; whoever may create need not say the name when he asks for the right. */
@@ -58,6 +68,10 @@ void serve_ends_tick(struct serve *serve);
 void serve_ends_follow(struct serve *serve);
 /* The record of a change that no request has asked for. */
 void serve_ends_record(struct serve *serve, const struct kube_change *change);
+
+/* For the audit log: what lies in the store is not what was written. */
+void serve_record_damage(struct role *role, const char *what);
+int serve_upkeep_start(struct serve *serve, struct err *err) MUST_USE;
 
 /* Something is to be sent to the log. */
 bool serve_has_records(const struct serve *serve);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A role's own store: its keys come from kms, its anchor from the audit log. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "keys/keys.h"
 #include "log/log.h"
 #include "role/settings.h"
-#include "serve/serve.h"
+#include "serve/serve_internal.h"
 
 /* SQLite draws the salts of its write-ahead log from there. */
 #define RANDOM "/dev/urandom"
@@ -35,12 +36,33 @@ static int create_key(void *ctx, const char *collection, struct secret **key, st
     return keys_data_new(role_peer(ctx, ROLE_KMS), name, key, wrapped, err);
 }
 
-static void on_damage(void *ctx UNUSED, const char *collection, const char *position,
+/* At once, not with the batch: what a batch takes back was damaged all the same. */
+void serve_record_damage(struct role *role, const char *what)
+{
+    const struct audit_event event = {
+        .time_ns = clock_wall_ns(),
+        .event = span_str(AUDIT_STORE_DAMAGED),
+        .role = span_str(role_name(role_self(role))),
+        .outcome = AUDIT_FAILURE,
+        .actor = {.source = AUDIT_SOURCE_ROLE},
+        .reason = span_str(what),
+    };
+    struct err err = ERR_INIT;
+
+    if (audit_send(role_peer(role, ROLE_AUDIT), &event, 1, &err) < 0)
+        log_error("store.damage", &err);
+}
+
+static void on_damage(void *ctx, const char *collection, const char *position,
                       const struct err *why)
 {
+    CLEANUP_FREE char *what =
+        mem_printf("a record of the collection \"%s\" at %s: %s", collection, position, why->msg);
+
     log_event(LOG_ERROR, "store.damage",
               LOG_FIELDS(LOG_STR("collection", collection), LOG_STR("position", position),
                          LOG_STR("msg", why->msg)));
+    serve_record_damage(ctx, what);
 }
 
 static int lock_down_embedded(struct role *role, struct err *err)
@@ -93,6 +115,7 @@ int serve_store_open(struct role *role, struct store **out, struct err *err)
     struct store_config config = {
         .keys = {.open = open_key, .create = create_key, .ctx = role},
         .on_damage = on_damage,
+        .damage_ctx = role,
     };
     uint64_t anchor;
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A platform with what the tests of its identity provider ask of it."""
+import contextlib
 import secrets
 import urllib.parse
 
@@ -17,6 +18,18 @@ RBAC = "/apis/rbac.authorization.k8s.io/v1"
 
 
 class Identity(Platform):
+    @contextlib.contextmanager
+    def serving(self):
+        """With the operator's token in `root`; it must end well."""
+        self.start()
+        self.root = self.operator_token()
+        try:
+            yield self
+        finally:
+            code = self.stop()
+            self.remove()
+        assert code == 0
+
     def browser(self):
         session = requests.Session()
         session.verify = self.ca

@@ -15,26 +15,22 @@ REPORT = "/apis/authorization.drun.io/v1/accessreport"
 @pytest.fixture(scope="module")
 def idp():
     running = Identity()
-    running.start()
-    running.root = running.operator_token()
-    running.must(201, "POST", "/api/v1/namespaces", running.root, json={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tenant"}})
-    for who, groups in (("alice", []), ("bob", ["ml"]), ("carol", ["drun:auditors"]), ("lead", [])):
-        running.add_user(who, running.root, groups=groups)
-    running.must(201, "POST", GROUPS, running.root, json={"apiVersion": "drun.io/v1", "kind": "Group", "metadata": {"name": "readers"}, "spec": {"members": ["alice"]}})
-    bind(running, "invokers", "drun:developer", {"kind": "Group", "name": "ml"})
-    bind(running, "readers", "view", {"kind": "Group", "name": "readers"}, {"kind": "ServiceAccount", "name": "bot", "namespace": "tenant"})
-    bind(running, "lead", "drun:tenant-admin", {"kind": "User", "name": "lead"})
-    bind(running, "ghosts", "edit", {"kind": "User", "name": "=cmd()"}, {"kind": "ServiceAccount", "name": "gone", "namespace": "tenant"})
-    running.must(201, "POST", f"{RBAC}/namespaces/tenant/roles", running.root, json={
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "forgotten"}, "rules": []})
-    running.must(201, "POST", "/api/v1/namespaces/tenant/serviceaccounts", running.root, json={"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "bot"}})
-    made = running.must(201, "POST", "/apis/drun.io/v1/namespaces/tenant/apikeys", running.root, json={
-        "apiVersion": "drun.io/v1", "kind": "ApiKey", "metadata": {"name": "bots"}, "spec": {"serviceAccountName": "bot", "scopes": {"verbs": ["get"]}}})
-    running.request("GET", "/api/v1/namespaces/tenant", made["status"]["key"])
-    yield running
-    code = running.stop()
-    running.remove()
-    assert code == 0
+    with running.serving():
+        running.must(201, "POST", "/api/v1/namespaces", running.root, json={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tenant"}})
+        for who, groups in (("alice", []), ("bob", ["ml"]), ("carol", ["drun:auditors"]), ("lead", [])):
+            running.add_user(who, running.root, groups=groups)
+        running.must(201, "POST", GROUPS, running.root, json={"apiVersion": "drun.io/v1", "kind": "Group", "metadata": {"name": "readers"}, "spec": {"members": ["alice"]}})
+        bind(running, "invokers", "drun:developer", {"kind": "Group", "name": "ml"})
+        bind(running, "readers", "view", {"kind": "Group", "name": "readers"}, {"kind": "ServiceAccount", "name": "bot", "namespace": "tenant"})
+        bind(running, "lead", "drun:tenant-admin", {"kind": "User", "name": "lead"})
+        bind(running, "ghosts", "edit", {"kind": "User", "name": "=cmd()"}, {"kind": "ServiceAccount", "name": "gone", "namespace": "tenant"})
+        running.must(201, "POST", f"{RBAC}/namespaces/tenant/roles", running.root, json={
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "forgotten"}, "rules": []})
+        running.must(201, "POST", "/api/v1/namespaces/tenant/serviceaccounts", running.root, json={"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "bot"}})
+        made = running.must(201, "POST", "/apis/drun.io/v1/namespaces/tenant/apikeys", running.root, json={
+            "apiVersion": "drun.io/v1", "kind": "ApiKey", "metadata": {"name": "bots"}, "spec": {"serviceAccountName": "bot", "scopes": {"verbs": ["get"]}}})
+        running.request("GET", "/api/v1/namespaces/tenant", made["status"]["key"])
+        yield running
 
 
 def bind(idp, bound, role, *subjects):

@@ -56,13 +56,8 @@ def app():
 
 @pytest.fixture
 def idp():
-    running = Identity()
-    running.start()
-    running.root = running.operator_token()
-    yield running
-    code = running.stop()
-    running.remove()
-    assert code == 0
+    with Identity().serving() as running:
+        yield running
 
 
 class Machine:

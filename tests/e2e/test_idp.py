@@ -15,13 +15,8 @@ from identity import CLIENTS, GROUPS, KEYS, PASSWORD, RBAC, USERS, Identity, nam
 
 @pytest.fixture(scope="module")
 def idp():
-    running = Identity()
-    running.start()
-    running.root = running.operator_token()
-    yield running
-    code = running.stop()
-    running.remove()
-    assert code == 0
+    with Identity().serving() as running:
+        yield running
 
 
 # ---------------------------------------------------------------- users and groups

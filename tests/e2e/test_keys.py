@@ -20,13 +20,8 @@ SELF = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
 @pytest.fixture(scope="module")
 def idp():
-    running = Identity()
-    running.start()
-    running.root = running.operator_token()
-    yield running
-    code = running.stop()
-    running.remove()
-    assert code == 0
+    with Identity().serving() as running:
+        yield running
 
 
 @pytest.fixture

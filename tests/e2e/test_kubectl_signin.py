@@ -21,13 +21,8 @@ PROGRAMS = {"path": (shutil.which("kubectl"), "v1"), "debian": (ROOT / "build/ku
 
 @pytest.fixture(scope="module")
 def idp():
-    running = Identity()
-    running.start()
-    running.root = running.operator_token()
-    yield running
-    code = running.stop()
-    running.remove()
-    assert code == 0
+    with Identity().serving() as running:
+        yield running
 
 
 class Person:

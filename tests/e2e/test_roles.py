@@ -16,19 +16,15 @@ PATCH = {"headers": {"Content-Type": "application/merge-patch+json"}}
 @pytest.fixture(scope="module")
 def idp():
     running = Identity()
-    running.start()
-    running.root = running.operator_token()
-    running.must(201, "POST", "/api/v1/namespaces", running.root, json={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tenant"}})
-    for who, group in (("admin", "drun:platform-admins"), ("officer", "drun:security-officers"), ("auditor", "drun:auditors"),
-                       ("chief", "drun:operators")):
-        running.add_user(who, running.root, groups=[group])
-    for who in ("tenant-admin", "developer", "viewer"):
-        running.add_user(who, running.root)
-        running.must(201, "POST", RBAC + "/namespaces/tenant/rolebindings", running.root, json=binding(who, "drun:" + who, who))
-    yield running
-    code = running.stop()
-    running.remove()
-    assert code == 0
+    with running.serving():
+        running.must(201, "POST", "/api/v1/namespaces", running.root, json={"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tenant"}})
+        for who, group in (("admin", "drun:platform-admins"), ("officer", "drun:security-officers"), ("auditor", "drun:auditors"),
+                           ("chief", "drun:operators")):
+            running.add_user(who, running.root, groups=[group])
+        for who in ("tenant-admin", "developer", "viewer"):
+            running.add_user(who, running.root)
+            running.must(201, "POST", RBAC + "/namespaces/tenant/rolebindings", running.root, json=binding(who, "drun:" + who, who))
+        yield running
 
 
 def binding(bound, role, *users, kind="RoleBinding"):

@@ -35,25 +35,21 @@ class Scim(Identity):
 @pytest.fixture(scope="module")
 def idp():
     running = Scim()
-    running.start()
-    running.root = running.operator_token()
-    made = running.must(201, "POST", CLIENTS, running.root, json={
-        "apiVersion": "drun.io/v1", "kind": "OidcClient", "metadata": {"name": "entra"},
-        "spec": {"grantTypes": ["client_credentials"], "scopes": ["scim", "drun"], "accessTokenTtlSeconds": 3600}})
-    running.must(201, "POST", f"{RBAC}/clusterroles", running.root, json={
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "provisioner"},
-        "rules": [{"apiGroups": ["drun.io"], "resources": ["users", "groups"], "verbs": ["get", "list", "create", "update", "delete"]}]})
-    running.must(201, "POST", f"{RBAC}/clusterrolebindings", running.root, json={
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "provisioner"},
-        "subjects": [{"kind": "User", "name": "client:entra", "apiGroup": "rbac.authorization.k8s.io"}],
-        "roleRef": {"kind": "ClusterRole", "name": "provisioner", "apiGroup": "rbac.authorization.k8s.io"}})
-    secret = made["status"]["clientSecret"] if "clientSecret" in made.get("status", {}) else made["status"]["secret"]
-    running.scim_token = running.form("/oauth2/token", ("entra", secret), grant_type="client_credentials", scope="scim").json()["access_token"]
-    running.wait_until("the role", lambda: running.request("GET", "/scim/v2/Users", running.scim_token).status_code == 200)
-    yield running
-    code = running.stop()
-    running.remove()
-    assert code == 0
+    with running.serving():
+        made = running.must(201, "POST", CLIENTS, running.root, json={
+            "apiVersion": "drun.io/v1", "kind": "OidcClient", "metadata": {"name": "entra"},
+            "spec": {"grantTypes": ["client_credentials"], "scopes": ["scim", "drun"], "accessTokenTtlSeconds": 3600}})
+        running.must(201, "POST", f"{RBAC}/clusterroles", running.root, json={
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "provisioner"},
+            "rules": [{"apiGroups": ["drun.io"], "resources": ["users", "groups"], "verbs": ["get", "list", "create", "update", "delete"]}]})
+        running.must(201, "POST", f"{RBAC}/clusterrolebindings", running.root, json={
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "provisioner"},
+            "subjects": [{"kind": "User", "name": "client:entra", "apiGroup": "rbac.authorization.k8s.io"}],
+            "roleRef": {"kind": "ClusterRole", "name": "provisioner", "apiGroup": "rbac.authorization.k8s.io"}})
+        secret = made["status"]["clientSecret"] if "clientSecret" in made.get("status", {}) else made["status"]["secret"]
+        running.scim_token = running.form("/oauth2/token", ("entra", secret), grant_type="client_credentials", scope="scim").json()["access_token"]
+        running.wait_until("the role", lambda: running.request("GET", "/scim/v2/Users", running.scim_token).status_code == 200)
+        yield running
 
 
 @pytest.fixture(scope="module")

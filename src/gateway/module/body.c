@@ -65,6 +65,18 @@ static ngx_int_t put_body(ngx_http_request_t *r, struct gw_call *call,
     return NGX_OK;
 }
 
+static ngx_int_t put_copy(ngx_http_request_t *r, struct span body)
+{
+    u_char *room = ngx_pnalloc(r->pool, body.len);
+
+    if (room == NULL)
+        return NGX_ERROR;
+    memcpy(room, body.p, body.len);
+    r->request_body->bufs = part_of(r->pool, span_of(room, body.len));
+    r->headers_in.content_length_n = (off_t)body.len;
+    return r->request_body->bufs == NULL ? NGX_ERROR : NGX_OK;
+}
+
 /* Anthropic's requests have everything that ours adds to the others. */
 static ngx_int_t put_translated(ngx_http_request_t *r, struct gw_call *call,
                                 const struct policy_route *route)
@@ -74,13 +86,7 @@ static ngx_int_t put_translated(ngx_http_request_t *r, struct gw_call *call,
 
     if (anthropic_to_openai(call->request.body, route->engine_model, &made, &err) < 0)
         return NGX_ERROR;
-    u_char *room = ngx_pnalloc(r->pool, made.len);
-    if (room == NULL)
-        return NGX_ERROR;
-    memcpy(room, made.data, made.len);
-    r->request_body->bufs = part_of(r->pool, span_of(room, made.len));
-    r->headers_in.content_length_n = (off_t)made.len;
-    return r->request_body->bufs == NULL ? NGX_ERROR : NGX_OK;
+    return put_copy(r, buf_span(&made));
 }
 
 static ngx_int_t edit_body(ngx_http_request_t *r, struct gw_call *call,
@@ -142,13 +148,7 @@ static ngx_int_t rewrite(ngx_http_request_t *r, const struct policy_backend *bac
     if (gw_body(r, &body) != NGX_OK ||
         openai_rewrite(body, backend->edit_drop, backend->edit_set, &out, &err) < 0)
         return NGX_ERROR;
-    u_char *room = ngx_pnalloc(r->pool, out.len);
-    if (room == NULL)
-        return NGX_ERROR;
-    memcpy(room, out.data, out.len);
-    r->request_body->bufs = part_of(r->pool, span_of(room, out.len));
-    r->headers_in.content_length_n = (off_t)out.len;
-    return r->request_body->bufs == NULL ? NGX_ERROR : NGX_OK;
+    return put_copy(r, buf_span(&out));
 }
 
 ngx_int_t gw_engine_set(ngx_http_request_t *r, struct gw_call *call,

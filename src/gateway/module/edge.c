@@ -134,14 +134,6 @@ static char *set_pair(ngx_conf_t *cf, ngx_command_t *cmd, void *data)
     return NGX_CONF_OK;
 }
 
-static char *set_handler(ngx_conf_t *cf, ngx_command_t *cmd, void *data UNUSED)
-{
-    ngx_http_core_loc_conf_t *core = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
-
-    core->handler = (ngx_http_handler_pt)cmd->post;
-    return NGX_CONF_OK;
-}
-
 #define MAIN (NGX_HTTP_MAIN_CONF)
 
 static ngx_command_t commands[] = {
@@ -162,28 +154,17 @@ static ngx_command_t commands[] = {
     {ngx_string("drun_answer_max"), MAIN | NGX_CONF_TAKE1, ngx_conf_set_num_slot,
      NGX_HTTP_MAIN_CONF_OFFSET, offsetof(struct edge_conf, answer_max_sec), NULL},
     /* drun_bans_view; answers GET and DELETE of bans */
-    {ngx_string("drun_bans_view"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, set_handler,
+    {ngx_string("drun_bans_view"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, gw_set_handler,
      NGX_HTTP_LOC_CONF_OFFSET, 0, (void *)edge_bans},
     /* drun_challenge; the page where a browser works, in the internal location /.drun-check */
-    {ngx_string("drun_challenge"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, set_handler,
+    {ngx_string("drun_challenge"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, gw_set_handler,
      NGX_HTTP_LOC_CONF_OFFSET, 0, (void *)edge_challenge_page},
     ngx_null_command};
 
-static ngx_int_t add_handler(ngx_conf_t *cf, ngx_http_phases phase, ngx_http_handler_pt handler)
-{
-    ngx_http_core_main_conf_t *core = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
-    ngx_http_handler_pt *slot = ngx_array_push(&core->phases[phase].handlers);
-
-    if (slot == NULL)
-        return NGX_ERROR;
-    *slot = handler;
-    return NGX_OK;
-}
-
 static ngx_int_t after_conf(ngx_conf_t *cf)
 {
-    if (add_handler(cf, NGX_HTTP_SERVER_REWRITE_PHASE, on_request) != NGX_OK ||
-        add_handler(cf, NGX_HTTP_LOG_PHASE, on_log) != NGX_OK || edge_cors_init() != NGX_OK)
+    if (gw_add_handler(cf, NGX_HTTP_SERVER_REWRITE_PHASE, on_request) != NGX_OK ||
+        gw_add_handler(cf, NGX_HTTP_LOG_PHASE, on_log) != NGX_OK || edge_cors_init() != NGX_OK)
         return NGX_ERROR;
     return edge_pace_init();
 }

@@ -71,27 +71,11 @@ void gw_notes_record(ngx_http_request_t *r, const struct gw_call *call,
 {
     static uint8_t room[2 * AUDIT_TEXT_MAX + 1]; /* one record at a time */
     struct buf reason = {.data = room, .cap = sizeof(room), .max = sizeof(room) - 1};
-    const struct auth_principal *who = &call->principal;
+    struct audit_event event = gw_call_event(r, call);
 
     put_notes(notes, in_answer, &reason);
-    struct audit_event event = {
-        .event = span_str(in_answer ? "drun.guard.answer" : "drun.guard.request"),
-        .role = span_str("gateway"),
-        .outcome = blocked ? AUDIT_DENIED : AUDIT_SUCCESS,
-        .actor = {.name = auth_text(who, who->name),
-                  .uid = auth_text(who, who->uid),
-                  .key_id = auth_text(who, who->credential),
-                  .session_id = auth_text(who, who->session),
-                  .source = gw_audit_source(who->source)},
-        .action = {.verb = span_str("invoke"),
-                   .api_group = span_str("drun.io"),
-                   .resource = span_str("models"),
-                   .namespace = gw_span(call->namespace),
-                   .name = gw_span(call->service)},
-        .reason = buf_span(&reason),
-        .address = gw_span(r->connection->addr_text),
-        .request_id = gw_span(call->request_id),
-        .model = {.model = span_str(call->request.model), .streaming = call->request.stream},
-    };
+    event.event = span_str(in_answer ? "drun.guard.answer" : "drun.guard.request");
+    event.outcome = blocked ? AUDIT_DENIED : AUDIT_SUCCESS;
+    event.reason = buf_span(&reason);
     gw_worker_record(r->connection->log, &event, promised);
 }

@@ -112,7 +112,7 @@ static ngx_conf_enum_t waf[] = {{ngx_string("off"), GW_WAF_OFF},
                                 {ngx_string("closed"), GW_WAF_CLOSED},
                                 {ngx_null_string, 0}};
 
-static char *set_handler(ngx_conf_t *cf, ngx_command_t *cmd, void *conf UNUSED)
+char *gw_set_handler(ngx_conf_t *cf, ngx_command_t *cmd, void *conf UNUSED)
 {
     ngx_http_core_loc_conf_t *core = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
@@ -157,22 +157,22 @@ static ngx_command_t commands[] = {
      ngx_conf_set_num_slot, NGX_HTTP_LOC_CONF_OFFSET, offsetof(struct gw_loc_conf, default_tokens),
      NULL},
     /* drun_models_list; answers GET /v1/models and /v1/models/NAME */
-    {ngx_string("drun_models_list"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, set_handler,
+    {ngx_string("drun_models_list"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, gw_set_handler,
      NGX_HTTP_LOC_CONF_OFFSET, 0, (void *)gw_models},
     /* drun_waf_desk; answers /apis/waf.drun.io/v1 */
-    {ngx_string("drun_waf_desk"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, set_handler,
+    {ngx_string("drun_waf_desk"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, gw_set_handler,
      NGX_HTTP_LOC_CONF_OFFSET, 0, (void *)gw_waf_desk},
     /* drun_error; in the named location of error_page */
-    {ngx_string("drun_error"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, set_handler,
+    {ngx_string("drun_error"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, gw_set_handler,
      NGX_HTTP_LOC_CONF_OFFSET, 0, (void *)gw_error_page},
     /* drun_early_error; in the internal location of the server's own error_page */
-    {ngx_string("drun_early_error"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, set_handler,
+    {ngx_string("drun_early_error"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, gw_set_handler,
      NGX_HTTP_LOC_CONF_OFFSET, 0, (void *)gw_early_error},
     /* drun_engine; in an upstream block, before keepalive */
     {ngx_string("drun_engine"), NGX_HTTP_UPS_CONF | NGX_CONF_NOARGS, gw_engine, 0, 0, NULL},
     ngx_null_command};
 
-static ngx_int_t add_handler(ngx_conf_t *cf, ngx_http_phases phase, ngx_http_handler_pt handler)
+ngx_int_t gw_add_handler(ngx_conf_t *cf, ngx_http_phases phase, ngx_http_handler_pt handler)
 {
     ngx_http_core_main_conf_t *core = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
     ngx_http_handler_pt *slot = ngx_array_push(&core->phases[phase].handlers);
@@ -185,9 +185,9 @@ static ngx_int_t add_handler(ngx_conf_t *cf, ngx_http_phases phase, ngx_http_han
 
 static ngx_int_t after_conf(ngx_conf_t *cf)
 {
-    if (add_handler(cf, NGX_HTTP_PREACCESS_PHASE, gw_waf_preaccess) != NGX_OK ||
-        add_handler(cf, NGX_HTTP_ACCESS_PHASE, gw_access) != NGX_OK ||
-        add_handler(cf, NGX_HTTP_LOG_PHASE, gw_log) != NGX_OK)
+    if (gw_add_handler(cf, NGX_HTTP_PREACCESS_PHASE, gw_waf_preaccess) != NGX_OK ||
+        gw_add_handler(cf, NGX_HTTP_ACCESS_PHASE, gw_access) != NGX_OK ||
+        gw_add_handler(cf, NGX_HTTP_LOG_PHASE, gw_log) != NGX_OK)
         return NGX_ERROR;
     return gw_filters_init(cf);
 }

@@ -224,6 +224,10 @@ struct gw_call *gw_call_new(ngx_http_request_t *r);
 
 /* ------------------------------------------------------------------ the phases */
 
+/* For the tables of directives: the handler in `cmd->post` answers in this location; module.c. */
+char *gw_set_handler(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+ngx_int_t gw_add_handler(ngx_conf_t *cf, ngx_http_phases phase, ngx_http_handler_pt handler);
+
 ngx_int_t gw_access(ngx_http_request_t *r);                       /* access.c */
 ngx_int_t gw_decide(ngx_http_request_t *r, struct gw_call *call); /* decide.c */
 /* The body in one piece. nginx is told to keep it in one buffer, but need not; body.c. */
@@ -286,6 +290,8 @@ ngx_int_t gw_guard_request(ngx_http_request_t *r, struct gw_call *call,
 ngx_int_t gw_models(ngx_http_request_t *r);                 /* models.c */
 enum audit_source gw_audit_source(enum auth_source source); /* record.c */
 ngx_int_t gw_log(ngx_http_request_t *r);                    /* record.c */
+/* What all records of a call have. */
+struct audit_event gw_call_event(const ngx_http_request_t *r, const struct gw_call *call);
 /* Before a call is let through: false when its record would find no room. */
 bool gw_record_promise(ngx_http_request_t *r, struct gw_call *call, bool is_routed);
 ngx_int_t gw_filters_init(ngx_conf_t *cf);                       /* filter.c */

@@ -73,16 +73,12 @@ static void count_usage(struct gw_call *call)
     call->cost = limit_cost(&call->rates, &tokens);
 }
 
-static void put_event(ngx_http_request_t *r, struct gw_call *call)
+struct audit_event gw_call_event(const ngx_http_request_t *r, const struct gw_call *call)
 {
     const struct auth_principal *who = &call->principal;
-    const ngx_table_elt_t *agent = r->headers_in.user_agent;
-    ngx_uint_t status = r->headers_out.status;
-    struct audit_event event = {
-        .event = span_str(AUDIT_MODEL_CALL),
+
+    return (struct audit_event){
         .role = span_str("gateway"),
-        .outcome = outcome_of(call, status),
-        .status = (uint16_t)status,
         .actor = {.name = auth_text(who, who->name),
                   .uid = auth_text(who, who->uid),
                   .key_id = auth_text(who, who->credential),
@@ -93,32 +89,48 @@ static void put_event(ngx_http_request_t *r, struct gw_call *call)
                    .resource = span_str("models"),
                    .namespace = gw_span(call->namespace),
                    .name = gw_span(call->service)},
-        .reason =
-            span_str(call->reason != NULL ? call->reason
-                     : call->answer != NULL && gw_answer_was_blocked(call->answer)
-                         ? "the guard ended the answer"
-                     : call->stage == GW_WAITING ? "the client left the line in front of the engine"
-                     : call->withheld            ? "the firewall withheld the answer"
-                     : call->cut                 ? "the engine stopped in the middle of the answer"
-                                                 : ""),
         .address = gw_span(r->connection->addr_text),
-        .user_agent = agent == NULL ? span_of("", 0) : gw_span(agent->value),
         .request_id = gw_span(call->request_id),
-        .duration_ns = clock_mono_ns() - call->start_ns,
-        .model = {.model = span_str(call->request.model),
-                  .input_tokens = call->usage.prompt_tokens,
-                  .output_tokens = call->usage.completion_tokens,
-                  .cached_tokens = call->usage.cached_tokens,
-                  .cost_micros = call->cost,
-                  .currency = call->cost > 0 ? gw_span(call->currency) : span_of("", 0),
-                  .streaming = call->request.stream},
+        .model = {.model = span_str(call->request.model), .streaming = call->request.stream},
     };
+}
 
+static const char *reason_of(const struct gw_call *call)
+{
+    if (call->reason != NULL)
+        return call->reason;
+    if (call->answer != NULL && gw_answer_was_blocked(call->answer))
+        return "the guard ended the answer";
+    if (call->stage == GW_WAITING)
+        return "the client left the line in front of the engine";
+    if (call->withheld)
+        return "the firewall withheld the answer";
+    return call->cut ? "the engine stopped in the middle of the answer" : "";
+}
+
+static void put_event(ngx_http_request_t *r, struct gw_call *call)
+{
+    const ngx_table_elt_t *agent = r->headers_in.user_agent;
+    ngx_uint_t status = r->headers_out.status;
+    struct audit_event event = gw_call_event(r, call);
+
+    event.event = span_str(AUDIT_MODEL_CALL);
+    event.outcome = outcome_of(call, status);
+    event.status = (uint16_t)status;
+    event.reason = span_str(reason_of(call));
+    if (agent != NULL)
+        event.user_agent = gw_span(agent->value);
+    event.duration_ns = clock_mono_ns() - call->start_ns;
+    event.model.input_tokens = call->usage.prompt_tokens;
+    event.model.output_tokens = call->usage.completion_tokens;
+    event.model.cached_tokens = call->usage.cached_tokens;
+    event.model.cost_micros = call->cost;
+    if (call->cost > 0)
+        event.model.currency = gw_span(call->currency);
     if (call->plan != NULL) {
         event.model.backend = gw_plan_name(call->plan);
         event.model.tries = gw_plan_told(call->plan);
     }
-
     gw_worker_record(r->connection->log, &event, call->record_room);
     call->record_room = 0;
 }

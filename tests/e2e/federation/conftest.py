@@ -8,13 +8,8 @@ from upstream import Directory, Upstream
 
 @pytest.fixture(scope="module")
 def idp():
-    running = Identity()
-    running.start()
-    running.root = running.operator_token()
-    yield running
-    code = running.stop()
-    running.remove()
-    assert code == 0
+    with Identity().serving() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -20,20 +20,10 @@ def service(tmp_path_factory):
     running.shutdown()
 
 
-def platform_of(service, **more):
-    running = Mfa(**service.settings(**more))
-    running.start()
-    running.root = running.operator_token()
-    return running
-
-
 @pytest.fixture(scope="module")
 def idp(service):
-    running = platform_of(service, breached_timeout="1s")
-    yield running
-    code = running.stop()
-    running.remove()
-    assert code == 0
+    with Mfa(**service.settings(breached_timeout="1s")).serving() as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)
@@ -97,8 +87,7 @@ def test_closed_refuses_while_it_does_not_answer(idp, service, behave, says):
 
 
 def test_open_takes_it_and_says_so(service):
-    idp = platform_of(service, breached_timeout="1s", breached_failure="open")
-    try:
+    with Mfa(**service.settings(breached_timeout="1s", breached_failure="open")).serving() as idp:
         _, token = invite(idp)
         assert "breach" in idp.post(idp.browser(), "/session/accept", 422, token=token, password=LEAKED)["detail"]
         assert not records(idp, "drun.auth.breachcheck")
@@ -109,9 +98,6 @@ def test_open_takes_it_and_says_so(service):
             noted = idp.wait_until("the record", lambda: records(idp, "drun.auth.breachcheck"))
             assert any("could not be asked" in one["drun.reason"] and says in one["drun.reason"] for one in noted), noted
         assert not re.search(LEAKED + "|" + PASSWORD, idp.text())
-    finally:
-        assert idp.stop() == 0
-        idp.remove()
 
 
 def test_a_service_whose_certificate_is_not_known_is_not_asked(service):

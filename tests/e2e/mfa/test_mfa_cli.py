@@ -32,13 +32,8 @@ class Person:
 
 @pytest.fixture(scope="module")
 def idp():
-    running = Mfa()
-    running.start()
-    running.root = running.operator_token()
-    yield running
-    code = running.stop()
-    running.remove()
-    assert code == 0
+    with Mfa().serving() as running:
+        yield running
 
 
 def token_of(idp, browser):

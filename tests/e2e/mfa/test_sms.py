@@ -21,12 +21,8 @@ def idp(sms, tmp_path_factory):
     token = tmp_path_factory.mktemp("token") / "authorization"
     token.write_text("Bearer the-gateways-own-token\n")
     running = Mfa(sms_url=sms.url, sms_ca_file=sms.cert, sms_private_network="true", sms_authorization_file=token, sms_prefixes="+49,+86")
-    running.start()
-    running.root = running.operator_token()
-    yield running
-    code = running.stop()
-    running.remove()
-    assert code == 0
+    with running.serving():
+        yield running
 
 
 def with_number(idp, sms, number):

@@ -9,12 +9,8 @@ from platform_process import free_port
 def idp():
     running = Identity(listen_mtls=f"127.0.0.1:{free_port()}")
     running.mtls = "https://" + running.settings["listen-mtls"]
-    running.start()
-    running.root = running.operator_token()
-    yield running
-    code = running.stop()
-    running.remove()
-    assert code == 0
+    with running.serving():
+        yield running
 
 
 

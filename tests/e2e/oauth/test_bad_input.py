@@ -25,12 +25,8 @@ TYPES = "urn:ietf:params:oauth:token-type:"
 def idp(tmp_path_factory):
     """Without the rules of the firewall, which would refuse much of it before idp sees it."""
     running = Identity(waf_dirs=tmp_path_factory.mktemp("no-rules"))
-    running.start()
-    running.root = running.operator_token()
-    yield running
-    code = running.stop()
-    running.remove()
-    assert code == 0
+    with running.serving():
+        yield running
 
 
 def encoded(fields):

@@ -20,14 +20,10 @@ MODULES = pathlib.Path("/usr/lib/apache2/modules")
 @pytest.fixture(scope="module")
 def idp():
     running = Identity()
-    running.start()
-    running.root = running.operator_token()
-    running.who = name("user")
-    running.add_user(running.who, running.root, email=f"{running.who}@example.org")
-    yield running
-    code = running.stop()
-    running.remove()
-    assert code == 0
+    with running.serving():
+        running.who = name("user")
+        running.add_user(running.who, running.root, email=f"{running.who}@example.org")
+        yield running
 
 
 @pytest.fixture

@@ -26,13 +26,8 @@ pytestmark = pytest.mark.skipif(shutil.which("apache2") is None, reason="apache2
 
 @pytest.fixture(scope="module")
 def idp():
-    running = Identity()
-    running.start()
-    running.root = running.operator_token()
-    yield running
-    code = running.stop()
-    running.remove()
-    assert code == 0
+    with Identity().serving() as running:
+        yield running
 
 
 class App:

@@ -40,14 +40,15 @@ void gw_guard_give(struct guard *guard)
 
 bool gw_guard_policy(const uint8_t *actions, struct guard_policy *out)
 {
+    size_t count = guard_detector_count();
     bool any = false;
 
     if (actions == NULL)
         guard_policy_usual(out);
-    for (size_t i = 0; i < GUARD_DETECTORS_MAX; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (actions != NULL)
             out->action[i] = NUM_MIN(actions[i], (uint8_t)GUARD_BLOCK);
-        any |= i < guard_detector_count() && out->action[i] != GUARD_OFF;
+        any |= out->action[i] != GUARD_OFF;
     }
     return any;
 }

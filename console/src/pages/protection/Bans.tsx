@@ -92,22 +92,24 @@ export default function Bans() {
     <>
       <ProtectionHeader text={t('bans.text')} />
       <Panel flush title={t('bans.banned')} text={t('bans.bannedText')}>
-        {query.error && !query.data ? (
-          <ErrorView error={query.error} onRetry={() => void query.refetch()} />
-        ) : (
-          <Table
-            caption={t('bans.banned')}
-            columns={columns}
-            rows={query.data?.items}
-            rowKey={(ban) => ban.metadata.name}
-            loadingRows={2}
-            empty={
-              <Empty icon={ShieldOff} title={t('bans.nobody')}>
-                {t('bans.nobodyHelp')}
-              </Empty>
-            }
-          />
-        )}
+        <div className="roomy">
+          {query.error && !query.data ? (
+            <ErrorView error={query.error} onRetry={() => void query.refetch()} />
+          ) : (
+            <Table
+              caption={t('bans.banned')}
+              columns={columns}
+              rows={query.data?.items}
+              rowKey={(ban) => ban.metadata.name}
+              loadingRows={2}
+              empty={
+                <Empty icon={ShieldOff} title={t('bans.nobody')}>
+                  {t('bans.nobodyHelp')}
+                </Empty>
+              }
+            />
+          )}
+        </div>
       </Panel>
       {kernel && kernel.state !== 'in force' && (
         <Notice>

@@ -179,23 +179,25 @@ export default function Guard() {
     <>
       <ProtectionHeader text={t('guard.text')} />
       <Panel flush title={t('guard.policies')} text={t('guard.policiesText')} actions={newButton}>
-        {query.error && !query.data ? (
-          <ErrorView error={query.error} onRetry={() => void query.refetch()} />
-        ) : (
-          <Table
-            caption={t('guard.policies')}
-            columns={columns}
-            rows={query.data}
-            rowKey={(one) => `${one.metadata.namespace}/${one.metadata.name}`}
-            onRow={setEditing}
-            loadingRows={2}
-            empty={
-              <Empty icon={Eye} title={t('guard.none')}>
-                {t('guard.noneHelp')}
-              </Empty>
-            }
-          />
-        )}
+        <div className="roomy">
+          {query.error && !query.data ? (
+            <ErrorView error={query.error} onRetry={() => void query.refetch()} />
+          ) : (
+            <Table
+              caption={t('guard.policies')}
+              columns={columns}
+              rows={query.data}
+              rowKey={(one) => `${one.metadata.namespace}/${one.metadata.name}`}
+              onRow={setEditing}
+              loadingRows={2}
+              empty={
+                <Empty icon={Eye} title={t('guard.none')}>
+                  {t('guard.noneHelp')}
+                </Empty>
+              }
+            />
+          )}
+        </div>
       </Panel>
       <Try />
       {editing && <EditGuard policy={editing === 'new' ? undefined : editing} onClose={() => setEditing(null)} />}

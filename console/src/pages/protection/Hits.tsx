@@ -56,7 +56,7 @@ export default function Hits() {
   };
   const all = query.data?.hits;
   const rows = all?.filter((hit) => hit.score >= least);
-  const bars = query.data && overTime(query.data.hits, spanMs, query.data.at);
+  const bars = overTime(query.data?.hits ?? [], spanMs, query.data?.at ?? Date.now());
 
   const columns: Column<Hit>[] = [
     { id: 'time', header: t('audit.time'), cell: (hit) => <time dateTime={hit.event.time} title={f.dateTime(hit.event.time)} className="nowrap second">{f.second(hit.event.time)}</time>, width: 'tight' },
@@ -81,18 +81,16 @@ export default function Hits() {
   return (
     <>
       <ProtectionHeader text={t('waf.hitsText')} />
-      {bars && all && all.length > 0 && (
-        <Panel>
-          <BarChart
-            title={t('waf.hitsOverTime')}
-            starts={bars.starts}
-            series={[
-              { name: t('waf.verdict-refused'), tone: 'bad', values: bars.refused },
-              { name: t('waf.verdict-detected'), tone: 'two', values: bars.detected },
-            ]}
-          />
-        </Panel>
-      )}
+      <Panel>
+        <BarChart
+          title={t('waf.hitsOverTime')}
+          starts={bars.starts}
+          series={[
+            { name: t('waf.verdict-refused'), tone: 'bad', values: bars.refused },
+            { name: t('waf.verdict-detected'), tone: 'two', values: bars.detected },
+          ]}
+        />
+      </Panel>
       <section className="panel panel-flush">
         <div className="desk-bar">
           <div className="toolbar grow">

@@ -109,11 +109,13 @@ export default function Rules() {
           </Button>
         }
       >
-        {policies.error && !policies.data ? (
-          <ErrorView error={policies.error} onRetry={() => void policies.refetch()} />
-        ) : (
-          <Table caption={t('waf.policies')} columns={policyColumns} rows={policies.data} rowKey={(one) => one.metadata.name} onRow={setPolicy} loadingRows={2} empty={<Empty icon={SlidersHorizontal} title={t('waf.noPolicies')} />} />
-        )}
+        <div className="roomy">
+          {policies.error && !policies.data ? (
+            <ErrorView error={policies.error} onRetry={() => void policies.refetch()} />
+          ) : (
+            <Table caption={t('waf.policies')} columns={policyColumns} rows={policies.data} rowKey={(one) => one.metadata.name} onRow={setPolicy} loadingRows={2} empty={<Empty icon={SlidersHorizontal} title={t('waf.noPolicies')} />} />
+          )}
+        </div>
       </Panel>
       <Panel
         flush

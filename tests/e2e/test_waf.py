@@ -286,6 +286,18 @@ def test_detection_only_for_one_model_service(walled):
         drop(walled, POLICIES, "watch")
 
 
+def test_a_higher_level_refuses_no_program(walled):
+    """An API is there for programs: their names are no sign of an attack."""
+    put(walled, POLICIES, "strict", {"paranoiaLevel": 2})
+    try:
+        for agent in ("python-requests/2.32.3", "curl/8.10", "kubectl/v1.32.4 (linux/amd64) kubernetes/59526cd", "Go-http-client/2.0"):
+            assert curl(walled, "-A", agent, walled.url + "/version")[0] == 200, agent
+        assert is_refused(walled, "/version?q=" + urllib.parse.quote(ATTACKS["sql"]))
+    finally:
+        drop(walled, POLICIES, "strict")
+    walled.wait_until("the rest in force", lambda: in_force(walled, SETS, "crs"), 180)
+
+
 @pytest.mark.parametrize("spec,why", [
     ({"match": {"paths": ['/x" "id:1']}}, "spec.match.paths[0]"),
     ({"exclusions": [{"ruleIds": ["1,deny"]}]}, "ruleIds[0]"),

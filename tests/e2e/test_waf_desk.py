@@ -36,8 +36,10 @@ def test_a_review_says_what_each_rule_found_and_where(walled):
 def test_a_review_sees_of_a_body_what_the_gateway_sees(walled):
     tame = json.dumps({"model": "demo/a", "messages": [{"role": "user", "content": ATTACKS["sql"]}]})
     assert review(walled, raw("POST", "/v1/chat/completions", tame)).json()["status"]["verdict"] == "passed"
-    bad = json.dumps({"model": "demo/a", "user": ATTACKS["sql"], "messages": []})
+    bad = json.dumps({"model": "demo/a", "user": ATTACKS["sql"], "messages": [{"role": "user", "content": "hello"}]})
     assert review(walled, raw("POST", "/v1/chat/completions", bad)).json()["status"]["verdict"] == "refused"
+    answer = review(walled, raw("POST", "/v1/chat/completions", json.dumps({"model": "demo/a", "messages": []})))
+    assert answer.status_code == 400 and "before the rules see it" in answer.text and "messages" in answer.text, answer.text
     manifest = json.dumps({"kind": "ConfigMap", "data": {"run.sh": ATTACKS["command"]}})
     assert review(walled, raw("POST", "/api/v1/namespaces/demo/configmaps", manifest)).json()["status"]["verdict"] == "passed"
 
@@ -45,7 +47,7 @@ def test_a_review_sees_of_a_body_what_the_gateway_sees(walled):
 def test_a_review_follows_the_policies(walled):
     put(walled, POLICIES, "notes", {"match": {"modelServices": ["demo/notes"]}, "exclusions": [{"targets": ["ARGS:json.user"]}]})
     try:
-        bad = raw("POST", "/v1/chat/completions", json.dumps({"user": ATTACKS["sql"]}))
+        bad = raw("POST", "/v1/chat/completions", json.dumps({"model": "demo/a", "user": ATTACKS["sql"], "messages": [{"role": "user", "content": "hello"}]}))
         assert review(walled, bad, modelService="demo/notes").json()["status"]["verdict"] == "passed"
         assert review(walled, bad, modelService="demo/other").json()["status"]["verdict"] == "refused"
     finally:

@@ -42,7 +42,7 @@ static const struct lockdown_path paths[] = {
 
 enum {
     CLOCK_MS = 5000,
-    RING_BYTES = 1024 * 1024,
+    RING_BYTES = 4 * 1024 * 1024, /* a call under way keeps 1 to 3 KiB of it for its records */
     RING_SETS = 2, /* an old worker still drains while a new one writes: each has its own ring */
     STOP_MS = 5000,
     RETRY_MS = 10000,

@@ -270,7 +270,7 @@ def found_in(page, what):
 def test_providers_are_listed_and_shown(idp, admin, language, theme):
     with idp.visitor(language, theme) as page:
         begin(page, admin, path="/access/providers")
-        expect(page.get_by_role("row", name="Directory")).to_contain_text(re.compile("Answers|响应正常"))
+        expect(page.get_by_role("row", name="Directory people")).to_contain_text(re.compile("Answers|响应正常"))
         found = found_in(page, f"providers.{language}")
         page.get_by_role("link", name="Corp").click()
         expect(page.get_by_role("heading", level=1, name="Corp")).to_be_visible()

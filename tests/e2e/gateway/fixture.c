@@ -408,7 +408,7 @@ static int do_run(const json_t *spec, const char *nginx, const char *path, struc
     read_conf(spec, &conf);
     bool mute = json_is_true(json_object_get(json_object_get(spec, "conf"), "mute"));
     json_int_t ring_bytes = number(json_object_get(spec, "conf"), "ring_bytes");
-    TRY(open_rings(&conf, ring_bytes > 0 ? (size_t)ring_bytes : 1 << 20, readers, err));
+    TRY(open_rings(&conf, ring_bytes > 0 ? (size_t)ring_bytes : 1 << 22, readers, err));
     pid_t child = fork();
     if (child == 0) {
         execl(nginx, nginx, "-p", conf.run_dir, "-c", path, (char *)NULL);

@@ -5,8 +5,8 @@
 
 #include "auth/replay.h"
 #include "crypto/sign.h"
-#include "idp/hasher.h"
-#include "idp/throttle.h"
+#include "idp/people/hasher.h"
+#include "idp/people/throttle.h"
 #include "kube/kube_store.h"
 #include "serve/serve.h"
 #include "snapshot/identity.h"
@@ -371,6 +371,6 @@ bool idp_in_group(const struct kube_principal *caller, const char *group);
 /* Removes what is over, a slice at a time. */
 int tidy_start(struct idp *idp, struct err *err) MUST_USE;
 
-#include "idp/protocol.h"
+#include "idp/oauth/protocol.h"
 
 #endif

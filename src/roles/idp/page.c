@@ -3,7 +3,7 @@
 
 #include "base/enc.h"
 #include "crypto/crypto.h"
-#include "idp/oauth.h"
+#include "idp/oauth/oauth.h"
 
 #define LIGHT                                                                                      \
     "color-scheme:light;--canvas:#f6f5f2;--surface:#fff;--sunken:#f1f0ec;--rule:#e5e3dd;"          \

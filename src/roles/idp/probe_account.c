@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The user whom the posture role signs in as, to see what does not work: it is made for a proof and
  * removed after it. */
-#include "idp/signin.h"
+#include "idp/factors/signin.h"
 
 #include "base/clock.h"
 #include "codec/json.h"

@@ -2,7 +2,7 @@
 #include "idp/idp_internal.h"
 
 #include "codec/json.h"
-#include "idp/oauth.h"
+#include "idp/oauth/oauth.h"
 
 void reply_body(struct serve_request *request, unsigned status)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which path is answered by what. The kinds come after. */
+#include "idp/factors/signin.h"
 #include "idp/federation/federation.h"
-#include "idp/protocol.h"
+#include "idp/oauth/protocol.h"
 #include "idp/scim/scim_api.h"
-#include "idp/signin.h"
 
 #include "base/mem.h"
 

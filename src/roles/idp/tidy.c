@@ -7,7 +7,7 @@
  */
 #include "idp/federation/federation.h"
 #include "idp/idp_internal.h"
-#include "idp/namespaces.h"
+#include "idp/programs/namespaces.h"
 
 #include "base/clock.h"
 #include "base/mem.h"

@@ -10,9 +10,9 @@
 #ifndef DRUN_IDP_FEDERATION_H
 #define DRUN_IDP_FEDERATION_H
 
+#include "idp/factors/signin.h"
 #include "idp/federation/mapping.h"
 #include "idp/federation/provider.h"
-#include "idp/signin.h"
 
 /* Collections. */
 #define FEDERATION_LINKS    "federationlinks"    /* outside account to user */

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "crypto/crypto.h"
-#include "idp/oauth.h"
+#include "idp/oauth/oauth.h"
 #include "idp/page.h"
 
 enum { URI_MAX = 12 * 1024, RETURN_MAX = 2700, HINT_MAX = 254 };

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "codec/json.h"
-#include "idp/actor.h"
+#include "idp/factors/actor.h"
 
 static void id_of(const struct outside *outside, char id[IDP_ID_SIZE])
 {

@@ -6,8 +6,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "codec/json.h"
-#include "idp/oauth.h"
-#include "idp/remote_keys.h"
+#include "idp/oauth/oauth.h"
+#include "idp/oauth/remote_keys.h"
 
 enum { FORM_MAX = 8192, HEADER_MAX = EGRESS_HEADER_MAX };
 

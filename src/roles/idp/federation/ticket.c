@@ -11,7 +11,7 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "crypto/crypto.h"
-#include "idp/oauth.h"
+#include "idp/oauth/oauth.h"
 
 enum { COOKIE_NAME_SIZE = 40, COOKIE_MAX = 3900, SECRET_LEN = IDP_SECRET_SIZE - 1 };
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""go-ftw's YAML tests as a flat file that src/lib/waf/requests.c reads: numbers are u32 little-endian, a block is a
+"""go-ftw's YAML tests as a flat file that src/lib/waf/oracle/requests.c reads: numbers are u32 little-endian, a block is a
 length and bytes. What go-ftw would add to a request (Content-Length, Connection, encoding of forms) is added here."""
 import base64
 import itertools

@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 #include "base/num.h"
-#include "waf/body.h"
+#include "waf/body/body.h"
 
 /* Of an answer in memory, whatever SecResponseBodyLimit says; and room for the buffer that goes
  * beyond it. */

@@ -4,7 +4,7 @@
 #include "gateway/module/waf.h"
 
 #include "openai/answer.h"
-#include "waf/body.h"
+#include "waf/body/body.h"
 
 #include <arpa/inet.h>
 

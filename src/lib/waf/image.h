@@ -10,7 +10,7 @@
 #define DRUN_WAF_IMAGE_H
 
 #include "snapshot/view.h"
-#include "waf/model.h"
+#include "waf/seclang/model.h"
 
 enum image_section {
     IMAGE_TEXT = SNAPSHOT_TEXT,

@@ -8,7 +8,7 @@
 #include "job.h"
 #include "lockdown/lockdown.h"
 #include "snapshot/snapshot.h"
-#include "waf/xml_library.h"
+#include "waf/body/xml_library.h"
 
 #include <stdlib.h>
 #include <unistd.h>

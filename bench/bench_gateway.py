@@ -22,10 +22,8 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/e2e"))
-from platform_process import Platform  # noqa: E402
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests/e2e/gateway"))
-from gateway_rig import AS_USER, NGINX, Gateway, can_connect, free_port, role, wait_for  # noqa: E402
+sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / folder) for folder in ("tests/e2e/gateway", "tests/e2e")]
+from gateway_rig import AS_USER, NGINX, Gateway, can_connect, default_rules, free_port, give_rules, role, wait_for  # noqa: E402
 
 ANSWER = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": "engine", "choices": [
     {"index": 0, "message": {"role": "assistant", "content": "It flows north, through eleven countries, to the sea. " * 3},
@@ -59,30 +57,11 @@ def start_upstream(folder, path):
     return process
 
 
-def rules_image():
-    """What a platform made of its default rules."""
-    platform = Platform().start()
-    try:
-        return platform.wait_until("the rules", lambda: (platform.data / "waf/image.json").exists() and
-                                   (platform.data / "waf/image").read_bytes(), 120)
-    finally:
-        platform.stop()
-        platform.remove()
-
-
-def publish_rules(folder, image):
-    (folder / "snap/waf").mkdir(parents=True)
-    (folder / "snap/waf/waf.snap").write_bytes(image)
-    (folder / "snap/waf/waf.gen").write_bytes((1).to_bytes(8, "little"))
-    if AS_USER:
-        subprocess.run(["chown", "-R", "65534:65534", folder / "snap"], check=True)
-
-
 def start_gateway(folder, engine, image=None):
     folder.mkdir(exist_ok=True)
     gateway = Gateway(folder, mute=True, **({"waf": "open"} if image else {}))
     if image:
-        publish_rules(folder, image)
+        give_rules(folder, image)
     plenty = {"requests_per_min": 4000000000, "tokens_per_min": 10 ** 12}
     gateway.spec["keys"] = [{"name": "alice", "namespace": "team", "user": "alice", **plenty}]
     gateway.spec["namespaces"] = [{"name": "team", **plenty}]
@@ -170,7 +149,7 @@ def main():
     upstream = start_upstream(folder, engine)
     gateway = start_gateway(folder, engine)
     bare, bare_port = start_bare(folder, gateway, engine)
-    walled = start_gateway(folder / "waf", engine, rules_image())
+    walled = start_gateway(folder / "waf", engine, default_rules())
     body = json.dumps(QUESTION)
     scripts = {"post": QUESTION, "open": {**QUESTION, "model": "team/open"},
                "stream": {**QUESTION, "model": "team/stream", "stream": True},

@@ -235,6 +235,26 @@ def folder():
     shutil.rmtree(path, ignore_errors=True)
 
 
+def default_rules():
+    """The image of what a platform judges by when nobody changed it."""
+    from platform_process import Platform
+    platform = Platform().start()
+    try:
+        return platform.wait_until("the rules", lambda: (platform.data / "waf/image.json").exists() and
+                                   (platform.data / "waf/image").read_bytes(), 120)
+    finally:
+        platform.stop()
+        platform.remove()
+
+
+def give_rules(folder, image):
+    (folder / "snap/waf").mkdir(parents=True)
+    (folder / "snap/waf/waf.snap").write_bytes(image)
+    (folder / "snap/waf/waf.gen").write_bytes((1).to_bytes(8, "little"))
+    if AS_USER:
+        subprocess.run(["chown", "-R", "65534:65534", folder / "snap"], check=True)
+
+
 def make_gateway(folder, engine_socket, **conf):
     gateway = Gateway(folder, **conf)
     spec = gateway.spec

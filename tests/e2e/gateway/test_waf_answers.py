@@ -9,7 +9,7 @@ import threading
 import time
 
 import pytest
-from gateway_rig import BUILD, AS_USER, make_gateway, wait_for
+from gateway_rig import BUILD, give_rules, make_gateway, wait_for
 
 RULES = """
 SecRuleEngine On
@@ -103,11 +103,7 @@ def rules_of(limit=4096, action="ProcessPartial"):
 def make(folder, **limits):
     gateway = make_gateway(folder, folder / "engine.sock", waf="open",
                            sockets={name: str(folder / f"{name}.sock") for name in ("api", "idp")})
-    (folder / "snap/waf").mkdir()
-    (folder / "snap/waf/waf.snap").write_bytes(rules_of(**limits))
-    (folder / "snap/waf/waf.gen").write_bytes((1).to_bytes(8, "little"))
-    if AS_USER:
-        subprocess.run(["chown", "-R", "65534:65534", folder / "snap"], check=True)
+    give_rules(folder, rules_of(**limits))
     gateway.engine, gateway.api, gateway.idp = (Said(folder / f"{name}.sock") for name in ("engine", "api", "idp"))
     return gateway.start()
 

@@ -198,5 +198,5 @@ def test_a_backend_that_fails_is_left_out_and_the_status_says_so(serving, outsid
 def safely(condition):
     try:
         return condition()
-    except (KeyError, ValueError):
+    except (KeyError, TypeError, ValueError):  # a Status, or nothing of a kind
         return False

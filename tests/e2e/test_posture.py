@@ -55,9 +55,9 @@ def test_every_built_control_is_proven_and_the_rest_is_absent(platform):
     if found["nw-2"]["verdict"] == "degraded":
         found["nw-2"] = walled(platform)
     for name in BUILT - NEED_AN_ENGINE:
-        assert found[name]["verdict"] == "proven", (name, found[name]["evidence"])
+        assert found[name]["verdict"] == "proven", f'{name}: {found[name]["evidence"]}'
     for name in NEED_AN_ENGINE:
-        assert found[name]["verdict"] in ("proven", "degraded"), (name, found[name]["evidence"])
+        assert found[name]["verdict"] in ("proven", "degraded"), f'{name}: {found[name]["evidence"]}'
     for name in set(found) - BUILT:
         assert found[name]["verdict"] == "absent", name
 
@@ -87,6 +87,13 @@ def test_en1_fails_when_the_gateway_takes_tls_1_2(own_platform):
     time.sleep(1)
     status = probe(platform, "en-1")
     assert status["verdict"] == "failed" and "DOES NOT HOLD: a handshake with TLS 1.2" in status["evidence"]
+
+
+def test_id3_holds_however_often_it_is_asked(platform):
+    """What it gets wrong on purpose does not keep it out."""
+    for _ in range(5):
+        status = probe(platform, "id-3", 60)
+        assert status["verdict"] == "proven", status["evidence"]
 
 
 def test_id3_fails_when_any_code_passes(own_platform):
@@ -202,15 +209,15 @@ def proved(platform):
 
 
 def goes_red(platform, name, line, timeout=60):
-    """The proof fails, and says which expectation it was. A run that was under way saw the platform before the fault."""
+    """The proof fails, and says which expectation it was. A run that was under way saw the platform before the fault, or
+    between one half of it and the other."""
     deadline = time.monotonic() + timeout
-    status = probe(platform, name, timeout)
-    while status["verdict"] != "failed" and time.monotonic() < deadline:
+    while True:
         status = probe(platform, name, timeout)
-    assert status["verdict"] == "failed", status["evidence"]
-    found = [said for said in status["evidence"].splitlines() if said.startswith("DOES NOT HOLD") and line in said]
-    assert found, status["evidence"]
-    return status
+        found = [said for said in status["evidence"].splitlines() if said.startswith("DOES NOT HOLD") and line in said]
+        if found and status["verdict"] == "failed":
+            return status
+        assert time.monotonic() < deadline, status["evidence"]
 
 
 @faults.needs_root

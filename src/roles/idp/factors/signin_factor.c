@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "crypto/crypto.h"
+#include "wire/proofs.h"
 
 #define USED           "challenges"
 #define PASSKEY_COOKIE "__Host-drun-passkey"
@@ -14,6 +15,15 @@
 enum { WINDOW_SEC = 300 };
 
 /* ------------------------------------------------------------------ tries */
+
+/* The user of proofs, who is made anew for each, gives wrong codes on purpose: those must keep out
+ * neither the next proof nor people of the same network. */
+static const char *own_place(const struct signin *signin, const struct device *device)
+{
+    if (strcmp(signin->account.name, IDP_PROBE_USER) == 0)
+        return signin->account.uid;
+    return device->id[0] != '\0' ? device->id : NULL;
+}
 
 /* False when it was answered. */
 static bool may_try(struct idp *idp, struct serve_request *request, const struct signin *signin,
@@ -25,7 +35,7 @@ static bool may_try(struct idp *idp, struct serve_request *request, const struct
     *what = (struct throttle_try){.kind = THROTTLE_FACTOR,
                                   .account = signin->account.name,
                                   .address = serve_address(request),
-                                  .device = device->id[0] != '\0' ? device->id : NULL};
+                                  .device = own_place(signin, device)};
     uint32_t wait = throttle_wait(idp->throttle, what, now);
     if (wait == 0) {
         throttle_begin(idp->throttle, what, now);

@@ -113,6 +113,7 @@ struct audit_model {
     bool streaming;
     struct span backend; /* of a model route: the service that answered */
     struct span tries;   /* "primary:503,spare:200" */
+    struct span cache;   /* "hit", "miss"; empty: the service keeps no answers */
 };
 
 /*
@@ -187,6 +188,23 @@ int audit_send_begin(struct ipc_client *audit, const struct audit_event *events,
                      struct audit_pending *out, struct err *err) MUST_USE;
 int audit_send_wait(struct ipc_client *audit, struct audit_pending *pending,
                     struct err *err) MUST_USE;
+
+/* audit_send_encoded() without the wait, on a client that is attached to a loop: `fn` is called
+ * from the loop when all events are durable (`failed` NULL), or when that failed. -1: `fn` is not
+ * called, and some of them may be in the log all the same. The flight stays where it is till then;
+ * the events need not. */
+typedef void audit_durable_fn(void *ctx, const struct err *failed);
+struct audit_flight {
+    size_t packets; /* without an answer yet */
+    struct err failed;
+    audit_durable_fn *fn;
+    void *ctx;
+};
+int audit_send_later(struct ipc_client *audit, const struct buf *events, size_t count,
+                     audit_durable_fn *fn, void *ctx, struct audit_flight *flight,
+                     struct err *err) MUST_USE;
+/* Waits for the flight, if it is under way, and calls its function. */
+void audit_send_settle(struct ipc_client *audit, const struct audit_flight *flight);
 
 /* The newest anchor_revision that the calling role has in the log; 0 when there is none. A store
  * that opens at a lower revision was rolled back. */

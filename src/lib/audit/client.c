@@ -6,27 +6,64 @@
 
 enum { COUNT_LEN = 2, BLOCK_LEN = 4 };
 
+/* One of `pending` and `flight` is NULL. */
 struct packing {
     struct ipc_client *audit;
     struct audit_pending *pending;
+    struct audit_flight *flight;
     struct buf body;
     uint16_t count;
 };
 
-static int flush(struct packing *packing, struct err *err)
+static void on_durable(void *ctx, struct span body UNUSED, const struct err *failed)
+{
+    struct audit_flight *flight = ctx;
+
+    if (failed != NULL && flight->failed.code == ERR_NONE)
+        flight->failed = *failed;
+    if (--flight->packets > 0 || flight->fn == NULL)
+        return;
+    if (flight->failed.code != ERR_NONE)
+        err_wrap(&flight->failed, "recording what happened");
+    flight->fn(flight->ctx, flight->failed.code == ERR_NONE ? NULL : &flight->failed);
+}
+
+static int send_packet(struct packing *packing, struct err *err)
 {
     uint32_t id;
 
+    if (packing->flight != NULL) {
+        TRY(ipc_ask(packing->audit, AUDIT_MSG_APPEND, buf_span(&packing->body), on_durable,
+                    packing->flight, err));
+        packing->flight->packets++;
+        return 0;
+    }
+    TRY(ipc_send(packing->audit, AUDIT_MSG_APPEND, buf_span(&packing->body), &id, err));
+    INVARIANT(packing->pending->count < AUDIT_PACKETS_MAX);
+    packing->pending->id[packing->pending->count++] = id;
+    return 0;
+}
+
+static int flush(struct packing *packing, struct err *err)
+{
     if (packing->count == 0)
         return 0;
     packing->body.data[0] = (uint8_t)(packing->count & 0xff);
     packing->body.data[1] = (uint8_t)(packing->count >> 8);
-    TRY(ipc_send(packing->audit, AUDIT_MSG_APPEND, buf_span(&packing->body), &id, err));
-    INVARIANT(packing->pending->count < AUDIT_PACKETS_MAX);
-    packing->pending->id[packing->pending->count++] = id;
+    TRY(send_packet(packing, err));
     packing->count = 0;
     buf_reset(&packing->body);
     return 0;
+}
+
+/* A packet is made in one piece instead of by doubling. */
+static void expect_all(struct packing *packing, const struct buf *encoded, size_t count)
+{
+    size_t bytes = COUNT_LEN;
+
+    for (size_t i = 0; i < count; i++)
+        bytes += BLOCK_LEN + encoded[i].len;
+    buf_expect(&packing->body, bytes);
 }
 
 static int pack_encoded(struct packing *packing, const struct buf *wire, struct err *err)
@@ -61,26 +98,62 @@ static void abandon(struct ipc_client *audit, struct audit_pending *pending)
         pending->count = 0;
 }
 
+static int check_count(size_t count, struct err *err)
+{
+    if (count == 0 || count > AUDIT_SEND_MAX)
+        return err_set(err, ERR_INVALID, "1 to %d audit events at once", AUDIT_SEND_MAX);
+    return 0;
+}
+
 /* One of the two is NULL. */
+static int pack_all(struct packing *packing, const struct audit_event *events,
+                    const struct buf *encoded, size_t count, struct err *err)
+{
+    int done = 0;
+
+    if (encoded != NULL)
+        expect_all(packing, encoded, count);
+    for (size_t i = 0; i < count && done == 0; i++)
+        done = encoded != NULL ? pack_encoded(packing, &encoded[i], err)
+                               : pack(packing, &events[i], err);
+    if (done == 0)
+        done = flush(packing, err);
+    buf_free(&packing->body);
+    return done;
+}
+
 static int send_all(struct ipc_client *audit, const struct audit_event *events,
                     const struct buf *encoded, size_t count, struct audit_pending *out,
                     struct err *err)
 {
     struct packing packing = {.audit = audit, .pending = out, .body = BUF_INIT(IPC_BODY_MAX)};
-    int done = 0;
 
     out->count = 0;
-    if (count == 0 || count > AUDIT_SEND_MAX)
-        return err_set(err, ERR_INVALID, "1 to %d audit events at once", AUDIT_SEND_MAX);
-    for (size_t i = 0; i < count && done == 0; i++)
-        done = encoded != NULL ? pack_encoded(&packing, &encoded[i], err)
-                               : pack(&packing, &events[i], err);
-    if (done == 0)
-        done = flush(&packing, err);
-    buf_free(&packing.body);
+    TRY(check_count(count, err));
+    int done = pack_all(&packing, events, encoded, count, err);
     if (done < 0)
         abandon(audit, out);
     return done;
+}
+
+int audit_send_later(struct ipc_client *audit, const struct buf *events, size_t count,
+                     audit_durable_fn *fn, void *ctx, struct audit_flight *flight, struct err *err)
+{
+    struct packing packing = {.audit = audit, .flight = flight, .body = BUF_INIT(IPC_BODY_MAX)};
+
+    *flight = (struct audit_flight){.ctx = ctx};
+    TRY(check_count(count, err));
+    int done = pack_all(&packing, NULL, events, count, err);
+    if (done < 0)
+        audit_send_settle(audit, flight); /* tells nobody */
+    else
+        flight->fn = fn;
+    return done;
+}
+
+void audit_send_settle(struct ipc_client *audit, const struct audit_flight *flight)
+{
+    ipc_ask_settle(audit, flight);
 }
 
 int audit_send_begin(struct ipc_client *audit, const struct audit_event *events, size_t count,

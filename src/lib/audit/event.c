@@ -3,6 +3,8 @@
 
 #include "base/num.h"
 
+#include <endian.h>
+
 enum { EVENT_FORMAT = 2 };
 
 #define AT(member) offsetof(struct audit_event, member)
@@ -22,6 +24,7 @@ const struct event_field event_fields[EVENT_FIELD_COUNT] = {
     {"drun.cost.micros", FIELD_NUMBER, FIELD_WHEN_SET, AT(model.cost_micros)},
     {"drun.duration_ns", FIELD_NUMBER, FIELD_WHEN_SET, AT(duration_ns)},
     {"drun.model.backend", FIELD_TEXT, FIELD_WHEN_SET, AT(model.backend)},
+    {"drun.model.cache", FIELD_TEXT, FIELD_WHEN_SET, AT(model.cache)},
     {"drun.model.tries", FIELD_TEXT, FIELD_WHEN_SET, AT(model.tries)},
     {"drun.outcome", FIELD_OUTCOME, FIELD_ALWAYS, AT(outcome)},
     {"drun.reason", FIELD_TEXT, FIELD_WHEN_SET, AT(reason)},
@@ -139,44 +142,71 @@ size_t event_utf8_len(struct span text)
     return 4;
 }
 
-/* A text that is too long ends in "…", and no character is cut in two. */
-static void put_text(struct span text, struct buf *out)
-{
-    static const char mark[] = "\xe2\x80\xa6";
+/* How many bytes a number takes. */
+static const uint8_t widths[] = {
+    [FIELD_TEXT] = 0, [FIELD_OUTCOME] = 1, [FIELD_SOURCE] = 1, [FIELD_STATUS] = 2,
+    [FIELD_FLAG] = 1, [FIELD_NUMBER] = 8,  [FIELD_BIG] = 8};
 
-    if (text.len <= AUDIT_TEXT_MAX) {
-        buf_put_u16(out, (uint16_t)text.len);
-        buf_put_span(out, text);
-        return;
-    }
-    size_t len = AUDIT_TEXT_MAX - (sizeof(mark) - 1);
-    for (size_t back = 0; back < 3 && (text.p[len] & 0xc0) == 0x80; back++)
-        len--;
-    buf_put_u16(out, (uint16_t)(len + sizeof(mark) - 1));
-    buf_put(out, text.p, len);
-    buf_put_str(out, mark);
-}
+enum { TEXT_LEN = 2 /* of a text, in front of it */ };
 
-/* Numbers first, so that they lie at fixed places; the texts behind them. */
-void audit_event_put(const struct audit_event *event, struct buf *out)
+static size_t most_bytes(const struct audit_event *event)
 {
-    buf_put_u8(out, EVENT_FORMAT);
+    size_t len = 1;
+
     for (size_t i = 0; i < EVENT_FIELD_COUNT; i++) {
         const struct event_field *field = &event_fields[i];
-        uint64_t value = event_field_get(event, field);
-        switch (field->kind) {
-        case FIELD_TEXT: break;
-        case FIELD_OUTCOME:
-        case FIELD_SOURCE:
-        case FIELD_FLAG: buf_put_u8(out, (uint8_t)value); break;
-        case FIELD_STATUS: buf_put_u16(out, (uint16_t)value); break;
-        case FIELD_NUMBER:
-        case FIELD_BIG: buf_put_u64(out, value); break;
-        }
+        len += field->kind != FIELD_TEXT
+                   ? widths[field->kind]
+                   : TEXT_LEN + NUM_MIN(event_field_text_of(event, field).len, AUDIT_TEXT_MAX);
     }
+    return len;
+}
+
+/* Eight bytes are written whatever the width is: the texts come behind, and over the rest. */
+static uint8_t *put_number(uint8_t *at, enum field_kind kind, uint64_t value)
+{
+    uint64_t wire = htole64(value);
+
+    memcpy(at, &wire, sizeof(wire));
+    return at + widths[kind];
+}
+
+/* A text that is too long ends in "…", and no character is cut in two. */
+static uint8_t *put_text(uint8_t *at, struct span text)
+{
+    static const char mark[] = "\xe2\x80\xa6";
+    bool whole = text.len <= AUDIT_TEXT_MAX;
+    size_t len = whole ? text.len : AUDIT_TEXT_MAX - (sizeof(mark) - 1);
+
+    for (size_t back = 0; !whole && back < 3 && (text.p[len] & 0xc0) == 0x80; back++)
+        len--;
+    size_t all = whole ? len : len + sizeof(mark) - 1;
+    uint16_t wire = htole16((uint16_t)all);
+    memcpy(at, &wire, TEXT_LEN);
+    if (len > 0)
+        memcpy(at + TEXT_LEN, text.p, len);
+    if (!whole)
+        memcpy(at + TEXT_LEN + len, mark, sizeof(mark) - 1);
+    return at + TEXT_LEN + all;
+}
+
+/* Numbers first, so that they lie at fixed places; the texts behind them. A record of every call is
+ * made here, so the room is asked for once. */
+void audit_event_put(const struct audit_event *event, struct buf *out)
+{
+    uint8_t *start = buf_reserve(out, most_bytes(event));
+    uint8_t *at = start;
+
+    if (start == NULL)
+        return;
+    *at++ = EVENT_FORMAT;
+    for (size_t i = 0; i < EVENT_FIELD_COUNT; i++)
+        if (event_fields[i].kind != FIELD_TEXT)
+            at = put_number(at, event_fields[i].kind, event_field_get(event, &event_fields[i]));
     for (size_t i = 0; i < EVENT_FIELD_COUNT; i++)
         if (event_fields[i].kind == FIELD_TEXT)
-            put_text(event_field_text_of(event, &event_fields[i]), out);
+            at = put_text(at, event_field_text_of(event, &event_fields[i]));
+    buf_commit(out, (size_t)(at - start));
 }
 
 static uint64_t take_number(struct cursor *cursor, const struct event_field *field)

@@ -24,7 +24,7 @@ struct event_field {
     size_t offset;
 };
 
-enum { EVENT_FIELD_COUNT = 31 };
+enum { EVENT_FIELD_COUNT = 32 };
 extern const struct event_field event_fields[EVENT_FIELD_COUNT];
 
 /* The largest integer that every JSON reader keeps exact. */

@@ -62,7 +62,7 @@ uint64_t audit_log_newest_size(const struct audit_log *log);
 uint64_t audit_log_anchor(const struct audit_log *log, struct span role);
 
 struct audit_query {
-    struct span actor; /* name or uid; empty ones match everything */
+    struct span actor; /* name or uid, behind '!' everybody else; empty ones match everything */
     struct span event; /* the name, or its beginning when it ends in '*' */
     struct span namespace;
     struct span role;

@@ -67,6 +67,16 @@ static bool text_matches(struct span want, struct span have)
     return want.len == 0 || span_eq(want, have);
 }
 
+static bool actor_matches(struct span want, const struct audit_event *event)
+{
+    bool others = span_has_prefix(want, "!");
+    struct span name = others ? span_of(want.p + 1, want.len - 1) : want;
+
+    if (want.len == 0)
+        return true;
+    return others != (span_eq(name, event->actor.name) || span_eq(name, event->actor.uid));
+}
+
 static bool matches(const struct audit_query *query, const struct audit_event *event)
 {
     if (event->time_ns < query->since_ns ||
@@ -74,10 +84,7 @@ static bool matches(const struct audit_query *query, const struct audit_event *e
         return false;
     if (query->outcome >= 0 && (int)event->outcome != query->outcome)
         return false;
-    if (query->actor.len > 0 && !span_eq(query->actor, event->actor.name) &&
-        !span_eq(query->actor, event->actor.uid))
-        return false;
-    return text_matches(query->event, event->event) &&
+    return actor_matches(query->actor, event) && text_matches(query->event, event->event) &&
            (query->namespace.len == 0 || span_eq(query->namespace, event->action.namespace)) &&
            (query->role.len == 0 || span_eq(query->role, event->role));
 }

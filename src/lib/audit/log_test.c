@@ -68,6 +68,11 @@ static void queries_filter_in_both_directions(void **state)
     struct audit_query some = all;
     some.actor = span_str("alice");
     assert_int_equal(query(fixture, &some, &seen, &next), 50);
+    some.actor = span_str("!alice");
+    assert_int_equal(query(fixture, &some, &seen, &next), 50);
+    some.actor = span_str("!nobody");
+    assert_int_equal(query(fixture, &some, &seen, &next), 100);
+    some.actor = span_str("alice");
     some.event = span_str("drun.auth.*");
     assert_int_equal(query(fixture, &some, &seen, &next), 17);
     some.outcome = AUDIT_DENIED;

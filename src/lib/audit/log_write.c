@@ -172,19 +172,21 @@ static int put_records(struct audit_log *log, const struct audit_event *events, 
 {
     struct segment_file *live = log->live;
     CLEANUP_FREE uint8_t *salts = mem_new_array(count, SEGMENT_SALT_LEN);
+    CLEANUP(crypto_sealer_free_ptr) struct crypto_sealer *sealer = NULL;
 
     if (count > log->leaves_room) {
         log->leaves = mem_resize_array(log->leaves, count, sizeof(*log->leaves));
         log->leaves_room = count;
     }
     TRY(crypto_random(salts, count * SEGMENT_SALT_LEN, err));
+    TRY(crypto_sealer_new(live->key, &sealer, err));
     buf_reset(&log->batch);
     segment_start_batch(&log->batch);
     for (size_t i = 0; i < count; i++) {
         buf_reset(&log->json);
         audit_event_put_json(&events[i], &log->json);
         TRY(buf_check(&log->json, "an audit record", err));
-        TRY(segment_put_record(&live->header, live->key, log->tree.end + i,
+        TRY(segment_put_record(&live->header, sealer, log->tree.end + i,
                                salts + i * SEGMENT_SALT_LEN, buf_span(&log->json), &log->batch,
                                &log->leaves[i], err));
     }

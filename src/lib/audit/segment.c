@@ -171,7 +171,7 @@ static void put_aad(const struct segment_header *header, uint64_t index,
     memcpy(out + TREE_HASH_LEN + sizeof(wire), commitment->bytes, TREE_HASH_LEN);
 }
 
-int segment_put_record(const struct segment_header *header, const struct secret *key,
+int segment_put_record(const struct segment_header *header, struct crypto_sealer *sealer,
                        uint64_t index, const uint8_t salt[SEGMENT_SALT_LEN], struct span json,
                        struct buf *out, struct tree_hash *out_leaf, struct err *err)
 {
@@ -189,7 +189,8 @@ int segment_put_record(const struct segment_header *header, const struct secret 
     buf_put_u32(out, (uint32_t)(plain_len + CRYPTO_SEAL_OVERHEAD));
     buf_put(out, out_leaf->bytes, TREE_HASH_LEN); /* the place; the hash follows */
     buf_put(out, commitment.bytes, TREE_HASH_LEN);
-    int sealed = crypto_seal(key, span_of(aad, AAD_LEN), span_of(plain, plain_len), out, err);
+    int sealed =
+        crypto_sealer_seal(sealer, span_of(aad, AAD_LEN), span_of(plain, plain_len), out, err);
     mem_wipe(plain, plain_len);
     TRY(sealed);
     TRY(buf_check(out, "a batch of audit records", err));

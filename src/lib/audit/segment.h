@@ -73,7 +73,7 @@ void segment_seal_hash(const struct tree_hash *digest, struct span sealed, struc
 void segment_commit(struct span salt, struct span json, struct tree_hash *out);
 
 /* Seals one event at its index and appends the record. */
-int segment_put_record(const struct segment_header *header, const struct secret *key,
+int segment_put_record(const struct segment_header *header, struct crypto_sealer *sealer,
                        uint64_t index, const uint8_t salt[SEGMENT_SALT_LEN], struct span json,
                        struct buf *out, struct tree_hash *out_leaf, struct err *err) MUST_USE;
 /* Opens it and checks the commitment. `plain` gets salt, then JSON. */

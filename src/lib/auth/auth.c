@@ -4,7 +4,6 @@
 #include "auth/auth_internal.h"
 #include "base/mem.h"
 #include "codec/json.h"
-#include "crypto/mac.h"
 #include "snapshot/cidr.h"
 #include "snapshot/identity_records.h"
 
@@ -16,8 +15,8 @@ struct auth {
     uint8_t
         trust[CRYPTO_HASH_LEN]; /* over issuer, audience and keys: what remembered tokens rest on */
     struct auth_cache *cache;
-    struct auth_seen seen;  /* proofs */
-    struct crypto_mac *mac; /* under the pepper of the snapshot in force */
+    struct auth_seen seen;     /* proofs */
+    struct auth_pepper pepper; /* of the snapshot in force */
     struct err trouble;
 };
 
@@ -40,7 +39,7 @@ void auth_free(struct auth *auth)
     jose_keys_free(auth->keys);
     auth_cache_free(auth->cache);
     auth_replay_free(auth->seen.own);
-    crypto_mac_free(auth->mac);
+    crypto_mac_free(auth->pepper.mac);
     free(auth);
 }
 
@@ -104,8 +103,9 @@ static void take_pepper(struct auth *auth, const struct snapshot *view)
 {
     const struct identity_info *info = snapshot_records(view, IDENTITY_INFO);
 
-    crypto_mac_free(auth->mac);
-    auth->mac = crypto_mac_new(span_of(info->pepper, sizeof(info->pepper)));
+    crypto_mac_free(auth->pepper.mac);
+    auth->pepper.mac = crypto_mac_new(span_of(info->pepper, sizeof(info->pepper)));
+    auth->pepper.turn++;
 }
 
 /* A new snapshot comes with every key that is made; the tokens are forgotten only when what they
@@ -124,96 +124,6 @@ static void follow(struct auth *auth)
     memcpy(auth->trust, trust, sizeof(trust));
     take_keys(auth, view);
     auth_cache_clear(auth->cache);
-}
-
-/* ---------------------------------------------------------------- API keys */
-
-static int refuse(struct err *err, const char *why)
-{
-    return err_set(err, ERR_UNAUTHENTICATED, "%s", why);
-}
-
-static bool user_is_disabled(const struct snapshot *view, struct span name)
-{
-    const struct identity_user *user = identity_find_user(view, name);
-
-    return user != NULL && user->disabled != 0;
-}
-
-static bool may_come_from(const struct snapshot *view, const struct identity_key_record *key,
-                          const uint8_t *source)
-{
-    const struct identity_cidr *ranges = snapshot_records(view, IDENTITY_CIDRS);
-
-    for (uint32_t i = 0; source != NULL && i < key->cidrs.count; i++)
-        if (cidr_holds(ranges[key->cidrs.at + i].address, ranges[key->cidrs.at + i].bits, source))
-            return true;
-    return key->cidrs.count == 0;
-}
-
-static int put_patterns(const struct snapshot *view, struct snapshot_ref list,
-                        struct auth_principal *out, struct auth_text patterns[AUTH_PATTERNS_MAX],
-                        uint8_t *count, struct err *err)
-{
-    const struct identity_name *texts = snapshot_records(view, IDENTITY_TEXTS);
-
-    if (list.count > AUTH_PATTERNS_MAX)
-        return err_set(err, ERR_TOO_LARGE, "the scope of the API key has more than %d patterns",
-                       AUTH_PATTERNS_MAX);
-    for (uint32_t i = 0; i < list.count; i++)
-        TRY(auth_put_text(out, snapshot_text(view, texts[list.at + i].text), &patterns[i], err));
-    *count = (uint8_t)list.count;
-    return 0;
-}
-
-static int put_key(const struct snapshot *view, const struct identity_key_record *key,
-                   struct auth_principal *out, struct err *err)
-{
-    const struct identity_name *texts = snapshot_records(view, IDENTITY_TEXTS);
-
-    auth_principal_init(out, AUTH_API_KEY);
-    TRY(auth_put_text(out, snapshot_text(view, key->user), &out->name, err));
-    TRY(auth_put_text(out, snapshot_text(view, key->uid), &out->uid, err));
-    TRY(auth_put_text(out, snapshot_text(view, key->namespace), &out->namespace, err));
-    TRY(auth_put_text(out, snapshot_text(view, key->id), &out->credential, err));
-    for (uint32_t i = 0; i < key->groups.count; i++)
-        TRY(auth_put_group(out, snapshot_text(view, texts[key->groups.at + i].text), err));
-    TRY(auth_put_group(out, span_str(AUTH_GROUP_AUTHENTICATED), err));
-    TRY(put_patterns(view, key->models, out, out->models, &out->model_count, err));
-    TRY(put_patterns(view, key->verbs, out, out->verbs, &out->verb_count, err));
-    TRY(put_patterns(view, key->namespaces, out, out->namespaces, &out->namespace_count, err));
-    out->requests_per_min = key->requests_per_min;
-    out->concurrent = key->concurrent;
-    out->tokens_per_min = key->tokens_per_min;
-    out->expires_at = key->expires_at;
-    return 0;
-}
-
-static int check_api_key(struct auth *auth, const struct snapshot *view, struct span text,
-                         const struct auth_input *input, struct auth_principal *out,
-                         struct err *err)
-{
-    uint8_t digest[IDENTITY_DIGEST_LEN];
-
-    crypto_mac_sha256(auth->mac, text, digest);
-    const struct identity_key_record *key = identity_find_key(view, digest);
-    /* A key that is there needs no check sum; that of another tells a typing error. */
-    if (key == NULL && auth_key_check(text, err) < 0) {
-        err->code = ERR_UNAUTHENTICATED;
-        return -1;
-    }
-    if (key == NULL)
-        return refuse(err, "the API key is not known; it may have been deleted");
-    TRY(put_key(view, key, out, err));
-    if (key->disabled != 0)
-        return refuse(err, "the API key is disabled");
-    if (key->expires_at != 0 && input->now >= key->expires_at)
-        return refuse(err, "the API key has expired");
-    if (user_is_disabled(view, snapshot_text(view, key->user)))
-        return refuse(err, "the user of the API key is disabled");
-    if (!may_come_from(view, key, input->source))
-        return err_set(err, ERR_DENIED, "the API key may not be used from this address");
-    return 0;
 }
 
 /* ---------------------------------------------------------------- access tokens */
@@ -245,17 +155,17 @@ static int check_revocations(const struct snapshot *view, const struct auth_prin
         identity_find_user(view, auth_text(principal, principal->name));
 
     if (now >= times->expires_at + AUTH_SKEW_SEC)
-        return refuse(err, "the token is refused: it has expired");
+        return auth_refuse(err, "the token is refused: it has expired");
     if (now + AUTH_SKEW_SEC < times->not_before)
-        return refuse(err, "the token is refused: it is not valid yet");
+        return auth_refuse(err, "the token is refused: it is not valid yet");
     if (identity_is_revoked(view, IDENTITY_TOKEN_TABLE, auth_text(principal, principal->token)))
-        return refuse(err, "the token is refused: it was revoked");
+        return auth_refuse(err, "the token is refused: it was revoked");
     if (session.len > 0 && identity_is_revoked(view, IDENTITY_SESSION_TABLE, session))
-        return refuse(err, "the token is refused: its session has ended");
+        return auth_refuse(err, "the token is refused: its session has ended");
     if (user != NULL && user->disabled != 0)
-        return refuse(err, "the token is refused: its user is disabled");
+        return auth_refuse(err, "the token is refused: its user is disabled");
     if (user != NULL && times->issued_at < user->void_before)
-        return refuse(err, "the token is refused: it was issued before its user signed out");
+        return auth_refuse(err, "the token is refused: it was issued before its user signed out");
     return 0;
 }
 
@@ -304,7 +214,7 @@ static int check_scoped(struct auth *auth, const struct snapshot *view, struct s
 
     TRY(jose_jwt_verify(auth->keys, text, &expect, &claims, err));
     if (!has_word(codec_json_text(claims, "scope", ""), input->scope))
-        return refuse(err, "the token is refused: its scope is another one");
+        return auth_refuse(err, "the token is refused: its scope is another one");
     TRY(auth_read_claims(claims, out, &times, err));
     TRY(check_revocations(view, out, &times, input->now, err));
     return check_origin(out, input->source, err);
@@ -317,7 +227,7 @@ static int check_token(struct auth *auth, const struct snapshot *view, struct sp
     uint8_t key[AUTH_CACHE_KEY_LEN];
 
     if (text.len > AUTH_TOKEN_MAX)
-        return refuse(err, "the token is refused: it is too long");
+        return auth_refuse(err, "the token is refused: it is too long");
     crypto_sha256(text, key);
     /* What is remembered is for the platform. */
     if (input->audience != NULL || !auth_cache_find(auth->cache, key, out, &times)) {
@@ -342,7 +252,7 @@ static int check_credential(struct auth *auth, struct span text, const struct au
     if (view == NULL)
         return err_set(err, ERR_UNAVAILABLE, "no identities are known yet; try again in a moment");
     if (span_has_prefix(text, AUTH_KEY_PREFIX))
-        return check_api_key(auth, view, text, input, out, err);
+        return auth_check_key(&auth->pepper, view, text, input, out, err);
     if (span_has_prefix(text, "eyJ") && check_token(auth, view, text, input, out, err) == 0)
         return 0;
     if (span_has_prefix(text, "eyJ") && input->scope != NULL && text.len <= AUTH_TOKEN_MAX) {
@@ -354,7 +264,8 @@ static int check_credential(struct auth *auth, struct span text, const struct au
     }
     if (span_has_prefix(text, "eyJ"))
         return -1;
-    return refuse(err, "the bearer token is neither an API key (sk-drun-...) nor an access token");
+    return auth_refuse(err,
+                       "the bearer token is neither an API key (sk-drun-...) nor an access token");
 }
 
 /* The scheme is compared without case (RFC 9110 section 11.1). */
@@ -375,7 +286,8 @@ static int credential_of(struct span header, struct span *out, bool *with_proof,
     *with_proof = take_scheme(header, "DPoP ", out);
     if (*with_proof || take_scheme(header, "Bearer ", out))
         return 0;
-    return refuse(err, "the Authorization header is not \"Bearer\" or \"DPoP\" and a credential");
+    return auth_refuse(err,
+                       "the Authorization header is not \"Bearer\" or \"DPoP\" and a credential");
 }
 
 /* What clients call us in a proof. */
@@ -408,7 +320,7 @@ int auth_check(struct auth *auth, const struct auth_input *input, struct auth_pr
     if (!from_cookie)
         TRY(credential_of(input->authorization, &credential, &with_proof, err));
     else if (span_has_prefix(credential, AUTH_KEY_PREFIX))
-        return refuse(err, "an API key does not belong into a cookie");
+        return auth_refuse(err, "an API key does not belong into a cookie");
     if (check_credential(auth, credential, input, out, err) < 0) {
         if (err->code == ERR_TOO_LARGE)
             err->code = ERR_UNAUTHENTICATED;

@@ -40,6 +40,8 @@ enum {
     AUTH_ROOM_LEN = 6144,
     AUTH_TOKEN_MAX = 8192,
     AUTH_SKEW_SEC = 30,
+    AUTH_KEY_LEN = 8 + 43 + 6, /* of an API key, see below */
+    AUTH_KEY_SIZE = AUTH_KEY_LEN + 1,
 };
 
 enum auth_source {
@@ -156,6 +158,17 @@ enum { AUTH_PROOF_ID_LEN = 32, AUTH_REPLAY_SEC = 130 };
 typedef int auth_proof_fn(void *ctx, const uint8_t id[AUTH_PROOF_ID_LEN], struct err *err);
 void auth_share_proofs(struct auth *auth, auth_proof_fn *fn, void *ctx);
 
+/*
+ * The API key that a connection sent last, with its digest: the next request on it, which nearly
+ * always brings the same, spares the HMAC; all else about the key is looked at as ever. The
+ * caller's: all zero at first, one of each connection, and wiped with it.
+ */
+struct auth_last_key {
+    uint64_t turn; /* of the pepper; 0: there is none */
+    char text[AUTH_KEY_LEN];
+    uint8_t digest[32];
+};
+
 struct auth_input {
     struct span authorization; /* the header's value; empty when there is none */
     struct span
@@ -172,6 +185,7 @@ struct auth_input {
     /* A token for the platform's URL is good, too, when its scope has this word: it is for that
      * part of the platform alone. NULL: none is. */
     const char *scope;
+    struct auth_last_key *last_key; /* of the connection; NULL: it is not kept */
     bool only_looking; /* the caller asks what the token is, and does not come with it as its own */
 };
 
@@ -195,7 +209,6 @@ int auth_parse_address(const char *text, uint8_t out[16], struct err *err) MUST_
 /* "sk-drun-", 43 base62 characters of 256 random bits, 6 of the CRC-32 of all that. The check sum
  * is no protection: it lets a scanner, and us, tell a typing error without a lookup. */
 #define AUTH_KEY_PREFIX "sk-drun-"
-enum { AUTH_KEY_LEN = 8 + 43 + 6, AUTH_KEY_SIZE = AUTH_KEY_LEN + 1 };
 
 /* The text is a secret: show it once, wipe it. */
 int auth_key_generate(char out[AUTH_KEY_SIZE], struct err *err) MUST_USE;

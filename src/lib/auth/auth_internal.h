@@ -6,6 +6,7 @@
 #include "auth/auth.h"
 #include "auth/replay.h"
 #include "base/buf.h"
+#include "crypto/mac.h"
 #include "jose/jose.h"
 
 /* ---------------------------------------------------------------- filling a principal */
@@ -16,6 +17,24 @@ void auth_principal_init(struct auth_principal *principal, enum auth_source sour
 int auth_put_text(struct auth_principal *principal, struct span text, struct auth_text *out,
                   struct err *err) MUST_USE;
 int auth_put_group(struct auth_principal *principal, struct span group, struct err *err) MUST_USE;
+
+/* ERR_UNAUTHENTICATED. */
+static inline int auth_refuse(struct err *err, const char *why)
+{
+    return err_set(err, ERR_UNAUTHENTICATED, "%s", why);
+}
+
+/* ---------------------------------------------------------------- API keys */
+
+/* What the digests of keys are made with. */
+struct auth_pepper {
+    struct crypto_mac *mac;
+    uint64_t turn; /* counts up with each that is taken, from 1 */
+};
+
+int auth_check_key(const struct auth_pepper *pepper, const struct snapshot *view, struct span text,
+                   const struct auth_input *input, struct auth_principal *out,
+                   struct err *err) MUST_USE;
 
 /* ---------------------------------------------------------------- tokens */
 

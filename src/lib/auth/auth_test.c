@@ -138,6 +138,33 @@ static void a_key_that_is_disabled_or_expired_is_refused(void **state)
     refused(world, world->key, "user of the API key is disabled");
 }
 
+/* The digest of the last key is kept; what it stands for is not. */
+static void keys_take_turns_on_a_connection(void **state)
+{
+    static const uint8_t other_pepper[IDENTITY_PEPPER_LEN] = "another";
+    struct world *world = *state;
+    struct identity_api_key key = plain_key(world);
+    char other[AUTH_KEY_SIZE];
+    struct auth_principal principal;
+    struct err err = ERR_INIT;
+
+    publish_key(world, &key);
+    memcpy(other, world->key, sizeof(other));
+    other[30] = other[30] == 'x' ? 'y' : 'x';
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(check(world, world->key, &principal, &err), 0);
+        assert_text(&principal, principal.name, "alice");
+        assert_memory_equal(world->last.digest, key.digest, sizeof(key.digest));
+        refused(world, other, "check sum");
+    }
+    assert_int_equal(check(world, world->key, &principal, &err), 0);
+    struct identity_builder *builder = identity_builder_new(other_pepper);
+    assert_int_equal(identity_builder_set_issuer(builder, issuer, "drun", &err), 0);
+    assert_int_equal(identity_builder_add_api_key(builder, &key, &err), 0);
+    publish(world, builder);
+    refused(world, world->key, "not known");
+}
+
 static void a_key_is_bound_to_its_addresses(void **state)
 {
     static const char *const ranges[] = {"10.0.0.0/8", "2001:db8::/32"};
@@ -267,6 +294,7 @@ int main(void)
         WITH_WORLD(a_key_gives_its_principal),
         WITH_WORLD(an_unknown_or_foreign_credential_is_refused),
         WITH_WORLD(a_key_that_is_disabled_or_expired_is_refused),
+        WITH_WORLD(keys_take_turns_on_a_connection),
         WITH_WORLD(a_key_is_bound_to_its_addresses),
         WITH_WORLD(a_scope_narrows_models_and_verbs),
         WITH_WORLD(a_scope_narrows_namespaces),

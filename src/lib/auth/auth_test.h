@@ -27,6 +27,7 @@ struct world {
     struct auth *auth;
     struct sign_key *pair;
     char key[AUTH_KEY_SIZE];
+    struct auth_last_key last; /* all come over one connection */
 };
 
 static inline int setup(void **state)
@@ -113,7 +114,8 @@ static inline int check_from(struct world *world, const char *credential, const 
 {
     CLEANUP_FREE char *header = mem_printf("Bearer %s", credential);
     uint8_t source[16];
-    struct auth_input input = {.authorization = span_str(header), .now = NOW};
+    struct auth_input input = {
+        .authorization = span_str(header), .now = NOW, .last_key = &world->last};
 
     if (address != NULL) {
         assert_int_equal(auth_parse_address(address, source, err), 0);

@@ -104,6 +104,11 @@ void arena_reset(struct arena *arena)
     arena->total = arena->blocks->size;
 }
 
+size_t arena_bytes(const struct arena *arena)
+{
+    return arena->total;
+}
+
 static struct block *take_spare(struct arena *arena, size_t need)
 {
     for (struct block **at = &arena->spare; *at != NULL; at = &(*at)->next) {
@@ -158,8 +163,7 @@ void *arena_alloc(struct arena *arena, size_t size)
         return NULL;
     void *piece = block->data + block->used;
     block->used += need;
-    memset(piece, 0, size);
-    return piece;
+    return piece; /* zeroed: a block is new or was wiped */
 }
 
 void *arena_alloc_array(struct arena *arena, size_t count, size_t size)

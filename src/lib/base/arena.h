@@ -22,6 +22,9 @@ void arena_free_ptr(struct arena **arena);
  * as many as arena_new_keeping() was told. */
 void arena_reset(struct arena *arena);
 
+/* How much it takes from the heap, used or not. */
+size_t arena_bytes(const struct arena *arena);
+
 /* Zeroed, aligned for any type. */
 void *arena_alloc(struct arena *arena, size_t size) MUST_USE;
 void *arena_alloc_array(struct arena *arena, size_t count, size_t size) MUST_USE;

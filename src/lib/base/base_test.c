@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -59,6 +60,45 @@ static void buf_writes_decimals(void **state UNUSED)
     assert_string_equal(buf_text(&buf), "0 18446744073709551615 007");
 }
 
+static void decimals_of_every_length(void **state UNUSED)
+{
+    uint64_t value = 0;
+
+    for (int digits = 1; digits <= NUM_DECIMAL_MAX; digits++) {
+        const uint64_t around[] = {value, value + 1, digits < NUM_DECIMAL_MAX ? value * 10 + 9 : 0};
+        for (size_t i = 0; i < ARRAY_LEN(around); i++) {
+            uint8_t got[NUM_DECIMAL_MAX + 1] = {0};
+            char wanted[NUM_DECIMAL_MAX + 1];
+            snprintf(wanted, sizeof(wanted), "%" PRIu64, around[i]);
+            assert_ptr_equal(num_put_decimal(got, around[i]), got + strlen(wanted));
+            assert_string_equal((const char *)got, wanted);
+        }
+        value = value == 0 ? 10 : value * 10;
+    }
+}
+
+static void what_is_expected_grows_once(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf buf = BUF_INIT(300);
+    struct err err = ERR_INIT;
+
+    buf_put_str(&buf, "ab");
+    buf_expect(&buf, 200);
+    const uint8_t *data = buf.data;
+    for (int i = 0; i < 200; i++)
+        buf_put_u8(&buf, 'c');
+    assert_ptr_equal(buf.data, data);
+    assert_int_equal(buf.len, 202);
+    /* It moves no ceiling. */
+    buf_expect(&buf, SIZE_MAX);
+    assert_true(buf.cap <= 301);
+    assert_int_equal(buf_check(&buf, "it", &err), 0);
+    buf_put(&buf, (const uint8_t[100]){0}, 100);
+    assert_int_equal(buf_check(&buf, "it", &err), -1);
+    buf_expect(&buf, 10);
+    assert_int_equal(buf_check(&buf, "it", &err), -1);
+}
+
 static void cursor_reads_what_buf_wrote(void **state UNUSED)
 {
     CLEANUP(buf_free) struct buf buf = BUF_INIT(100);
@@ -97,9 +137,30 @@ static void arena_refuses_past_its_ceiling(void **state UNUSED)
     assert_non_null(arena_alloc(arena, 5000));
     assert_null(arena_alloc(arena, 9000));
     assert_int_equal(arena_check(arena, "request", &err), -1);
+    size_t before = arena_bytes(arena);
     arena_reset(arena);
+    assert_true(arena_bytes(arena) > 0 && arena_bytes(arena) < before);
     assert_non_null(arena_alloc_array(arena, 10, 10));
     assert_null(arena_alloc_array(arena, SIZE_MAX, 2));
+}
+
+/* Nothing of a request is in the memory of the next one. */
+static void arena_pieces_are_zeroed(void **state UNUSED)
+{
+    enum { PIECE = 3001, ROUNDS = 3, PIECES = 50 };
+    struct arena *arenas[] = {arena_new(1 << 20), arena_new_keeping(1 << 20, 100000)};
+    static const uint8_t zeros[PIECE];
+
+    for (size_t i = 0; i < ARRAY_LEN(arenas); i++) {
+        for (int round = 0; round < ROUNDS; round++, arena_reset(arenas[i]))
+            for (size_t n = 0; n < PIECES; n++) {
+                void *piece = arena_alloc(arenas[i], PIECE - n);
+                assert_non_null(piece);
+                assert_memory_equal(piece, zeros, PIECE - n);
+                memset(piece, 0xff, PIECE - n);
+            }
+        arena_free(arenas[i]);
+    }
 }
 
 static void numbers_are_strict(void **state UNUSED)
@@ -209,9 +270,12 @@ int main(void)
         cmocka_unit_test(err_says_what_and_why),
         cmocka_unit_test(buf_stops_at_its_ceiling),
         cmocka_unit_test(buf_writes_decimals),
+        cmocka_unit_test(decimals_of_every_length),
+        cmocka_unit_test(what_is_expected_grows_once),
         cmocka_unit_test(cursor_reads_what_buf_wrote),
         cmocka_unit_test(cursor_refuses_a_length_past_the_end),
         cmocka_unit_test(arena_refuses_past_its_ceiling),
+        cmocka_unit_test(arena_pieces_are_zeroed),
         cmocka_unit_test(numbers_are_strict),
         cmocka_unit_test(base64_follows_rfc_4648),
         cmocka_unit_test(base64_refuses_what_is_not_canonical),

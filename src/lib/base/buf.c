@@ -64,6 +64,14 @@ uint8_t *buf_reserve(struct buf *buf, size_t len)
     return buf->data + buf->len;
 }
 
+void buf_expect(struct buf *buf, size_t len)
+{
+    size_t need = NUM_MIN(len, buf->max - NUM_MIN(buf->len, buf->max)) + buf->len + 1;
+
+    if (!buf->overflowed && need > buf->cap)
+        grow(buf, need);
+}
+
 void buf_commit(struct buf *buf, size_t len)
 {
     INVARIANT(buf->data != NULL && len < buf->cap - buf->len);
@@ -89,14 +97,14 @@ void buf_put_span(struct buf *buf, struct span bytes)
     buf_put(buf, bytes.p, bytes.len);
 }
 
-void buf_put_str(struct buf *buf, const char *text)
-{
-    buf_put(buf, text, strlen(text));
-}
-
 void buf_put_u8(struct buf *buf, uint8_t value)
 {
-    buf_put(buf, &value, sizeof(value));
+    if (buf->overflowed || buf->cap - buf->len < 2) {
+        buf_put(buf, &value, sizeof(value));
+        return;
+    }
+    buf->data[buf->len++] = value;
+    buf->data[buf->len] = '\0';
 }
 
 void buf_put_u16(struct buf *buf, uint16_t value)
@@ -129,15 +137,13 @@ void buf_put_block(struct buf *buf, struct span bytes)
 
 void buf_put_decimal(struct buf *buf, uint64_t value, size_t width)
 {
-    uint8_t digits[20];
-    size_t at = sizeof(digits);
+    UNINITIALIZED uint8_t digits[NUM_DECIMAL_MAX];
+    size_t len = (size_t)(num_put_decimal(digits, value) - digits);
 
     INVARIANT(width <= sizeof(digits));
-    do {
-        digits[--at] = (uint8_t)('0' + value % 10);
-        value /= 10;
-    } while (value > 0 || sizeof(digits) - at < width);
-    buf_put(buf, digits + at, sizeof(digits) - at);
+    for (size_t i = len; i < width; i++)
+        buf_put_u8(buf, '0');
+    buf_put(buf, digits, len);
 }
 
 void buf_vprintf(struct buf *buf, const char *fmt, va_list args)

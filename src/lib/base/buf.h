@@ -35,7 +35,11 @@ void buf_reset(struct buf *buf);
 
 void buf_put(struct buf *buf, const void *data, size_t len);
 void buf_put_span(struct buf *buf, struct span bytes);
-void buf_put_str(struct buf *buf, const char *text);
+/* Inline, so that the length of a literal is known when it is compiled. */
+static inline void buf_put_str(struct buf *buf, const char *text)
+{
+    buf_put(buf, text, strlen(text));
+}
 void buf_put_u8(struct buf *buf, uint8_t value);
 void buf_put_u16(struct buf *buf, uint16_t value);
 void buf_put_u32(struct buf *buf, uint32_t value);
@@ -49,6 +53,9 @@ void buf_vprintf(struct buf *buf, const char *fmt, va_list args);
 /* Makes room for len more bytes and returns where they go, or NULL past the ceiling; buf_commit()
  * then says how many were written. */
 uint8_t *buf_reserve(struct buf *buf, size_t len) MUST_USE;
+/* So many bytes will come: it grows now, once, and not by doubling (each time it copies and
+ * erases). No promise: they are put as ever, and what is too much shows then. */
+void buf_expect(struct buf *buf, size_t len);
 void buf_commit(struct buf *buf, size_t len);
 
 /* -1 with ERR_TOO_LARGE when anything was cut off. `what` names the thing: "request body". */

@@ -78,18 +78,24 @@ void enc_percent_put(const char *text, struct buf *out)
 void enc_base64_put(enum enc_base64 kind, struct span bytes, struct buf *out)
 {
     const char *alphabet = alphabets[kind];
-    size_t i = 0;
+    size_t whole = bytes.len / 3 * 3;
+    size_t rest = bytes.len - whole;
+    uint8_t *at = buf_reserve(out, whole / 3 * 4);
 
-    for (; i + 3 <= bytes.len; i += 3) {
+    if (at == NULL)
+        return;
+    for (size_t i = 0; i < whole; i += 3) {
         uint32_t v = (uint32_t)bytes.p[i] << 16 | (uint32_t)bytes.p[i + 1] << 8 | bytes.p[i + 2];
-        char four[4] = {alphabet[v >> 18], alphabet[v >> 12 & 63], alphabet[v >> 6 & 63],
-                        alphabet[v & 63]};
-        buf_put(out, four, 4);
+        *at++ = (uint8_t)alphabet[v >> 18];
+        *at++ = (uint8_t)alphabet[v >> 12 & 63];
+        *at++ = (uint8_t)alphabet[v >> 6 & 63];
+        *at++ = (uint8_t)alphabet[v & 63];
     }
-    size_t rest = bytes.len - i;
+    buf_commit(out, whole / 3 * 4);
     if (rest == 0)
         return;
-    uint32_t v = (uint32_t)bytes.p[i] << 16 | (rest == 2 ? (uint32_t)bytes.p[i + 1] << 8 : 0);
+    uint32_t v =
+        (uint32_t)bytes.p[whole] << 16 | (rest == 2 ? (uint32_t)bytes.p[whole + 1] << 8 : 0);
     char four[4] = {alphabet[v >> 18], alphabet[v >> 12 & 63],
                     rest == 2 ? alphabet[v >> 6 & 63] : '=', '='};
     buf_put(out, four, kind == ENC_BASE64 ? 4 : rest + 1);

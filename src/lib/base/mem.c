@@ -55,7 +55,7 @@ char *mem_printf(const char *fmt, ...)
 void mem_wipe(void *data, size_t len)
 {
     if (len > 0)
-        OPENSSL_cleanse(data, len);
+        explicit_bzero(data, len); /* OPENSSL_cleanse() goes eight bytes at a time */
 }
 
 bool mem_equal_ct(const void *a, const void *b, size_t len)

@@ -23,4 +23,8 @@
 int num_parse_u64(struct span text, uint64_t min, uint64_t max, const char *what, uint64_t *out,
                   struct err *err) MUST_USE;
 
+/* The value in decimal, at most NUM_DECIMAL_MAX bytes; returns where they end. */
+enum { NUM_DECIMAL_MAX = 20 };
+uint8_t *num_put_decimal(uint8_t *at, uint64_t value);
+
 #endif

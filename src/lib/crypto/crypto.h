@@ -40,6 +40,16 @@ int crypto_seal(const struct secret *key, struct span aad, struct span plain, st
 /* ERR_CORRUPT when the bytes, the key or the associated data are not those of the sealing. */
 int crypto_open(const struct secret *key, struct span aad, struct span sealed, struct buf *out,
                 struct err *err) MUST_USE;
+/* Seals many under one key: the key is prepared once, and nonces are drawn for many at a time. What
+ * it seals is opened by crypto_open(). It holds a copy of the key: make one for a batch, not for a
+ * life. One belongs to one thread, and does not outlive a fork. */
+struct crypto_sealer;
+int crypto_sealer_new(const struct secret *key, struct crypto_sealer **out,
+                      struct err *err) MUST_USE;
+void crypto_sealer_free(struct crypto_sealer *sealer);
+void crypto_sealer_free_ptr(struct crypto_sealer **sealer);
+int crypto_sealer_seal(struct crypto_sealer *sealer, struct span aad, struct span plain,
+                       struct buf *out, struct err *err) MUST_USE;
 /* As crypto_open, into locked memory: for keys that are sealed by keys. */
 int crypto_open_secret(const struct secret *key, struct span aad, struct span sealed,
                        struct secret **out, struct err *err) MUST_USE;

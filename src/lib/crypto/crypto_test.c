@@ -74,12 +74,47 @@ static void sealed_opens_only_as_it_was(void **state UNUSED)
     }
 }
 
+/* Over more than one draw of nonces. */
+static void a_sealer_seals_many(void **state UNUSED)
+{
+    enum { MANY = 70 };
+    CLEANUP(secret_free_ptr) struct secret *key = NULL;
+    CLEANUP(secret_free_ptr) struct secret *shorter = NULL;
+    CLEANUP(crypto_sealer_free_ptr) struct crypto_sealer *sealer = NULL;
+    CLEANUP(crypto_sealer_free_ptr) struct crypto_sealer *none = NULL;
+    CLEANUP(buf_free) struct buf all = BUF_INIT(MANY * 64);
+    size_t each = 5 + CRYPTO_SEAL_OVERHEAD;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(secret_random(CRYPTO_KEY_LEN, &key, &err), 0);
+    assert_int_equal(crypto_sealer_new(key, &sealer, &err), 0);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(
+            crypto_sealer_seal(sealer, span_str("place"), span_str("hello"), &all, &err), 0);
+    assert_int_equal(all.len, MANY * each);
+    for (int i = 0; i < MANY; i++) {
+        CLEANUP(buf_free) struct buf plain = BUF_INIT(100);
+        struct span sealed = span_of(all.data + i * each, each);
+        assert_int_equal(crypto_open(key, span_str("else"), sealed, &plain, &err), -1);
+        assert_int_equal(crypto_open(key, span_str("place"), sealed, &plain, &err), 0);
+        assert_string_equal(buf_text(&plain), "hello");
+        for (int j = 0; j < i; j++)
+            assert_memory_not_equal(sealed.p, all.data + j * each, CRYPTO_NONCE_LEN);
+    }
+    all.max = all.len + 10;
+    assert_int_equal(crypto_sealer_seal(sealer, span_str(""), span_str("hello"), &all, &err), -1);
+    assert_int_equal(err.code, ERR_TOO_LARGE);
+    assert_int_equal(secret_random(16, &shorter, &err), 0);
+    assert_int_equal(crypto_sealer_new(shorter, &none, &err), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hash_is_sha256),
         cmocka_unit_test(a_prepared_mac_is_the_same_each_time),
         cmocka_unit_test(sealed_opens_only_as_it_was),
+        cmocka_unit_test(a_sealer_seals_many),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -89,16 +89,28 @@ struct http_server;
 int http_server_new(struct loop *loop, int *listen_fd, http_handler_fn *handler, void *ctx,
                     struct http_server **out, struct err *err) MUST_USE;
 void http_server_free(struct http_server *server);
-/* Sends what is held back. True when there was something. Requests that come in meanwhile are held
- * for the next turn of the loop, which then comes at once: call this once a batch, not until
- * nothing is held, or a client that always has one more request keeps the loop from all else. */
+/* Sends what is held back. True when requests that came in meanwhile are held again: they are for
+ * the next turn of the loop, which the caller makes come at once (http_server_wake()), or a client
+ * that always has one more request keeps the loop from all else. */
 bool http_server_release(struct http_server *server);
+/* In three steps, so that what comes later never leaves with what came before: what is held now is
+ * put aside, and what is answered from then on is held; what is aside is called up, and what is put
+ * aside from then on is not; what was called up leaves. The first two add to what is there. */
+void http_server_put_aside(struct http_server *server);
+void http_server_call_up(struct http_server *server);
+void http_server_release_called(struct http_server *server);
+/* Makes the next turn of the loop come at once. */
+void http_server_wake(struct http_server *server);
 /* How many answers are held back. */
 size_t http_server_held(const struct http_server *server);
-/* Replaces every held answer by one that `error` makes of it, and sends it. */
+/* Replaces every held answer, or every one called up, by one that `error` makes of it, and sends
+ * it.
+ */
 typedef void http_error_fn(void *ctx, const struct http_request *request, const struct err *err,
                            struct http_answer *answer);
 void http_server_fail(struct http_server *server, const struct err *err, http_error_fn *error,
                       void *ctx);
+void http_server_fail_called(struct http_server *server, const struct err *err,
+                             http_error_fn *error, void *ctx);
 
 #endif

@@ -8,6 +8,8 @@
 #include <microhttpd.h>
 #include <sys/queue.h>
 
+enum { HTTP_SPARE_MAX = 64, HTTP_SPARE_BYTES = 8 * 1024 /* of each, at most */ };
+
 struct http_header {
     struct http_header *next;
     char *name;
@@ -23,7 +25,7 @@ struct http_connection {
     struct http_answer answer;
     bool handled;
     bool later; /* put off: in `waiting` instead of `held` */
-    bool held;
+    bool held;  /* in `held`, `aside` or `called` */
     TAILQ_ENTRY(http_connection) entry;
 };
 
@@ -37,14 +39,15 @@ struct http_server {
     http_handler_fn *handler;
     void *ctx;
     struct http_connection_list held;
+    struct http_connection_list aside;
+    struct http_connection_list called;
     struct http_connection_list waiting;
     size_t held_count;
+    struct arena *spare[HTTP_SPARE_MAX]; /* wiped, for the next requests */
+    size_t spare_count;
     LIST_HEAD(, http_stream) streams; /* those that clients get */
     bool closing;
 };
-
-/* Makes the next turn of the loop come at once. */
-void http_server_wake(struct http_server *server);
 
 /* The response of a stream; it frees the stream at its end. */
 struct MHD_Response *http_stream_response(struct http_stream *stream);

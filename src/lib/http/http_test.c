@@ -22,6 +22,10 @@ struct service {
     struct http_answer *later_answer;
     int batches;
     bool fail;
+    bool put_aside;             /* what is held now */
+    bool call_up;               /* what is aside */
+    bool release;               /* what was called up */
+    bool leave_good, leave_bad; /* what is aside */
     unsigned ticks;
     struct http_stream *steady; /* gets STEADY_BYTES with each tick */
     unsigned steady_left;
@@ -125,6 +129,16 @@ static void serve(void *ctx, const struct http_request *request, struct http_ans
         service->later = request;
         service->later_answer = answer;
         http_request_later(request);
+    } else if (strncmp(request->path, "/aside", 6) == 0) {
+        service->put_aside = true;
+        buf_printf(&answer->body, "%s", request->path);
+    } else if (strcmp(request->path, "/call-up") == 0) {
+        service->call_up = true;
+    } else if (strcmp(request->path, "/release") == 0) {
+        service->release = true;
+    } else if (strncmp(request->path, "/leave", 6) == 0) {
+        service->leave_good = strcmp(request->path, "/leave/good") == 0;
+        service->leave_bad = !service->leave_good;
     } else if (strcmp(request->path, "/who") == 0) {
         assert_int_equal(http_request_peer_uid(request, &uid, &err), 0);
         buf_printf(&answer->body, "%d", uid == getuid());
@@ -149,12 +163,25 @@ static void after_batch(void *ctx)
     struct service *service = ctx;
     struct err err = ERR_INIT;
 
+    if (service->put_aside)
+        http_server_put_aside(service->server);
+    service->put_aside = false;
+    if (service->call_up || service->leave_good || service->leave_bad)
+        http_server_call_up(service->server);
+    if (service->release || service->leave_good)
+        http_server_release_called(service->server);
+    if (service->leave_bad) {
+        err_set(&err, ERR_UNAVAILABLE, "the log is full");
+        http_server_fail_called(service->server, &err, as_503, NULL);
+    }
+    service->call_up = service->release = service->leave_good = service->leave_bad = false;
     if (service->fail) {
         err_set(&err, ERR_UNAVAILABLE, "the disk is full");
         http_server_fail(service->server, &err, as_503, NULL);
         service->fail = false;
     }
-    http_server_release(service->server);
+    if (http_server_release(service->server))
+        http_server_wake(service->server);
 }
 
 static void run_service(int *listen_fd)
@@ -459,6 +486,80 @@ static void a_late_answer_may_find_nobody(void **state)
     an_answer_can_come_later(state);
 }
 
+/* One that is put aside. */
+static int begin_aside(int number)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct err err = ERR_INIT;
+    char text[100];
+
+    snprintf(text, sizeof(text), "GET /aside/%d HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+             number);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(fd_write_all(fd, span_str(text), "request", &err), 0);
+    return fd;
+}
+
+static void end_aside(int *fd, const char *wanted)
+{
+    CLEANUP(buf_free) struct buf answer = BUF_INIT(100000);
+    struct err err = ERR_INIT;
+
+    assert_int_equal(fd_read_all(*fd, "answer", &answer, &err), 0);
+    assert_non_null(strstr(buf_text(&answer), wanted));
+    fd_close(fd);
+}
+
+/* Two that are put aside; then they leave. */
+static void leave_together(const char *how, const char *first, const char *second)
+{
+    CLEANUP(buf_free) struct buf answer = BUF_INIT(100000);
+    int fds[2] = {begin_aside(1), begin_aside(2)};
+
+    usleep(20 * 1000); /* they may as well come together with what follows */
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(recv(fds[i], (char[1]){0}, 1, MSG_DONTWAIT), -1);
+    exchange(how, &answer);
+    end_aside(&fds[0], first);
+    end_aside(&fds[1], second);
+}
+
+static void answers_put_aside_leave_when_they_are_told(void **state UNUSED)
+{
+    leave_together("GET /leave/good HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+                   "\r\n\r\n/aside/1", "\r\n\r\n/aside/2");
+}
+
+static void answers_put_aside_can_be_turned_into_errors(void **state UNUSED)
+{
+    leave_together("GET /leave/bad HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+                   "\r\n\r\nthe log is full", "\r\n\r\nthe log is full");
+}
+
+static void tell(const char *what)
+{
+    CLEANUP(buf_free) struct buf answer = BUF_INIT(100000);
+    char text[100];
+
+    snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", what);
+    exchange(text, &answer);
+}
+
+static void what_is_put_aside_later_does_not_leave_with_what_was_called_up(void **state UNUSED)
+{
+    int first = begin_aside(1);
+
+    usleep(20 * 1000);
+    tell("/call-up");
+    int second = begin_aside(2);
+    usleep(20 * 1000);
+    tell("/release");
+    end_aside(&first, "\r\n\r\n/aside/1");
+    assert_int_equal(recv(second, (char[1]){0}, 1, MSG_DONTWAIT), -1);
+    tell("/leave/good");
+    end_aside(&second, "\r\n\r\n/aside/2");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -476,6 +577,9 @@ int main(void)
         cmocka_unit_test(a_server_can_go_while_a_stream_sleeps),
         cmocka_unit_test(an_answer_can_come_later),
         cmocka_unit_test(a_late_answer_may_find_nobody),
+        cmocka_unit_test(answers_put_aside_leave_when_they_are_told),
+        cmocka_unit_test(answers_put_aside_can_be_turned_into_errors),
+        cmocka_unit_test(what_is_put_aside_later_does_not_leave_with_what_was_called_up),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -22,12 +22,28 @@ void http_answer_header(struct http_answer *answer, const char *name, const char
     answer->headers = header;
 }
 
+static struct arena *take_arena(struct http_server *server)
+{
+    if (server->spare_count > 0)
+        return server->spare[--server->spare_count];
+    return arena_new(HTTP_ARENA_MAX);
+}
+
+static void give_arena(struct http_server *server, struct arena *arena)
+{
+    arena_reset(arena);
+    if (server->spare_count < HTTP_SPARE_MAX && arena_bytes(arena) <= HTTP_SPARE_BYTES)
+        server->spare[server->spare_count++] = arena;
+    else
+        arena_free(arena);
+}
+
 static struct http_connection *connection_new(struct http_server *server,
                                               struct MHD_Connection *mhd, const char *path,
                                               const char *method)
 {
     struct http_connection *connection = mem_new(sizeof(*connection));
-    struct arena *arena = arena_new(HTTP_ARENA_MAX);
+    struct arena *arena = take_arena(server);
 
     *connection = (struct http_connection){.server = server, .mhd = mhd};
     connection->body = (struct buf)BUF_INIT(HTTP_BODY_MAX);
@@ -43,18 +59,12 @@ static struct http_connection *connection_new(struct http_server *server,
 
 static void connection_free(struct http_connection *connection)
 {
-    struct http_server *server = connection->server;
-
-    INVARIANT(!connection->later);
-    if (connection->held) {
-        TAILQ_REMOVE(&server->held, connection, entry);
-        server->held_count--;
-    }
+    INVARIANT(!connection->later && !connection->held);
     if (connection->answer.stream != NULL)
         http_stream_closed(connection->answer.stream);
     buf_free_wiped(&connection->body);
     buf_free_wiped(&connection->answer.body);
-    arena_free(connection->request.arena);
+    give_arena(connection->server, connection->request.arena);
     free(connection);
 }
 
@@ -88,7 +98,7 @@ static void hold(struct http_connection *connection)
         buf_printf(&connection->answer.body, "the answer is larger than %d bytes\n",
                    HTTP_ANSWER_MAX);
     }
-    INVARIANT(connection->answer.status >= 200);
+    INVARIANT(connection->answer.status >= 200 || connection->server->closing);
     connection->held = true;
     TAILQ_INSERT_TAIL(&connection->server->held, connection, entry);
     connection->server->held_count++;
@@ -227,6 +237,8 @@ int http_server_new(struct loop *loop, int *listen_fd, http_handler_fn *handler,
 
     *server = (struct http_server){.loop = loop, .handler = handler, .ctx = ctx};
     TAILQ_INIT(&server->held);
+    TAILQ_INIT(&server->aside);
+    TAILQ_INIT(&server->called);
     TAILQ_INIT(&server->waiting);
     if (start(server, listen_fd, err) < 0) {
         http_server_free(server);
@@ -234,6 +246,98 @@ int http_server_new(struct loop *loop, int *listen_fd, http_handler_fn *handler,
     }
     *out = server;
     return 0;
+}
+
+size_t http_server_held(const struct http_server *server)
+{
+    return server->held_count;
+}
+
+static void resume(struct http_server *server, struct http_connection_list *list)
+{
+    struct http_connection *connection;
+
+    if (TAILQ_EMPTY(list))
+        return;
+    while ((connection = TAILQ_FIRST(list)) != NULL) {
+        TAILQ_REMOVE(list, connection, entry);
+        connection->held = false;
+        if (connection->answer.stream != NULL)
+            http_stream_attach(connection->answer.stream, connection);
+        MHD_resume_connection(connection->mhd);
+    }
+    run(server);
+}
+
+static void empty_answer(struct http_answer *answer)
+{
+    if (answer->stream != NULL)
+        http_stream_closed(answer->stream);
+    answer->stream = NULL;
+    answer->headers = NULL;
+    buf_reset(&answer->body);
+}
+
+static void replace(struct http_connection_list *list, const struct err *err, http_error_fn *error,
+                    void *ctx)
+{
+    struct http_connection *connection;
+
+    TAILQ_FOREACH (connection, list, entry) {
+        empty_answer(&connection->answer);
+        error(ctx, &connection->request, err, &connection->answer);
+    }
+}
+
+bool http_server_release(struct http_server *server)
+{
+    server->held_count = 0;
+    resume(server, &server->held);
+    return server->held_count > 0;
+}
+
+void http_server_fail(struct http_server *server, const struct err *err, http_error_fn *error,
+                      void *ctx)
+{
+    replace(&server->held, err, error, ctx);
+    http_server_release(server);
+}
+
+void http_server_put_aside(struct http_server *server)
+{
+    TAILQ_CONCAT(&server->aside, &server->held, entry);
+    server->held_count = 0;
+}
+
+void http_server_call_up(struct http_server *server)
+{
+    TAILQ_CONCAT(&server->called, &server->aside, entry);
+}
+
+void http_server_release_called(struct http_server *server)
+{
+    resume(server, &server->called);
+}
+
+void http_server_fail_called(struct http_server *server, const struct err *err,
+                             http_error_fn *error, void *ctx)
+{
+    replace(&server->called, err, error, ctx);
+    http_server_release_called(server);
+}
+
+/* What is held promises what may not be durable. */
+static void refuse_held(struct http_server *server)
+{
+    struct http_connection *connection;
+
+    http_server_put_aside(server);
+    http_server_call_up(server);
+    TAILQ_FOREACH (connection, &server->called, entry) {
+        empty_answer(&connection->answer);
+        connection->answer.status = MHD_HTTP_SERVICE_UNAVAILABLE;
+    }
+    http_server_release_called(server);
 }
 
 void http_server_free(struct http_server *server)
@@ -245,59 +349,13 @@ void http_server_free(struct http_server *server)
     loop_remove(server->loop, server->timer);
     server->timer = NULL;
     /* A suspended connection must be woken before the daemon can stop. */
-    while (!TAILQ_EMPTY(&server->waiting)) {
-        struct http_connection *connection = TAILQ_FIRST(&server->waiting);
-        connection->answer.status = MHD_HTTP_SERVICE_UNAVAILABLE;
-        http_request_answered(&connection->request);
-    }
-    http_server_release(server);
+    while (!TAILQ_EMPTY(&server->waiting))
+        http_request_answered(&TAILQ_FIRST(&server->waiting)->request);
+    refuse_held(server);
     http_streams_end(server);
     if (server->mhd != NULL)
         MHD_stop_daemon(server->mhd);
+    while (server->spare_count > 0)
+        arena_free(server->spare[--server->spare_count]);
     free(server);
-}
-
-size_t http_server_held(const struct http_server *server)
-{
-    return server->held_count;
-}
-
-bool http_server_release(struct http_server *server)
-{
-    struct http_connection *connection;
-    bool any = server->held_count > 0;
-
-    if (!any)
-        return false;
-    while ((connection = TAILQ_FIRST(&server->held)) != NULL) {
-        TAILQ_REMOVE(&server->held, connection, entry);
-        server->held_count--;
-        connection->held = false;
-        if (connection->answer.stream != NULL)
-            http_stream_attach(connection->answer.stream, connection);
-        MHD_resume_connection(connection->mhd);
-    }
-    run(server);
-    /* What the same connections asked meanwhile gets the next batch, after other events; so does
-     * what was put off until then. */
-    if (server->held_count > 0 || !TAILQ_EMPTY(&server->waiting))
-        http_server_wake(server);
-    return true;
-}
-
-void http_server_fail(struct http_server *server, const struct err *err, http_error_fn *error,
-                      void *ctx)
-{
-    struct http_connection *connection;
-
-    TAILQ_FOREACH (connection, &server->held, entry) {
-        struct http_answer *answer = &connection->answer;
-        if (answer->stream != NULL)
-            http_stream_closed(answer->stream);
-        answer->stream = NULL;
-        answer->headers = NULL;
-        buf_reset(&answer->body);
-        error(ctx, &connection->request, err, answer);
-    }
-    http_server_release(server);
 }

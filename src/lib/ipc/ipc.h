@@ -53,6 +53,20 @@ int ipc_call_fds(struct ipc_client *client, uint16_t type, struct span body,
 int ipc_send(struct ipc_client *client, uint16_t type, struct span body, uint32_t *out_id,
              struct err *err) MUST_USE;
 int ipc_wait(struct ipc_client *client, uint32_t id, struct buf *reply, struct err *err) MUST_USE;
+/* Questions whose answers come from the loop, beside calls that wait on the same channel. After
+ * this the client watches its own descriptor; once, before the first ipc_ask(). The loop must
+ * outlive the client. */
+int ipc_client_attach(struct ipc_client *client, struct loop *loop, struct err *err) MUST_USE;
+/* `failed` is NULL, or why there is no answer: the server's refusal, ERR_UNAVAILABLE when the
+ * channel is lost, also because it did not answer in time. The body is good for the call. */
+typedef void ipc_answer_fn(void *ctx, struct span body, const struct err *failed);
+/* Sends, and returns: `fn` is called once from the loop, never from here, and not at all when the
+ * client is freed before. -1: it was not sent, and `fn` is not called. A server drops who has more
+ * answers to read than the channel holds: ask a bounded number of questions at a time. */
+int ipc_ask(struct ipc_client *client, uint16_t type, struct span body, ipc_answer_fn *fn,
+            void *ctx, struct err *err) MUST_USE;
+/* Waits for all that was asked with this ctx, and calls its functions. */
+void ipc_ask_settle(struct ipc_client *client, const void *ctx);
 /* For a caller whose answers come in any order, and who asks nothing else on this channel: as
  * ipc_send(), but never waits. 1: sent; 0: the server does not read at the moment, and nothing was
  * sent. */

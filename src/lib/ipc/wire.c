@@ -108,7 +108,8 @@ static int parse(const uint8_t *room, size_t len, struct ipc_packet *packet, str
     return 0;
 }
 
-int ipc_packet_receive(int fd, uint8_t *room, struct ipc_packet *packet, struct err *err)
+static int receive_packet(int fd, uint8_t *room, int flags, struct ipc_packet *packet,
+                          struct err *err)
 {
     union {
         struct cmsghdr align;
@@ -122,7 +123,7 @@ int ipc_packet_receive(int fd, uint8_t *room, struct ipc_packet *packet, struct 
     ssize_t got;
 
     do
-        got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+        got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | flags);
     while (got < 0 && errno == EINTR);
     if (got == 0 || (got < 0 && errno == ECONNRESET))
         return 0;
@@ -140,6 +141,16 @@ int ipc_packet_receive(int fd, uint8_t *room, struct ipc_packet *packet, struct 
         return -1;
     }
     return 1;
+}
+
+int ipc_packet_receive(int fd, uint8_t *room, struct ipc_packet *packet, struct err *err)
+{
+    return receive_packet(fd, room, 0, packet, err);
+}
+
+int ipc_packet_try_receive(int fd, uint8_t *room, struct ipc_packet *packet, struct err *err)
+{
+    return receive_packet(fd, room, MSG_DONTWAIT, packet, err);
 }
 
 int ipc_pair(int *client_fd, int *server_fd, struct err *err)

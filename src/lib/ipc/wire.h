@@ -26,6 +26,9 @@ int ipc_packet_try_send(int fd, const struct ipc_packet *packet, struct err *err
 /* Receives into the caller's IPC_PACKET_MAX bytes. 1: a packet, whose descriptors the caller owns.
  * 0: the other end is gone. -1: nothing came in time, or it is no packet. */
 int ipc_packet_receive(int fd, uint8_t *room, struct ipc_packet *packet, struct err *err) MUST_USE;
+/* The same without a wait: ERR_TIMEOUT when there is none. */
+int ipc_packet_try_receive(int fd, uint8_t *room, struct ipc_packet *packet,
+                           struct err *err) MUST_USE;
 
 /* Instead of IPC_TIMEOUT_MS, also after a reconnect; for tests, and for what takes long by its
  * nature. */

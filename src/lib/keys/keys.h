@@ -105,13 +105,14 @@ int keys_sign_batch(struct ipc_client *kms, const char *name, const char *kid,
                     const struct span *inputs, size_t count, struct buf *sigs, size_t *out_sig_len,
                     struct err *err) MUST_USE;
 
-/* The two halves of keys_sign_batch(), to do something else meanwhile. Every begin that succeeded
- * needs its wait, in the same order, and no other call on this client between them. */
-int keys_sign_begin(struct ipc_client *kms, const char *name, const char *kid,
-                    const struct span *inputs, size_t count, uint32_t *out_id,
+/* The same from the loop, on a client that is attached to one (ipc_client_attach()): `fn` gets kms'
+ * answer, which keys_get_signatures() reads. The inputs are copied. */
+int keys_sign_later(struct ipc_client *kms, const char *name, const char *kid,
+                    const struct span *inputs, size_t count, ipc_answer_fn *fn, void *ctx,
                     struct err *err) MUST_USE;
-int keys_sign_wait(struct ipc_client *kms, uint32_t id, size_t count, struct buf *sigs,
-                   size_t *out_sig_len, struct err *err) MUST_USE;
+/* The signatures one behind the other, within the answer. */
+int keys_get_signatures(struct span answer, size_t count, struct span *out, size_t *out_sig_len,
+                        struct err *err) MUST_USE;
 
 /* ------------------------------------------------------------------ certificates */
 

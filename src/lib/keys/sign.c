@@ -11,7 +11,7 @@ enum {
     SIGN_REPLY_MAX = KEYS_BATCH_MAX * SIGN_SIG_MAX + SHORT_MAX,
 };
 
-static int check_batch(const struct span *inputs, size_t count, struct err *err)
+static int check_batch(const struct span *inputs, size_t count, size_t *bytes, struct err *err)
 {
     size_t left = KEYS_SIGN_MAX;
 
@@ -24,50 +24,64 @@ static int check_batch(const struct span *inputs, size_t count, struct err *err)
                            KEYS_SIGN_MAX);
         left -= inputs[i].len;
     }
+    *bytes = KEYS_SIGN_MAX - left;
     return 0;
 }
 
-int keys_sign_begin(struct ipc_client *kms, const char *name, const char *kid,
-                    const struct span *inputs, size_t count, uint32_t *out_id, struct err *err)
+static int put_request(const char *name, const char *kid, const struct span *inputs, size_t count,
+                       struct buf *body, struct err *err)
 {
-    CLEANUP(buf_free) struct buf body = BUF_INIT(SIGN_BODY_MAX);
+    size_t bytes;
 
-    TRY(check_batch(inputs, count, err));
-    buf_put_block(&body, span_str(name));
-    buf_put_block(&body, span_str(kid != NULL ? kid : ""));
-    buf_put_u16(&body, (uint16_t)count);
+    TRY(check_batch(inputs, count, &bytes, err));
+    buf_expect(body, bytes + count * sizeof(uint32_t) + SHORT_MAX);
+    buf_put_block(body, span_str(name));
+    buf_put_block(body, span_str(kid != NULL ? kid : ""));
+    buf_put_u16(body, (uint16_t)count);
     for (size_t i = 0; i < count; i++)
-        buf_put_block(&body, inputs[i]);
-    TRY(buf_check(&body, "a request to sign", err));
-    return ipc_send(kms, KMS_SIGN, buf_span(&body), out_id, err);
+        buf_put_block(body, inputs[i]);
+    return buf_check(body, "a request to sign", err);
 }
 
-int keys_sign_wait(struct ipc_client *kms, uint32_t id, size_t count, struct buf *sigs,
-                   size_t *out_sig_len, struct err *err)
+int keys_get_signatures(struct span answer, size_t count, struct span *out, size_t *out_sig_len,
+                        struct err *err)
 {
-    CLEANUP(buf_free) struct buf reply = BUF_INIT(SIGN_REPLY_MAX);
-
-    TRY(ipc_wait(kms, id, &reply, err));
-    struct cursor in = cursor_of(buf_span(&reply));
+    struct cursor in = cursor_of(answer);
     size_t sig_len = cursor_u16(&in);
     struct span all = cursor_block(&in);
+
     TRY(cursor_done(&in, "kms' answer", err));
     if (all.len != count * sig_len)
         return err_set(err, ERR_INVALID, "kms answered with %zu bytes for %zu signatures", all.len,
                        count);
-    buf_put_span(sigs, all);
+    *out = all;
     *out_sig_len = sig_len;
-    return buf_check(sigs, "the signatures", err);
+    return 0;
+}
+
+int keys_sign_later(struct ipc_client *kms, const char *name, const char *kid,
+                    const struct span *inputs, size_t count, ipc_answer_fn *fn, void *ctx,
+                    struct err *err)
+{
+    CLEANUP(buf_free) struct buf body = BUF_INIT(SIGN_BODY_MAX);
+
+    TRY(put_request(name, kid, inputs, count, &body, err));
+    return ipc_ask(kms, KMS_SIGN, buf_span(&body), fn, ctx, err);
 }
 
 int keys_sign_batch(struct ipc_client *kms, const char *name, const char *kid,
                     const struct span *inputs, size_t count, struct buf *sigs, size_t *out_sig_len,
                     struct err *err)
 {
-    uint32_t id;
+    CLEANUP(buf_free) struct buf body = BUF_INIT(SIGN_BODY_MAX);
+    CLEANUP(buf_free) struct buf reply = BUF_INIT(SIGN_REPLY_MAX);
+    struct span all;
 
-    TRY(keys_sign_begin(kms, name, kid, inputs, count, &id, err));
-    return keys_sign_wait(kms, id, count, sigs, out_sig_len, err);
+    TRY(put_request(name, kid, inputs, count, &body, err));
+    TRY(ipc_call(kms, KMS_SIGN, buf_span(&body), &reply, NULL, err));
+    TRY(keys_get_signatures(buf_span(&reply), count, &all, out_sig_len, err));
+    buf_put_span(sigs, all);
+    return buf_check(sigs, "the signatures", err);
 }
 
 int keys_sign(struct ipc_client *kms, const char *name, const char *kid, struct span data,

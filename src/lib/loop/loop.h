@@ -33,7 +33,9 @@ int loop_add_fd(struct loop *loop, int fd, uint32_t events, loop_fd_fn *fn, void
 int loop_change_fd(struct loop *loop, struct loop_source *source, uint32_t events,
                    struct err *err) MUST_USE;
 /* First after `delay_ms`, then every `period_ms`; a period of 0 fires once, and the source then
- * waits for loop_rearm(). */
+ * waits for loop_rearm(). Timers fire after the descriptors of a turn, up to a millisecond late;
+ * one that is armed in a turn fires in the next one at the earliest. Moving one costs no system
+ * call. */
 int loop_add_timer(struct loop *loop, uint64_t delay_ms, uint64_t period_ms, loop_fn *fn, void *ctx,
                    struct loop_source **out, struct err *err) MUST_USE;
 void loop_rearm(struct loop_source *timer, uint64_t delay_ms, uint64_t period_ms);

@@ -89,6 +89,80 @@ static void a_periodic_timer_goes_on(void **state UNUSED)
     assert_int_equal(scene.fired, 4);
 }
 
+static void note_a(void *ctx)
+{
+    note(ctx, 'a');
+}
+
+static void note_b(void *ctx)
+{
+    note(ctx, 'b');
+}
+
+static void timers_fire_by_what_is_due_first(void **state UNUSED)
+{
+    SCENE(scene);
+
+    assert_int_equal(loop_add_timer(scene.loop, 20, 0, note_a, &scene, &scene.own, &err), 0);
+    assert_int_equal(loop_add_timer(scene.loop, 10, 0, note_b, &scene, &scene.other, &err), 0);
+    uint64_t start = clock_mono_ns();
+    while (scene.order[0] == '\0' || scene.order[1] == '\0')
+        turn(&scene, 1000);
+    assert_true(clock_mono_ns() - start >= 15000000);
+    assert_string_equal(scene.order, "ba");
+    /* The later one again, now before the other. */
+    loop_rearm(scene.other, 1000000, 0);
+    loop_rearm(scene.own, 1000000, 0);
+    loop_rearm(scene.own, 0, 0);
+    turn(&scene, 1000);
+    assert_string_equal(scene.order, "baa");
+}
+
+static void again_at_once(void *ctx)
+{
+    struct scene *scene = ctx;
+
+    scene->fired++;
+    loop_rearm(scene->own, 0, 0);
+}
+
+/* Or the descriptors would never have their turn. */
+static void a_timer_that_arms_itself_fires_once_a_turn(void **state UNUSED)
+{
+    SCENE(scene);
+
+    assert_int_equal(loop_add_timer(scene.loop, 0, 0, again_at_once, &scene, &scene.own, &err), 0);
+    for (int i = 1; i <= 3; i++) {
+        turn(&scene, 1000);
+        assert_int_equal(scene.fired, i);
+    }
+}
+
+static void a_removed_timer_does_not_fire(void **state UNUSED)
+{
+    SCENE(scene);
+
+    assert_int_equal(loop_add_timer(scene.loop, 0, 1, count, &scene, &scene.own, &err), 0);
+    assert_int_equal(loop_add_timer(scene.loop, 1, 0, note_a, &scene, NULL, &err), 0);
+    loop_remove(scene.loop, scene.own);
+    turn(&scene, 1000);
+    assert_int_equal(scene.fired, 0);
+    assert_string_equal(scene.order, "a");
+}
+
+/* What was missed is not made up for. */
+static void a_late_periodic_timer_fires_once(void **state UNUSED)
+{
+    SCENE(scene);
+
+    assert_int_equal(loop_add_timer(scene.loop, 1, 20, count, &scene, NULL, &err), 0);
+    uint64_t until = clock_mono_ns() + 50000000;
+    while (clock_mono_ns() < until)
+        ;
+    turn(&scene, 1000);
+    assert_int_equal(scene.fired, 1);
+}
+
 static void on_signal(void *ctx, int signo)
 {
     note(ctx, signo == SIGUSR1 ? '1' : '2');
@@ -284,6 +358,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_timer_fires_once_and_again_when_rearmed),
         cmocka_unit_test(a_periodic_timer_goes_on),
+        cmocka_unit_test(timers_fire_by_what_is_due_first),
+        cmocka_unit_test(a_timer_that_arms_itself_fires_once_a_turn),
+        cmocka_unit_test(a_removed_timer_does_not_fire),
+        cmocka_unit_test(a_late_periodic_timer_fires_once),
         cmocka_unit_test(signals_arrive_in_the_loop),
         cmocka_unit_test(a_source_may_be_removed_in_its_own_callback),
         cmocka_unit_test(a_timer_may_be_removed_in_its_own_callback),

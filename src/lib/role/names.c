@@ -45,12 +45,15 @@ void role_service_id(const char *namespace, const char *name, char out[ROLE_SERV
 }
 
 void role_engine_socket(const char *run_dir, const char *namespace, const char *name,
-                        char out[ROLE_SOCKET_SIZE])
+                        unsigned place, char out[ROLE_SOCKET_SIZE])
 {
     char id[ROLE_SERVICE_ID_SIZE];
 
     role_service_id(namespace, name, id);
-    snprintf(out, ROLE_SOCKET_SIZE, "%s/agent/%s/engine.sock", run_dir, id);
+    if (place == 0)
+        snprintf(out, ROLE_SOCKET_SIZE, "%s/agent/%s/engine.sock", run_dir, id);
+    else
+        snprintf(out, ROLE_SOCKET_SIZE, "%s/agent/%s.%u/engine.sock", run_dir, id, place);
 }
 
 void role_upstream_socket(const char *run_dir, const char *namespace, const char *name,

@@ -65,10 +65,11 @@ const char *role_run_dir(const struct role *role);
 struct ipc_client *role_peer(struct role *role, enum role_id peer);
 /* The client of a second channel to the same role, for calls that are answered late. */
 struct ipc_client *role_waiting_peer(struct role *role, enum role_id peer);
-/* Where the engine of a model service listens: agent and gateway must agree on it. */
+/* Where an engine of a model service listens, by its place among them from 0: agent and gateway
+ * must agree on it. */
 enum { ROLE_SOCKET_SIZE = 108 };
 void role_engine_socket(const char *run_dir, const char *namespace, const char *name,
-                        char out[ROLE_SOCKET_SIZE]);
+                        unsigned place, char out[ROLE_SOCKET_SIZE]);
 /* The same client given away to another thread, once and for good: role_peer() is NULL from then
  * on, and what the supervisor sends for it goes to the line. It stays the role's to free. */
 struct role_line *role_take_line(struct role *role, enum role_id peer) MUST_USE;

@@ -14,6 +14,7 @@ const char *const settings_runtimes[] = {"auto", "crun", "runc", "runsc", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const step_ups[] = {"enrolled", "always", NULL};
 static const char *const attestations[] = {"none", "required", NULL};
+static const char *const wafs[] = {"on", "off", NULL};
 static const char *const waf_failures[] = {"open", "closed", NULL};
 static const char *const audit_failures[] = {"closed", "open", NULL};
 
@@ -139,6 +140,23 @@ static const struct opt options[] = {
      .def = "5m",
      .min = 10000,
      .brief = "How often every control is proved anew."},
+    {.name = "answer-cache",
+     .type = OPT_SIZE,
+     AT(answer_cache),
+     .def = "64MiB",
+     .max = UINT64_C(1) << 40,
+     .brief = "Memory for answers that are kept, of all services with spec.cache; 0 keeps none.",
+     .more = "It is taken as it is used; when it is full the oldest answers go. Less than 4MiB is "
+             "4MiB."},
+    {.name = "waf",
+     .type = OPT_ENUM,
+     AT(waf),
+     .def = "on",
+     .choices = wafs,
+     .brief = "off starts without the firewall: the way back when its rules refuse whoever wrote "
+              "them.",
+     .more = "Mend or delete the WafRuleSet or WafPolicy, then start without it again. Control "
+             "NW-2 fails meanwhile, and the guard and all limits stay."},
     {.name = "waf-dirs",
      .type = OPT_LIST,
      AT(waf_dirs),

@@ -15,6 +15,7 @@
 
 enum settings_step_up { SETTINGS_STEP_UP_ENROLLED, SETTINGS_STEP_UP_ALWAYS };
 enum settings_attestation { SETTINGS_ATTESTATION_NONE, SETTINGS_ATTESTATION_REQUIRED };
+enum settings_waf { SETTINGS_WAF_ON, SETTINGS_WAF_OFF };
 enum settings_waf_failure { SETTINGS_WAF_OPEN, SETTINGS_WAF_CLOSED };
 enum settings_audit_failure { SETTINGS_AUDIT_CLOSED, SETTINGS_AUDIT_OPEN };
 
@@ -72,7 +73,9 @@ struct settings {
     uint64_t uid_base;
     uint64_t posture_period_ms;
     unsigned audit_failure; /* an enum settings_audit_failure */
+    uint64_t answer_cache;  /* bytes; 0: no answers are kept */
     struct opt_list waf_dirs;
+    unsigned waf;         /* an enum settings_waf */
     unsigned waf_failure; /* an enum settings_waf_failure */
     struct opt_list mfa_groups;
     uint64_t mfa_grace_ms;

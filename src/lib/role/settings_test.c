@@ -69,6 +69,7 @@ static void what_is_put_is_loaded_back_to_the_same(void **state UNUSED)
         "log-level=debug",
         "uid-base=4000000000",
         "audit-failure=open",
+        "answer-cache=1GiB",
     };
     CLEANUP(settings_free_ptr) struct settings *settings = NULL;
     CLEANUP(settings_free_ptr) struct settings *again = NULL;
@@ -87,6 +88,7 @@ static void what_is_put_is_loaded_back_to_the_same(void **state UNUSED)
     assert_string_equal(again->store, settings->store);
     assert_int_equal(again->uid_base, 4000000000);
     assert_int_equal(again->audit_failure, SETTINGS_AUDIT_OPEN);
+    assert_int_equal(again->answer_cache, 1 << 30);
 }
 
 static void an_unknown_name_is_refused_with_its_place(void **state UNUSED)

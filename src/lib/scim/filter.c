@@ -137,7 +137,7 @@ static int take_path(struct parser *parser, struct scim_path *out, struct err *e
 static int parse_element(struct parser *parser, struct scim_path *path,
                          const struct scim_filter **out, struct err *err)
 {
-    struct scim_filter *node;
+    struct scim_filter *node = NULL;
 
     if (path->attribute == NULL || !path->attribute->many || path->sub != NULL ||
         path->attribute->sub == NULL)
@@ -185,7 +185,7 @@ static const struct scim_attribute *leaf_of(const struct scim_path *path)
 static int parse_comparison(struct parser *parser, const struct scim_filter **out, struct err *err)
 {
     struct scim_cursor *cursor = parser->cursor;
-    struct scim_filter *node;
+    struct scim_filter *node = NULL;
     struct scim_path path;
 
     TRY(take_path(parser, &path, err));
@@ -229,7 +229,7 @@ static int parse_term(struct parser *parser, const struct scim_filter **out, str
 {
     struct scim_cursor *cursor = parser->cursor;
     const char *before = cursor->p;
-    struct scim_filter *node;
+    struct scim_filter *node = NULL;
 
     skip_blanks(cursor);
     if (cursor->p < cursor->end && *cursor->p == '(')
@@ -248,7 +248,7 @@ static int parse_term(struct parser *parser, const struct scim_filter **out, str
 static int join(struct parser *parser, enum filter_op op, const struct scim_filter **tree,
                 const struct scim_filter *right, struct err *err)
 {
-    struct scim_filter *node;
+    struct scim_filter *node = NULL;
 
     TRY(node_new(parser, op, &node, err));
     node->left = *tree;

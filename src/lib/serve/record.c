@@ -108,12 +108,6 @@ static void undo(struct serve *serve, const struct buf *record, const struct err
     keep_anchored(serve, &serve->undone, &event);
 }
 
-static void undo_all(struct serve *serve, size_t count, const struct err *why)
-{
-    for (size_t i = 0; i < count; i++)
-        undo(serve, &serve->records.items[i], why);
-}
-
 /* Those that found no place of their own. */
 static void count_the_rest(struct serve *serve)
 {
@@ -146,6 +140,17 @@ static int send_undone(struct serve *serve, struct err *err)
     return 0;
 }
 
+void serve_undo(struct serve *serve, const struct serve_records *records, size_t count,
+                const struct err *why)
+{
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < count; i++)
+        undo(serve, &records->items[i], why);
+    if (send_undone(serve, &err) < 0)
+        log_error("serve.undone", &err);
+}
+
 /* ------------------------------------------------------------------ the batch */
 
 static int record_batch(struct serve *serve, size_t *sent, struct err *err)
@@ -172,15 +177,11 @@ static int make_durable(struct serve *serve, size_t *sent, struct err *err)
 
 int serve_flush(struct serve *serve, struct err *err)
 {
-    struct err later = ERR_INIT;
     size_t sent = 0;
     int done = make_durable(serve, &sent, err);
 
-    if (done < 0) {
-        undo_all(serve, sent, err);
-        if (send_undone(serve, &later) < 0)
-            log_error("serve.undone", &later);
-    }
+    if (done < 0)
+        serve_undo(serve, &serve->records, sent, err);
     serve->records.count = 0;
     return done;
 }

@@ -126,17 +126,42 @@ static size_t held(const struct serve *serve)
     return count;
 }
 
-static bool is_pending(const struct serve *serve)
+void serve_leave(struct serve *serve, const struct err *failed)
 {
-    return held(serve) > 0 || serve_has_records(serve) ||
+    for (size_t i = 0; i < serve->listener_count; i++) {
+        struct http_server *server = serve->listeners[i].server;
+        if (failed == NULL)
+            http_server_release_called(server);
+        else
+            http_server_fail_called(server, failed, as_unavailable, serve);
+    }
+}
+
+static void answer_held(struct serve *serve, const struct err *failed)
+{
+    for (size_t i = 0; i < serve->listener_count; i++) {
+        struct http_server *server = serve->listeners[i].server;
+        if (failed == NULL)
+            http_server_release(server);
+        else
+            http_server_fail(server, failed, as_unavailable, serve);
+    }
+}
+
+static bool needs_flush(const struct serve *serve)
+{
+    return serve_has_records(serve) ||
            (serve->config.store != NULL && store_needs_flush(serve->config.store));
 }
 
+/* One that is durable before anything else happens, or has nothing to make durable. */
 static void run_batch(struct serve *serve)
 {
     struct err err = ERR_INIT;
-    bool durable = serve_flush(serve, &err) == 0;
 
+    if (needs_flush(serve))
+        serve_settle(serve);
+    bool durable = serve_flush(serve, &err) == 0;
     if (durable && serve->config.after_flush != NULL)
         serve->config.after_flush(serve->config.ctx);
     if (!durable)
@@ -145,13 +170,23 @@ static void run_batch(struct serve *serve)
         kube_server_taken_back(serve->kube);
     if (!durable && serve->config.after_discard != NULL)
         serve->config.after_discard(serve->config.ctx);
-    for (size_t i = 0; i < serve->listener_count; i++) {
-        struct http_server *server = serve->listeners[i].server;
-        if (durable)
-            http_server_release(server);
-        else
-            http_server_fail(server, &err, as_unavailable, serve);
+    answer_held(serve, durable ? NULL : &err);
+}
+
+/* False when there is nothing to do now: nothing at all, or records that wait for those under way.
+ */
+static bool step(struct serve *serve)
+{
+    if (held(serve) == 0 && !needs_flush(serve))
+        return false;
+    if (!serve_may_fly(serve)) {
+        run_batch(serve);
+        return true;
     }
+    if (serve->flies)
+        return false;
+    serve_fly(serve);
+    return true;
 }
 
 /* Releasing answers reads further requests of the same connections. Some batches follow at once;
@@ -160,13 +195,15 @@ static void after_batch(void *ctx)
 {
     struct serve *serve = ctx;
 
-    for (int i = 0; i < BATCHES_A_TURN; i++) {
+    bool more = true;
+
+    for (int i = 0; more && i < BATCHES_A_TURN; i++) {
         if (serve->config.prepare != NULL)
             serve->config.prepare(serve->config.ctx);
-        if (!is_pending(serve))
-            break;
-        run_batch(serve);
+        more = step(serve);
     }
+    if (more && serve->listener_count > 0)
+        http_server_wake(serve->listeners[0].server);
     serve_ends_follow(serve);
 }
 
@@ -274,6 +311,7 @@ int serve_new(const struct serve_config *config, struct serve **out, struct err 
     TRY(policy_fd);
     serve->auth = auth_new(&identity_fd, REMEMBERED_TOKENS);
     serve->policy = snapshot_reader_new(&policy_snapshot, &policy_fd);
+    TRY(serve_flight_start(serve, err));
     TRY(start_kube(serve, err));
     TRY(serve_upkeep_start(serve, err));
     TRY(start_listener(serve, "listen:http", false, err));
@@ -286,6 +324,7 @@ void serve_free(struct serve *serve)
 {
     if (serve == NULL)
         return;
+    serve_settle(serve);
     if (serve->kube != NULL)
         kube_server_drain(serve->kube);
     for (size_t i = 0; i < serve->listener_count; i++)
@@ -295,6 +334,7 @@ void serve_free(struct serve *serve)
     snapshot_reader_free(serve->policy);
     serve_records_free(&serve->records);
     serve_records_free(&serve->undone);
+    serve_records_free(&serve->flying);
     free(serve);
 }
 

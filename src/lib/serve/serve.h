@@ -68,8 +68,8 @@ struct serve_config {
     kube_owner_fn *owner_is_gone;         /* may be NULL */
     /* Makes records durable; NULL: by asking the audit role. */
     int (*record)(void *ctx, const struct audit_event *events, size_t count, struct err *err);
-    /* Runs before each batch is made durable: what was put off to be done for many requests at once
-     * is answered here (serve_answered()); may be NULL. */
+    /* Runs before each batch: what was put off to be done for many requests at once is begun, or
+     * answered (serve_answered()), here; may be NULL. */
     loop_fn *prepare;
     /* Words an answer whose batch was taken back, in the dialect of its path: true when it did.
      * Else, and when it is NULL, it is a Kubernetes Status. */

@@ -41,6 +41,12 @@ struct serve {
      * else. Past a ceiling they are only counted, for one record that stands for all. */
     struct serve_records undone;
     uint64_t undone_more;
+    /* flight.c */
+    bool attached; /* the channel to the audit role, to the loop */
+    bool flies;
+    bool settles; /* waits for the last flight: no other begins */
+    struct serve_records flying;
+    struct audit_flight flight;
     struct serve_request *current; /* the request that kube is serving */
     struct loop_source *soon;      /* when there is more to tidy up at once */
     bool looks_again;              /* it will */
@@ -76,7 +82,21 @@ int serve_upkeep_start(struct serve *serve, struct err *err) MUST_USE;
 /* Something is to be sent to the log. */
 bool serve_has_records(const struct serve *serve);
 void serve_records_free(struct serve_records *records);
-/* Makes the batch durable. */
+/* Makes the batch durable; nothing may be under way (serve_settle()). */
 int serve_flush(struct serve *serve, struct err *err) MUST_USE;
+/* These records, the first `count` of them, are of a batch that failed. */
+void serve_undo(struct serve *serve, const struct serve_records *records, size_t count,
+                const struct err *why);
+/* Sends the answers that were called up, or that they failed. */
+void serve_leave(struct serve *serve, const struct err *failed);
+
+/* flight.c */
+int serve_flight_start(struct serve *serve, struct err *err) MUST_USE;
+/* Is the batch one of records alone? */
+bool serve_may_fly(const struct serve *serve);
+/* Sends the records of such a batch on their way; its answers leave when they are durable. */
+void serve_fly(struct serve *serve);
+/* Waits for what is under way. */
+void serve_settle(struct serve *serve);
 
 #endif

@@ -186,7 +186,8 @@ static void a_changed_index_is_noticed(void **state)
     fixture_open(fixture);
     fixture->config.accept_loss = false;
     fixture_open(fixture);
-    tamper(fixture, "INSERT INTO term SELECT CAST(substr(k, 1, 79) || x'00' AS BLOB), v FROM term");
+    tamper(fixture,
+           "INSERT INTO term SELECT CAST(substr(k, 1, 64) || zeroblob(16) AS BLOB), v FROM term");
     refuses_to_open(fixture, "their index");
 }
 
@@ -201,7 +202,8 @@ static void a_damaged_record_with_terms_is_replaced(void **state)
 
     assert_int_equal(store_txn_commit(fixture->store, &txn, NULL, &err), 0);
     fixture_flush(fixture);
-    tamper(fixture, "UPDATE change SET v = substr(v, 1, length(v) - 1) || x'00' WHERE k = " ROW(1));
+    tamper(fixture,
+           "UPDATE change SET v = substr(v, 1, length(v) - 16) || zeroblob(16) WHERE k = " ROW(1));
     fixture_open(fixture);
     put.terms[0] = "key=2";
     assert_int_equal(store_txn_commit(fixture->store, &txn, NULL, &err), 0);
@@ -291,7 +293,8 @@ static void a_damaged_data_key_costs_one_collection(void **state)
     three_users(fixture);
     fixture_put(fixture, fixture_key("groups", "", "g"), "x");
     fixture_flush(fixture);
-    tamper(fixture, "UPDATE change SET v = substr(v, 1, length(v) - 1) || x'00' WHERE k = " ROW(0));
+    tamper(fixture,
+           "UPDATE change SET v = substr(v, 1, length(v) - 16) || zeroblob(16) WHERE k = " ROW(0));
     fixture_open(fixture);
     assert_string_equal(fixture_value(fixture, fixture_key("groups", "", "g")), "x");
     assert_int_equal(store_get(fixture->store, fixture_user("bob"), fixture->arena, &record, &err),

@@ -11,8 +11,8 @@
  * status: JSON {"kind", "namespace", "name", "status"}.
  *
  * An order of the kind "Log" asks for what an engine says: {"id", "follow", "previous",
- * "tailLines"}. log: u64 id, u8 part, and bytes: its text, or the sentence that refuses it.
- * ERR_GONE when nobody reads it any more.
+ * "tailLines", "replica"}. log: u64 id, u8 part, and bytes: its text, or the sentence that refuses
+ * it. ERR_GONE when nobody reads it any more.
  *
  * By the other owners of kinds (docs/PROTOCOL.owners):
  *

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "crypto/crypto.h"
+#include "crypto/mac.h"
 #include "egress/egress.h"
 #include "idp/factors/sms.h"
 #include "idp/federation/federation.h"
@@ -152,6 +153,7 @@ static int start(struct idp *idp, struct err *err)
     TRY(crypto_random(idp->nonce_key, sizeof(idp->nonce_key), err));
     TRY(serve_store_open(idp->role, &idp->store, err));
     TRY(load_pepper(idp, err));
+    idp->digests = crypto_mac_new(span_of(idp->pepper, sizeof(idp->pepper)));
     idp->objects = kube_store_new(idp->store);
     idp->auth = auth_new(&run_fd, REMEMBERED_TOKENS);
     idp->throttle = throttle_new();
@@ -202,6 +204,7 @@ static void release(struct idp *idp)
     free(idp->tidy_from);
     free(idp->tokens_from);
     free(idp->bound_from);
+    crypto_mac_free(idp->digests);
     mem_wipe(idp->pepper, sizeof(idp->pepper));
 }
 

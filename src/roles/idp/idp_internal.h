@@ -61,6 +61,7 @@ struct idp {
     uint8_t nonce_key[IDENTITY_PEPPER_LEN]; /* of this run alone */
     unsigned operator_uid;                  /* who runs the platform */
     uint8_t pepper[IDENTITY_PEPPER_LEN];
+    struct crypto_mac *digests;           /* identity_key_digest() of this pepper, prepared */
     char origin[IDP_URL_SIZE];            /* of the platform, for browsers */
     char rp_id[256];                      /* its host: WebAuthn's relying party */
     struct webauthn_roots *passkey_roots; /* NULL: nobody vouches for authenticators */
@@ -308,8 +309,9 @@ int signer_sign(struct signer *signer, enum sign_alg alg, const char *typ, struc
 /* The same for an access token. */
 int signer_sign_access(struct signer *signer, struct span payload, struct buf *out,
                        struct err *err) MUST_USE;
-/* The same for an access token, together with others that are wanted in this batch: `fn` gets the
- * token in signer_run(), or why there is none. The payload is copied. */
+/* The same for an access token, from the loop, together with others: `fn` gets the token, or why
+ * there is none. It may come some batches later: what was noted for the token in the store may be
+ * taken back till then. The payload is copied. signer_run() sends to kms what is wanted. */
 typedef void signer_fn(void *ctx, struct span token, const struct err *err);
 void signer_sign_later(struct signer *signer, struct span payload, signer_fn *fn, void *ctx);
 void signer_run(struct signer *signer);

@@ -15,6 +15,9 @@ struct route {
 
 /* clang-format off */
 static const struct route routes[] = {
+    /* What programs ask again and again is found first. */
+    {"POST",   "/oauth2/token",        oidc_token},
+    {"POST",   "/oauth2/introspect",   oidc_introspect},
     {"GET",    "/.well-known/openid-configuration",       discovery_openid},
     {"GET",    "/.well-known/oauth-authorization-server", discovery_oauth},
     {"GET",    "/oauth2/jwks",         discovery_jwks},
@@ -33,8 +36,6 @@ static const struct route routes[] = {
     {"DELETE", "/oauth2/register/",    oidc_registration},
     {"POST",   "/oauth2/consent",      oidc_consent},
     {"GET",    "/oauth2/frame",        oidc_frame},
-    {"POST",   "/oauth2/token",        oidc_token},
-    {"POST",   "/oauth2/introspect",   oidc_introspect},
     {"POST",   "/oauth2/revoke",       oidc_revoke},
     {"GET",    "/oauth2/userinfo",     oidc_userinfo},
     {"POST",   "/oauth2/userinfo",     oidc_userinfo},

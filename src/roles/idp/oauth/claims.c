@@ -12,11 +12,19 @@
 
 enum { PAYLOAD_MAX = JOSE_TOKEN_MAX };
 
+/* Of names that are ours: nothing in them is escaped. */
+static void put_name(struct buf *out, const char *name)
+{
+    buf_put_str(out, ",\"");
+    buf_put_str(out, name);
+    buf_put_str(out, "\":");
+}
+
 static void put_text(struct buf *out, const char *name, const char *text)
 {
     if (text == NULL || text[0] == '\0')
         return;
-    buf_printf(out, ",\"%s\":", name);
+    put_name(out, name);
     oauth_put_json(out, span_str(text));
 }
 
@@ -27,7 +35,8 @@ static void put_texts(struct buf *out, const char *name, const json_t *list)
 
     if (json_array_size(list) == 0)
         return;
-    buf_printf(out, ",\"%s\":[", name);
+    put_name(out, name);
+    buf_put_u8(out, '[');
     json_array_foreach (list, i, item) {
         /* More than lib/auth takes would make the token void as a whole. */
         if (i == IDENTITY_LIST_MAX)
@@ -43,7 +52,7 @@ static void put_json(struct buf *out, const char *name, const json_t *value)
 {
     if (value == NULL)
         return;
-    buf_printf(out, ",\"%s\":", name);
+    put_name(out, name);
     codec_json_put(value, out);
 }
 
@@ -65,7 +74,8 @@ static void put_words(struct buf *out, const char *name, const char *words)
 
     if (rest.len == 0)
         return;
-    buf_printf(out, ",\"%s\":[", name);
+    put_name(out, name);
+    buf_put_u8(out, '[');
     while (oauth_scope_next(&rest, &word)) {
         buf_put_str(out, before);
         oauth_put_json(out, word);
@@ -92,21 +102,24 @@ static void put_who(struct idp *idp, const struct claims *claims, struct buf *ou
     put_words(out, "amr", claims->amr);
 }
 
+/* Many are drawn at a time: one draw takes as long as all the claims of a token. */
 int claims_id(char out[CLAIMS_ID_SIZE], struct err *err)
 {
-    CLEANUP(buf_free) struct buf text = BUF_INIT(CLAIMS_ID_SIZE);
-    uint8_t random[16];
+    static uint8_t drawn[32][16];
+    static size_t left;
+    struct buf text = {.data = (uint8_t *)out, .cap = CLAIMS_ID_SIZE, .max = CLAIMS_ID_SIZE - 1};
 
-    TRY(crypto_random(random, sizeof(random), err));
-    enc_base64_put(ENC_BASE64URL, span_of(random, sizeof(random)), &text);
-    snprintf(out, CLAIMS_ID_SIZE, "%s", buf_text(&text));
-    return 0;
+    if (left == 0) {
+        TRY(crypto_random(drawn, sizeof(drawn), err));
+        left = ARRAY_LEN(drawn);
+    }
+    enc_base64_put(ENC_BASE64URL, span_of(drawn[--left], sizeof(*drawn)), &text);
+    return buf_check(&text, "an id", err);
 }
 
 int claims_put_access(struct idp *idp, const struct claims *claims, struct buf *payload,
                       char jti[CLAIMS_ID_SIZE], struct err *err)
 {
-    TRY(publish_note_token(idp->publish, clock_wall_sec() + claims->ttl_sec, err));
     TRY(claims_id(jti, err));
     buf_put_u8(payload, '{');
     put_who(idp, claims, payload);
@@ -137,6 +150,7 @@ int claims_access_token(struct idp *idp, const struct claims *claims, struct buf
 {
     CLEANUP(buf_free_wiped) struct buf payload = BUF_INIT(PAYLOAD_MAX);
 
+    TRY(publish_note_token(idp->publish, clock_wall_sec() + claims->ttl_sec, err));
     TRY(claims_put_access(idp, claims, &payload, jti, err));
     return signer_sign_access(idp->signer, buf_span(&payload), out, err);
 }

@@ -7,6 +7,7 @@
 #include "base/enc.h"
 #include "base/mem.h"
 #include "codec/json.h"
+#include "crypto/mac.h"
 #include "crypto/x509.h"
 #include "crypto/x509_client.h"
 #include "idp/oauth/assertion.h"
@@ -45,7 +46,7 @@ static bool secret_fits(const struct idp *idp, const struct client *client,
 
     if (shown->secret == NULL || !client->has_secret)
         return false;
-    identity_key_digest(idp->pepper, span_str(shown->secret), digest);
+    crypto_mac_sha256(idp->digests, span_str(shown->secret), digest);
     return mem_equal_ct(digest, client->secret, sizeof(digest));
 }
 

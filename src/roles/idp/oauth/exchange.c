@@ -296,6 +296,7 @@ static int issue(struct idp *idp, struct serve_request *request, const struct cl
     buf_put_u8(body, '}');
     reply_event(request, AUDIT_TOKEN_ISSUED, AUDIT_SOURCE_TOKEN,
                 subject->name == NULL ? subject->subject : subject->name, "");
+    request->event.actor.key_id = serve_keep(request, jti);
     request->event.action.name = serve_keep(request, client->id);
     reply_body(request, 200);
     return 0;

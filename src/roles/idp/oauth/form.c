@@ -72,7 +72,8 @@ void form_put(void *ctx, const char *name, const char *value)
     if (put_target(form, name, value))
         return;
     for (size_t i = 0; i < FORM_FIELDS; i++) {
-        if (strcmp(names[i], name) != 0)
+        /* Most differ in the first character already. */
+        if (names[i][0] != name[0] || strcmp(names[i], name) != 0)
             continue;
         if (form->value[i] != NULL)
             form->twice = names[i];

@@ -60,7 +60,8 @@ enum { SUBJECT_SIZE = 64, CLAIMS_TEXT_MAX = 4096 };
 enum { CLAIMS_ID_SIZE = 23 }; /* a jti: 128 bits */
 /* 128 random bits: a jti, a family. */
 int claims_id(char out[CLAIMS_ID_SIZE], struct err *err) MUST_USE;
-/* The payload of an access token, for signer_sign_later(). */
+/* The payload of an access token, for signer_sign_later(); who answers with the token calls
+ * publish_note_token() then. */
 int claims_put_access(struct idp *idp, const struct claims *claims, struct buf *payload,
                       char jti[CLAIMS_ID_SIZE], struct err *err) MUST_USE;
 int claims_access_token(struct idp *idp, const struct claims *claims, struct buf *out,

@@ -18,6 +18,12 @@ static const enum sign_alg access_alg = SIGN_ES256;
 
 enum { HEADER_MAX = 256, JWKS_MAX = 128 * 1024 };
 
+/* While two messages are under way, what is wanted gathers for the next one: kms always has work,
+ * and nobody is woken for a few signatures. */
+enum { AT_ONCE = 32, MESSAGES = 2 };
+
+enum { SIGNATURE_TEXT = 1 + 86 }; /* of ES256, with the dot */
+
 struct signer {
     struct idp *idp;
     struct keys_public_list keys;
@@ -26,15 +32,27 @@ struct signer {
     struct buf jwks;
     struct jose_keys *verifiers;
     STAILQ_HEAD(, wanted) wanted;
+    LIST_HEAD(, batch) asked; /* at kms */
+    size_t asked_count;
 };
 
-/* A token that waits for its batch. */
+/* A token that waits for its signature. */
 struct wanted {
-    struct buf payload;
-    struct buf input; /* what is signed: header and payload, encoded */
+    struct buf input; /* header and payload, encoded: what is signed */
+    size_t header_len;
+    bool again; /* its key was rotated once */
     signer_fn *fn;
     void *ctx;
     STAILQ_ENTRY(wanted) entry;
+};
+
+/* A message to kms. */
+struct batch {
+    struct signer *signer;
+    struct wanted *items[AT_ONCE];
+    size_t count;
+    char kid[SIGN_KID_SIZE];
+    LIST_ENTRY(batch) entry;
 };
 
 static void put_header(const struct signer *signer, enum sign_alg alg, const char *typ,
@@ -117,18 +135,37 @@ int signer_new(struct idp *idp, struct signer **out, struct err *err)
     *signer = (struct signer){
         .idp = idp, .header_access = BUF_INIT(2 * HEADER_MAX), .jwks = BUF_INIT(JWKS_MAX)};
     STAILQ_INIT(&signer->wanted);
+    LIST_INIT(&signer->asked);
     *out = signer;
+    TRY(ipc_client_attach(role_peer(idp->role, ROLE_KMS), role_loop(idp->role), err));
     return signer_refresh(signer, err);
+}
+
+static void free_wanted(struct wanted *wanted)
+{
+    buf_free_wiped(&wanted->input);
+    free(wanted);
+}
+
+static void free_batch(struct signer *signer, struct batch *batch)
+{
+    LIST_REMOVE(batch, entry);
+    signer->asked_count--;
+    free(batch);
 }
 
 static void forget_wanted(struct signer *signer)
 {
+    while (!LIST_EMPTY(&signer->asked)) {
+        struct batch *batch = LIST_FIRST(&signer->asked);
+        for (size_t i = 0; i < batch->count; i++)
+            free_wanted(batch->items[i]);
+        free_batch(signer, batch);
+    }
     while (!STAILQ_EMPTY(&signer->wanted)) {
         struct wanted *wanted = STAILQ_FIRST(&signer->wanted);
         STAILQ_REMOVE_HEAD(&signer->wanted, entry);
-        buf_free_wiped(&wanted->payload);
-        buf_free_wiped(&wanted->input);
-        free(wanted);
+        free_wanted(wanted);
     }
 }
 
@@ -209,51 +246,36 @@ void signer_sign_later(struct signer *signer, struct span payload, signer_fn *fn
 {
     struct wanted *wanted = mem_new(sizeof(*wanted));
 
-    *wanted = (struct wanted){.payload = BUF_INIT(JOSE_TOKEN_MAX),
-                              .input = BUF_INIT(JOSE_TOKEN_MAX),
+    *wanted = (struct wanted){.input = BUF_INIT(JOSE_TOKEN_MAX),
+                              .header_len = signer->header_access.len,
                               .fn = fn,
                               .ctx = ctx};
-    buf_put_span(&wanted->payload, payload);
+    buf_expect(&wanted->input, wanted->header_len + 4 * (payload.len / 3 + 1) + SIGNATURE_TEXT);
+    buf_put_span(&wanted->input, buf_span(&signer->header_access));
+    enc_base64_put(ENC_BASE64URL, payload, &wanted->input);
     STAILQ_INSERT_TAIL(&signer->wanted, wanted, entry);
 }
 
-/* Few go into one message, and several messages are under way: kms signs some while the answers of
- * those before are made here. */
-enum { AT_ONCE = 8, MESSAGES = 8 };
-
-struct batch {
-    struct wanted *items[AT_ONCE];
-    struct span inputs[AT_ONCE];
-    size_t count;
-    uint32_t id; /* of the message */
-    bool sent;
-    struct err why; /* it was not */
-};
-
 /* As many as go into one message to kms. */
-static void take_batch(struct signer *signer, struct batch *batch)
+static struct batch *take_batch(struct signer *signer, struct span inputs[AT_ONCE])
 {
+    struct batch *batch = mem_new(sizeof(*batch));
     size_t bytes = 0;
 
-    batch->count = 0;
+    batch->signer = signer;
+    memcpy(batch->kid, signer->kid[access_alg], sizeof(batch->kid));
     while (!STAILQ_EMPTY(&signer->wanted) && batch->count < AT_ONCE) {
         struct wanted *wanted = STAILQ_FIRST(&signer->wanted);
-        buf_reset(&wanted->input);
-        buf_put_span(&wanted->input, buf_span(&signer->header_access));
-        enc_base64_put(ENC_BASE64URL, buf_span(&wanted->payload), &wanted->input);
         bytes += wanted->input.len;
         if (bytes > KEYS_SIGN_MAX && batch->count > 0)
-            return;
+            break;
         STAILQ_REMOVE_HEAD(&signer->wanted, entry);
-        batch->inputs[batch->count] = buf_span(&wanted->input);
+        inputs[batch->count] = buf_span(&wanted->input);
         batch->items[batch->count++] = wanted;
     }
-}
-
-static void give_back(struct signer *signer, const struct batch *batch)
-{
-    for (size_t i = batch->count; i-- > 0;)
-        STAILQ_INSERT_HEAD(&signer->wanted, batch->items[i], entry);
+    LIST_INSERT_HEAD(&signer->asked, batch, entry);
+    signer->asked_count++;
+    return batch;
 }
 
 static void finish(struct wanted *wanted, struct span signature, const struct err *failed)
@@ -267,65 +289,90 @@ static void finish(struct wanted *wanted, struct span signature, const struct er
             failed = &err;
     }
     wanted->fn(wanted->ctx, buf_span(&wanted->input), failed);
-    buf_free_wiped(&wanted->payload);
-    buf_free_wiped(&wanted->input);
-    free(wanted);
+    free_wanted(wanted);
 }
 
-static void send_batch(struct signer *signer, struct batch *batch)
+static void fail_batch(const struct batch *batch, const struct err *failed)
 {
-    take_batch(signer, batch);
-    err_clear(&batch->why);
-    batch->sent = keys_sign_begin(role_peer(signer->idp->role, ROLE_KMS), key_names[access_alg],
-                                  signer->kid[access_alg], batch->inputs, batch->count, &batch->id,
-                                  &batch->why) == 0;
-}
-
-/* False when the key was rotated since we last asked: then nothing was answered. */
-static bool answer_batch(struct signer *signer, struct batch *batch, bool refreshed)
-{
-    CLEANUP(buf_free) struct buf signatures = BUF_INIT(AT_ONCE * SIGN_SIG_MAX);
-    size_t len = 0;
-    bool done = batch->sent && keys_sign_wait(role_peer(signer->idp->role, ROLE_KMS), batch->id,
-                                              batch->count, &signatures, &len, &batch->why) == 0;
-
-    if (!done && batch->why.code == ERR_GONE && !refreshed)
-        return false;
     for (size_t i = 0; i < batch->count; i++)
-        finish(batch->items[i], done ? span_of(signatures.data + i * len, len) : (struct span){0},
-               done ? NULL : &batch->why);
-    return true;
+        finish(batch->items[i], (struct span){0}, failed);
 }
 
-static void refresh(struct signer *signer)
+/* ------------------------------------------------------------------ a key that was rotated */
+
+static void put_new_header(const struct signer *signer, struct wanted *wanted)
+{
+    struct buf input = BUF_INIT(JOSE_TOKEN_MAX);
+    struct span old = buf_span(&wanted->input);
+
+    buf_put_span(&input, buf_span(&signer->header_access));
+    buf_put(&input, old.p + wanted->header_len, old.len - wanted->header_len);
+    buf_free_wiped(&wanted->input);
+    wanted->input = input;
+    wanted->header_len = signer->header_access.len;
+    wanted->again = true;
+}
+
+/* Those that were asked for twice fail, the others are wanted again, in their order. */
+static void want_again(struct signer *signer, const struct batch *batch, const struct err *failed)
+{
+    for (size_t i = batch->count; i-- > 0;) {
+        struct wanted *wanted = batch->items[i];
+        if (wanted->again) {
+            finish(wanted, (struct span){0}, failed);
+            continue;
+        }
+        put_new_header(signer, wanted);
+        STAILQ_INSERT_HEAD(&signer->wanted, wanted, entry);
+    }
+}
+
+/* Of several batches under way only the first one asks for the keys. */
+static void refresh(struct signer *signer, const struct batch *batch)
 {
     struct err err = ERR_INIT;
 
-    if (signer_refresh(signer, &err) >= 0)
+    if (memcmp(batch->kid, signer->kid[access_alg], sizeof(batch->kid)) == 0 &&
+        signer_refresh(signer, &err) >= 0)
         publish_touch_signers(signer->idp->publish);
+}
+
+/* ------------------------------------------------------------------ from kms */
+
+static void on_signed(void *ctx, struct span answer, const struct err *failed)
+{
+    struct batch *batch = ctx;
+    struct signer *signer = batch->signer;
+    struct err err = ERR_INIT;
+    struct span all;
+    size_t len;
+
+    if (failed != NULL && failed->code == ERR_GONE) {
+        refresh(signer, batch);
+        want_again(signer, batch, failed);
+    } else if (failed != NULL) {
+        fail_batch(batch, failed);
+    } else if (keys_get_signatures(answer, batch->count, &all, &len, &err) < 0) {
+        fail_batch(batch, &err);
+    } else {
+        for (size_t i = 0; i < batch->count; i++)
+            finish(batch->items[i], span_of(all.p + i * len, len), NULL);
+    }
+    free_batch(signer, batch);
 }
 
 void signer_run(struct signer *signer)
 {
-    bool refreshed = false;
+    struct err err = ERR_INIT;
 
-    while (!STAILQ_EMPTY(&signer->wanted)) {
-        struct batch batches[MESSAGES];
-        bool gone[MESSAGES] = {false};
-        size_t count = 0, again = 0;
-        while (count < MESSAGES && !STAILQ_EMPTY(&signer->wanted))
-            send_batch(signer, &batches[count++]);
-        for (size_t i = 0; i < count; i++)
-            gone[i] = !answer_batch(signer, &batches[i], refreshed);
-        for (size_t i = count; i-- > 0;) {
-            if (!gone[i])
-                continue;
-            give_back(signer, &batches[i]);
-            again++;
-        }
-        if (again == 0)
+    while (signer->asked_count < MESSAGES && !STAILQ_EMPTY(&signer->wanted)) {
+        struct span inputs[AT_ONCE];
+        struct batch *batch = take_batch(signer, inputs);
+        if (keys_sign_later(role_peer(signer->idp->role, ROLE_KMS), key_names[access_alg],
+                            batch->kid, inputs, batch->count, on_signed, batch, &err) == 0)
             continue;
-        refresh(signer);
-        refreshed = true;
+        fail_batch(batch, &err);
+        free_batch(signer, batch);
+        err_clear(&err);
     }
 }

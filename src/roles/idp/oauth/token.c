@@ -2,6 +2,7 @@
 /* The token endpoint: RFC 6749 sections 4.1.3, 4.4, 6; OpenID Connect Core section 3.1.3. */
 #include "idp/oauth/token.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "codec/json.h"
 #include "idp/oauth/device_grant.h"
@@ -183,6 +184,7 @@ int token_issue(struct idp *idp, struct serve_request *request, const struct tok
     reply_event(request, AUDIT_TOKEN_ISSUED, AUDIT_SOURCE_TOKEN, grant->account->name,
                 grant->account->uid);
     request->event.actor.session_id = serve_keep(request, full.family ? full.family : claims.sid);
+    request->event.actor.key_id = serve_keep(request, issued->jti);
     request->event.action.name = serve_keep(request, grant->client->id);
     http_answer_header(request->answer, "Pragma", "no-cache");
     reply_body(request, 200);
@@ -191,21 +193,49 @@ int token_issue(struct idp *idp, struct serve_request *request, const struct tok
 
 /* ------------------------------------------------------------------ a client's own token */
 
+/* What an answer has beside its token, and a client's own token in it, nearly always. */
+enum { ANSWER_MORE = 200, PAYLOAD_USUAL = 500 };
+
 /* What waits for the signature; in the request's arena. */
 struct own_token {
+    struct idp *idp;
     struct serve_request *request;
-    const char *scope, *type;
+    const char *client, *scope, *type;
     uint32_t ttl_sec;
 };
+
+/* In the batch of its answer: the client may have been disabled or deleted since it asked, and how
+ * long the token may live is noted in the store. */
+static int check_own(const struct own_token *own, struct err *err)
+{
+    const struct client *client;
+
+    TRY(clients_get(own->idp->clients, own->client, &client, err));
+    return publish_note_token(own->idp->publish, clock_wall_sec() + own->ttl_sec, err);
+}
+
+static void refuse_own(const struct own_token *own, const struct err *err)
+{
+    if (err->code != ERR_NOT_FOUND) {
+        token_unavailable(own->request, err);
+        return;
+    }
+    own->request->event.outcome = AUDIT_DENIED;
+    reply_oauth(own->request, 401, "invalid_client", err->msg);
+}
 
 static void on_signed(void *ctx, struct span token, const struct err *failed)
 {
     struct own_token *own = ctx;
     struct buf *body = &own->request->answer->body;
+    struct err err = ERR_INIT;
 
     if (failed != NULL) {
         token_unavailable(own->request, failed);
+    } else if (check_own(own, &err) < 0) {
+        refuse_own(own, &err);
     } else {
+        buf_expect(body, token.len + ANSWER_MORE);
         buf_put_str(body, "{\"access_token\":\"");
         buf_put_span(body, token);
         buf_printf(body, "\",\"token_type\":\"%s\",\"expires_in\":%u", own->type, own->ttl_sec);
@@ -226,6 +256,7 @@ static int want_own_token(struct idp *idp, struct serve_request *request,
     char subject[OAUTH_ID_MAX + 16];
     char jti[CLAIMS_ID_SIZE];
 
+    buf_expect(&payload, PAYLOAD_USUAL);
     snprintf(subject, sizeof(subject), "client:%s", client->id);
     struct claims claims = {.subject = subject,
                             .client = client->id,
@@ -236,7 +267,10 @@ static int want_own_token(struct idp *idp, struct serve_request *request,
     TRY(arena_check(request->http->arena, "the request", err));
     TRY(claims_put_access(idp, &claims, &payload, jti, err));
     reply_event(request, AUDIT_TOKEN_ISSUED, AUDIT_SOURCE_TOKEN, subject, "");
-    *own = (struct own_token){.request = request,
+    request->event.actor.key_id = serve_keep(request, jti);
+    *own = (struct own_token){.idp = idp,
+                              .request = request,
+                              .client = (const char *)serve_keep(request, client->id).p,
                               .scope = (const char *)serve_keep(request, scope).p,
                               .type = binding_type(binding),
                               .ttl_sec = client->access_sec};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* drun waf: what the firewall would do, what a rule is, what it met. The first two are drun-waf's,
  * which has the rule engine; it lies beside this binary. */
+#include "auth/auth.h"
 #include "base/mem.h"
 #include "cli/audit.h"
 #include "cli/command.h"
@@ -18,6 +19,7 @@ const struct cli_option cli_waf_options[] = {
     {"--paranoia", "LEVEL", "test: with --rules, the level of CRS (default: 1)"},
     {"--namespace", "NAME", "test: as if a model of this namespace were called"},
     {"--service", "NS/NAME", "test: as if this model service were called"},
+    {"--answer", "FILE", "test: and what is said to this answer to it"},
     {"--data", "DIR", "without --rules: the platform here whose rules in force are meant"},
     {"--limit", "N", "hits: how many (default: 50)"},
     {"-o", "FORMAT", "hits: table, json or yaml"},
@@ -88,11 +90,14 @@ static int run_tool(struct waf_command *command, const char *what, const char *w
     return cli_fail(&err);
 }
 
-/* `drun audit list --event drun.waf.hit`, with what else was said. */
+/* `drun audit list --event drun.waf.hit`, with what else was said; without what the platform does
+ * to itself to see that it is refused. */
 static int show_hits(struct waf_command *command)
 {
     add(command, "--event");
     add(command, "drun.waf.hit");
+    add(command, "--actor");
+    add(command, "!" AUTH_POSTURE);
     if (command->data != NULL) {
         add(command, "--data");
         add(command, command->data);

@@ -77,8 +77,8 @@ static const struct snapshot_field pattern_fields[] = {
     SNAPSHOT_LIST(image_pattern, bytes, IMAGE_BYTES)};
 static const struct snapshot_field partition_fields[] = {
     SNAPSHOT_UPTO(image_partition, phase, PHASES),
+    SNAPSHOT_UPTO(image_partition, separator, UINT8_MAX),
     SNAPSHOT_LIST(image_partition, database, IMAGE_BYTES),
-    SNAPSHOT_LIST(image_partition, vars, IMAGE_INDEXES),
     SNAPSHOT_LIST(image_partition, chains, IMAGE_INDEXES),
     SNAPSHOT_LIST(image_partition, xpaths, IMAGE_INDEXES),
 };
@@ -190,8 +190,7 @@ static int check_indexes(const struct snapshot *image, struct err *err)
     const struct image_action *actions = snapshot_records(image, IMAGE_ACTIONS);
 
     for (uint32_t i = 0; i < snapshot_count(image, IMAGE_PARTITIONS); i++)
-        if (!indexes_below(image, partitions[i].vars, VAR_COUNT) ||
-            !indexes_below(image, partitions[i].chains, snapshot_count(image, IMAGE_CHAINS)) ||
+        if (!indexes_below(image, partitions[i].chains, snapshot_count(image, IMAGE_CHAINS)) ||
             !indexes_below(image, partitions[i].xpaths, snapshot_count(image, IMAGE_XPATHS)))
             return bad(err, "partition", i);
     for (uint32_t i = 0; i < snapshot_count(image, IMAGE_ACTIONS); i++)

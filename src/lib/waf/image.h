@@ -32,7 +32,7 @@ enum image_section {
     IMAGE_SECTION_COUNT
 };
 
-enum { IMAGE_NUMBER = 3, IMAGE_FORMAT = 1 };
+enum { IMAGE_NUMBER = 3, IMAGE_FORMAT = 2 };
 
 struct image_head {
     uint32_t engine; /* enum engine_mode */
@@ -178,12 +178,15 @@ struct image_slot {
 };
 
 enum image_pattern_kind { IMAGE_REGEX, IMAGE_PHRASES };
+enum { IMAGE_NEEDS = 256 / 32 };
 
 struct image_pattern {
     uint32_t kind;
     uint32_t chain;
     uint32_t multi;            /* multiMatch: looked for behind each step of the chain */
     struct snapshot_ref bytes; /* the expression, or a trie of phrases (phrases.h) */
+    /* A bit for each byte: every text with the pattern has one of them. All: nothing is known. */
+    uint32_t needs[IMAGE_NEEDS];
 };
 
 /*
@@ -193,10 +196,10 @@ struct image_pattern {
  */
 struct image_partition {
     uint32_t phase;
+    uint32_t separator;           /* a byte: what ends a line when values are joined (lines.h) */
     struct snapshot_ref database; /* bytes, serialised by Vectorscan; count 0: could not be made */
-    struct snapshot_ref vars;     /* indexes (unchecked numbers): enum waf_var of its targets */
-    struct snapshot_ref chains;   /* the same: chains of its patterns, ascending */
-    struct snapshot_ref xpaths;   /* the same */
+    struct snapshot_ref chains;   /* indexes: chains of its patterns, ascending */
+    struct snapshot_ref xpaths;   /* the same: of its rules' targets */
 };
 
 struct image_xpath {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "waf/raw.h"
 
+#include "base/num.h"
+
 /* Up to the next `end`, which is passed over. */
 static struct span take_until(struct span *left, char end)
 {
@@ -41,11 +43,23 @@ bool waf_raw_header(struct span *left, struct span *name, struct span *value)
     return true;
 }
 
+/* Leaves the body in `text`. */
+static int read_headers(struct span *text, const char *what, struct span *out, struct err *err)
+{
+    const uint8_t *start = text->p;
+    struct span line;
+
+    for (size_t number = 2; (line = take_line(text)).len > 0; number++)
+        if (memchr(line.p, ':', line.len) == NULL)
+            return err_set(err, ERR_INVALID, "line %zu of the %s is no header: it has no colon",
+                           number, what);
+    *out = span_of(start, (size_t)(text->p - start));
+    return 0;
+}
+
 int waf_raw_read(struct span text, struct waf_raw *out, struct err *err)
 {
     struct span first = take_line(&text);
-    const uint8_t *start = text.p;
-    struct span line;
 
     *out = (struct waf_raw){0};
     out->method = take_until(&first, ' ');
@@ -54,11 +68,23 @@ int waf_raw_read(struct span text, struct waf_raw *out, struct err *err)
     if (out->method.len == 0 || out->uri.len == 0)
         return err_set(err, ERR_INVALID,
                        "line 1 of the request must be such as GET /v1/models HTTP/1.1");
-    for (size_t number = 2; (line = take_line(&text)).len > 0; number++)
-        if (memchr(line.p, ':', line.len) == NULL)
-            return err_set(err, ERR_INVALID,
-                           "line %zu of the request is no header: it has no colon", number);
-    out->headers = span_of(start, (size_t)(text.p - start));
+    TRY(read_headers(&text, "request", &out->headers, err));
+    out->body = text;
+    return 0;
+}
+
+int waf_raw_read_answer(struct span text, struct waf_raw_answer *out, struct err *err)
+{
+    struct span first = take_line(&text);
+    struct err ignored = ERR_INIT;
+    uint64_t status;
+
+    *out = (struct waf_raw_answer){.protocol = take_until(&first, ' ')};
+    if (!span_has_prefix(out->protocol, "HTTP/") ||
+        num_parse_u64(take_until(&first, ' '), 100, 999, "the status", &status, &ignored) < 0)
+        return err_set(err, ERR_INVALID, "line 1 of the answer must be such as HTTP/1.1 200 OK");
+    out->status = (unsigned)status;
+    TRY(read_headers(&text, "answer", &out->headers, err));
     out->body = text;
     return 0;
 }

@@ -28,7 +28,8 @@ struct question {
     const char *paranoia; /* with rules of one's own */
     const char *namespace;
     const char *service;
-    const char *word; /* the request's file, or the rule's id */
+    const char *answer; /* the file of what was answered, or NULL */
+    const char *word;   /* the request's file, or the rule's id */
 };
 
 static int usage(const char *command)
@@ -58,6 +59,8 @@ static int take_option(struct question *question, const char *name, const char *
         question->namespace = value;
     else if (strcmp(name, "--service") == 0)
         question->service = value;
+    else if (strcmp(name, "--answer") == 0)
+        question->answer = value;
     else
         return err_set(err, ERR_INVALID, "there is no option %s", name);
     return 0;
@@ -119,9 +122,37 @@ static int load(struct question *question, struct snapshot **out, struct err *er
     return snapshot_from_bytes(&waf_snapshot, buf_span(&bytes), out, err);
 }
 
-/* ------------------------------------------------------------------ the request */
+/* ------------------------------------------------------------------ the request and its answer */
 
-static int run(struct waf_tx *tx, struct question *question, struct span request, struct err *err)
+/* Under CRS 4's name or CRS 3's. */
+static long long score(struct waf_tx *tx, const char *newer, const char *older)
+{
+    const char *const names[] = {newer, older};
+    uint64_t value = 0;
+    struct err ignored = ERR_INIT;
+
+    for (size_t i = 0; i < ARRAY_LEN(names) && value == 0; i++) {
+        struct span text = waf_tx_variable(tx, names[i]);
+        if (text.p == NULL || num_parse_u64(text, 0, INT32_MAX, "score", &value, &ignored) < 0)
+            value = 0;
+    }
+    return (long long)value;
+}
+
+static void run_answer(struct waf_tx *tx, struct waf_raw_answer *answer)
+{
+    struct span name, value;
+
+    while (waf_raw_header(&answer->headers, &name, &value))
+        waf_tx_response_header(tx, name, value);
+    if (waf_tx_response_headers_end(tx, answer->status, answer->protocol)->action < WAF_DENY) {
+        (void)waf_tx_response_body(tx, answer->body);
+        (void)waf_tx_response_body_end(tx);
+    }
+}
+
+static int run(struct waf_tx *tx, struct question *question, struct span request,
+               struct waf_raw_answer *answer, long long *points, struct err *err)
 {
     struct waf_connection connection = {.client_addr = span_str("192.0.2.1"),
                                         .server_addr = span_str("192.0.2.2"),
@@ -143,6 +174,10 @@ static int run(struct waf_tx *tx, struct question *question, struct span request
         (void)waf_tx_request_body(tx, raw.body);
         (void)waf_tx_request_body_end(tx);
     }
+    /* CRS 3 adds the answer's to it. */
+    *points = score(tx, "blocking_inbound_anomaly_score", "anomaly_score");
+    if (answer != NULL && waf_tx_verdict(tx)->action < WAF_DENY)
+        run_answer(tx, answer);
     waf_tx_log(tx);
     return 0;
 }
@@ -169,22 +204,7 @@ static void print_hit(const struct waf_hit *hit)
     printf("\n        %.*s:%u\n", SPAN_ARG(hit->file), hit->line);
 }
 
-static long long score(struct waf_tx *tx)
-{
-    /* CRS 4's, CRS 3's. */
-    static const char *const names[] = {"blocking_inbound_anomaly_score", "anomaly_score"};
-    uint64_t value = 0;
-    struct err ignored = ERR_INIT;
-
-    for (size_t i = 0; i < ARRAY_LEN(names) && value == 0; i++) {
-        struct span text = waf_tx_variable(tx, names[i]);
-        if (text.p == NULL || num_parse_u64(text, 0, INT32_MAX, "score", &value, &ignored) < 0)
-            value = 0;
-    }
-    return (long long)value;
-}
-
-static int print_verdict(struct waf_tx *tx)
+static int print_verdict(struct waf_tx *tx, long long points, bool answered)
 {
     const struct waf_verdict *verdict = waf_tx_verdict(tx);
     size_t count;
@@ -197,28 +217,43 @@ static int print_verdict(struct waf_tx *tx)
     printf("%s", denied ? "denied" : would ? "passed, in detection only" : "passed");
     if (denied)
         printf(" with %u by rule %u", verdict->status, verdict->rule);
-    printf("; score %lld\n", score(tx));
+    printf("; score %lld", points);
+    if (answered)
+        printf(", of the answer %lld",
+               score(tx, "blocking_outbound_anomaly_score", "outbound_anomaly_score"));
+    putchar('\n');
     for (size_t i = 0; i < count; i++)
         print_hit(&hits[i]);
     return denied ? EXIT_DENIED : EXIT_SUCCESS;
 }
 
+static int read_input(const char *path, const char *what, struct buf *out, struct err *err)
+{
+    return strcmp(path, "-") == 0 ? fd_read_all(STDIN_FILENO, what, out, err)
+                                  : fd_read_file(AT_FDCWD, path, out, err);
+}
+
 static int test(struct question *question, int *code, struct err *err)
 {
     CLEANUP(buf_free) struct buf request = BUF_INIT(REQUEST_MAX);
+    CLEANUP(buf_free) struct buf text = BUF_INIT(REQUEST_MAX);
+    long long points;
+    struct waf_raw_answer raw;
+    struct waf_raw_answer *answer = question->answer == NULL ? NULL : &raw;
     CLEANUP(snapshot_free_ptr) struct snapshot *image = NULL;
     CLEANUP(waf_engine_free_ptr) struct waf_engine *engine = NULL;
     CLEANUP(waf_tx_free_ptr) struct waf_tx *tx = NULL;
 
-    if (strcmp(question->word, "-") == 0)
-        TRY(fd_read_all(STDIN_FILENO, "the request", &request, err));
-    else
-        TRY(fd_read_file(AT_FDCWD, question->word, &request, err));
+    TRY(read_input(question->word, "the request", &request, err));
+    if (answer != NULL) {
+        TRY(read_input(question->answer, "the answer", &text, err));
+        TRY(waf_raw_read_answer(buf_span(&text), answer, err));
+    }
     TRY(load(question, &image, err));
     TRY(waf_engine_new(image, NULL, &engine, err));
     tx = waf_tx_new(engine);
-    TRY(run(tx, question, buf_span(&request), err));
-    *code = print_verdict(tx);
+    TRY(run(tx, question, buf_span(&request), answer, &points, err));
+    *code = print_verdict(tx, points, answer != NULL);
     return 0;
 }
 

@@ -28,7 +28,7 @@ static void check_form(struct span text)
                                      .chunk_count = 1};
     body_oracle_run(oracle, &request, &theirs, &rest);
     body_list_compare(&ours, &theirs);
-    INVARIANT(form.invalid_encoding == span_eq_str(buf_span(&rest), "1"));
+    INVARIANT(!oracle_is_known() || form.invalid_encoding == span_eq_str(buf_span(&rest), "1"));
 }
 
 static void check_cookies(struct span text)

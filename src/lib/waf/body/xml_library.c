@@ -2,6 +2,7 @@
 #include "waf/body/xml_library.h"
 
 #include <dlfcn.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

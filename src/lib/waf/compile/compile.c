@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "waf/compile/compile.h"
+#include "waf/compile/needs.h"
 
 #include "base/mem.h"
 
@@ -51,6 +52,10 @@ uint32_t compile_pattern(struct compiler *c, enum image_pattern_kind kind, uint3
     struct image_pattern pattern = {.kind = kind, .chain = chain};
 
     pattern.bytes = compile_aligned(c, bytes);
+    if (kind == IMAGE_REGEX)
+        needs_of_regex(bytes, pattern.needs);
+    else
+        needs_of_phrases(bytes, pattern.needs);
     return snapshot_writer_add(c->writer, IMAGE_PATTERNS, &pattern);
 }
 

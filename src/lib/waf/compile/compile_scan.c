@@ -3,11 +3,13 @@
  * says which rules may match; PCRE2 or the trie of phrases then says whether and where. */
 #include "waf/compile/compile.h"
 #include "waf/compile/database.h"
+#include "waf/compile/lines.h"
+#include "waf/compile/needs.h"
 #include "waf/run/traits.h"
 
 #include "base/mem.h"
 
-enum { GUARDS_MAX = 64, PARTITIONS_MAX = 256 };
+enum { GUARDS_MAX = 64, PARTITIONS_MAX = 256, ODD_BYTE = 1 };
 
 /* A rule such as TX:PARANOIA "@lt 2" that skips what follows. */
 struct guard {
@@ -86,7 +88,7 @@ static bool can_scan(struct compiler *c, const struct image_rule *rule, bool *al
 }
 
 enum breadth { OF_ARGUMENTS, OF_BODIES, OF_OTHERS };
-enum { FAMILY_ALWAYS = 1 << 30 };
+enum { FAMILY_ALWAYS = 1 << 30, FAMILY_NEWLINE = 1 << 29, FAMILY_RARE = 1 << 28 };
 
 /* What makes something else of most texts: patterns that look at the same text are kept together,
  * so that each text is scanned for them alone. */
@@ -98,7 +100,7 @@ static uint32_t family_of(struct compiler *c, uint32_t chain)
 
     for (uint32_t at = chain; at != 0; at = chains[at].parent) {
         enum waf_transform step = (enum waf_transform)chains[at].step;
-        if (traits_needed(step) == UINT32_MAX)
+        if (traits_needed(step) == TRAITS_ALWAYS)
             return FAMILY_ALWAYS | chain;
         family |= step == WAF_T_LOWERCASE             ? 1U
                   : step == WAF_T_CMD_LINE            ? 2U
@@ -107,6 +109,24 @@ static uint32_t family_of(struct compiler *c, uint32_t chain)
                                                       : 0U;
     }
     return family;
+}
+
+/* What looks for newlines would find the ends of lines. It is kept apart when its lines may end
+ * with another byte. So is what needs a mark that few values have: others are not scanned for it.
+ */
+static uint32_t family_of_pattern(struct compiler *c, const struct image_rule *rule)
+{
+    const struct snapshot *view = snapshot_writer_view(c->writer);
+    const struct image_pattern *patterns = snapshot_records(view, IMAGE_PATTERNS);
+    const struct image_pattern *pattern = &patterns[rule->pattern - 1];
+    struct lines lines;
+
+    buf_reset(&c->scratch);
+    bool apart = pattern->kind == IMAGE_REGEX &&
+                 lines_of(image_bytes(view, pattern->bytes), &lines, &c->scratch) &&
+                 lines.newline && !lines.anchored;
+    return family_of(c, rule->chain) | (apart ? (uint32_t)FAMILY_NEWLINE : 0U) |
+           (needs_are_rare(pattern->needs) ? (uint32_t)FAMILY_RARE : 0U);
 }
 
 /* A body is scanned only for those that ask for it as a whole: its arguments are scanned anyway. */
@@ -129,7 +149,7 @@ static struct partition *partition_of(struct scan *scan, const struct image_rule
 {
     struct partition wanted = {.phase = rule->phase,
                                .guard = guard,
-                               .family = family_of(scan->c, rule->chain),
+                               .family = family_of_pattern(scan->c, rule),
                                .breadth = breadth_of(scan->c, rule)};
 
     for (size_t i = 0; i < scan->count; i++) {
@@ -212,7 +232,6 @@ static int add_partition(struct scan *scan, struct partition *partition, struct 
     uint32_t xpath_count = snapshot_count(view, IMAGE_XPATHS);
     CLEANUP_FREE uint8_t *chains = mem_new(chain_count + 1);
     CLEANUP_FREE uint8_t *xpaths = mem_new(xpath_count + 1);
-    uint8_t vars[VAR_COUNT] = {0};
     CLEANUP(database_free) struct expressions e = {0};
     struct image_partition out = {.phase = partition->phase};
 
@@ -225,12 +244,10 @@ static int add_partition(struct scan *scan, struct partition *partition, struct 
             const struct image_target *target = target_at(c, rule->targets.at + j);
             if (target->xpath != 0)
                 xpaths[target->xpath - 1] = 1;
-            else if (is_scanned_var(target->var))
-                vars[target->var] = 1;
         }
     }
+    out.separator = e.anchored ? '\n' : ODD_BYTE;
     TRY(database_put(c, &e, &out.database, err));
-    put_set(c, vars, VAR_COUNT, &out.vars);
     put_set(c, chains, chain_count, &out.chains);
     put_set(c, xpaths, xpath_count, &out.xpaths);
     partition->index = snapshot_writer_add(c->writer, IMAGE_PARTITIONS, &out);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "waf/compile/database.h"
+#include "waf/compile/lines.h"
 #include "waf/compile/phrases.h"
 
 #include "base/mem.h"
@@ -39,10 +40,15 @@ static bool is_known(const char *text, unsigned flags)
     return good;
 }
 
-static bool add_regex(struct expressions *e, struct span text, unsigned id)
+static bool add_regex(struct compiler *c, struct expressions *e, struct span text, unsigned id)
 {
     unsigned flags = HS_FLAG_DOTALL | HS_FLAG_MULTILINE | HS_FLAG_SINGLEMATCH | HS_FLAG_ALLOWEMPTY;
+    struct lines lines;
 
+    buf_reset(&c->scratch);
+    if (!lines_of(text, &lines, &c->scratch) || c->scratch.overflowed)
+        return false;
+    text = buf_span(&c->scratch);
     if (text.len > 0 && memchr(text.p, '\0', text.len) != NULL)
         return false;
     CLEANUP_FREE char *copy = mem_strndup((const char *)text.p, text.len);
@@ -51,6 +57,7 @@ static bool add_regex(struct expressions *e, struct span text, unsigned id)
     if (!is_known(copy, flags))
         return false;
     add_expression(e, copy, flags, id);
+    e->anchored |= lines.anchored;
     copy = NULL;
     return true;
 }
@@ -84,7 +91,7 @@ bool database_add(struct compiler *c, struct expressions *e, uint32_t id)
     struct each_phrase each = {.e = e, .id = id};
 
     if (patterns[id].kind == IMAGE_REGEX)
-        return add_regex(e, bytes, id);
+        return add_regex(c, e, bytes, id);
     phrases_each(bytes, on_phrase, &each);
     return true;
 }

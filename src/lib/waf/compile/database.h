@@ -12,6 +12,7 @@ struct expressions {
     unsigned *ids;
     size_t count;
     size_t cap;
+    bool anchored; /* one of them, in the sense of lines.h */
 };
 
 /* False: libhs cannot look for it. */

@@ -144,4 +144,8 @@ bool waf_op_match(enum waf_op op, struct span blob, struct waf_op_state *state,
                   struct span argument, struct span value, struct waf_op_run *run,
                   struct waf_op_found *found) MUST_USE;
 
+/* The number that eq, ge, gt, le and lt see in a text. As strtoll(3) reads a prefix of it: blanks,
+ * a sign, digits; 0 when there are none; saturated. */
+int64_t waf_op_number(struct span text) MUST_USE;
+
 #endif

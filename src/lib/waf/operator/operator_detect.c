@@ -27,6 +27,10 @@ bool op_detect_sqli(const struct op_call *call, struct waf_op_found *found)
 bool op_detect_xss(const struct op_call *call, struct waf_op_found *found)
 {
     found->capture = call->value;
+    /* Tags, comments and types of documents begin with <, and an attribute has a value behind =. */
+    if (call->value.len == 0 || (memchr(call->value.p, '<', call->value.len) == NULL &&
+                                 memchr(call->value.p, '=', call->value.len) == NULL))
+        return false;
     return libinjection_xss((const char *)call->value.p, call->value.len) != 0;
 }
 

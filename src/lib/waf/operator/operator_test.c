@@ -121,6 +121,32 @@ static void injections_are_detected(void **unused)
     assert_false(match(WAF_OP_DETECT_XSS, "", NULL, &run, span_str("a < b"), &found));
 }
 
+int libinjection_xss(const char *text, size_t len);
+
+/* @detectXSS does not ask libinjection about others. */
+static void scripts_need_a_mark(void **unused)
+{
+    static const char *const words[] = {"onload",      "style",  "href",    "\"",      "'", "`",
+                                        ">",           "/",      " ",       "script",  "!", "--",
+                                        "javascript:", "[if",    "?xml",    "DOCTYPE", "x", "\n",
+                                        ":",           "import", "alert(1)"};
+    uint32_t seed = 99;
+    char text[256];
+
+    (void)unused;
+    for (int i = 0; i < 200000; i++) {
+        size_t len = 0;
+        for (int words_left = 8; words_left > 0; words_left--) {
+            seed = seed * 1664525 + 1013904223;
+            const char *word = words[(seed >> 8) % ARRAY_LEN(words)];
+            memcpy(text + len, word, strlen(word));
+            len += strlen(word);
+        }
+        if (libinjection_xss(text, len) != 0)
+            fail_msg("%.*s", (int)len, text);
+    }
+}
+
 static void prepare_says(enum waf_op op, const char *argument, enum err_code code, const char *part)
 {
     CLEANUP(buf_free) struct buf blob = BUF_INIT(BLOB_MAX);
@@ -358,6 +384,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_case),
         cmocka_unit_test(injections_are_detected),
+        cmocka_unit_test(scripts_need_a_mark),
         cmocka_unit_test(bad_arguments_are_named),
         cmocka_unit_test(names_are_found),
         cmocka_unit_test(a_long_list_is_searched),

@@ -79,10 +79,7 @@ bool op_contains_word(const struct op_call *call, struct waf_op_found *found)
 
 /* ------------------------------------------------------------------ numbers */
 
-/* As strtoll(3) reads a prefix of the text: blanks, a sign, digits; 0 when there are none;
- * saturated.
- */
-static int64_t number(struct span text)
+int64_t waf_op_number(struct span text)
 {
     size_t i = 0;
     int64_t value = 0;
@@ -104,29 +101,29 @@ static int64_t number(struct span text)
 bool op_eq(const struct op_call *call, struct waf_op_found *found)
 {
     (void)found;
-    return number(call->value) == number(call->argument);
+    return waf_op_number(call->value) == waf_op_number(call->argument);
 }
 
 bool op_ge(const struct op_call *call, struct waf_op_found *found)
 {
     (void)found;
-    return number(call->value) >= number(call->argument);
+    return waf_op_number(call->value) >= waf_op_number(call->argument);
 }
 
 bool op_gt(const struct op_call *call, struct waf_op_found *found)
 {
     (void)found;
-    return number(call->value) > number(call->argument);
+    return waf_op_number(call->value) > waf_op_number(call->argument);
 }
 
 bool op_le(const struct op_call *call, struct waf_op_found *found)
 {
     (void)found;
-    return number(call->value) <= number(call->argument);
+    return waf_op_number(call->value) <= waf_op_number(call->argument);
 }
 
 bool op_lt(const struct op_call *call, struct waf_op_found *found)
 {
     (void)found;
-    return number(call->value) < number(call->argument);
+    return waf_op_number(call->value) < waf_op_number(call->argument);
 }

@@ -19,6 +19,13 @@ static void no_log(void *data, const void *message)
     (void)message;
 }
 
+bool oracle_is_known(void)
+{
+    enum { NEWEST_KNOWN = 3099999 }; /* 3.0.9 */
+
+    return MODSECURITY_VERSION_NUM <= NEWEST_KNOWN;
+}
+
 struct oracle *oracle_new(const char *rules)
 {
     struct oracle *oracle = mem_new(sizeof(*oracle));

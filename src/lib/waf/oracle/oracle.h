@@ -23,6 +23,9 @@ struct oracle_request {
     size_t chunk_count;
 };
 
+/* True for the ModSecurity that DIFFERENCES.md speaks of. A newer one (Debian 13 has 3.0.14) does
+ * utf8toUnicode and URLENCODED_ERROR in other ways, which nobody has gone through yet. */
+bool oracle_is_known(void);
 /* Aborts with ModSecurity's message when the rules are wrong. */
 struct oracle *oracle_new(const char *rules) MUST_USE;
 void oracle_free(struct oracle *oracle);

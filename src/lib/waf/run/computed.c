@@ -3,6 +3,7 @@
 #include "waf/run/run.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 
 struct walk {
     struct waf_tx *tx;
@@ -21,6 +22,33 @@ static void offer(struct waf_tx *tx, const struct image_target *target, struct s
         gather_add(tx, key, text);
 }
 
+/* TX:/key/: names of slots never change, so they are looked at once. */
+static const uint64_t *slots_named(struct waf_engine *engine, struct pattern *pattern)
+{
+    const struct image_slot *slots = snapshot_records(engine->image, IMAGE_SLOTS);
+
+    if (pattern->slots != NULL)
+        return pattern->slots;
+    pattern->slots = mem_new_array(engine->slot_count / 64 + 1, sizeof(*pattern->slots));
+    for (uint32_t i = 0; i < engine->slot_count; i++)
+        if (pattern_match(engine, pattern, image_bytes(engine->image, slots[i].name)) == REGEX_YES)
+            bit_set(pattern->slots, i);
+    return pattern->slots;
+}
+
+static void gather_slots_named(struct waf_tx *tx, const struct image_target *target)
+{
+    const struct image_slot *slots = snapshot_records(tx->engine->image, IMAGE_SLOTS);
+    const uint64_t *named = slots_named(tx->engine, &tx->engine->patterns[target->pattern - 1]);
+
+    for (uint32_t word = 0; word <= tx->engine->slot_count / 64; word++)
+        for (uint64_t bits = named[word]; bits != 0; bits &= bits - 1) {
+            uint32_t slot = word * 64 + (uint32_t)__builtin_ctzll(bits);
+            if (tx->slots[slot].p != NULL)
+                gather_add(tx, image_bytes(tx->engine->image, slots[slot].name), tx->slots[slot]);
+        }
+}
+
 static void gather_tx(struct waf_tx *tx, const struct image_target *target)
 {
     const struct image_slot *slots = snapshot_records(tx->engine->image, IMAGE_SLOTS);
@@ -31,7 +59,9 @@ static void gather_tx(struct waf_tx *tx, const struct image_target *target)
                        tx->slots[target->slot - 1]);
         return;
     }
-    for (uint32_t i = 0; i < tx->engine->slot_count; i++)
+    if (target->pattern != 0)
+        gather_slots_named(tx, target);
+    for (uint32_t i = 0; target->pattern == 0 && i < tx->engine->slot_count; i++)
         if (tx->slots[i].p != NULL)
             offer(tx, target, image_bytes(tx->engine->image, slots[i].name), tx->slots[i]);
     for (size_t i = 0; i < tx->tx_extra.count; i++)

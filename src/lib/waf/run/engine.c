@@ -7,13 +7,20 @@
 
 enum { STACK_FIRST = 32 * 1024, STACK_MAX = 1024 * 1024 };
 
+static void free_pattern(struct pattern *pattern)
+{
+    pcre2_code_free(pattern->code);
+    free(pattern->slots);
+}
+
 static void free_patterns(struct waf_engine *engine)
 {
     for (uint32_t i = 0; engine->patterns != NULL && i < engine->pattern_count; i++)
-        pcre2_code_free(engine->patterns[i].code);
+        free_pattern(&engine->patterns[i]);
     for (uint32_t i = 0; engine->partitions != NULL && i < engine->partition_count; i++) {
         hs_free_database(engine->partitions[i].database);
         free(engine->partitions[i].all);
+        free(engine->partitions[i].looks);
     }
     for (uint32_t i = 0; engine->states != NULL && i < engine->rule_count; i++)
         waf_op_state_free(engine->states[i]);
@@ -118,36 +125,6 @@ static int load_operators(struct waf_engine *engine, struct err *err)
     return 0;
 }
 
-static bool is_number(uint32_t op)
-{
-    return op == WAF_OP_EQ || op == WAF_OP_GE || op == WAF_OP_GT || op == WAF_OP_LE ||
-           op == WAF_OP_LT;
-}
-
-static bool compares_variable(const struct waf_engine *engine, const struct image_rule *rule)
-{
-    const struct image_target *target = &engine->targets[rule->targets.at];
-    uint32_t odd = IMAGE_MACRO | IMAGE_MULTIMATCH | IMAGE_UNCONDITIONAL;
-
-    return is_number(rule->op) && rule->targets.count == 1 && rule->chain == 0 &&
-           (rule->flags & odd) == 0 && rule->argument.count == 1 && target->slot != 0 &&
-           target->var == VAR_TX && (target->flags & IMAGE_COUNT) == 0;
-}
-
-static void find_steps(struct waf_engine *engine)
-{
-    engine->steps = mem_new_array(engine->rule_count + 1, sizeof(*engine->steps));
-    for (uint32_t i = 0; i < engine->rule_count; i++) {
-        const struct image_rule *rule = &engine->rules[i];
-        struct step *step = &engine->steps[i];
-        step->partition = rule->partition;
-        if ((rule->flags & IMAGE_SILENT) != 0)
-            step->pattern = rule->pattern;
-        if (compares_variable(engine, rule))
-            step->slot = engine->targets[rule->targets.at].slot;
-    }
-}
-
 static void find_traits(struct waf_engine *engine)
 {
     engine->chain_traits = mem_new_array(engine->chain_count, sizeof(*engine->chain_traits));
@@ -162,6 +139,85 @@ static void find_traits(struct waf_engine *engine)
             partition->traits |= engine->chain_traits[chains[j]];
             bit_set(partition->all, chains[j]);
         }
+    }
+}
+
+static bool has_look(const struct partition *partition, const struct look *wanted)
+{
+    for (size_t i = 0; i < partition->look_count; i++) {
+        const struct look *look = &partition->looks[i];
+        if (look->var == wanted->var &&
+            (!look->keyed || (wanted->keyed && span_eq_nocase(look->key, wanted->key))))
+            return true;
+    }
+    return false;
+}
+
+static void add_look(struct waf_engine *engine, struct partition *partition,
+                     const struct image_target *target)
+{
+    enum waf_var var = (enum waf_var)target->var;
+    struct look look = {.var = var,
+                        .keyed = (target->flags & IMAGE_KEYED) != 0 && target->pattern == 0,
+                        .key = image_bytes(engine->image, target->key)};
+
+    if ((waf_var_flags(var) & VAR_FIXED) == 0 || target->xpath != 0 || has_look(partition, &look))
+        return;
+    partition->looks = mem_resize_array(partition->looks, partition->look_count + 1, sizeof(look));
+    partition->looks[partition->look_count++] = look;
+}
+
+static bool is_wide(const struct image_target *target)
+{
+    return target->xpath != 0 ||
+           ((waf_var_flags((enum waf_var)target->var) & VAR_COLLECTION) != 0 &&
+            ((target->flags & IMAGE_KEYED) == 0 || target->pattern != 0));
+}
+
+static uint64_t traits_of_needs(const uint32_t needs[IMAGE_NEEDS])
+{
+    uint64_t traits = 0;
+    bool all = true;
+
+    for (uint32_t byte = 0; byte <= UINT8_MAX; byte++) {
+        if ((needs[byte / 32] >> (byte % 32) & 1) != 0)
+            traits |= traits_of_byte((uint8_t)byte);
+        else
+            all = false;
+    }
+    return all ? TRAITS_ALWAYS : traits;
+}
+
+/* What the rules of a partition look at; of headers, most partitions want one or two. */
+static void find_looks(struct waf_engine *engine)
+{
+    for (uint32_t i = 0; i < engine->rule_count; i++) {
+        const struct image_rule *rule = &engine->rules[i];
+        for (uint32_t j = 0; rule->partition != 0 && j < rule->targets.count; j++) {
+            const struct image_target *target = &engine->targets[rule->targets.at + j];
+            if ((target->flags & IMAGE_COUNT) != 0)
+                continue;
+            add_look(engine, &engine->partitions[rule->partition - 1], target);
+            engine->patterns[rule->pattern - 1].wide |= is_wide(target);
+        }
+        if (rule->partition != 0)
+            engine->partitions[rule->partition - 1].needs |=
+                traits_of_needs(engine->patterns[rule->pattern - 1].image->needs);
+    }
+}
+
+/* A value that has nothing to decode becomes nothing that its bytes do not tell. */
+static void find_asks(struct waf_engine *engine)
+{
+    for (uint32_t i = 0; i < engine->partition_count; i++) {
+        struct partition *partition = &engine->partitions[i];
+        const uint32_t *chains = engine->indexes + partition->image->chains.at;
+        partition->asks = partition->needs;
+        if ((partition->needs & TRAITS_MADE) != 0)
+            partition->asks = TRAITS_ALWAYS;
+        for (uint32_t j = 0; j < partition->image->chains.count; j++)
+            for (uint32_t at = chains[j]; at != 0; at = engine->chains[at].parent)
+                partition->asks |= traits_decoded((enum waf_transform)engine->chains[at].step);
     }
 }
 
@@ -213,6 +269,8 @@ static int load(struct waf_engine *engine, struct err *err)
     TRY(load_partitions(engine, err));
     TRY(load_operators(engine, err));
     find_traits(engine);
+    find_looks(engine);
+    find_asks(engine);
     find_steps(engine);
     find_uses(engine);
     return new_matcher(engine, err);

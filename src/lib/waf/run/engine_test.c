@@ -2,9 +2,7 @@
 /* Rules at work, with the databases of patterns and without: the answers must be the same. */
 #include "waf/compile/phrases.h"
 #include "waf/run/rig.h"
-#include "waf/run/traits.h"
 
-#include "base/arena.h"
 #include "base/mem.h"
 
 #include <setjmp.h>
@@ -130,6 +128,33 @@ static void variables_count(void **state UNUSED)
     assert_string_equal(rig_tx(&rig, "five"), "");
     assert_string_equal(rig_tx(&rig, "ARGS:b"), "1");
     passes("/?a=x");
+    rig_close(&rig);
+}
+
+static void variables_are_compared(void **state UNUSED)
+{
+    open_rules(ON
+               "SecAction \"id:1,phase:1,pass,nolog,setvar:tx.level=3,setvar:tx.limit=3\"\n"
+               "SecRule &TX:mine \"@eq 0\" \"id:2,phase:1,pass,nolog,setvar:tx.mine=%{tx.level}\"\n"
+               "SecRule &TX:level \"@eq 0\" \"id:3,phase:1,pass,nolog,setvar:tx.level=9\"\n"
+               "SecRule TX:none|TX:level \"@ge %{tx.limit}\" \"id:4,pass,nolog,skipAfter:A\"\n"
+               "SecRule ARGS deny \"id:5,deny\"\nSecMarker A\n"
+               "SecRule &TX:none|TX:level \"@gt 0\" \"id:6,pass,nolog,setvar:tx.both=+1\"\n"
+               "SecRule TX:level|TX:mine \"@eq 3\" \"id:7,pass,nolog,setvar:tx.twice=+1\"\n"
+               "SecRule TX:level \"!@lt 4\" \"id:8,deny\"\n"
+               "SecRule ARGS:off x \"id:9,pass,nolog,ctl:ruleRemoveTargetById=10;TX:level\"\n"
+               "SecRule TX:level \"@eq 3\" \"id:10,pass,nolog,setvar:tx.seen=1\"\n"
+               "SecRule TX:unset \"@le %{tx.unset}\" \"id:11,deny\"\n"
+               "SecRule TX:level \"@eq 3\" \"id:12,pass,severity:2,msg:'%{MATCHED_VAR}'\"\n");
+    passes("/?a=deny");
+    assert_string_equal(rig_tx(&rig, "mine"), "3");
+    assert_string_equal(rig_tx(&rig, "level"), "3");
+    assert_string_equal(rig_tx(&rig, "both"), "1");
+    assert_string_equal(rig_tx(&rig, "twice"), "2");
+    assert_string_equal(rig_tx(&rig, "seen"), "1");
+    assert_true(span_eq_str(rig_find(&rig, 12)->msg, "3"));
+    passes("/?off=x");
+    assert_string_equal(rig_tx(&rig, "seen"), "");
     rig_close(&rig);
 }
 
@@ -293,32 +318,6 @@ static void phrases_are_found(void **state UNUSED)
     assert_false(phrases_valid(buf_span(&trie)));
 }
 
-/* A text without a transformation's bytes is left alone by it: scans rely on that. */
-static void traits_are_true(void **state UNUSED)
-{
-    CLEANUP(arena_free_ptr) struct arena *arena = arena_new(1 << 24);
-    uint32_t seed = 12345;
-    uint8_t text[24];
-
-    for (int i = 0; i < 200000; i++) {
-        size_t len = (seed >> 8) % sizeof(text);
-        for (size_t j = 0; j < len; j++) {
-            seed = seed * 1664525 + 1013904223;
-            text[j] = (uint8_t)(seed >> 24);
-            if ((seed & 0x300) != 0)
-                text[j] = (uint8_t) "aB 0/.%+&\\\"'^,;#*-<>!\n=(x"[(seed >> 16) % 26];
-        }
-        enum waf_transform step = (enum waf_transform)(1 + (seed >> 4) % (WAF_T_COUNT - 1));
-        struct span in = span_of(text, len);
-        struct span out;
-        seed = seed * 1664525 + 1013904223;
-        if ((traits_of(in) & traits_needed(step)) == 0 && traits_needed(step) != UINT32_MAX &&
-            waf_transform_run(step, in, NULL, arena, &out))
-            fail_msg("%s changes \"%.*s\"", waf_transform_name(step), SPAN_ARG(in));
-        arena_reset(arena);
-    }
-}
-
 static int with_databases(void **state UNUSED)
 {
     no_scan = false;
@@ -376,6 +375,7 @@ int main(void)
         BOTH(exceptions_change_rules),
         BOTH(chains_and_jumps),
         BOTH(variables_count),
+        BOTH(variables_are_compared),
         BOTH(ctl_changes_what_follows),
         BOTH(disruptive_actions),
         BOTH(bodies_are_read),
@@ -386,7 +386,6 @@ int main(void)
         BOTH(what_changes_by_itself_is_known),
         BOTH(a_variable_is_set_from_outside),
         cmocka_unit_test(phrases_are_found),
-        cmocka_unit_test(traits_are_true),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

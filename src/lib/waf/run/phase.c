@@ -15,22 +15,33 @@ static bool is_in_no_value(struct waf_tx *tx, const struct step *step)
            !bit_is_set(tx->active, step->pattern - 1);
 }
 
-/* The rule compares a variable that is not set, or not so. */
-static bool is_not_so(struct waf_tx *tx, const struct step *step, uint32_t index)
-{
-    const struct waf_engine *engine = tx->engine;
-    const struct image_rule *rule = &engine->rules[index];
-    struct waf_op_found found;
+enum outcome { DOES_NOT_MATCH, MATCHES, MAY_MATCH };
 
-    if (step->slot == 0)
+/* Of a rule that compares a variable. A target that was taken away is run_rule()'s business. */
+static enum outcome compare_step(struct waf_tx *tx, const struct step *step, uint32_t index)
+{
+    const struct image_rule *rule = &tx->engine->rules[index];
+
+    if (step->slots[0] == 0 || tx->removal_count > 0)
+        return MAY_MATCH;
+    if (!step_holds(tx, step))
+        return DOES_NOT_MATCH;
+    if (!step->plain)
+        return MAY_MATCH;
+    run_actions(tx, rule, rule->on_match);
+    run_actions(tx, rule, rule->on_chain);
+    return MATCHES;
+}
+
+static bool run_step(struct waf_tx *tx, const struct step *step, uint32_t index)
+{
+    if (tx->has_removed && bit_is_set(tx->removed, index))
         return false;
-    struct span text = tx->slots[step->slot - 1];
-    if (text.p == NULL)
-        return true;
-    struct span argument = image_bytes(engine->image, engine->parts[rule->argument.at].text);
-    bool matches = waf_op_match((enum waf_op)rule->op, image_bytes(engine->image, rule->blob), NULL,
-                                argument, text, &tx->op, &found);
-    return matches == ((rule->flags & IMAGE_NEGATE) != 0);
+    switch (compare_step(tx, step, index)) {
+    case DOES_NOT_MATCH: return false;
+    case MATCHES: return true;
+    default: return !is_in_no_value(tx, step) && run_rule(tx, &tx->engine->rules[index]);
+    }
 }
 
 static bool is_over(const struct waf_tx *tx)
@@ -45,14 +56,9 @@ static void run_rules(struct waf_tx *tx, struct snapshot_ref rules)
     uint32_t i = rules.at;
 
     while (i < end && !is_over(tx)) {
-        const struct step *step = &tx->engine->steps[i];
-        const struct image_rule *rule = &tx->engine->rules[i];
-        uint32_t next = i + 1;
-        bool runs = !(tx->has_removed && bit_is_set(tx->removed, i)) && !is_not_so(tx, step, i) &&
-                    !is_in_no_value(tx, step);
-        if (runs && run_rule(tx, rule) && rule->jump != 0)
-            next = rule->jump - 1;
-        i = next;
+        bool matched = run_step(tx, &tx->engine->steps[i], i);
+        uint32_t jump = matched ? tx->engine->rules[i].jump : 0;
+        i = jump != 0 ? jump - 1 : i + 1;
     }
 }
 

@@ -23,21 +23,41 @@ struct pattern {
     const struct image_pattern *image;
     struct span bytes;
     pcre2_code *code;
+    bool wide;       /* its rules look at all values of a collection */
+    uint64_t *slots; /* of a key: TX variables whose names it is in; NULL: not asked yet */
+};
+
+/* Values that some rule of a partition looks at: all of a variable, or those of a key. */
+struct look {
+    enum waf_var var;
+    bool keyed;
+    struct span key;
 };
 
 struct partition {
     const struct image_partition *image;
     hs_database_t *database; /* NULL: its patterns are looked for one by one */
-    uint32_t traits;         /* without any of them no chain changes anything */
+    uint64_t traits;         /* without any of them no chain changes anything */
+    uint64_t needs;          /* without any of them a text has none of its patterns */
+    uint64_t asks;           /* without any of them no text that is made of a value has one */
     uint64_t *all;           /* its chains */
+    struct look *looks;
+    size_t look_count;
 };
 
 /* What is looked at before a rule runs, close together: most rules need no more. */
 struct step {
-    /* A rule that compares one TX variable with a number, such as a paranoia level; 1 +, or 0. */
-    uint32_t slot;
+    /* A rule that compares a TX variable with a number, such as a paranoia level, or two (it
+     * matches when one does); 1 +, or 0. */
+    uint32_t slots[2];
     uint32_t pattern;   /* of a rule that does nothing when it is in no value; 1 +, or 0 */
     uint32_t partition; /* 1 +, or 0 */
+    uint32_t limit;     /* a TX variable that has the number; 1 +, or 0 */
+    uint8_t op;         /* enum waf_op */
+    bool negate;
+    bool counts[2]; /* how often the variable is there: 0 or 1 */
+    bool plain;     /* when it is so, its actions run and nothing else happens */
+    int64_t number;
 };
 
 struct waf_engine {
@@ -63,7 +83,7 @@ struct waf_engine {
     struct partition *partitions;
     struct waf_op_state **states;    /* by rule */
     struct step *steps;              /* by rule */
-    uint32_t *chain_traits;          /* the bytes without which a chain changes nothing */
+    uint64_t *chain_traits;          /* the bytes without which a chain changes nothing */
     bool uses[VAR_COUNT];            /* some rule looks at it */
     enum waf_var scalars[VAR_COUNT]; /* that are used, and no collections */
     uint32_t scalar_count;
@@ -87,15 +107,14 @@ enum regex_result regex_match(struct waf_engine *engine, const pcre2_code *code,
 
 /* What a step made of a text: chains that differ in steps that changed nothing share it. */
 struct made {
+    struct made *next;
     enum waf_transform step;
     struct span in;
     struct span out;
 };
-enum { MADE_MAX = 24 };
 
 struct results {
-    struct made made[MADE_MAX];
-    size_t made_count;
+    struct made *made;
     struct span by_chain[]; /* p == NULL: not made yet */
 };
 
@@ -104,8 +123,9 @@ struct value {
     struct span text;
     struct results *results;
     uint64_t *hits; /* patterns that the databases found; NULL: none */
-    uint32_t traits;
-    bool is_fixed; /* lies in a list, so `hits` tells of it */
+    uint64_t traits;
+    uint32_t partition; /* 1 + the last that it was scanned for */
+    bool is_fixed;      /* lies in a list, so `hits` tells of it */
 };
 
 struct list {
@@ -194,8 +214,9 @@ struct waf_tx {
     struct span host;
 
     /* while rules run */
-    uint8_t *scanned;  /* by partition: enum scan_state */
-    uint64_t *active;  /* patterns that some value has */
+    uint8_t *scanned; /* by partition: enum scan_state */
+    uint64_t *active; /* patterns that some value has */
+    struct joined *joined;
     uint64_t *removed; /* rules */
     bool has_removed;
     struct removal *removals;
@@ -247,9 +268,23 @@ struct span variable_first(struct waf_tx *tx, const struct image_rule *rule, enu
 /* transforms.c */
 struct span transformed(struct waf_tx *tx, struct value *value, uint32_t chain) MUST_USE;
 
-/* scan.c */
+/* scan.c, and joined.c for values that are short: many are scanned as one text. */
 enum scan_state { SCAN_NOT_YET, SCAN_DONE, SCAN_FAILED };
 void scan_partition(struct waf_tx *tx, uint32_t partition);
+static inline bool partition_changes(const struct partition *partition, const struct value *value)
+{
+    return (value->traits & partition->traits) != 0 || partition->traits == TRAITS_ALWAYS;
+}
+static inline bool partition_may_find(const struct partition *partition, uint64_t traits)
+{
+    return (traits & partition->needs) != 0 || partition->needs == TRAITS_ALWAYS;
+}
+bool scan_alone(struct waf_tx *tx, const struct partition *partition, struct value *value) MUST_USE;
+/* The pattern may be in the value. */
+bool note_found(struct waf_tx *tx, struct value *value, uint32_t pattern) MUST_USE;
+/* Puts the value to those that are scanned next, or scans it; false: could not be looked at. */
+bool join_value(struct waf_tx *tx, const struct partition *partition, struct value *value) MUST_USE;
+bool join_scan(struct waf_tx *tx, const struct partition *partition) MUST_USE;
 static inline bool bit_is_set(const uint64_t *bits, uint32_t at)
 {
     return (bits[at / 64] >> (at % 64) & 1) != 0;
@@ -277,6 +312,10 @@ void run_disruptive(struct waf_tx *tx, const struct image_rule *rule);
 
 /* evaluate.c: a rule with those chained to it. */
 bool run_rule(struct waf_tx *tx, const struct image_rule *rule);
+/* steps.c */
+void find_steps(struct waf_engine *engine);
+/* What the comparison of a step says of the variable now. */
+bool step_holds(const struct waf_tx *tx, const struct step *step) MUST_USE;
 /* phase.c */
 const struct waf_verdict *run_phase(struct waf_tx *tx, unsigned phase);
 

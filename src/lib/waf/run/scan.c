@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Looks for all patterns of a partition in all values that its rules may see, before the first of
- * those rules runs. A value is scanned once for each different text that the chains make of it:
- * most have nothing to transform, so once.
+ * those rules runs. A long value is scanned once for each different text that the chains make of
+ * it: most have nothing to transform, so once. Short ones are joined (joined.c).
  */
 #include "waf/run/run.h"
 
@@ -23,22 +23,27 @@ static bool accepts(const struct waf_tx *tx, const struct image_pattern *pattern
     return false;
 }
 
+bool note_found(struct waf_tx *tx, struct value *value, uint32_t pattern)
+{
+    uint32_t words = (tx->engine->pattern_count + 63) / 64;
+
+    if (value->hits == NULL)
+        value->hits = tx_alloc(tx, words * sizeof(*value->hits));
+    if (value->hits == NULL)
+        return false;
+    bit_set(value->hits, pattern);
+    bit_set(tx->active, pattern);
+    return true;
+}
+
 static int on_found(unsigned id, unsigned long long from UNUSED, unsigned long long to UNUSED,
                     unsigned flags UNUSED, void *ctx)
 {
     struct waf_tx *tx = ctx;
-    struct value *value = tx->scanning;
-    uint32_t words = (tx->engine->pattern_count + 63) / 64;
 
     if (id >= tx->engine->pattern_count || !accepts(tx, tx->engine->patterns[id].image))
         return 0;
-    if (value->hits == NULL)
-        value->hits = tx_alloc(tx, words * sizeof(*value->hits));
-    if (value->hits == NULL)
-        return 1;
-    bit_set(value->hits, id);
-    bit_set(tx->active, id);
-    return 0;
+    return note_found(tx, tx->scanning, id) ? 0 : 1;
 }
 
 /* False: it could not be looked at. */
@@ -46,6 +51,8 @@ static bool scan_text(struct waf_tx *tx, const struct partition *partition, stru
 {
     static const char nothing[1];
 
+    if (partition->needs != TRAITS_ALWAYS && !partition_may_find(partition, traits_of(text)))
+        return true;
     if (!tx_work(tx, text.len + 1))
         return false;
     return hs_scan(partition->database, text.len > 0 ? (const char *)text.p : nothing,
@@ -88,19 +95,30 @@ static bool scan_changed(struct waf_tx *tx, const struct partition *partition, s
     return true;
 }
 
-static bool scan_list(struct waf_tx *tx, const struct partition *partition, const struct list *list)
+bool scan_alone(struct waf_tx *tx, const struct partition *partition, struct value *value)
 {
+    tx->scanning = value;
+    if (partition_changes(partition, value))
+        return scan_changed(tx, partition, value);
+    tx->accept = partition->all;
+    return scan_text(tx, partition, value->text);
+}
+
+static bool scan_list(struct waf_tx *tx, const struct partition *partition, const struct list *list,
+                      const struct look *look)
+{
+    uint32_t stamp = (uint32_t)(partition - tx->engine->partitions) + 1;
+    uint64_t asks = partition->asks;
+
     for (uint32_t i = 0; i < list->count; i++) {
         struct value *value = list->items[i];
-        bool good;
-        tx->scanning = value;
-        if ((value->traits & partition->traits) != 0 || partition->traits == UINT32_MAX) {
-            good = scan_changed(tx, partition, value);
-        } else {
-            tx->accept = partition->all;
-            good = scan_text(tx, partition, value->text);
-        }
-        if (!good)
+        if (value->partition == stamp ||
+            (look != NULL && look->keyed && !span_eq_nocase(value->key, look->key)))
+            continue;
+        value->partition = stamp;
+        if ((value->traits & asks) == 0 && asks != TRAITS_ALWAYS)
+            continue;
+        if (!join_value(tx, partition, value))
             return false;
     }
     return true;
@@ -108,18 +126,17 @@ static bool scan_list(struct waf_tx *tx, const struct partition *partition, cons
 
 static bool scan_lists(struct waf_tx *tx, const struct partition *partition)
 {
-    const uint32_t *vars = tx->engine->indexes + partition->image->vars.at;
     const uint32_t *xpaths = tx->engine->indexes + partition->image->xpaths.at;
 
-    for (uint32_t i = 0; i < partition->image->vars.count; i++)
-        if (!scan_list(tx, partition, &tx->lists[vars[i]]))
+    for (size_t i = 0; i < partition->look_count; i++)
+        if (!scan_list(tx, partition, &tx->lists[partition->looks[i].var], &partition->looks[i]))
             return false;
     for (uint32_t i = 0; tx->xml != NULL && i < partition->image->xpaths.count; i++) {
         xpath_load(tx, xpaths[i]);
-        if (!scan_list(tx, partition, &tx->xpaths[xpaths[i]]))
+        if (!scan_list(tx, partition, &tx->xpaths[xpaths[i]], NULL))
             return false;
     }
-    return true;
+    return join_scan(tx, partition);
 }
 
 void scan_partition(struct waf_tx *tx, uint32_t index)

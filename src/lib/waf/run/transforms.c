@@ -14,39 +14,40 @@ static struct span run_step(struct waf_tx *tx, enum waf_transform step, struct s
 static struct span make(struct waf_tx *tx, struct results *results, enum waf_transform step,
                         struct span in)
 {
-    for (size_t i = 0; i < results->made_count; i++) {
-        const struct made *made = &results->made[i];
+    for (const struct made *made = results->made; made != NULL; made = made->next)
         if (made->step == step && made->in.p == in.p && made->in.len == in.len)
             return made->out;
-    }
     struct span out = run_step(tx, step, in);
-    if (results->made_count < MADE_MAX)
-        results->made[results->made_count++] = (struct made){step, in, out};
+    struct made *made = tx_alloc(tx, sizeof(*made));
+    if (made != NULL) {
+        *made = (struct made){.next = results->made, .step = step, .in = in, .out = out};
+        results->made = made;
+    }
     return out;
 }
 
-static struct span of_chain(struct waf_tx *tx, struct value *value, uint32_t chain)
+static struct results *results_of(struct waf_tx *tx, struct value *value)
 {
-    const struct image_chain *record = &tx->engine->chains[chain];
-    struct span *result = &value->results->by_chain[chain];
-
-    if (chain == 0)
-        return value->text;
-    if (result->p == NULL)
-        *result = make(tx, value->results, (enum waf_transform)record->step,
-                       of_chain(tx, value, record->parent));
-    return *result;
-}
-
-struct span transformed(struct waf_tx *tx, struct value *value, uint32_t chain)
-{
-    struct waf_engine *engine = tx->engine;
-
-    if ((value->traits & engine->chain_traits[chain]) == 0 &&
-        engine->chain_traits[chain] != UINT32_MAX)
-        return value->text;
     if (value->results == NULL)
         value->results =
-            tx_alloc(tx, sizeof(*value->results) + engine->chain_count * sizeof(struct span));
-    return value->results != NULL ? of_chain(tx, value, chain) : value->text;
+            tx_alloc(tx, sizeof(*value->results) + tx->engine->chain_count * sizeof(struct span));
+    return value->results;
+}
+
+/* Most of a chain's steps find nothing to do: the step that does is run on the text as it came. */
+struct span transformed(struct waf_tx *tx, struct value *value, uint32_t chain)
+{
+    const struct image_chain *record = &tx->engine->chains[chain];
+    uint64_t traits = tx->engine->chain_traits[chain];
+
+    if ((value->traits & traits) == 0 && traits != TRAITS_ALWAYS)
+        return value->text;
+    struct results *results = results_of(tx, value);
+    if (results == NULL)
+        return value->text;
+    struct span *result = &results->by_chain[chain];
+    if (result->p == NULL)
+        *result = make(tx, results, (enum waf_transform)record->step,
+                       transformed(tx, value, record->parent));
+    return *result;
 }

@@ -25,7 +25,10 @@ static const char rules[] =
     "SecRule ARGS \"@detectSQLi\" \"id:14,pass\"\nSecRule ARGS \"@detectXSS\" \"id:15,pass\"\n"
     "SecRule TX:n \"@gt 2\" \"id:16,pass,chain\"\nSecRule MATCHED_VARS|TX:/^a/ \"@rx .\" \"capture\"\n"
     "SecRule REQUEST_URI \"@rx ^/$\" \"id:17,pass,t:normalisePathWin\"\n"
-    "SecRule ARGS \"@rx ^$\" \"id:18,pass,t:base64Decode\"\n";
+    "SecRule ARGS \"@rx ^$\" \"id:18,pass,t:base64Decode\"\n"
+    "SecRule ARGS|REQUEST_HEADERS \"@rx \\Aa|b\\z|c$|^d\" \"id:19,pass\"\n"
+    "SecRule ARGS|REQUEST_HEADERS \"@rx (?:[\\r\\n]|;)\\s*id\" \"id:20,pass\"\n"
+    "SecRule ARGS \"@rx \\bx\\b|\\By\\B\" \"id:21,pass\"\n";
 
 static struct rig rigs[2];
 

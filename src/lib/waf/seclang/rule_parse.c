@@ -180,7 +180,7 @@ int default_action_parse(struct model *model, const struct lex_directive *direct
                          struct err *err)
 {
     struct vec *actions = arena_alloc(model->arena, sizeof(*actions));
-    unsigned phase;
+    unsigned phase = 0;
 
     if (actions == NULL)
         return arena_check(model->arena, directive->name.at.file, err);

@@ -87,6 +87,7 @@ bool transform_differs(enum waf_transform kind, struct span in, struct span out)
     case WAF_T_CSS_DECODE: return out.len > 0 && memchr(out.p, '\0', out.len) != NULL;
     case WAF_T_BASE64_DECODE_EXT: return in.len > 0 && in.p[in.len - 1] == '9';
     case WAF_T_NORMALISE_PATH_WIN: return has_backslash_run(in);
+    case WAF_T_UTF8_TO_UNICODE: return !oracle_is_known();
     default: return false;
     }
 }

@@ -141,7 +141,7 @@ static int parse_action(const char *text, uint8_t *out, struct err *err)
 int guard_policy_set(struct guard_policy *policy, const char *what, const char *action,
                      struct err *err)
 {
-    uint8_t number;
+    uint8_t number = 0;
     bool found = false;
 
     TRY(parse_action(action, &number, err));

@@ -11,6 +11,11 @@ static bool is_type(const char *content_type, const char *name)
            (content_type[len] == '\0' || content_type[len] == ';' || content_type[len] == ' ');
 }
 
+static const struct kube_kind *kind_of(const struct kube_call *call)
+{
+    return kube_is_scale(call) ? call->other->body : call->kind;
+}
+
 static int apply(struct kube_call *call, json_t **target, const json_t *patch, struct err *err)
 {
     const char *type = call->request->content_type;
@@ -19,7 +24,7 @@ static int apply(struct kube_call *call, json_t **target, const json_t *patch, s
         return kube_patch_json(target, patch, err);
     if (is_type(type, "application/merge-patch+json"))
         return kube_patch_merge(target, patch, err);
-    return kube_patch_strategic(target, patch, call->kind->shape, err);
+    return kube_patch_strategic(target, patch, kind_of(call)->shape, err);
 }
 
 static int refuse_patch(struct kube_call *call, const struct err *err)
@@ -69,8 +74,10 @@ static int patched(struct kube_call *call, const json_t *old, const json_t *patc
 
 static int check_kind(struct kube_call *call, const json_t *object)
 {
-    if (strcmp(codec_json_text(object, "apiVersion", ""), kube_kind_api_version(call->kind)) == 0 &&
-        strcmp(codec_json_text(object, "kind", ""), call->kind->kind) == 0)
+    const struct kube_kind *kind = kind_of(call);
+
+    if (strcmp(codec_json_text(object, "apiVersion", ""), kube_kind_api_version(kind)) == 0 &&
+        strcmp(codec_json_text(object, "kind", ""), kind->kind) == 0)
         return 0;
     return kube_refuse_bad(call, "a patch cannot change apiVersion or kind");
 }
@@ -81,7 +88,7 @@ int kube_do_patch(struct kube_call *call)
     json_t *patch, *old, *object;
     int64_t revision;
 
-    if (is_type(type, "application/apply-patch+yaml"))
+    if (is_type(type, "application/apply-patch+yaml") && call->other == NULL)
         return kube_do_apply(call);
     if (!is_type(type, "application/json-patch+json") &&
         !is_type(type, "application/merge-patch+json") &&
@@ -95,8 +102,11 @@ int kube_do_patch(struct kube_call *call)
     if (patch == NULL)
         return kube_refuse_bad(call, "the request has no body");
     TRY(kube_load(call, &old, &revision));
-    TRY(patched(call, old, patch, &object));
+    bool scale = kube_is_scale(call);
+    const json_t *base = scale ? kube_keep(call, kube_scale_of(old)) : old;
+    TRY(patched(call, base, patch, &object));
     TRY(check_kind(call, object));
-    TRY(kube_check_fields(call, call->kind, object));
-    return kube_replace(call, object, old, revision);
+    TRY(kube_check_fields(call, kind_of(call), object));
+    return scale ? kube_put_scale(call, object, old, revision)
+                 : kube_replace(call, object, old, revision);
 }

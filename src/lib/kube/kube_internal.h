@@ -209,6 +209,16 @@ int kube_do_delete(struct kube_call *call) MUST_USE;
 int kube_do_delete_collection(struct kube_call *call) MUST_USE;
 int kube_do_review(struct kube_call *call) MUST_USE;
 int kube_do_token(struct kube_call *call) MUST_USE;
+
+/* ------------------------------------------------------------------ scale.c */
+
+/* The call is about the subresource scale. */
+bool kube_is_scale(const struct kube_call *call);
+/* A new reference: how many there are and shall be. */
+json_t *kube_scale_of(const json_t *object);
+/* The replacement of the stored object by itself with another spec.replicas. */
+int kube_put_scale(struct kube_call *call, json_t *scale, const json_t *old,
+                   int64_t revision) MUST_USE;
 /* Writes `object` in place of `old`; both with metadata. Answers. */
 int kube_replace(struct kube_call *call, json_t *object, const json_t *old,
                  int64_t revision) MUST_USE;

@@ -168,6 +168,12 @@ run_all() {
     check ! "create in a namespace that is not there" 'namespaces "nowhere" not found' k create cm x -n nowhere
     check "generateName" 'user.drun.io/gen-[a-z0-9]{5} created' create_text "${user/name: alice/generateName: gen-}"
     check "chunks" 'gen-.*' k get users --chunk-size=1 -o name
+    check "scale" 'scaled' k scale msvc/gemma -n demo --replicas=5
+    check "scale sets the number" '^5$' k get msvc gemma -n demo -o 'jsonpath={.spec.replicas}'
+    check ! "scale from another number" 'xpected replicas to be 2' k scale msvc/gemma -n demo --current-replicas=2 --replicas=3
+    check "scale from this number" 'scaled' k scale msvc/gemma -n demo --current-replicas=5 --replicas=3
+    check ! "scale too high" 'less than or equal to 32' k scale msvc/gemma -n demo --replicas=33
+    check "scale is seen" 'autoscaling/v1.*:3' k get --raw /apis/drun.io/v1/namespaces/demo/modelservices/gemma/scale
     check "scale by merge patch" 'patched' k patch msvc gemma -n demo --type=merge -p '{"spec":{"replicas":2}}'
     check "generation counts" '^[2-9]$' k get msvc gemma -n demo -o 'jsonpath={.metadata.generation}'
     check "raw" '"kind":"APIGroupList"' k get --raw /apis

@@ -193,6 +193,11 @@ void kube_respond(struct kube_call *call, unsigned code, json_t *object)
     CLEANUP_JSON json_t *shown = NULL;
     bool list = json_object_get(object, "items") != NULL;
 
+    if (kube_is_scale(call)) {
+        shown = kube_scale_of(object);
+        kube_put(call, code, shown);
+        return;
+    }
     switch (call->accept.form) {
     case KUBE_FORM_TABLE: shown = as_table(call, object); break;
     case KUBE_FORM_METADATA_LIST:

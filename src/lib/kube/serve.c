@@ -173,7 +173,7 @@ static int run_verb(struct kube_call *call)
         if (strcmp(verb->name, call->verb) != 0)
             continue;
         if ((call->kind->verbs & verb->bit) == 0 || !(one ? verb->on_one : verb->on_all) ||
-            (call->status_part && !verb->on_status))
+            ((call->status_part || call->other != NULL) && !verb->on_status))
             break;
         /* All namespaces can be read at once; everything else happens in one. */
         if (call->kind->namespaced && call->route.namespace[0] == '\0' &&
@@ -243,7 +243,7 @@ static int serve_resource(struct kube_call *call)
         return strcmp(call->verb, "create") == 0 ? kube_do_review(call) : refuse_method(call);
     if (!kube_serves(call->server, call->kind))
         return kube_refuse_missing_path(call);
-    if (call->other != NULL)
+    if (call->other != NULL && !kube_is_scale(call))
         return strcmp(call->verb, "create") == 0 && (call->other->verbs & KUBE_CREATE) != 0
                    ? kube_do_token(call)
                    : refuse_method(call);

@@ -354,7 +354,10 @@ int kube_do_update(struct kube_call *call)
     json_t *object, *old;
     int64_t revision;
 
-    TRY(kube_read_object(call, call->kind, &object));
+    bool scale = kube_is_scale(call);
+
+    TRY(kube_read_object(call, scale ? call->other->body : call->kind, &object));
     TRY(kube_load(call, &old, &revision));
-    return kube_replace(call, object, old, revision);
+    return scale ? kube_put_scale(call, object, old, revision)
+                 : kube_replace(call, object, old, revision);
 }

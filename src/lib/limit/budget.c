@@ -167,6 +167,22 @@ static bool is_refused(const struct limit_budgets *budgets, const struct budget_
     return used + ask->cost > ask->limit;
 }
 
+/* What there is, for who asks for more than there can be. */
+static void show(const struct limit_budgets *budgets, uint64_t key,
+                 const struct limit_budget_ask *ask, struct limit_budget_answer *answer)
+{
+    size_t number = find(budgets, key);
+    uint64_t used = 0;
+
+    if (number != NOWHERE) {
+        const struct budget_slot *slot = &budgets->file->slots[number];
+        struct budget_count count = load(&slot->count);
+        answer->settled = count.ends_sec < (uint64_t)answer->ends_sec ? 0 : count.settled;
+        used = answer->settled + budget_sum(budgets->file, slot);
+    }
+    answer->left = used < ask->limit ? ask->limit - used : 0;
+}
+
 enum limit_verdict limit_budget_reserve(struct limit_budgets *budgets,
                                         const struct limit_budget_ask *ask, int64_t now_sec,
                                         struct limit_charge *out,
@@ -177,8 +193,10 @@ enum limit_verdict limit_budget_reserve(struct limit_budgets *budgets,
     INVARIANT(ask->cost > 0 && ask->limit <= LIMIT_BUDGET_MAX);
     *out = (struct limit_charge){0};
     *answer = (struct limit_budget_answer){.ends_sec = limit_window_end(ask->window, now_sec)};
-    if (ask->cost > ask->limit)
+    if (ask->cost > ask->limit) {
+        show(budgets, key, ask, answer);
         return LIMIT_NEVER;
+    }
     for (int i = 0; i < TRIES; i++) {
         size_t number = find(budgets, key);
         if (number == NOWHERE)

@@ -79,6 +79,8 @@ static void what_was_reserved_is_settled_once(void **state)
     assert_int_equal(answer.settled, 45);
     what.cost = 101;
     assert_int_equal(limit_budget_reserve(budgets, &what, NOW_SEC, &second, &answer), LIMIT_NEVER);
+    assert_int_equal(answer.settled, 45);
+    assert_int_equal(answer.left, 55);
 }
 
 static void what_goes_beyond_the_reservation_is_counted(void **state)

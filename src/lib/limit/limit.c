@@ -11,54 +11,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-enum { BOOT_ID_LEN = 36, SPIN_MAX = 2000 };
+enum { BOOT_ID_LEN = 36 };
 
-#define MAGIC "drun limits 1\n"
-
-struct header {
-    char magic[16];
-    char boot_id[48];
-};
-
-/* `full_at` is the time at which the bucket is full; the low bit marks a slot whose key is being
- * put in (see make()). Times lose that bit: one nanosecond. */
-struct slot {
-    uint64_t key; /* 0: never used */
-    uint64_t full_at;
-};
-
-enum { MAKING = 1 };
-
-struct file {
-    struct header header;
-    struct slot slots[LIMIT_SLOTS] __attribute__((aligned(64)));
-};
-
-struct limit_table {
-    struct file *file;
-};
-
-/* ------------------------------------------------------------------ one slot, changed as a whole
- */
-
-typedef unsigned __int128 pair __attribute__((may_alias));
-
-static pair pack(struct slot slot)
-{
-    return (pair)slot.full_at << 64 | slot.key;
-}
-
-/* The two halves may belong to different moments; a compare-and-swap with them then fails. */
-static struct slot load(const struct slot *slot)
-{
-    return (struct slot){.key = __atomic_load_n(&slot->key, __ATOMIC_SEQ_CST),
-                         .full_at = __atomic_load_n(&slot->full_at, __ATOMIC_SEQ_CST)};
-}
-
-static bool swap(struct slot *slot, struct slot old, struct slot new)
-{
-    return __sync_bool_compare_and_swap((pair *)slot, pack(old), pack(new));
-}
+#define MAGIC "drun limits 2\n"
 
 /* ------------------------------------------------------------------ finding a key's slot */
 
@@ -72,43 +27,44 @@ uint64_t limit_home(uint64_t x)
     return (x ^ x >> 33) % LIMIT_SLOTS;
 }
 
-static struct slot *at(struct limit_table *table, uint64_t key, size_t probe)
+static struct limit_slot *at(struct limit_table *table, uint64_t key, size_t probe)
 {
     return &table->file->slots[(limit_home(key) + probe) % LIMIT_SLOTS];
 }
 
-static struct slot *find(struct limit_table *table, uint64_t key)
+struct limit_slot *limit_slot_find(struct limit_table *table, uint64_t key)
 {
     for (size_t i = 0; i < LIMIT_PROBE_MAX; i++) {
-        struct slot *slot = at(table, key, i);
+        struct limit_slot *slot = at(table, key, i);
         if (__atomic_load_n(&slot->key, __ATOMIC_SEQ_CST) == key)
             return slot;
     }
     return NULL;
 }
 
-static bool is_free(struct slot seen, uint64_t now)
+static bool is_free(struct limit_slot seen, uint64_t now)
 {
     return seen.key == 0 || seen.full_at <= now;
 }
 
 /* Another slot of the key: one that counts already, one in the making before ours, or NULL. A later
  * one in the making gives way to ours, so it is waited for. */
-static bool is_rival(struct limit_table *table, const struct slot *mine, uint64_t key)
+static bool is_rival(struct limit_table *table, const struct limit_slot *mine, uint64_t key)
 {
     bool before = true;
 
     for (size_t i = 0; i < LIMIT_PROBE_MAX; i++) {
-        struct slot *slot = at(table, key, i);
+        struct limit_slot *slot = at(table, key, i);
         if (slot == mine) {
             before = false;
             continue;
         }
-        struct slot seen = load(slot);
-        for (int spin = 0; seen.key == key && (seen.full_at & MAKING) != 0 && !before; spin++) {
+        struct limit_slot seen = limit_slot_load(slot);
+        for (int spin = 0; seen.key == key && (seen.full_at & LIMIT_MAKING) != 0 && !before;
+             spin++) {
             if (spin == SPIN_MAX)
                 return true;
-            seen = load(slot);
+            seen = limit_slot_load(slot);
         }
         if (seen.key == key)
             return true;
@@ -118,29 +74,38 @@ static bool is_rival(struct limit_table *table, const struct slot *mine, uint64_
 
 /*
  * Two processes may put in the same key at once, and choose different slots, as one of them saw a
- * slot become free in between. So a slot is first taken with an empty bucket marked MAKING, then
- * the other slots are looked through, and only then the bucket counts. Of two makers at least one
- * sees the other, and gives way. A maker that dies leaves an empty bucket, that fills within a
+ * slot become free in between. So a slot is first taken with an empty bucket marked LIMIT_MAKING,
+ * then the other slots are looked through, and only then the bucket counts. Of two makers at least
+ * one sees the other, and gives way. A maker that dies leaves an empty bucket, that fills within a
  * window.
  */
-static struct slot *make(struct limit_table *table, const struct limit_ask *ask, uint64_t now)
+static struct limit_slot *make(struct limit_table *table, const struct limit_ask *ask, uint64_t now)
 {
-    struct slot making = {.key = ask->key, .full_at = (now + ask->window_ns) | MAKING};
+    struct limit_slot making = {.key = ask->key, .full_at = (now + ask->window_ns) | LIMIT_MAKING};
 
     for (size_t i = 0; i < LIMIT_PROBE_MAX; i++) {
-        struct slot *slot = at(table, ask->key, i);
-        struct slot seen = load(slot);
+        struct limit_slot *slot = at(table, ask->key, i);
+        struct limit_slot seen = limit_slot_load(slot);
         if (seen.key == ask->key)
             return slot;
-        if (!is_free(seen, now) || !swap(slot, seen, making))
+        if (!is_free(seen, now) || !limit_slot_swap(slot, seen, making))
             continue;
         bool rival = is_rival(table, slot, ask->key);
         /* Fails only when our process slept so long that the slot went to another key. */
-        (void)swap(slot, making,
-                   (struct slot){.key = rival ? 0 : ask->key, .full_at = now & ~UINT64_C(1)});
-        return rival ? find(table, ask->key) : slot;
+        (void)limit_slot_swap(
+            slot, making,
+            (struct limit_slot){.key = rival ? 0 : ask->key, .full_at = now & ~UINT64_C(1)});
+        return rival ? limit_slot_find(table, ask->key) : slot;
     }
-    return find(table, ask->key);
+    return limit_slot_find(table, ask->key);
+}
+
+struct limit_slot *limit_slot_get(struct limit_table *table, const struct limit_ask *ask,
+                                  uint64_t now)
+{
+    struct limit_slot *slot = limit_slot_find(table, ask->key);
+
+    return slot != NULL ? slot : make(table, ask, now);
 }
 
 /* ------------------------------------------------------------------ one bucket */
@@ -165,21 +130,31 @@ static void show(const struct limit_ask *ask, uint64_t ahead, size_t i, struct l
     answer->full_after_ns[i] = ahead;
 }
 
+/* What there is, for who asks for more than there can be. */
+static void show_now(struct limit_table *table, const struct limit_ask *ask, uint64_t now, size_t i,
+                     struct limit_answer *answer)
+{
+    const struct limit_slot *slot = limit_slot_find(table, ask->key);
+    uint64_t full_at = slot == NULL ? 0 : limit_slot_load(slot).full_at;
+
+    show(ask, full_at > now ? full_at - now : 0, i, answer);
+}
+
 static enum limit_verdict take(struct limit_table *table, const struct limit_ask *ask, uint64_t now,
                                size_t i, uint64_t *until, struct limit_answer *answer)
 {
     uint64_t time = to_time(ask, ask->cost);
 
-    if (ask->cost > ask->limit)
+    if (ask->cost > ask->limit) {
+        show_now(table, ask, now, i, answer);
         return LIMIT_NEVER;
+    }
     for (int spin = 0;; spin++) {
-        struct slot *slot = find(table, ask->key);
-        if (slot == NULL)
-            slot = make(table, ask, now);
+        struct limit_slot *slot = limit_slot_get(table, ask, now);
         if (slot == NULL)
             return LIMIT_FULL;
-        struct slot seen = load(slot);
-        if (seen.key != ask->key || ((seen.full_at & MAKING) != 0 && spin < SPIN_MAX))
+        struct limit_slot seen = limit_slot_load(slot);
+        if (seen.key != ask->key || ((seen.full_at & LIMIT_MAKING) != 0 && spin < SPIN_MAX))
             continue;
         uint64_t from = seen.full_at > now ? seen.full_at & ~UINT64_C(1) : now & ~UINT64_C(1);
         uint64_t ahead = from > now ? from - now : 0;
@@ -188,7 +163,8 @@ static enum limit_verdict take(struct limit_table *table, const struct limit_ask
             answer->retry_after_ns = ahead + time - ask->window_ns;
             return LIMIT_REFUSED;
         }
-        if (!swap(slot, seen, (struct slot){.key = ask->key, .full_at = from + time}))
+        if (!limit_slot_swap(slot, seen,
+                             (struct limit_slot){.key = ask->key, .full_at = from + time}))
             continue;
         *until = from + time;
         show(ask, ahead + time, i, answer);
@@ -199,14 +175,15 @@ static enum limit_verdict take(struct limit_table *table, const struct limit_ask
 static void give_back(struct limit_table *table, uint64_t key, uint64_t time)
 {
     for (;;) {
-        struct slot *slot = find(table, key);
+        struct limit_slot *slot = limit_slot_find(table, key);
         if (slot == NULL)
             return;
-        struct slot seen = load(slot);
+        struct limit_slot seen = limit_slot_load(slot);
         if (seen.key != key)
             return;
-        struct slot new = {.key = key, .full_at = seen.full_at > time ? seen.full_at - time : 0};
-        if (swap(slot, seen, new))
+        struct limit_slot new = {.key = key,
+                                 .full_at = seen.full_at > time ? seen.full_at - time : 0};
+        if (limit_slot_swap(slot, seen, new))
             return;
     }
 }
@@ -215,23 +192,58 @@ static void take_more(struct limit_table *table, const struct limit_ask *ask, ui
                       uint64_t now)
 {
     for (;;) {
-        struct slot *slot = find(table, ask->key);
-        if (slot == NULL)
-            slot = make(table, ask, now);
+        struct limit_slot *slot = limit_slot_get(table, ask, now);
         if (slot == NULL)
             return;
-        struct slot seen = load(slot);
+        struct limit_slot seen = limit_slot_load(slot);
         if (seen.key != ask->key)
             continue;
         uint64_t from = seen.full_at > now ? seen.full_at : now & ~UINT64_C(1);
         uint64_t most = (now & ~UINT64_C(1)) + 2 * ask->window_ns;
         uint64_t to = from + time > most ? most : from + time;
-        if (to <= from || swap(slot, seen, (struct slot){.key = ask->key, .full_at = to}))
+        if (to <= from ||
+            limit_slot_swap(slot, seen, (struct limit_slot){.key = ask->key, .full_at = to}))
             return;
     }
 }
 
+static void settle_bucket(struct limit_table *table, const struct limit_ask *ask, uint64_t until,
+                          uint64_t actual, uint64_t now)
+{
+    uint64_t taken = to_time(ask, ask->cost);
+    uint64_t used = to_time(ask, actual);
+
+    if (used > taken)
+        take_more(table, ask, used - taken, now);
+    else if (used < taken && until > now)
+        give_back(table, ask->key,
+                  (taken - used < until - now ? taken - used : until - now) & ~UINT64_C(1));
+}
+
 /* ------------------------------------------------------------------ sets */
+
+static enum limit_verdict take_one(struct limit_table *table, const struct limit_ask *ask,
+                                   uint64_t now, size_t i, uint64_t *until,
+                                   struct limit_answer *answer)
+{
+    if (ask->limit > 0)
+        return (ask->algorithm == LIMIT_SLIDING_WINDOW ? limit_sliding_take
+                                                       : take)(table, ask, now, i, until, answer);
+    answer->remaining[i] = UINT64_MAX;
+    return LIMIT_GRANTED;
+}
+
+/* As if it had never been taken. */
+static void untake(struct limit_table *table, const struct limit_ask *ask, uint64_t until,
+                   uint64_t now)
+{
+    if (ask->limit == 0)
+        return;
+    if (ask->algorithm == LIMIT_SLIDING_WINDOW)
+        limit_sliding_settle(table, ask, until, 0, now);
+    else
+        give_back(table, ask->key, to_time(ask, ask->cost));
+}
 
 void limit_reserve(struct limit_table *table, const struct limit_ask *asks, size_t count,
                    uint64_t now_ns, struct limit_reservation *out, struct limit_answer *answer)
@@ -240,19 +252,15 @@ void limit_reserve(struct limit_table *table, const struct limit_ask *asks, size
     memset(answer, 0, sizeof(*answer));
     out->count = count;
     for (size_t i = 0; i < count; i++) {
-        enum limit_verdict verdict = LIMIT_GRANTED;
         out->ask[i] = asks[i];
-        if (asks[i].limit == 0)
-            answer->remaining[i] = UINT64_MAX;
-        else
-            verdict = take(table, &asks[i], now_ns, i, &out->until_ns[i], answer);
+        enum limit_verdict verdict =
+            take_one(table, &asks[i], now_ns, i, &out->until_ns[i], answer);
         if (verdict == LIMIT_GRANTED)
             continue;
         answer->verdict = verdict;
         answer->which = i;
         while (i-- > 0)
-            if (asks[i].limit > 0)
-                give_back(table, asks[i].key, to_time(&asks[i], asks[i].cost));
+            untake(table, &asks[i], out->until_ns[i], now_ns);
         out->count = 0;
         return;
     }
@@ -264,15 +272,9 @@ void limit_settle(struct limit_table *table, const struct limit_reservation *res
     if (which >= reservation->count || reservation->ask[which].limit == 0)
         return;
     const struct limit_ask *ask = &reservation->ask[which];
-    uint64_t taken = to_time(ask, ask->cost);
-    uint64_t used = to_time(ask, actual);
-    uint64_t until = reservation->until_ns[which];
 
-    if (used > taken)
-        take_more(table, ask, used - taken, now_ns);
-    else if (used < taken && until > now_ns)
-        give_back(table, ask->key,
-                  (taken - used < until - now_ns ? taken - used : until - now_ns) & ~UINT64_C(1));
+    (ask->algorithm == LIMIT_SLIDING_WINDOW ? limit_sliding_settle : settle_bucket)(
+        table, ask, reservation->until_ns[which], actual, now_ns);
 }
 
 /* FNV-1a over both, with a byte between them that is in neither; the slot hashes it again. */
@@ -290,7 +292,7 @@ uint64_t limit_key(struct span who, struct span what)
 
 /* ------------------------------------------------------------------ the file */
 
-static int wanted_header(struct header *out, struct err *err)
+static int wanted_header(struct limit_header *out, struct err *err)
 {
     CLEANUP(buf_free) struct buf boot = BUF_INIT(64);
 
@@ -303,14 +305,14 @@ static int wanted_header(struct header *out, struct err *err)
 
 static int prepare(int fd, const char *name, struct err *err)
 {
-    struct header wanted;
-    struct header there;
+    struct limit_header wanted;
+    struct limit_header there;
 
     TRY(wanted_header(&wanted, err));
     ssize_t got = pread(fd, &there, sizeof(there), 0);
     if (got == (ssize_t)sizeof(there) && memcmp(&there, &wanted, sizeof(there)) == 0)
         return 0;
-    if (ftruncate(fd, 0) < 0 || ftruncate(fd, sizeof(struct file)) < 0 ||
+    if (ftruncate(fd, 0) < 0 || ftruncate(fd, sizeof(struct limit_file)) < 0 ||
         pwrite(fd, &wanted, sizeof(wanted), 0) != (ssize_t)sizeof(wanted))
         return err_sys(err, "cannot prepare %s", name);
     return 0;
@@ -336,9 +338,9 @@ int limit_open(int dir_fd, const char *name, struct limit_table **out, struct er
     if (fd < 0)
         return err_sys(err, "cannot open %s", name);
     TRY(prepare_locked(fd, name, err));
-    if (fstat(fd, &stat) < 0 || stat.st_size != (off_t)sizeof(struct file))
+    if (fstat(fd, &stat) < 0 || stat.st_size != (off_t)sizeof(struct limit_file))
         return err_set(err, ERR_CORRUPT, "%s has not the size of a table of limits", name);
-    void *mapped = mmap(NULL, sizeof(struct file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *mapped = mmap(NULL, sizeof(struct limit_file), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (mapped == MAP_FAILED)
         return err_sys(err, "cannot map %s", name);
     *out = mem_new(sizeof(**out));
@@ -350,7 +352,7 @@ void limit_close(struct limit_table *table)
 {
     if (table == NULL)
         return;
-    munmap(table->file, sizeof(struct file));
+    munmap(table->file, sizeof(struct limit_file));
     free(table);
 }
 

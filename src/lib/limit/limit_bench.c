@@ -13,7 +13,7 @@
 
 enum { ROUNDS = 2000000 };
 
-static void calls(struct limit_table *table, uint64_t who, const char *what)
+static void calls(struct limit_table *table, enum limit_algorithm algorithm, const char *what)
 {
     struct limit_reservation reservation;
     struct limit_answer answer;
@@ -22,10 +22,12 @@ static void calls(struct limit_table *table, uint64_t who, const char *what)
     for (uint64_t i = 0; i < ROUNDS; i++) {
         struct limit_ask set[4];
         for (size_t j = 0; j < 4; j++)
-            set[j] = (struct limit_ask){.key = 1000 + who + (j < 2 ? j + i % 64 * 16 : j),
-                                        .cost = j % 2 == 0 ? 1 : 300,
-                                        .limit = UINT64_C(1) << 40,
-                                        .window_ns = 60 * UINT64_C(1000000000)};
+            set[j] =
+                (struct limit_ask){.key = 1000 + algorithm * 100000 + (j < 2 ? j + i % 64 * 16 : j),
+                                   .cost = j % 2 == 0 ? 1 : 300,
+                                   .limit = UINT64_C(1) << 40,
+                                   .window_ns = 60 * UINT64_C(1000000000),
+                                   .algorithm = algorithm};
         limit_reserve(table, set, 4, clock_mono_ns(), &reservation, &answer);
         limit_settle(table, &reservation, 1, 150, clock_mono_ns());
         limit_settle(table, &reservation, 3, 150, clock_mono_ns());
@@ -78,16 +80,19 @@ int main(void)
         fprintf(stderr, "%s\n", err.msg);
         return 1;
     }
-    calls(table, 0, "four limits, one process");
+    calls(table, LIMIT_TOKEN_BUCKET, "four limits, one process");
+    calls(table, LIMIT_SLIDING_WINDOW, "four sliding windows, one process");
     budget_calls(budgets, "four budgets, one process");
     fflush(stdout);
     if (fork() == 0) {
-        calls(table, 0, "the same, two processes, one tenant");
+        calls(table, LIMIT_TOKEN_BUCKET, "four limits, two processes, one tenant");
+        calls(table, LIMIT_SLIDING_WINDOW, "four sliding windows, two, one tenant");
         if (limit_budgets_open(dir_fd, "limit_bench.budgets", true, &budgets, &err) == 0)
             budget_calls(budgets, "four budgets, two processes, one tenant");
         return 0;
     }
-    calls(table, 0, "the same, two processes, one tenant");
+    calls(table, LIMIT_TOKEN_BUCKET, "four limits, two processes, one tenant");
+    calls(table, LIMIT_SLIDING_WINDOW, "four sliding windows, two, one tenant");
     budget_calls(budgets, "four budgets, two processes, one tenant");
     wait(NULL);
     unlinkat(dir_fd, "limit_bench.budgets", 0);

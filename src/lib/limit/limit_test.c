@@ -81,6 +81,7 @@ static void a_cost_over_the_limit_is_never_granted(void **state UNUSED)
 
     limit_reserve(table, &big, 1, clock_mono_ns(), &reservation, &answer);
     assert_int_equal(answer.verdict, LIMIT_NEVER);
+    assert_int_equal(answer.remaining[0], 100);
     big.cost = 100;
     limit_reserve(table, &big, 1, clock_mono_ns(), &reservation, &answer);
     assert_int_equal(answer.verdict, LIMIT_GRANTED);

@@ -16,6 +16,8 @@ enum { PROBE_MAX = 32, TRIES = 8, COUNT_MAX = UINT16_MAX };
 
 /* In the place of a key while a slot goes over from one to another. */
 static const uint64_t moving = 1;
+/* In every key, which so is neither 0 nor `moving`. */
+static const uint64_t own_bit = 2;
 
 struct slot {
     _Atomic uint64_t key; /* 0: never used */
@@ -170,7 +172,7 @@ bool limit_enter(struct limit_places *places, uint64_t key, uint32_t limit, stru
     *out = (struct limit_place){0};
     if (limit == 0)
         return true;
-    key |= 2; /* neither 0 nor `moving` */
+    key |= own_bit;
     for (int i = 0; i < TRIES; i++) {
         struct slot *slot = find(places, key);
         if (slot == NULL)
@@ -187,6 +189,13 @@ bool limit_enter(struct limit_places *places, uint64_t key, uint32_t limit, stru
             return false;
     }
     return false;
+}
+
+uint32_t limit_running(const struct limit_places *places, uint64_t key)
+{
+    const struct slot *slot = find(places, key | own_bit);
+
+    return slot == NULL ? 0 : (uint32_t)sum(slot);
 }
 
 void limit_leave(struct limit_places *places, struct limit_place *place)

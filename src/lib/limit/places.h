@@ -41,6 +41,8 @@ struct limit_place {
  * is none: true, and nothing is held. */
 bool limit_enter(struct limit_places *places, uint64_t key, uint32_t limit,
                  struct limit_place *out) MUST_USE;
+/* How many run at this instant. */
+uint32_t limit_running(const struct limit_places *places, uint64_t key);
 /* Does nothing the second time. */
 void limit_leave(struct limit_places *places, struct limit_place *place);
 

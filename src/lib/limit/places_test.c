@@ -56,6 +56,22 @@ static void no_more_enter_than_the_limit_says(void **state)
     assert_int_equal(held[3].slot, 0);
 }
 
+static void what_runs_is_counted_over_all_processes(void **state)
+{
+    CLEANUP(limit_places_close_ptr) struct limit_places *one = open_places(*state);
+    CLEANUP(limit_places_close_ptr) struct limit_places *two = open_places(*state);
+    struct limit_place held[3];
+
+    assert_int_equal(limit_running(one, key_of(1)), 0);
+    for (size_t i = 0; i < 3; i++)
+        assert_true(limit_enter(i == 0 ? one : two, key_of(1), UINT32_MAX, &held[i]));
+    assert_int_equal(limit_running(one, key_of(1)), 3);
+    assert_int_equal(limit_running(two, key_of(1)), 3);
+    assert_int_equal(limit_running(one, key_of(2)), 0);
+    limit_leave(two, &held[1]);
+    assert_int_equal(limit_running(one, key_of(1)), 2);
+}
+
 static void the_places_of_a_process_that_was_killed_are_free_again(void **state)
 {
     CLEANUP(limit_places_close_ptr) struct limit_places *stays = open_places(*state);
@@ -156,6 +172,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(no_more_enter_than_the_limit_says),
+        TEST(what_runs_is_counted_over_all_processes),
         TEST(the_places_of_a_process_that_was_killed_are_free_again),
         TEST(slots_go_over_to_other_keys),
         TEST(processes_never_pass_the_limit_together),

@@ -3,16 +3,22 @@
 
 #include "base/num.h"
 
-void walk_keep_whole(struct walk *walk, enum schema_keep keep, int64_t number)
+static void keep_whole(struct openai_request *out, enum schema_keep keep, int64_t number)
 {
-    struct openai_request *out = walk->out;
-
     if (keep == KEEP_MAX_TOKENS) {
         out->max_tokens_given = true;
         out->max_tokens = NUM_MAX(out->max_tokens, (uint64_t)number);
     }
     if (keep == KEEP_N && number > out->n)
         out->n = (uint32_t)number;
+}
+
+void walk_keep_number(struct walk *walk, enum schema_keep keep, const struct scan_number *number)
+{
+    if (keep == KEEP_TEMPERATURE)
+        walk->temperature_zero = number->value == 0;
+    if (number->whole)
+        keep_whole(walk->out, keep, number->integer);
 }
 
 void walk_keep_value(struct walk *walk, enum schema_keep keep, const uint8_t *from)

@@ -160,35 +160,75 @@ static void structure(struct openai_peek *peek, uint8_t c)
     }
 }
 
-enum { DEEP = 1, OUTER = 2 };
+enum { NESTING = 1, OUTER = 2 };
 
 /* The bytes that matter where only nesting and strings count, and those that matter in a member at
  * the top that nobody asks for. */
 static const uint8_t matters[256] = {
-    ['"'] = DEEP | OUTER, ['{'] = DEEP | OUTER, ['}'] = DEEP | OUTER,
-    ['['] = DEEP | OUTER, [']'] = DEEP | OUTER, [','] = OUTER};
+    ['"'] = NESTING | OUTER, ['{'] = NESTING | OUTER, ['}'] = NESTING | OUTER,
+    ['['] = NESTING | OUTER, [']'] = NESTING | OUTER, [','] = OUTER};
 
-static uint8_t what_matters(const struct openai_peek *peek)
+/* The depth from which on only nesting and strings count. */
+static uint32_t deep_from(const struct openai_peek *peek)
 {
-    bool deep = peek->depth > 2 || (peek->depth == 2 && (peek->top == TOP_OTHER || peek->choices));
+    if (peek->top == TOP_USAGE)
+        return peek->details ? 4 : 3;
+    return peek->top == TOP_OTHER || peek->choices ? 2 : 3;
+}
 
-    if (deep && !(peek->depth == 2 && peek->top == TOP_USAGE) && !in_details(peek))
-        return DEEP;
-    return peek->depth == 1 && peek->top == TOP_OTHER ? OUTER : 0;
+/* Behind the string that begins before p. */
+static const uint8_t *over_string(struct openai_peek *peek, const uint8_t *p, const uint8_t *end)
+{
+    for (p = skip_text(p, end); p < end && *p == '\\'; p = skip_text(p, end)) {
+        if (end - p == 1) {
+            peek->escaped = true;
+            p = end;
+            break;
+        }
+        p += 2;
+    }
+    peek->in_string = p == end;
+    return peek->in_string ? end : p + 1;
+}
+
+/* Most of an answer lies here. */
+static const uint8_t *in_the_deep(struct openai_peek *peek, uint32_t from, const uint8_t *p,
+                                  const uint8_t *end)
+{
+    uint32_t depth = peek->depth;
+
+    while (p < end && depth >= from && !peek->in_string) {
+        uint8_t c = *p++;
+        if ((matters[c] & NESTING) == 0)
+            continue;
+        if (c == '"')
+            p = over_string(peek, p, end);
+        else if (c == '{' || c == '[')
+            depth++;
+        else
+            depth--;
+    }
+    peek->depth = depth;
+    peek->number = NUMBER_NONE;
+    peek->want_name = false;
+    return p;
 }
 
 static void peek_at(struct openai_peek *peek, const uint8_t *p, const uint8_t *end)
 {
     while (p < end) {
+        uint32_t from = deep_from(peek);
         if (peek->in_string) {
             p = in_string(peek, p, end);
-            continue;
+        } else if (peek->depth >= from) {
+            p = in_the_deep(peek, from, p, end);
+        } else {
+            bool outer = peek->depth == 1 && peek->top == TOP_OTHER;
+            while (outer && p < end && (matters[*p] & OUTER) == 0)
+                p++;
+            if (p < end)
+                structure(peek, *p++);
         }
-        uint8_t mask = what_matters(peek);
-        while (mask != 0 && p < end && (matters[*p] & mask) == 0)
-            p++;
-        if (p < end)
-            structure(peek, *p++);
     }
 }
 

@@ -47,6 +47,7 @@ struct openai_request {
     bool include_usage; /* the client asked for the usage of a stream */
     bool for_answers;   /* of OPENAI_TRY_GUARD */
     bool remote;        /* names images that the engine would fetch from elsewhere */
+    bool deterministic; /* by its parameters: embeddings, or one answer at a temperature of 0 */
     bool max_tokens_given;
     uint64_t max_tokens;       /* of max_tokens and max_completion_tokens the larger */
     uint32_t n;                /* answers asked, 1 and up; with best_of the larger */
@@ -123,6 +124,10 @@ int openai_request_scan(enum openai_api api, struct span body, unsigned flags,
 typedef void openai_cut_fn(void *ctx, struct span stretch);
 void openai_request_cut(const struct openai_request *request, const struct openai_texts *texts,
                         openai_cut_fn *put, void *ctx);
+
+/* The body without the blanks between its parts, in stretches of it. Requests that differ in
+ * nothing else are one and the same. It was read before. */
+void openai_request_compact(const struct openai_request *request, openai_cut_fn *put, void *ctx);
 
 /* Whether the bytes are one JSON text by the rules above, whatever they say. */
 int openai_json_check(struct span text, struct err *err) MUST_USE;

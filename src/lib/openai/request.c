@@ -76,8 +76,8 @@ static bool number_value(struct walk *walk, const struct schema *schema, uint8_t
     if (bounded && got > schema->max)
         return walk_fault(walk, WALK_HERE, "number_above_max_value", "must be at most %g",
                           schema->max);
-    if (number.whole)
-        walk_keep_whole(walk, (enum schema_keep)schema->keep, number.integer);
+    if (schema->keep != KEEP_NOTHING)
+        walk_keep_number(walk, (enum schema_keep)schema->keep, &number);
     if ((schema->flags & PROMPT) == 0)
         return true;
     if (walk->out->prompt_ids++ == 0)
@@ -255,6 +255,18 @@ static bool options_fit(struct walk *walk)
                       "is only allowed with \"stream\": true");
 }
 
+/* Without a temperature engines take one of their own. */
+static bool is_deterministic(enum openai_api api, const struct walk *walk)
+{
+    switch (api) {
+    case OPENAI_EMBEDDINGS: return true;
+    case OPENAI_CHAT:
+    case OPENAI_COMPLETIONS:
+    case OPENAI_MESSAGES: return walk->temperature_zero && walk->out->n == 1;
+    default: return false;
+    }
+}
+
 int openai_request_scan(enum openai_api api, struct span body, unsigned flags,
                         struct openai_texts *texts, struct openai_request *out,
                         struct openai_fault *fault, struct err *err)
@@ -279,7 +291,9 @@ int openai_request_scan(enum openai_api api, struct span body, unsigned flags,
     walk.depth = 0;
     walk.word = NULL;
     walk.name_count = 0;
+    walk.temperature_zero = false;
     if (walk_any(&walk, schema_of(api), &type) && options_fit(&walk)) {
+        out->deterministic = is_deterministic(api, &walk);
         if (scan_end(&walk.scan))
             return 0;
         walk_no_json(&walk);

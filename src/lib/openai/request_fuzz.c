@@ -87,6 +87,23 @@ static void goes_to_one(const struct openai_request *request, const struct opena
     INVARIANT(number == texts->count && !next_string(buf_span(&cut), &at_left, &left));
 }
 
+/* Without blanks it says the same, and there is nothing more to leave out. */
+static void compacted(enum openai_api api, const struct openai_request *request)
+{
+    CLEANUP(buf_free) struct buf once = BUF_INIT(1 << 20);
+    CLEANUP(buf_free) struct buf twice = BUF_INIT(1 << 20);
+    struct openai_request again;
+    struct openai_fault fault;
+    struct err err = ERR_INIT;
+
+    openai_request_compact(request, collect, &once);
+    INVARIANT(openai_request_scan(api, buf_span(&once), 0, NULL, &again, &fault, &err) == 0);
+    INVARIANT(strcmp(again.model, request->model) == 0 && again.n == request->n &&
+              again.deterministic == request->deterministic && again.messages == request->messages);
+    openai_request_compact(&again, collect, &twice);
+    INVARIANT(span_eq(buf_span(&once), buf_span(&twice)));
+}
+
 /* What Anthropic's API takes is a request of ours; but for the number of things. */
 static void translated(struct span body)
 {
@@ -136,6 +153,7 @@ static void edits(enum openai_api api, struct span text)
     INVARIANT(openai_json_check(text, &err) == 0);
     if (api == OPENAI_MESSAGES)
         translated(text);
+    compacted(api, &request);
     rewritten(api, text, &request);
     openai_edits_set_model(&edits, &request, span_str("\"other\""));
     if (request.stream && api < OPENAI_EMBEDDINGS)

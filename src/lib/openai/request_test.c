@@ -205,6 +205,71 @@ static void prose_is_left_out_for_rules(void **state UNUSED)
            "\"messages\":[{\"role\":\"user\",\"content\":\"\"}]}");
 }
 
+static void compact_is(const char *body, const char *wanted)
+{
+    CLEANUP(buf_free) struct buf out = BUF_INIT(4096);
+
+    accepts(OPENAI_CHAT, body);
+    openai_request_compact(&request, collect, &out);
+    assert_string_equal(buf_text(&out), wanted);
+}
+
+static void blanks_between_parts_say_nothing(void **state UNUSED)
+{
+    static const char plain[] =
+        "{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":\" a \\\" b \\\\\"}],"
+        "\"x\":[1,-2.5e3,null,{}]}";
+
+    compact_is(plain, plain);
+    compact_is(" \r\n{ \"model\"\t: \"m\",\n \"messages\":[ {\"role\":\"user\" ,\"content\":\" a "
+               "\\\" b \\\\\" } ],\"x\":[1 , -2.5e3, null,{ }] }\n ",
+               plain);
+}
+
+static void is_deterministic(enum openai_api api, const char *more, bool wanted)
+{
+    char body[256];
+
+    snprintf(body, sizeof(body), "{\"model\":\"m\",%s%s}",
+             api == OPENAI_EMBEDDINGS    ? "\"input\":\"x\""
+             : api == OPENAI_COMPLETIONS ? "\"prompt\":\"x\""
+             : api == OPENAI_TRY_GUARD   ? "\"text\":\"x\""
+                                         : "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]",
+             more);
+    accepts(api, body);
+    assert_int_equal(request.deterministic, wanted);
+}
+
+static void parameters_say_whether_the_answer_is_the_same_each_time(void **state UNUSED)
+{
+    static const char *const never[] = {
+        "",
+        ",\"temperature\":null",
+        ",\"temperature\":0.01",
+        ",\"temperature\":1",
+        ",\"top_p\":0",
+        ",\"seed\":7",
+        ",\"temperature\":0,\"n\":2",
+        ",\"n\":2,\"temperature\":0",
+        ",\"metadata\":{\"temperature\":\"0\"}",
+        ",\"x\":{\"temperature\":0}",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(never); i++)
+        is_deterministic(OPENAI_CHAT, never[i], false);
+    is_deterministic(OPENAI_CHAT, ",\"temperature\":0", true);
+    is_deterministic(OPENAI_CHAT, ",\"temperature\":0.0,\"n\":1,\"stream\":true", true);
+    is_deterministic(OPENAI_CHAT, ",\"temp\\u0065rature\":0e0", true);
+    is_deterministic(OPENAI_COMPLETIONS, ",\"temperature\":0", true);
+    is_deterministic(OPENAI_COMPLETIONS, ",\"temperature\":0,\"best_of\":2", false);
+    is_deterministic(OPENAI_COMPLETIONS, "", false);
+    is_deterministic(OPENAI_EMBEDDINGS, "", true);
+    is_deterministic(OPENAI_MESSAGES, ",\"max_tokens\":9,\"temperature\":0", true);
+    is_deterministic(OPENAI_MESSAGES, ",\"max_tokens\":9", false);
+    is_deterministic(OPENAI_COUNT_TOKENS, "", false);
+    is_deterministic(OPENAI_TRY_GUARD, "", false);
+}
+
 static void a_fault_names_its_place(void **state UNUSED)
 {
     static const struct {
@@ -438,6 +503,8 @@ int main(void)
         cmocka_unit_test(media_is_data),
         cmocka_unit_test(completions_and_embeddings_are_read),
         cmocka_unit_test(prose_is_left_out_for_rules),
+        cmocka_unit_test(blanks_between_parts_say_nothing),
+        cmocka_unit_test(parameters_say_whether_the_answer_is_the_same_each_time),
         cmocka_unit_test(a_fault_names_its_place),
         cmocka_unit_test(names_come_once_however_they_are_written),
         cmocka_unit_test(unknown_parameters_pass_or_not),

@@ -14,7 +14,8 @@ static const struct schema prompt_text = {.types = IS_STR | IS_NULL, .flags = PR
 static const struct schema name = {.types = IS_STR, .min_len = 1, .max_len = 128};
 static const struct schema any_object = {.types = IS_OBJ | IS_NULL};
 static const struct schema prompt_object = {.types = IS_OBJ | IS_NULL, .flags = PROMPT};
-static const struct schema temperature = {.types = IS_NUM | IS_NULL, .min = 0, .max = 2};
+static const struct schema temperature =
+    {.types = IS_NUM | IS_NULL, .min = 0, .max = 2, .keep = KEEP_TEMPERATURE};
 static const struct schema penalty = {.types = IS_NUM | IS_NULL, .min = -2, .max = 2};
 static const struct schema share = {.types = IS_NUM | IS_NULL, .min = 0, .max = 1};
 static const struct schema bias = {.types = IS_NUM, .min = -100, .max = 100};

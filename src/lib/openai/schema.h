@@ -39,6 +39,7 @@ enum schema_keep {
     KEEP_MESSAGES, /* the number of elements; a lone string or number is one */
     KEEP_ROLE,
     KEEP_DIRECTION,
+    KEEP_TEMPERATURE,
 };
 
 enum { SCHEMA_NEEDS_MAX = 2 };

@@ -17,6 +17,8 @@ static const struct schema any_object = {.types = IS_OBJ | IS_NULL};
 static const struct schema model = {.types = IS_STR, .min_len = 1, .keep = KEEP_MODEL};
 static const struct schema stream = {.types = IS_BOOL | IS_NULL, .keep = KEEP_STREAM};
 static const struct schema tokens = {.types = IS_INT, .min = 1, .max = 1 << 30, .keep = KEEP_MAX_TOKENS};
+static const struct schema temperature =
+    {.types = IS_NUM | IS_NULL, .min = 0, .max = 1, .keep = KEEP_TEMPERATURE};
 static const struct schema share = {.types = IS_NUM | IS_NULL, .min = 0, .max = 1};
 static const struct schema top_k = {.types = IS_INT | IS_NULL, .min = 0, .max = 1 << 20};
 static const struct schema stops = {.types = IS_ARR | IS_NULL, .max_items = 16, .each = &written};
@@ -141,7 +143,7 @@ static const struct schema_member messages_members[] = {
     BOTH,
     REQUIRED("max_tokens", &tokens),
     OPTIONAL("stream", &stream),
-    OPTIONAL("temperature", &share),
+    OPTIONAL("temperature", &temperature),
     OPTIONAL("top_p", &share),
     OPTIONAL("top_k", &top_k),
     OPTIONAL("stop_sequences", &stops),

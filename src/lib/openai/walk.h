@@ -25,6 +25,7 @@ struct walk {
     uint32_t index;             /* of the message, prompt or input at hand */
     unsigned depth;
     struct step path[OPENAI_DEPTH_MAX];
+    bool temperature_zero;
     const struct schema_word *word;    /* the last that was read */
     struct span names[OPENAI_TOP_MAX]; /* unknown ones of the top */
     size_t name_count;
@@ -53,9 +54,9 @@ bool walk_text(struct walk *walk, const struct schema *schema, const struct scan
 /* The role of the texts from `from` on is known. */
 void walk_texts_role(struct walk *walk, size_t from);
 
-/* What the caller of the scan wants to know: a whole number, or the bytes from `from` up to where
- * the scan stands. */
-void walk_keep_whole(struct walk *walk, enum schema_keep keep, int64_t number);
+/* What the caller of the scan wants to know: a number, or the bytes from `from` up to where the
+ * scan stands. */
+void walk_keep_number(struct walk *walk, enum schema_keep keep, const struct scan_number *number);
 void walk_keep_value(struct walk *walk, enum schema_keep keep, const uint8_t *from);
 
 #endif

@@ -54,7 +54,7 @@ static const struct default_role roles[] = {
       {WRITE, "core", "configmaps events persistentvolumeclaims secrets serviceaccounts services"},
       {WRITE, "batch", "cronjobs jobs"},
       {WRITE, "networking.k8s.io", "networkpolicies"},
-      {WRITE, "drun.io", "modelroutes modelservices"},
+      {WRITE, "drun.io", "modelroutes modelservices modelservices/scale"},
       {"invoke", "drun.io", "models"},
       {EVERYTHING, "drun.io", "apikeys/self"}}},
     {"system:aggregate-to-view",
@@ -67,7 +67,7 @@ static const struct default_role roles[] = {
       {READ, "networking.k8s.io", "networkpolicies"},
       {READ, "drun.io",
        "models modelroutes modelroutes/status modelservices modelservices/status modelservices/log "
-       "limitpolicies guardpolicies"}}},
+       "modelservices/scale limitpolicies guardpolicies"}}},
     {"system:discovery",
      NULL,
      NULL,
@@ -94,7 +94,7 @@ static const struct default_role roles[] = {
      {{EVERYTHING, "core", "namespaces serviceaccounts configmaps resourcequotas limitranges"},
       {READ, "core", "pods pods/log pods/status events"},
       {EVERYTHING, "drun.io",
-       "users groups oidcclients trustedissuers identityproviders apikeys models modelroutes modelservices limitpolicies guardpolicies "
+       "users groups oidcclients trustedissuers identityproviders apikeys models modelroutes modelservices modelservices/scale limitpolicies guardpolicies "
        "pricelists imagepolicies backuppolicies alertroutes"},
       {"get delete", "drun.io", "users/factors users/sessions"},
       {"create", "drun.io", "users/passwordlink"},

@@ -7,8 +7,8 @@
 
 /* The format on file; docs/PROTOCOL.snapshot. */
 static_assert(sizeof(struct policy_namespace_record) == 48, "as documented");
-static_assert(sizeof(struct policy_budget_record) == 48, "as documented");
-static_assert(sizeof(struct policy_route_record) == 136, "as documented");
+static_assert(sizeof(struct policy_budget_record) == 56, "as documented");
+static_assert(sizeof(struct policy_route_record) == 160, "as documented");
 static_assert(sizeof(struct policy_routing_record) == 56, "as documented");
 static_assert(sizeof(struct policy_backend_record) == 32, "as documented");
 static_assert(sizeof(struct policy_guard_record) == 96, "as documented");
@@ -29,7 +29,8 @@ static const struct snapshot_field budget_fields[] = {
     SNAPSHOT_TEXT(policy_budget_record, service),
     SNAPSHOT_UPTO(policy_budget_record, measure, POLICY_COST),
     SNAPSHOT_UPTO(policy_budget_record, window, POLICY_MONTH),
-    SNAPSHOT_UPTO(policy_budget_record, share, POLICY_EACH_KEY)};
+    SNAPSHOT_UPTO(policy_budget_record, share, POLICY_EACH_KEY),
+    SNAPSHOT_UPTO(policy_budget_record, algorithm, POLICY_SLIDING_WINDOW)};
 static const struct snapshot_field route_fields[] = {
     SNAPSHOT_TEXT(policy_route_record, namespace),
     SNAPSHOT_TEXT(policy_route_record, name),
@@ -40,12 +41,14 @@ static const struct snapshot_field route_fields[] = {
     SNAPSHOT_MAYBE(policy_route_record, guard, POLICY_GUARDS),
     SNAPSHOT_UPTO(policy_route_record, remote_media, 1),
     SNAPSHOT_TEXT(policy_route_record, currency),
-    SNAPSHOT_MAYBE(policy_route_record, routing, POLICY_ROUTINGS)};
+    SNAPSHOT_LIST(policy_route_record, replicas, POLICY_REPLICAS),
+    SNAPSHOT_MAYBE(policy_route_record, routing, POLICY_ROUTINGS),
+    SNAPSHOT_TEXT(policy_route_record, cache_version)};
 static const struct snapshot_field routing_fields[] = {
     SNAPSHOT_TEXT(policy_routing_record, name), SNAPSHOT_TEXT(policy_routing_record, sticky_header),
     SNAPSHOT_LIST(policy_routing_record, backends, POLICY_BACKENDS),
     SNAPSHOT_UPTO(policy_routing_record, rules.retries, POLICY_RETRIES_MAX),
-    SNAPSHOT_UPTO(policy_routing_record, rules.sticky, POLICY_STICKY_HEADER)};
+    SNAPSHOT_UPTO(policy_routing_record, rules.sticky, POLICY_STICKY_PREFIX)};
 static const struct snapshot_field backend_fields[] = {
     SNAPSHOT_TEXT(policy_backend_record, edit_set), SNAPSHOT_TEXT(policy_backend_record, edit_drop),
     SNAPSHOT_INDEX(policy_backend_record, route, POLICY_ROUTES)};
@@ -132,13 +135,14 @@ static const struct snapshot_section_type sections[POLICY_SECTION_COUNT] = {
                          SNAPSHOT_FIELDS(routing_fields)},
     [POLICY_BACKENDS] = {"backends", sizeof(struct policy_backend_record),
                          SNAPSHOT_FIELDS(backend_fields)},
+    [POLICY_REPLICAS] = {"replicas", sizeof(struct policy_text), SNAPSHOT_FIELDS(text_fields)},
 };
 
 const struct snapshot_type policy_snapshot = {
     .file = "policy.snap",
     .generation = "policy.gen",
     .number = 2,
-    .format = 5,
+    .format = 8,
     .sections = sections,
     .section_count = POLICY_SECTION_COUNT,
 };
@@ -211,6 +215,7 @@ void policy_budget_at(const struct snapshot *snapshot, const struct policy_names
         .share = (enum policy_share)record->share,
         .limit = record->limit,
         .alerts = record->alerts,
+        .algorithm = (enum policy_algorithm)record->algorithm,
     };
 }
 
@@ -248,6 +253,8 @@ void policy_route_at(const struct snapshot *snapshot, size_t at, struct policy_r
         .engine_model = snapshot_text(snapshot, record->engine_model),
         .socket = snapshot_text(snapshot, record->socket),
         .upstream = snapshot_text(snapshot, record->upstream),
+        .first_replica = record->replicas.at,
+        .replica_count = record->replicas.count,
         .ready = record->ready != 0,
         .max_body = record->max_body,
         .max_tokens = record->max_tokens,
@@ -259,9 +266,21 @@ void policy_route_at(const struct snapshot *snapshot, size_t at, struct policy_r
         .currency = snapshot_text(snapshot, record->currency),
         .rates = record->rates,
         .line = record->line,
+        .cache = {.version = snapshot_text(snapshot, record->cache_version),
+                  .ttl_sec = record->cache_ttl_sec,
+                  .max_bytes = record->cache_max_bytes},
         .index = (uint32_t)at,
         .routing = record->routing,
     };
+}
+
+struct span policy_replica_at(const struct snapshot *snapshot, const struct policy_route *route,
+                              size_t at)
+{
+    const struct policy_text *sockets = snapshot_records(snapshot, POLICY_REPLICAS);
+
+    INVARIANT(at < route->replica_count);
+    return snapshot_text(snapshot, sockets[route->first_replica + at].text);
 }
 
 bool policy_find_route(const struct snapshot *snapshot, struct span namespace, struct span name,

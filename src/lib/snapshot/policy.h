@@ -24,6 +24,8 @@ struct policy_limits {
 /* A budget of a namespace: so much in a window of the calendar (UTC). */
 enum policy_measure { POLICY_REQUESTS, POLICY_TOKENS, POLICY_COST };
 enum policy_window { POLICY_MINUTE, POLICY_HOUR, POLICY_DAY, POLICY_MONTH };
+/* How it is counted. Of a rate the window is a minute that has no beginning (limit/limit.h). */
+enum policy_algorithm { POLICY_CALENDAR, POLICY_TOKEN_BUCKET, POLICY_SLIDING_WINDOW };
 /* Whose calls share it: everybody's, or each user or credential has one of its own. */
 enum policy_share { POLICY_SHARED, POLICY_EACH_USER, POLICY_EACH_KEY };
 
@@ -52,6 +54,17 @@ struct policy_line {
     uint32_t timeout_ms;
 };
 
+/* Answers that are kept. `version` stands for all that they depend on of the service: another
+ * engine or model, another version. */
+struct policy_cache {
+    struct span version;
+    uint32_t ttl_sec; /* 0: none are kept */
+    uint32_t max_bytes;
+};
+
+/* Engines of one service. */
+enum { POLICY_REPLICAS_MAX = 64 };
+
 enum policy_phase { POLICY_ACTIVE = 0, POLICY_TERMINATING = 1 };
 
 /* ---------------------------------------------------------------- building (api) */
@@ -65,6 +78,7 @@ struct policy_budget_in {
     enum policy_share share;
     uint64_t limit;  /* at least 1 */
     uint32_t alerts; /* percentages at which somebody wants to know, a byte each; 0: none */
+    enum policy_algorithm algorithm;
 };
 
 struct policy_namespace_in {
@@ -82,12 +96,21 @@ struct policy_price_in {
     struct policy_rates rates;
 };
 
+struct policy_cache_in {
+    const char *version; /* NULL is "" */
+    uint32_t ttl_sec;
+    uint32_t max_bytes;
+};
+
 struct policy_route_in {
     const char *namespace;
     const char *name;         /* the model is called "namespace/name" */
     const char *engine_model; /* what the engine calls it */
     const char *socket;       /* path of the engine's Unix socket, or "" */
-    const char *upstream;     /* id of an external upstream, or "" */
+    const char *const
+        *replicas;        /* the sockets of all engines that answer, when there are several */
+    size_t replica_count; /* at most POLICY_REPLICAS_MAX; 0 or 1: `socket` is the only one */
+    const char *upstream; /* id of an external upstream, or "" */
     bool ready;
     uint32_t max_body;       /* bytes of a request; 0: the gateway's own ceiling */
     uint32_t max_tokens;     /* ceiling for one answer; 0: none */
@@ -98,6 +121,7 @@ struct policy_route_in {
     const struct policy_guard *guard; /* copied; NULL: as is usual */
     struct policy_price_in price;
     struct policy_line line;
+    struct policy_cache_in cache;
 };
 
 struct policy_builder;
@@ -137,14 +161,17 @@ struct policy_budget {
     enum policy_share share;
     uint64_t limit;
     uint32_t alerts;
+    enum policy_algorithm algorithm;
 };
 
 struct policy_route {
     struct span namespace;
     struct span name;
     struct span engine_model;
-    struct span socket;
+    struct span socket; /* of one of its engines, when there are several */
     struct span upstream;
+    uint32_t first_replica;
+    uint32_t replica_count; /* 0: it has one engine, or none */
     bool ready;
     uint32_t max_body;
     uint32_t max_tokens;
@@ -156,8 +183,9 @@ struct policy_route {
     struct span currency;             /* empty: the model has no price */
     struct policy_rates rates;
     struct policy_line line;
-    uint32_t index;   /* the place among the routes of this snapshot */
-    uint32_t routing; /* not 0: a ModelRoute's; snapshot/policy_routing.h */
+    struct policy_cache cache; /* of a ModelRoute's name: none */
+    uint32_t index;            /* the place among the routes of this snapshot */
+    uint32_t routing;          /* not 0: a ModelRoute's; snapshot/policy_routing.h */
 };
 
 /* False when there is none. No allocation. */
@@ -168,6 +196,9 @@ bool policy_find_route(const struct snapshot *snapshot, struct span namespace, s
 /* In the order of adding; at < policy_route_count(). */
 size_t policy_route_count(const struct snapshot *snapshot);
 void policy_route_at(const struct snapshot *snapshot, size_t at, struct policy_route *out);
+/* The engine's socket; at < route->replica_count. */
+struct span policy_replica_at(const struct snapshot *snapshot, const struct policy_route *route,
+                              size_t at);
 size_t policy_namespace_count(const struct snapshot *snapshot);
 void policy_namespace_at(const struct snapshot *snapshot, size_t at, struct policy_namespace *out);
 /* at < ns->budget_count. */

@@ -43,7 +43,8 @@ static int add_budgets(struct snapshot_writer *writer, const struct policy_names
                                               .measure = in->measure,
                                               .window = in->window,
                                               .share = in->share,
-                                              .alerts = in->alerts};
+                                              .alerts = in->alerts,
+                                              .algorithm = in->algorithm};
         TRY(snapshot_writer_text(writer, span_str(in->policy), "limit policy", &record.policy,
                                  err));
         TRY(snapshot_writer_text(writer, span_str(in->rule), "rule", &record.rule, err));
@@ -70,6 +71,25 @@ int policy_builder_add_namespace(struct policy_builder *builder,
     TRY(snapshot_writer_text(writer, span_str(ns->uid), "uid", &record.uid, err));
     TRY(add_budgets(writer, ns, &record.budgets, err));
     snapshot_writer_add(writer, POLICY_NAMESPACES, &record);
+    return 0;
+}
+
+/* One engine alone is the route's socket. */
+static int add_replicas(struct snapshot_writer *writer, const struct policy_route_in *route,
+                        struct snapshot_ref *out, struct err *err)
+{
+    if (route->replica_count < 2)
+        return 0;
+    INVARIANT(route->replica_count <= POLICY_REPLICAS_MAX);
+    for (size_t i = 0; i < route->replica_count; i++) {
+        struct policy_text record = {.text = {0}};
+        TRY(snapshot_writer_text(writer, span_str(route->replicas[i]), "socket", &record.text,
+                                 err));
+        uint32_t index = snapshot_writer_add(writer, POLICY_REPLICAS, &record);
+        if (i == 0)
+            out->at = index;
+        out->count++;
+    }
     return 0;
 }
 
@@ -103,6 +123,8 @@ int policy_builder_add_route(struct policy_builder *builder, const struct policy
         .remote_media = route->remote_media,
         .rates = route->price.rates,
         .line = route->line,
+        .cache_ttl_sec = route->cache.ttl_sec,
+        .cache_max_bytes = route->cache.max_bytes,
     };
     struct policy_route found;
 
@@ -119,6 +141,9 @@ int policy_builder_add_route(struct policy_builder *builder, const struct policy
     TRY(snapshot_writer_text(writer, span_str(route->upstream), "upstream", &record.upstream, err));
     const char *currency = route->price.currency == NULL ? "" : route->price.currency;
     TRY(snapshot_writer_text(writer, span_str(currency), "currency", &record.currency, err));
+    const char *version = route->cache.version == NULL ? "" : route->cache.version;
+    TRY(snapshot_writer_text(writer, span_str(version), "version", &record.cache_version, err));
+    TRY(add_replicas(writer, route, &record.replicas, err));
     record.guard = policy_add_guard(writer, route->guard);
     snapshot_writer_add(writer, POLICY_ROUTES, &record);
     return 0;

@@ -33,6 +33,7 @@ enum policy_section {
     POLICY_GUARDS,
     POLICY_ROUTINGS,
     POLICY_BACKENDS,
+    POLICY_REPLICAS, /* struct policy_text: sockets */
     POLICY_SECTION_COUNT
 };
 
@@ -54,6 +55,8 @@ struct policy_budget_record {
     uint32_t window;
     uint32_t share;
     uint32_t alerts;
+    uint32_t algorithm;
+    uint32_t zero;
 };
 
 struct policy_route_record {
@@ -73,7 +76,11 @@ struct policy_route_record {
     struct snapshot_ref currency; /* empty: no price */
     struct policy_rates rates;
     struct policy_line line;
-    uint32_t routing; /* 1 + index; 0: it is a service */
+    struct snapshot_ref replicas; /* empty: one engine, or none */
+    uint32_t routing;             /* 1 + index; 0: it is a service */
+    struct snapshot_ref cache_version;
+    uint32_t cache_ttl_sec; /* 0: no answers are kept */
+    uint32_t cache_max_bytes;
 };
 
 struct policy_routing_record {

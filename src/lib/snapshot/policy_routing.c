@@ -104,7 +104,7 @@ static int add_name(struct adding *adding, const char *name, struct err *err)
                              &record.namespace, err));
     TRY(snapshot_writer_text(adding->writer, span_str(name), "model", &record.name, err));
     TRY(snapshot_writer_text(adding->writer, span_str(""), "nothing", &record.socket, err));
-    record.engine_model = record.upstream = record.currency = record.socket;
+    record.engine_model = record.upstream = record.currency = record.cache_version = record.socket;
     snapshot_writer_add(adding->writer, POLICY_ROUTES, &record);
     return 0;
 }

@@ -30,7 +30,8 @@ enum policy_sticky {
     POLICY_STICKY_NONE,
     POLICY_STICKY_USER,
     POLICY_STICKY_KEY,
-    POLICY_STICKY_HEADER
+    POLICY_STICKY_HEADER,
+    POLICY_STICKY_PREFIX /* conversations that begin alike */
 };
 
 struct policy_routing_rules {

@@ -69,6 +69,8 @@ static void use_policy(const struct snapshot *view)
         policy_route_at(view, i, &route);
         touch(route.socket);
         touch(route.currency);
+        touch(route.cache.version);
+        sink += route.cache.ttl_sec + route.cache.max_bytes;
         if (route.routing != 0)
             use_routing(view, &route);
         if (route.guard != NULL)
@@ -86,7 +88,7 @@ static void use_policy(const struct snapshot *view)
             touch(budget.policy);
             touch(budget.rule);
             touch(budget.service);
-            sink += budget.limit + budget.measure + budget.window + budget.share;
+            sink += budget.limit + budget.measure + budget.window + budget.share + budget.algorithm;
         }
     }
     const struct policy_subject *subject =

@@ -158,6 +158,8 @@ static void put_policy(struct buf *file, unsigned routes)
     static const struct policy_budget_in budgets[] = {
         {"tenant", "month", "", POLICY_TOKENS, POLICY_MONTH, POLICY_SHARED, UINT64_C(1) << 40},
         {"tenant", "users", "model-1", POLICY_REQUESTS, POLICY_DAY, POLICY_EACH_USER, 7, 80},
+        {"tenant", "rate", "", POLICY_TOKENS, POLICY_MINUTE, POLICY_SHARED, 900, 0,
+         POLICY_SLIDING_WINDOW},
     };
     struct policy_namespace_in first = {
         .name = "team-0", .uid = "n-0", .budgets = budgets, .budget_count = 1};
@@ -166,7 +168,7 @@ static void put_policy(struct buf *file, unsigned routes)
                                      .priority = POLICY_PRIORITY_HIGH,
                                      .limits.requests_per_min = 60,
                                      .budgets = budgets,
-                                     .budget_count = 2};
+                                     .budget_count = 3};
     struct err err = ERR_INIT;
 
     assert_int_equal(policy_builder_add_namespace(builder, &first, &err), 0);
@@ -186,6 +188,7 @@ static void put_policy(struct buf *file, unsigned routes)
                                         .remote_media = i == 41,
                                         .guard = i == 0 ? NULL : &guard,
                                         .line = {i, 100, 30000},
+                                        .cache = {i == 41 ? "uid/7" : NULL, i, 1 << 18},
                                         .price = {i == 41 ? "EUR" : NULL, {3, 2, 15}}};
         guard.answer[5] = i == 41 ? 3 : 1;
         assert_int_equal(policy_builder_add_route(builder, &route, &err), 0);
@@ -206,7 +209,8 @@ static void add_service(struct policy_builder *builder, const char *name, uint32
                                     .max_tokens = max_tokens,
                                     .context_tokens = context,
                                     .remote_media = action > 0,
-                                    .guard = &guard};
+                                    .guard = &guard,
+                                    .cache = {"v", 60, 4096}};
     struct err err = ERR_INIT;
 
     assert_int_equal(policy_builder_add_route(builder, &route, &err), 0);
@@ -257,6 +261,7 @@ static void a_model_route_demands_what_its_strictest_service_does(void **state U
     assert_int_equal(route.guard->answer[1], 3);
     assert_int_equal(route.guard->answer[0], 0);
     assert_int_equal(route.socket.len, 0);
+    assert_int_equal(route.cache.ttl_sec, 0);
     policy_routing_of(view, &route, &routing);
     assert_true(span_eq_str(routing.sticky_header, "x-session"));
     assert_int_equal(routing.rules.retries, 2);
@@ -273,6 +278,37 @@ static void a_model_route_demands_what_its_strictest_service_does(void **state U
     assert_int_equal(route.routing, 0);
     assert_true(policy_find_route(view, span_str("team-a"), span_str("smart"), &route));
     assert_int_not_equal(route.routing, 0);
+}
+
+static void a_service_of_several_engines_has_all_their_sockets(void **state UNUSED)
+{
+    CLEANUP(policy_builder_free_ptr) struct policy_builder *builder = policy_builder_new();
+    CLEANUP(buf_free) struct buf file = BUF_INIT(SNAPSHOT_FILE_MAX);
+    static const char *const sockets[] = {"/run/0.sock", "/run/2.sock", "/run/5.sock"};
+    struct policy_route_in in = {.namespace = "team",
+                                 .engine_model = "",
+                                 .socket = sockets[0],
+                                 .upstream = "",
+                                 .replicas = sockets};
+    static const size_t counts[] = {3, 1, 2};
+    static const char *const names[] = {"three", "one", "two"};
+    struct policy_route route;
+    struct err err = ERR_INIT;
+
+    for (size_t i = 0; i < 3; i++) {
+        in.name = names[i];
+        in.replica_count = counts[i];
+        assert_int_equal(policy_builder_add_route(builder, &in, &err), 0);
+    }
+    assert_int_equal(policy_builder_finish(builder, &file, &err), 0);
+    CLEANUP(snapshot_free_ptr) struct snapshot *view = loaded(&policy_snapshot, &file);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(policy_find_route(view, span_str("team"), span_str(names[i]), &route));
+        /* One engine alone is the route's socket. */
+        assert_int_equal(route.replica_count, counts[i] == 1 ? 0 : counts[i]);
+        for (size_t k = 0; k < route.replica_count; k++)
+            assert_true(span_eq_str(policy_replica_at(view, &route, k), sockets[k]));
+    }
 }
 
 static void routes_are_found_by_namespace_and_name(void **state UNUSED)
@@ -297,6 +333,8 @@ static void routes_are_found_by_namespace_and_name(void **state UNUSED)
     assert_true(span_eq_str(route.currency, "EUR") && route.rates.cached_input == 2 &&
                 route.rates.output == 15);
     assert_true(route.line.places == 41 && route.line.length == 100);
+    assert_true(span_eq_str(route.cache.version, "uid/7") && route.cache.ttl_sec == 41 &&
+                route.cache.max_bytes == 1 << 18);
     const struct policy_guard *other = route.guard;
     assert_true(policy_find_route(view, span_str("team-a"), span_str("model-40"), &route));
     assert_true(!route.remote_media && route.guard->answer[5] == 1 && route.guard != other);
@@ -320,7 +358,7 @@ static void a_namespace_has_its_own_budgets(void **state UNUSED)
     assert_true(policy_find_namespace(view, span_str("team-0"), &ns));
     assert_int_equal(ns.budget_count, 1);
     assert_true(policy_find_namespace(view, span_str("team-a"), &ns));
-    assert_int_equal(ns.budget_count, 2);
+    assert_int_equal(ns.budget_count, 3);
     policy_budget_at(view, &ns, 0, &budget);
     assert_true(budget.limit == UINT64_C(1) << 40);
     assert_int_equal(budget.measure, POLICY_TOKENS);
@@ -332,6 +370,9 @@ static void a_namespace_has_its_own_budgets(void **state UNUSED)
     assert_int_equal(budget.share, POLICY_EACH_USER);
     assert_int_equal(budget.limit, 7);
     assert_int_equal(budget.alerts, 80);
+    assert_int_equal(budget.algorithm, POLICY_CALENDAR);
+    policy_budget_at(view, &ns, 2, &budget);
+    assert_int_equal(budget.algorithm, POLICY_SLIDING_WINDOW);
 }
 
 static void every_flipped_bit_is_noticed(void **state UNUSED)
@@ -455,6 +496,7 @@ int main(void)
         cmocka_unit_test(identities_are_found_again),
         cmocka_unit_test(a_key_that_a_principal_cannot_hold_is_refused),
         cmocka_unit_test(a_model_route_demands_what_its_strictest_service_does),
+        cmocka_unit_test(a_service_of_several_engines_has_all_their_sockets),
         cmocka_unit_test(routes_are_found_by_namespace_and_name),
         cmocka_unit_test(a_namespace_has_its_own_budgets),
         cmocka_unit_test(every_flipped_bit_is_noticed),

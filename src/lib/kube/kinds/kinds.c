@@ -7,6 +7,7 @@ const struct kube_kind *const kube_kinds[] = {
     &kube_namespace,
     &kube_secret,
     &kube_service_account,
+    &kube_scale,
     &kube_self_subject_review,
     &kube_token_request,
     &kube_token_review,

@@ -44,6 +44,7 @@ extern const struct kube_kind kube_local_subject_access_review;
 extern const struct kube_kind kube_self_subject_review;
 extern const struct kube_kind kube_token_review;
 extern const struct kube_kind kube_token_request;
+extern const struct kube_kind kube_scale;
 
 /* Shapes and columns that several kinds share. */
 extern const struct kube_shape kube_shape_condition;

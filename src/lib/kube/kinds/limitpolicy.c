@@ -13,6 +13,11 @@ static const struct kube_field rule_fields[] = {
      .flags = KUBE_REQUIRED, .values = KUBE_NAMES("minute", "hour", "day", "month")},
     {"per", KUBE_STRING, "Who has it: all callers together, or each user or API key of its own.",
      .values = KUBE_NAMES("namespace", "user", "key"), .fallback = "\"namespace\""},
+    {"algorithm", KUBE_STRING,
+     "Makes it a rate, with window minute: the limit holds for a minute from any moment on. A token "
+     "bucket lets through the limit at once and goes on at its rate; a sliding window lets through "
+     "no more than the limit in any minute. Without it, the minute is that of the clock.",
+     .values = KUBE_NAMES("TokenBucket", "SlidingWindow")},
     {0},
 };
 
@@ -94,10 +99,31 @@ static json_t *rules_cell(const json_t *object, int64_t now_sec UNUSED)
     return kube_cell_count(json_object_get(json_object_get(object, "spec"), "rules"));
 }
 
+static void validate_rates(const json_t *object, struct kube_causes *causes)
+{
+    const json_t *rule;
+    char path[64];
+    size_t i;
+
+    json_array_foreach (json_object_get(json_object_get(object, "spec"), "rules"), i, rule) {
+        const char *window = json_string_value(json_object_get(rule, "window"));
+        if (json_object_get(rule, "algorithm") == NULL || window == NULL ||
+            strcmp(window, "minute") == 0)
+            continue;
+        snprintf(path, sizeof(path), "spec.rules[%zu].algorithm", i);
+        kube_cause(
+            causes, "FieldValueForbidden", path,
+            "Forbidden: only a rule with window minute has an algorithm; the others count by "
+            "the calendar");
+    }
+}
+
 static void validate(const json_t *object, const json_t *old UNUSED, struct kube_causes *causes)
 {
     const json_t *percent;
     size_t i;
+
+    validate_rates(object, causes);
 
     json_array_foreach (json_object_get(json_object_get(object, "spec"), "alerts"), i, percent)
         if (!json_is_integer(percent) || json_integer_value(percent) < 1 ||

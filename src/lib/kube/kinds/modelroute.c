@@ -70,8 +70,9 @@ static const struct kube_shape outlier_shape = {
 
 static const struct kube_field sticky_fields[] = {
     {"by", KUBE_STRING,
-     "Whose calls go to the same backend: a user's, a credential's, or those with the same header.",
-     .flags = KUBE_REQUIRED, .values = KUBE_NAMES("user", "key", "header")},
+     "Which calls go to the same backend, and to the same engine of it: a user's, a credential's, "
+     "those with the same header, or those of one conversation, by how its prompt begins.",
+     .flags = KUBE_REQUIRED, .values = KUBE_NAMES("user", "key", "header", "prefix")},
     {"header", KUBE_STRING, "The header's name.", .max = 64},
     {0},
 };

@@ -60,6 +60,28 @@ static const struct kube_shape header_shape = {
     header_fields,
 };
 
+static const struct kube_field health_fields[] = {
+    {"path", KUBE_STRING,
+     "A path of the same host that answers 200 to 299 when it is well; by default it is asked for "
+     "its models, and may answer anything but an error of its own.",
+     .max = 256},
+    {"intervalSeconds", KUBE_INT32, "How often it is asked while it is well.", .fallback = "30",
+     .min = 5, .max = 3600},
+    {"failureThreshold", KUBE_INT32,
+     "How many questions in a row must fail until it gets no more calls.", .fallback = "3",
+     .min = 1, .max = 10},
+    {"successThreshold", KUBE_INT32,
+     "How many answers in a row must be good until it gets calls again.", .fallback = "1", .min = 1,
+     .max = 10},
+    {0},
+};
+
+static const struct kube_shape health_shape = {
+    "io.drun.v1.ModelServiceHealthCheck",
+    "How it is told whether an outside engine is well.",
+    health_fields,
+};
+
 static const struct kube_field upstream_fields[] = {
     {"url", KUBE_STRING,
      "The base of its OpenAI API, such as https://api.example.com/v1; a query is sent along.",
@@ -79,6 +101,7 @@ static const struct kube_field upstream_fields[] = {
      .max = 32768},
     {"timeoutSeconds", KUBE_INT32, "How long it may be silent before a call fails.",
      .fallback = "300", .min = 1, .max = 3600},
+    {"healthCheck", KUBE_OBJECT, "How it is told whether it is well.", .shape = &health_shape},
     {0},
 };
 
@@ -135,6 +158,21 @@ static const struct kube_shape queue_shape = {
     queue_fields,
 };
 
+static const struct kube_field cache_fields[] = {
+    {"ttlSeconds", KUBE_INT32, "How long an answer is kept.", .fallback = "300", .min = 1,
+     .max = 604800},
+    {"maxBytes", KUBE_INT32, "The largest answer that is kept.", .fallback = "262144", .min = 1024,
+     .max = 1000000},
+    {0},
+};
+
+static const struct kube_shape cache_shape = {
+    "io.drun.v1.ModelServiceCache",
+    "Answers that are kept in the gateway's memory and given again to the same question of the "
+    "same namespace: embeddings, and single answers at a temperature of 0.",
+    cache_fields,
+};
+
 static const struct kube_field ref_fields[] = {
     {"name", KUBE_STRING, "A Model of the same namespace.", .flags = KUBE_REQUIRED | KUBE_NOT_EMPTY,
      .format = KUBE_DNS_SUBDOMAIN},
@@ -154,15 +192,18 @@ static const struct kube_field spec_fields[] = {
     {"runtimeClassName", KUBE_STRING, "The sandbox that the engine runs in: crun, runc, runsc, ...",
      .format = KUBE_DNS_SUBDOMAIN},
     {"replicas", KUBE_INT32, "How many engines run; 0 stops the service.", .fallback = "1",
-     .min = 0, .max = 64},
+     .min = 0, .max = 32},
     {"resources", KUBE_OBJECT, "What each engine may use of the machine.",
      .shape = &resource_shape},
     {"limits", KUBE_OBJECT, "Limits on the calls.", .shape = &limit_shape},
     {"concurrency", KUBE_INT32,
-     "How many calls the engine serves at the same time; further ones wait in a queue.", .min = 1,
+     "How many calls each engine serves at the same time; further ones wait in a queue.", .min = 1,
      .max = 65535},
     {"queue", KUBE_OBJECT, "The queue in front of the engine; it needs concurrency.",
      .shape = &queue_shape},
+    {"cache", KUBE_OBJECT,
+     "Answers are kept and given again to the same question; by default none are.",
+     .shape = &cache_shape},
     {"remoteMedia", KUBE_BOOL,
      "Whether a call may name images elsewhere, which the engine then fetches; else it brings them "
      "along.",
@@ -179,9 +220,14 @@ static const struct kube_shape spec_shape = {
 static const struct kube_field status_fields[] = {
     {"phase", KUBE_STRING, "Where the service is on its way.",
      .values = KUBE_NAMES("Pending", "Starting", "Ready", "Degraded", "Failed", "Stopped")},
-    {"replicas", KUBE_INT32, "How many engines are ready."},
+    {"replicas", KUBE_INT32, "How many engines run."},
+    {"readyReplicas", KUBE_INT32, "How many of them answer."},
+    {"readyPlaces", KUBE_LIST, "The numbers of those that get calls; each has a socket of its own.",
+     .item = KUBE_INT32, .max = 64},
     {"endpoint", KUBE_STRING, "Where it is called."},
-    {"observedGeneration", KUBE_INT64, "The generation that is running."},
+    {"observedGeneration", KUBE_INT64, "The generation that all engines run."},
+    {"modelDigest", KUBE_STRING, "What the model's file of all engines hashes to.",
+     .format = KUBE_DIGEST},
     KUBE_CONDITIONS_FIELD,
     {0},
 };
@@ -219,6 +265,7 @@ static const struct kube_column columns[] = {
     {"Model", "string", "The model that is served.", "spec.modelRef.name"},
     {"Engine", "string", "What serves it.", .cell = engine_cell},
     {"Replicas", "integer", "How many engines shall run.", "spec.replicas"},
+    {"Ready", "integer", "How many answer.", "status.readyReplicas"},
     {"Phase", "string", "Where the service is on its way.", "status.phase"},
     {"Endpoint", "string", "Where it is called.", "status.endpoint", .priority = 1},
     {"Runtime", "string", "The sandbox.", "spec.runtimeClassName", .priority = 1},
@@ -295,7 +342,13 @@ static void validate_upstream(const json_t *upstream, struct kube_causes *causes
     if (bundle != NULL && strstr(bundle, "-----BEGIN CERTIFICATE-----") == NULL)
         kube_cause(causes, "FieldValueInvalid", "spec.upstream.caBundle",
                    "Invalid value: must be certificates in PEM");
+    const json_t *health = json_object_get(upstream, "healthCheck");
+    const char *path = json_string_value(json_object_get(health, "path"));
+
     validate_headers(upstream, causes);
+    if (path != NULL && (path[0] != '/' || !is_printable(path) || strpbrk(path, " \"\\#") != NULL))
+        kube_cause(causes, "FieldValueInvalid", "spec.upstream.healthCheck.path",
+                   "Invalid value: must be a path that begins with /, with a query if need be");
 }
 
 static void validate(const json_t *object, const json_t *old UNUSED, struct kube_causes *causes)
@@ -320,7 +373,10 @@ static void validate(const json_t *object, const json_t *old UNUSED, struct kube
                    "Required value: an engine needs a model");
 }
 
-static const struct kube_subresource others[] = {{"log", &kube_model_service, KUBE_GET}, {0}};
+static const struct kube_subresource others[] = {
+    {"log", &kube_model_service, KUBE_GET},
+    {"scale", &kube_scale, KUBE_GET | KUBE_UPDATE | KUBE_PATCH},
+    {0}};
 
 const struct kube_kind kube_model_service = {
     .group = "drun.io",

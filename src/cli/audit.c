@@ -5,7 +5,7 @@
 #include "base/mem.h"
 
 const struct cli_option cli_audit_options[] = {
-    {"--actor", "NAME", "list, tail: of this user"},
+    {"--actor", "NAME", "list, tail: of this user; \"!NAME\": of everybody else"},
     {"--event", "NAME", "list, tail: of this name, or of all that begin so: \"drun.auth.*\""},
     {"--role", "NAME", "list, tail: said by this role"},
     {"--outcome", "WHICH", "list, tail: success, denied or failure"},

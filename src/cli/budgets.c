@@ -115,19 +115,23 @@ static json_t *row_of(const json_t *policy, const json_t *rule)
     const char *name = codec_json_text(rule, "name", "");
     const json_t *use = use_of(policy, name);
     bool is_cost = strcmp(codec_json_text(rule, "measure", ""), "cost") == 0;
+    const char *algorithm = codec_json_text(rule, "algorithm", NULL);
     uint64_t used = number(use, "used");
     CLEANUP_FREE char *full = mem_printf("%s/%s", codec_json_text(metadata, "name", ""), name);
     CLEANUP_FREE char *used_text = amount(used, is_cost);
     CLEANUP_FREE char *limit_text = amount(number(rule, "limit"), is_cost);
     CLEANUP_FREE char *limit =
-        mem_printf("%s %s a %s", limit_text, codec_json_text(rule, "measure", ""),
-                   codec_json_text(rule, "window", ""));
+        mem_printf("%s %s a %s%s%s", limit_text, codec_json_text(rule, "measure", ""),
+                   codec_json_text(rule, "window", ""), algorithm == NULL ? "" : ", ",
+                   algorithm == NULL ? "" : algorithm);
     CLEANUP_FREE char *shown = bar(used, number(use, "reserved"), number(rule, "limit"));
     CLEANUP_FREE char *who = whose(rule, use);
     CLEANUP_FREE char *left = left_until(codec_json_text(use, "resetsAt", ""));
 
-    return json_pack("[s, s, s, s, s, s, s]", codec_json_text(metadata, "namespace", ""), full,
-                     shown, used_text, limit, who, left);
+    const char *namespace = codec_json_text(metadata, "namespace", "");
+    if (algorithm != NULL) /* only the gateway's answers say how much of a rate is left */
+        return json_pack("[s, s, s, s, s, s, s]", namespace, full, "-", "-", limit, who, "-");
+    return json_pack("[s, s, s, s, s, s, s]", namespace, full, shown, used_text, limit, who, left);
 }
 
 static void print(const json_t *list)

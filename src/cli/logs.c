@@ -13,12 +13,13 @@ const struct cli_option cli_logs_options[] = {
     {"-f", NULL, "go on as it says more, until it ends"},
     {"--tail", "N", "the last N lines (default: all that is kept, 64 KiB of each run)"},
     {"--previous", NULL, "of the run before, such as one that failed"},
+    {"--replica", "N", "of this one of several engines (status.readyPlaces; default: the newest)"},
     {0}};
 
 struct logs {
     struct client_options options;
     bool follow, previous;
-    const char *tail;
+    const char *tail, *replica;
 };
 
 /* An engine's words are not ours: on a terminal they may not steer it. */
@@ -39,9 +40,10 @@ static int show(const struct logs *logs, const char *name, struct err *err)
     CLEANUP(fetch_answer_free) struct fetch_answer answer = FETCH_ANSWER_INIT;
     CLEANUP_FREE char *object = kinds_path(&kube_model_service, logs->options.namespace, name);
     CLEANUP_FREE char *path =
-        mem_printf("%s/log?follow=%s&previous=%s%s%s", object, logs->follow ? "true" : "false",
+        mem_printf("%s/log?follow=%s&previous=%s%s%s%s%s", object, logs->follow ? "true" : "false",
                    logs->previous ? "true" : "false", logs->tail != NULL ? "&tailLines=" : "",
-                   logs->tail != NULL ? logs->tail : "");
+                   logs->tail != NULL ? logs->tail : "", logs->replica != NULL ? "&replica=" : "",
+                   logs->replica != NULL ? logs->replica : "");
     struct client_call call = {.method = "GET",
                                .path = path,
                                .accept = "text/plain, application/json",
@@ -61,8 +63,18 @@ static void take(void *ctx, const struct cli_args *args)
         logs->previous = true;
     else if (strcmp(args->option, "--tail") == 0)
         logs->tail = args->value;
+    else if (strcmp(args->option, "--replica") == 0)
+        logs->replica = args->value;
     else
         (void)client_take_option(&logs->options, args);
+}
+
+static bool is_count(const char *option, const char *text)
+{
+    if (text == NULL || (text[0] != '\0' && text[strspn(text, "0123456789")] == '\0'))
+        return true;
+    fprintf(stderr, "drun logs: %s wants a number, not \"%s\"\n", option, text);
+    return false;
 }
 
 int cli_logs(int argc, char **argv)
@@ -77,10 +89,7 @@ int cli_logs(int argc, char **argv)
         return read;
     if (words[0] == NULL)
         return cli_usage("logs");
-    if (logs.tail != NULL &&
-        (logs.tail[0] == '\0' || logs.tail[strspn(logs.tail, "0123456789")] != '\0')) {
-        fprintf(stderr, "drun logs: --tail wants a number of lines, not \"%s\"\n", logs.tail);
+    if (!is_count("--tail", logs.tail) || !is_count("--replica", logs.replica))
         return CLI_USAGE;
-    }
     return show(&logs, words[0], &err) < 0 ? cli_fail(&err) : CLI_OK;
 }

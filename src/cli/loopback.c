@@ -79,8 +79,8 @@ static void release(void *ctx)
 {
     struct http_server **server = ctx;
 
-    if (*server != NULL)
-        (void)http_server_release(*server);
+    if (*server != NULL && http_server_release(*server))
+        http_server_wake(*server);
 }
 
 static int turn_until(struct loop *loop, const bool *end, const char *const *code,

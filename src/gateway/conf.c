@@ -5,6 +5,8 @@
 #include "base/fd.h"
 #include "base/mem.h"
 
+#include <inttypes.h>
+
 /* ------------------------------------------------------------------ who owns which path */
 
 struct route {
@@ -229,9 +231,9 @@ static void put_role_proxy(const char *owner, struct buf *out)
                      "            proxy_set_header Connection \"\";\n"
                      "            proxy_set_header X-Forwarded-For $remote_addr;\n"
                      "            proxy_set_header X-Forwarded-Proto https;\n"
-                     "            proxy_set_header X-Forwarded-Host $http_host;\n"
+                     "            proxy_set_header X-Forwarded-Host \"\";\n"
                      "            proxy_set_header X-Request-Id $request_id;\n"
-                     "            proxy_set_header X-Real-IP $remote_addr;\n"
+                     "            proxy_set_header X-Real-IP \"\";\n"
                      "            proxy_set_header X-Client-Certificate "
                      "$ssl_client_escaped_cert;\n"
                      "            proxy_set_header Forwarded \"\";\n"
@@ -244,7 +246,7 @@ static void put_role_proxy(const char *owner, struct buf *out)
                      "            proxy_next_upstream off;\n"
                      "            error_page 400 403 404 405 408 411 414 415 500 " EARLY_PATH ";\n"
                      "            error_page 413 @drun_large;\n"
-                     "            error_page 502 503 504 @drun_away;\n");
+                     "            error_page 502 503 504 = @drun_away;\n");
 }
 
 /* A Kubernetes Status, as the roles would answer. */
@@ -269,7 +271,7 @@ static void put_roles(const struct gateway_conf *conf, struct buf *out)
         if (conf->socket[routes[i].owner] != NULL)
             put_role_proxy(owner_names[routes[i].owner], out);
         else
-            buf_put_str(out, "            error_page 503 @drun_away;\n            return 503;\n");
+            buf_put_str(out, "            error_page 503 = @drun_away;\n            return 503;\n");
         buf_put_str(out, "        }\n");
     }
     buf_put_str(out, "        location = /apis/limits.drun.io/v1/bans {\n"
@@ -372,7 +374,8 @@ static void put_http(const struct gateway_conf *conf, struct buf *out)
                conf->run_dir);
     if (conf->data_dir != NULL)
         buf_printf(out, "    drun_data_dir \"%s\";\n", conf->data_dir);
-    buf_printf(out, "    drun_waf %s;\n", waf_names[conf->waf]);
+    buf_printf(out, "    drun_waf %s;\n    drun_cache_size %" PRIu64 ";\n", waf_names[conf->waf],
+               conf->answer_cache);
     if (conf->ring_count > 0) {
         buf_put_str(out, "    drun_audit_rings");
         for (unsigned i = 0; i < conf->ring_count; i++)

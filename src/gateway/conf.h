@@ -81,6 +81,7 @@ struct gateway_conf {
     unsigned ring_count;                            /* 0 or `workers` */
     bool audit_drop; /* a call whose record finds no room is served and counted; else refused */
     enum gateway_waf waf;
+    uint64_t answer_cache; /* bytes for answers that are kept; 0: none are */
     unsigned
         model_body_max_kib; /* ceiling of a model call's body; held in memory while it is read */
     unsigned api_body_max_kib;
@@ -92,7 +93,8 @@ struct gateway_conf {
 #define GATEWAY_CONF_DEFAULTS                                                                      \
     {                                                                                              \
         .workers = 1, .connections = 4096, .model_body_max_kib = 8192, .api_body_max_kib = 3072,   \
-        .engine_timeout_sec = 300, .default_tokens = 1024, .edge = {.answer_max_sec = 3600},       \
+        .engine_timeout_sec = 300, .default_tokens = 1024, .answer_cache = 64 << 20,               \
+        .edge = {.answer_max_sec = 3600},                                                          \
     }
 
 int gateway_conf_put(const struct gateway_conf *conf, struct buf *out, struct err *err) MUST_USE;

@@ -47,6 +47,7 @@ static void a_good_configuration_is_written(void **state UNUSED)
     assert_non_null(strstr(text, "listen [::1]:8443 ssl http2;"));
     assert_non_null(strstr(text, "ssl_protocols TLSv1.3;"));
     assert_non_null(strstr(text, "drun_waf off;"));
+    assert_non_null(strstr(text, "drun_cache_size 67108864;"));
     assert_non_null(strstr(text, "server \"unix:/run/drun/api.sock\""));
     /* An owner without a socket answers for itself. */
     assert_null(strstr(text, "upstream drun_idp"));

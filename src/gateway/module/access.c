@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The access phase: who calls, and the body. Who is nobody cannot make us read a body. */
-#include "gateway/module/module.h"
+#include "gateway/module/cache.h"
 
 const struct gw_refusal gw_no_key = {
     .status = NGX_HTTP_UNAUTHORIZED, .type = "invalid_request_error", .code = "invalid_api_key"};
@@ -99,9 +99,14 @@ static ngx_int_t waited(ngx_http_request_t *r, struct gw_call *call)
 {
     ngx_int_t rc = gw_line_waited(r, call);
 
-    if (rc == NGX_OK)
-        call->stage = GW_DECIDED;
-    return rc;
+    if (rc != NGX_OK)
+        return rc;
+    call->stage = GW_DECIDED;
+    /* Engines may have come and gone; without any the old address says so. */
+    if (gw_engine_again(r, call) == NGX_ERROR)
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    rc = gw_cache_waited(r, call);
+    return rc == NGX_DECLINED ? NGX_OK : rc;
 }
 
 ngx_int_t gw_access(ngx_http_request_t *r)

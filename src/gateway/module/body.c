@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What goes to an engine: its socket, and the client's body with the edits for it. */
-#include "gateway/module/routing.h"
+#include "gateway/module/cache.h"
 
 #include "openai/anthropic.h"
 #include "openai/rewrite.h"
@@ -127,13 +127,39 @@ ngx_int_t gw_copy_text(ngx_pool_t *pool, struct span text, ngx_str_t *out)
 }
 
 static ngx_int_t keep_engine(ngx_http_request_t *r, struct gw_call *call,
-                             const struct policy_route *route)
+                             const struct snapshot *policy, const struct policy_route *route)
 {
+    struct span socket = route->socket;
+
     INVARIANT(gw_has_engine(route));
+    if (route->replica_count > 0)
+        socket = gw_replica_pick(call, policy, route);
+    else if (call->of_several)
+        gw_replica_leave(call);
+    if (socket.len >= sizeof(call->engine.sun_path))
+        return NGX_ERROR;
     memset(&call->engine, 0, sizeof(call->engine));
     call->engine.sun_family = AF_UNIX;
-    memcpy(call->engine.sun_path, route->socket.p, route->socket.len);
-    return gw_copy_text(r->pool, route->socket, &call->engine_name);
+    memcpy(call->engine.sun_path, socket.p, socket.len);
+    return gw_copy_text(r->pool, socket, &call->engine_name);
+}
+
+ngx_int_t gw_engine_again(ngx_http_request_t *r, struct gw_call *call)
+{
+    const struct snapshot *policy = gw_worker_policy(r);
+    struct policy_backend backend;
+    bool is_there = policy != NULL;
+
+    if (is_there && call->plan != NULL)
+        is_there = gw_plan_current(call, policy, &backend);
+    else if (is_there)
+        is_there = policy_find_route(policy, gw_span(call->namespace), gw_span(call->service),
+                                     &backend.route) &&
+                   gw_has_engine(&backend.route);
+    if (!is_there)
+        return NGX_BUSY;
+    gw_cache_check(call, &backend.route);
+    return keep_engine(r, call, policy, &backend.route);
 }
 
 /* The members that this backend gets and does not get, in the body that is set. */
@@ -151,10 +177,10 @@ static ngx_int_t rewrite(ngx_http_request_t *r, const struct policy_backend *bac
     return put_copy(r, buf_span(&out));
 }
 
-ngx_int_t gw_engine_set(ngx_http_request_t *r, struct gw_call *call,
+ngx_int_t gw_engine_set(ngx_http_request_t *r, struct gw_call *call, const struct snapshot *policy,
                         const struct policy_backend *backend)
 {
-    if (keep_engine(r, call, &backend->route) != NGX_OK ||
+    if (keep_engine(r, call, policy, &backend->route) != NGX_OK ||
         edit_body(r, call, &backend->route) != NGX_OK)
         return NGX_ERROR;
     return rewrite(r, backend);

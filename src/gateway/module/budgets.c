@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The budgets of a namespace's LimitPolicies: the most that a call can take is reserved before it,
- * what it did take is settled behind it. */
+/* The budgets and rates of a namespace's LimitPolicies: the most that a call can take is reserved
+ * before it, what it did take is settled behind it. */
 #include "gateway/module/routing.h"
 
 #include "base/clock.h"
@@ -35,31 +35,28 @@ static struct span owner_of(const struct gw_call *call, const struct policy_budg
                                                : span_of("", 0);
 }
 
-/* Whose budget it is. Another measure or window is another budget, and so is that of a namespace
- * made anew; another limit is not, nor a policy made anew. */
+/* Whose budget it is. Another measure, window or algorithm is another budget, and so is that of a
+ * namespace made anew; another limit is not, nor a policy made anew. */
 static uint64_t key_of(const struct gw_call *call, const struct policy_namespace *ns,
                        const struct policy_budget *budget)
 {
     const char kind[] = {(char)('a' + budget->measure), (char)('a' + budget->window),
-                         (char)('a' + budget->share)};
+                         (char)('a' + budget->share), (char)('a' + budget->algorithm)};
+    /* Keys of the calendar's budgets outlive the program in a file, without the last letter. */
+    size_t kind_len = budget->algorithm == POLICY_CALENDAR ? sizeof(kind) - 1 : sizeof(kind);
     uint64_t key = limit_key(ns->uid, budget->policy);
 
     key = limit_key(span_of(&key, sizeof(key)), budget->rule);
-    key = limit_key(span_of(&key, sizeof(key)), span_of(kind, sizeof(kind)));
+    key = limit_key(span_of(&key, sizeof(key)), span_of(kind, kind_len));
     return limit_key(span_of(&key, sizeof(key)), owner_of(call, budget));
 }
 
 /* ------------------------------------------------------------------ refusing */
 
-/* "400", "400 tokens", "0.05 EUR"; for one message. */
-struct amount {
-    char text[64];
-};
-
-static struct amount amount(const struct gw_call *call, enum policy_measure measure, uint64_t value,
-                            bool with_unit)
+struct gw_amount gw_amount(const struct gw_call *call, enum policy_measure measure, uint64_t value,
+                           bool with_unit)
 {
-    struct amount out;
+    struct gw_amount out;
 
     if (measure != POLICY_COST) {
         snprintf(out.text, sizeof(out.text), "%" PRIu64 "%s%s", value, with_unit ? " " : "",
@@ -107,10 +104,10 @@ static ngx_int_t refuse(ngx_http_request_t *r, struct gw_call *call, const struc
                                  .code = used_up && is_long ? "insufficient_quota"
                                                             : "rate_limit_exceeded",
                                  .retry_after_ms = MOMENT_MS};
-    struct amount cost = amount(call, budget->measure, ask->cost, verdict == LIMIT_NEVER);
-    struct amount limit = amount(call, budget->measure, ask->limit, true);
-    struct amount settled = amount(call, budget->measure, budget->answer.settled, false);
-    struct amount left = amount(call, budget->measure, budget->answer.left, false);
+    struct gw_amount cost = gw_amount(call, budget->measure, ask->cost, verdict == LIMIT_NEVER);
+    struct gw_amount limit = gw_amount(call, budget->measure, ask->limit, true);
+    struct gw_amount settled = gw_amount(call, budget->measure, budget->answer.settled, false);
+    struct gw_amount left = gw_amount(call, budget->measure, budget->answer.left, false);
     char message[512];
     char at[CLOCK_TEXT_SIZE];
 
@@ -203,6 +200,8 @@ static ngx_int_t reserve_one(ngx_http_request_t *r, struct gw_call *call,
     if (ask.cost == 0) /* what takes nothing fits into what is left of anything */
         return NGX_DECLINED;
     call->budget_count++;
+    if (from->algorithm != POLICY_CALENDAR)
+        return gw_rate_reserve(r, call, budget, from->algorithm, ask.key, ask.cost);
     enum limit_verdict verdict = limit_budget_reserve(gw_worker_budgets(), &ask, ngx_time(),
                                                       &budget->charge, &budget->answer);
     return verdict == LIMIT_GRANTED ? NGX_DECLINED : refuse(r, call, budget, &ask, verdict);
@@ -231,6 +230,14 @@ ngx_int_t gw_budgets_reserve(ngx_http_request_t *r, struct gw_call *call,
     return NGX_DECLINED;
 }
 
+static void settle_one(struct gw_budget *budget, uint64_t used)
+{
+    if (budget->rate == NULL)
+        limit_budget_settle(gw_worker_budgets(), &budget->charge, used, ngx_time());
+    else
+        limit_settle(gw_worker_limits(), budget->rate, 0, used, clock_mono_ns());
+}
+
 static void leave_model(struct gw_call *call)
 {
     size_t kept = 0;
@@ -240,7 +247,7 @@ static void leave_model(struct gw_call *call)
         if (!budget->of_model)
             call->budgets[kept++] = *budget;
         else
-            limit_budget_settle(gw_worker_budgets(), &budget->charge, 0, ngx_time());
+            settle_one(budget, 0);
     }
     call->budget_count = kept;
 }
@@ -287,8 +294,9 @@ void gw_budgets_settle(struct gw_call *call)
         return;
     for (size_t i = 0; i < call->budget_count; i++) {
         struct gw_budget *budget = &call->budgets[i];
-        uint64_t used = call->stage != GW_DECIDED ? 0 : used_of(call, budget->measure);
-        limit_budget_settle(gw_worker_budgets(), &budget->charge, used, ngx_time());
+        bool took = call->stage == GW_DECIDED || call->stage == GW_KEPT;
+        uint64_t used = took ? used_of(call, budget->measure) : 0;
+        settle_one(budget, used);
     }
     call->budget_count = 0;
 }

@@ -50,8 +50,8 @@ static ngx_int_t on_headers(ngx_http_request_t *r)
         (origin != NULL &&
          (gw_header_add(r, "Access-Control-Allow-Origin", *origin) != NGX_OK ||
           add(r, "Access-Control-Expose-Headers",
-              "Retry-After, RateLimit, RateLimit-Policy, X-Request-Id, WWW-Authenticate") !=
-              NGX_OK)))
+              "Retry-After, RateLimit, RateLimit-Policy, X-Request-Id, X-Drun-Cache, "
+              "WWW-Authenticate") != NGX_OK)))
         return NGX_ERROR;
     return next_header(r);
 }

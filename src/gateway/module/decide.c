@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The decision, when the whole body is there: schema, route, RBAC, scope, limits; and the body for
  * the engine. */
-#include "gateway/module/routing.h"
+#include "gateway/module/cache.h"
 
 #include "base/num.h"
 #include "rbac/rbac.h"
@@ -212,9 +212,11 @@ static ngx_int_t send_to(ngx_http_request_t *r, struct gw_call *call, const stru
 {
     ngx_int_t rc = charge(r, call, policy, ns, backend->route);
 
+    if (rc == NGX_DECLINED)
+        rc = gw_cache_answer(r, call, policy, backend);
     if (rc != NGX_DECLINED)
         return rc;
-    if (gw_engine_set(r, call, backend) != NGX_OK)
+    if (gw_engine_set(r, call, policy, backend) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     return gw_line_enter(r, call, policy, &backend->route);
 }

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The balancer of `upstream drun_engines { drun_engine; keepalive 64; }`: the one address is the
  * route's Unix socket. A connection that was kept may have been closed by the engine; nginx then
- * tries once more with a new one, and otherwise never; but for model routes (routing.c). */
+ * tries once more with a new one, and otherwise never; but for model routes (routing.c), and
+ * services of several engines (replicas.c). */
 #include "gateway/module/routing.h"
 
 static ngx_int_t get_peer(ngx_peer_connection_t *pc, void *data)
 {
     struct gw_call *call = data;
+    ngx_int_t rc = NGX_OK;
 
-    if (call->plan != NULL) {
-        ngx_int_t rc = gw_plan_next(call, pc);
-        if (rc != NGX_OK)
-            return rc;
-    }
+    if (call->plan != NULL)
+        rc = gw_plan_next(call, pc);
+    else if (call->of_several)
+        rc = gw_replica_next(call, pc);
+    if (rc != NGX_OK)
+        return rc;
     pc->sockaddr = (struct sockaddr *)&call->engine;
     pc->socklen = sizeof(call->engine);
     pc->name = &call->engine_name;
@@ -21,7 +24,7 @@ static ngx_int_t get_peer(ngx_peer_connection_t *pc, void *data)
     return NGX_OK;
 }
 
-static void free_peer(ngx_peer_connection_t *pc, void *data, ngx_uint_t state UNUSED)
+static void free_peer(ngx_peer_connection_t *pc, void *data, ngx_uint_t state)
 {
     struct gw_call *call = data;
 
@@ -29,6 +32,8 @@ static void free_peer(ngx_peer_connection_t *pc, void *data, ngx_uint_t state UN
         pc->tries--;
     if (call->plan != NULL)
         gw_plan_tried(call, pc);
+    if (call->of_several)
+        gw_replica_tried(call, pc, state);
 }
 
 static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *us UNUSED)
@@ -46,6 +51,8 @@ static ngx_int_t init_peer(ngx_http_request_t *r, ngx_http_upstream_srv_conf_t *
     pc->tries = 1;
     if (call->plan != NULL)
         gw_plan_begin(call, pc);
+    if (call->of_several)
+        gw_replica_begin(r, call);
     return NGX_OK;
 }
 

@@ -4,7 +4,7 @@
  * cases of a stream: an event that is cut between two buffers is put together, and the final event
  * with the usage is left out when the client did not ask for it.
  */
-#include "gateway/module/routing.h"
+#include "gateway/module/cache.h"
 
 #define ENGINE_DIED                                                                                \
     "data: {\"error\":{\"message\":\"The model's engine stopped in the middle of the answer\","    \
@@ -56,10 +56,13 @@ static ngx_int_t on_headers(ngx_http_request_t *r)
     if (call == NULL)
         return next_header(r);
     if (gw_header_add(r, "x-request-id", call->request_id) != NGX_OK ||
-        gw_fields_put(r, call) != NGX_OK)
+        gw_fields_put(r, call) != NGX_OK ||
+        (call->cache != NULL && gw_cache_put_field(r, call) != NGX_OK))
         return NGX_ERROR;
     if (call->plan != NULL && r->upstream != NULL && !r->error_page)
         gw_plan_answered(call, r->upstream->headers_in.status_n);
+    if (call->of_several && r->upstream != NULL && !r->error_page)
+        gw_replica_answered(call, r->upstream->headers_in.status_n);
     bool answered =
         call->stage == GW_DECIDED && r->upstream != NULL && !r->error_page && !call->withheld;
     /* An engine that refuses used nothing. */
@@ -314,6 +317,8 @@ void gw_out_begin(struct gw_call *call)
 ngx_int_t gw_out_end(ngx_http_request_t *r, struct gw_call *call)
 {
     call->room = NULL;
+    if (call->cache != NULL)
+        gw_cache_take(r, call);
     ngx_int_t rc = next_body(r, call->out);
     ngx_chain_update_chains(r->pool, &call->free, &call->busy, &call->out,
                             (ngx_buf_tag_t)&ngx_http_drun_module);

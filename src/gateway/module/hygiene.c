@@ -88,7 +88,7 @@ static bool is_authority_doubtful(const ngx_http_request_t *r)
 
 /* Looked up for every header of every request, so the lengths are known beforehand. */
 struct name {
-    const char *text;
+    const char *text; /* in lower case */
     size_t len;
 };
 #define NAME(text)                                                                                 \
@@ -96,69 +96,70 @@ struct name {
         (text), sizeof(text) - 1                                                                   \
     }
 
-static bool has_name(const ngx_str_t *key, const struct name *name)
+static bool has_name(const ngx_table_elt_t *field, const struct name *name)
 {
-    return key->len == name->len &&
-           ngx_strncasecmp(key->data, (u_char *)(uintptr_t)name->text, name->len) == 0;
+    return field->key.len == name->len && memcmp(field->lowcase_key, name->text, name->len) == 0;
 }
 
 static bool is(const ngx_str_t *text, const char *wanted)
 {
-    const struct name name = {wanted, strlen(wanted)};
-
-    return has_name(text, &name);
+    return text->len == strlen(wanted) &&
+           ngx_strncasecmp(text->data, (u_char *)(uintptr_t)wanted, text->len) == 0;
 }
 
 /* Those of which one reader takes the first and another the last. */
+enum { ENCODING, UPGRADE, TE };
 static const struct name single[] = {
-    NAME("Authorization"),  NAME("Content-Encoding"),
-    NAME("Content-Length"), NAME("Content-Type"),
-    NAME("DPoP"),           NAME("Expect"),
-    NAME("Host"),           NAME("Origin"),
-    NAME("Upgrade"),        NAME("Transfer-Encoding"),
-    NAME("Range"),          NAME("TE"),
-    NAME("X-Request-Id"),   NAME("If-Match"),
-    NAME("If-None-Match"),  NAME("Forwarded"),
+    [ENCODING] = NAME("content-encoding"),
+    [UPGRADE] = NAME("upgrade"),
+    [TE] = NAME("te"),
+    NAME("authorization"),
+    NAME("content-length"),
+    NAME("content-type"),
+    NAME("dpop"),
+    NAME("expect"),
+    NAME("host"),
+    NAME("origin"),
+    NAME("transfer-encoding"),
+    NAME("range"),
+    NAME("x-request-id"),
+    NAME("if-match"),
+    NAME("if-none-match"),
+    NAME("forwarded"),
 };
 
 /* Of one connection, not of a request (RFC 9113 section 8.2.2). */
-static const struct name hop_by_hop[] = {NAME("Connection"), NAME("Keep-Alive"),
-                                         NAME("Proxy-Connection"), NAME("Transfer-Encoding"),
-                                         NAME("Upgrade")};
+static const struct name hop_by_hop[] = {NAME("connection"), NAME("keep-alive"),
+                                         NAME("proxy-connection"), NAME("transfer-encoding"),
+                                         NAME("upgrade")};
 
 struct met {
-    bool twice[ARRAY_LEN(single)];
-    const ngx_str_t *encoding;
-    const ngx_str_t *upgrade;
-    const ngx_str_t *te;
+    const ngx_str_t *value[ARRAY_LEN(single)]; /* NULL: not there */
 };
+
+static const char *complain(const ngx_table_elt_t *field, const char *of_what)
+{
+    static char message[96];
+
+    snprintf(message, sizeof(message), "The header %.*s %s", (int)field->key.len,
+             (const char *)field->key.data, of_what);
+    return message;
+}
 
 static const char *note_field(const ngx_http_request_t *r, const ngx_table_elt_t *field,
                               struct met *met)
 {
-    static char message[96];
-
-    for (size_t i = 0; i < ARRAY_LEN(single); i++) {
-        if (!has_name(&field->key, &single[i]))
-            continue;
-        if (met->twice[i]) {
-            snprintf(message, sizeof(message), "The header %s is there twice", single[i].text);
-            return message;
-        }
-        met->twice[i] = true;
-    }
     for (size_t i = 0; r->http_version == NGX_HTTP_VERSION_20 && i < ARRAY_LEN(hop_by_hop); i++)
-        if (has_name(&field->key, &hop_by_hop[i])) {
-            snprintf(message, sizeof(message), "The header %s has no meaning in HTTP/2",
-                     hop_by_hop[i].text);
-            return message;
-        }
-    if (is(&field->key, "Content-Encoding"))
-        met->encoding = &field->value;
-    if (is(&field->key, "Upgrade"))
-        met->upgrade = &field->value;
-    if (is(&field->key, "TE"))
-        met->te = &field->value;
+        if (has_name(field, &hop_by_hop[i]))
+            return complain(field, "has no meaning in HTTP/2");
+    for (size_t i = 0; i < ARRAY_LEN(single); i++) {
+        if (!has_name(field, &single[i]))
+            continue;
+        if (met->value[i] != NULL)
+            return complain(field, "is there twice");
+        met->value[i] = &field->value;
+        break;
+    }
     return NULL;
 }
 
@@ -173,7 +174,8 @@ static const char *note_fields(const ngx_http_request_t *r, struct met *met)
                 return fault;
         }
     }
-    if (r->http_version == NGX_HTTP_VERSION_20 && met->te != NULL && !is(met->te, "trailers"))
+    if (r->http_version == NGX_HTTP_VERSION_20 && met->value[TE] != NULL &&
+        !is(met->value[TE], "trailers"))
         return "In HTTP/2 the header TE may only say trailers";
     return NULL;
 }
@@ -234,11 +236,12 @@ ngx_int_t edge_hygiene(ngx_http_request_t *r)
         fault = note_fields(r, &met);
     if (fault == NULL)
         fault = edge_path_fault(path_of(r));
-    if (fault == NULL && mentions(met.upgrade, "websocket"))
+    if (fault == NULL && mentions(met.value[UPGRADE], "websocket"))
         fault = "Nothing here speaks WebSocket; streams are server-sent events";
     if (fault != NULL)
         return refuse(r, fault);
-    if (met.encoding != NULL && met.encoding->len > 0 && !is(met.encoding, "identity"))
+    const ngx_str_t *encoding = met.value[ENCODING];
+    if (encoding != NULL && encoding->len > 0 && !is(encoding, "identity"))
         return edge_refuse(r, NGX_HTTP_UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type",
                            "Compressed request bodies are not taken; send it without "
                            "Content-Encoding",

@@ -139,6 +139,8 @@ void gw_limits_leave(struct gw_call *call)
 
     for (size_t i = 0; places != NULL && i < GW_PLACES; i++)
         limit_leave(places, &call->places[i]);
+    if (call->of_several)
+        gw_replica_leave(call);
 }
 
 ngx_int_t gw_limits_reserve(ngx_http_request_t *r, struct gw_call *call, uint64_t tokens,
@@ -192,14 +194,13 @@ void gw_limits_undo(struct gw_call *call)
     call->reserved = false;
 }
 
-void gw_limits_settle(struct gw_call *call)
+void gw_limits_settle(struct gw_call *call, uint64_t now)
 {
     uint64_t used = call->usage.prompt_tokens + call->usage.completion_tokens;
 
     if (!call->reserved)
         return;
     call->reserved = false;
-    uint64_t now = clock_mono_ns();
     for (size_t i = 0; i < GW_LIMIT_COUNT; i++)
         if (gw_limit_is_tokens(i))
             limit_settle(gw_worker_limits(), &call->reservation, i, used, now);

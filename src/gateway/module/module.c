@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The directives, and where the module hangs in nginx. */
+#include "gateway/module/cache.h"
 #include "gateway/module/edge.h"
 
 static void *main_conf_new(ngx_conf_t *cf)
@@ -7,7 +8,7 @@ static void *main_conf_new(ngx_conf_t *cf)
     struct gw_main_conf *conf = ngx_pcalloc(cf->pool, sizeof(*conf));
 
     if (conf != NULL)
-        conf->audit_full = conf->waf = NGX_CONF_UNSET_UINT;
+        conf->audit_full = conf->waf = conf->cache_bytes = NGX_CONF_UNSET_UINT;
     return conf;
 }
 
@@ -17,6 +18,7 @@ static char *main_conf_check(ngx_conf_t *cf, void *conf)
 
     ngx_conf_init_uint_value(main->audit_full, GW_AUDIT_REFUSE);
     ngx_conf_init_uint_value(main->waf, GW_WAF_OFF);
+    ngx_conf_init_size_value(main->cache_bytes, 0);
     if (main->data_dir.len == 0)
         main->data_dir = main->state_dir;
     if ((main->run_dir.len == 0) == (main->state_dir.len == 0))
@@ -156,6 +158,9 @@ static ngx_command_t commands[] = {
      NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1,
      ngx_conf_set_num_slot, NGX_HTTP_LOC_CONF_OFFSET, offsetof(struct gw_loc_conf, default_tokens),
      NULL},
+    /* drun_cache_size SIZE; of all answers that are kept; 0 keeps none */
+    {ngx_string("drun_cache_size"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_conf_set_size_slot,
+     NGX_HTTP_MAIN_CONF_OFFSET, offsetof(struct gw_main_conf, cache_bytes), NULL},
     /* drun_models_list; answers GET /v1/models and /v1/models/NAME */
     {ngx_string("drun_models_list"), NGX_HTTP_LOC_CONF | NGX_CONF_NOARGS, gw_set_handler,
      NGX_HTTP_LOC_CONF_OFFSET, 0, (void *)gw_models},
@@ -194,7 +199,12 @@ static ngx_int_t after_conf(ngx_conf_t *cf)
 
 static ngx_int_t master_init(ngx_cycle_t *cycle)
 {
-    return gw_line_make_bells(cycle) == NGX_OK ? gw_guard_compile(cycle) : NGX_ERROR;
+    const struct gw_main_conf *conf =
+        ngx_http_cycle_get_module_main_conf(cycle, ngx_http_drun_module);
+
+    if (gw_line_make_bells(cycle) != NGX_OK || gw_guard_compile(cycle) != NGX_OK)
+        return NGX_ERROR;
+    return conf == NULL ? NGX_OK : gw_cache_make(cycle, conf);
 }
 
 static ngx_int_t process_init(ngx_cycle_t *cycle)

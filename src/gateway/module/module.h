@@ -59,6 +59,7 @@ struct gw_main_conf {
     ngx_uint_t audit_full; /* an enum gw_audit_full */
     bool interface_known;  /* stated, and ours */
     ngx_uint_t waf;        /* an enum gw_waf */
+    size_t cache_bytes;    /* for answers that are kept; 0: none are */
 };
 
 struct gw_loc_conf {
@@ -130,19 +131,25 @@ enum gw_stage {
     GW_READING, /* the body */
     GW_WAITING, /* allowed, in the line in front of the engine */
     GW_DECIDED, /* allowed: goes to the engine */
+    GW_KEPT,    /* allowed: answered here, with what was kept */
     GW_REFUSED, /* answered here */
 };
 
-/* A budget that a call has to fit into; budgets.c. */
+/* A budget of the calendar or a rate that a call has to fit into; budgets.c, rates.c. */
 struct gw_budget {
     struct limit_charge charge;
     struct limit_budget_answer answer;
+    struct limit_reservation *rate; /* NULL: a budget of the calendar */
+    uint64_t whole_after_ns;        /* of a rate: until nothing of it is used */
     uint64_t limit;
     enum policy_measure measure;
     enum policy_window window;
     bool of_model;  /* another model, another charge */
     ngx_str_t name; /* "policy/rule" */
 };
+
+/* As many engines as a call is tried at. */
+enum { GW_ENGINES_MAX = 6 };
 
 /* What the guard found: how much, and the first of it. */
 enum { GW_NOTES_MAX = 6 };
@@ -175,6 +182,15 @@ struct gw_call {
     ngx_str_t service;
     ngx_str_t engine_name; /* for nginx's own log */
     struct sockaddr_un engine;
+    /* Where a service has several engines; replicas.c. */
+    bool of_several;
+    bool engine_refused;             /* the one that was tried last has not seen the call */
+    ngx_uint_t engine_tries;         /* begun */
+    ngx_uint_t engine_left;          /* what nginx was told that it has left */
+    struct limit_place engine_place; /* counts the call there */
+    ngx_http_request_t *engine_asks;
+    uint64_t engines_failed[GW_ENGINES_MAX]; /* of the call; by their sockets' keys */
+    size_t engines_failed_count;
     /* Limits. */
     struct limit_reservation reservation;
     struct limit_answer limits;
@@ -202,7 +218,8 @@ struct gw_call {
     size_t found_room;        /* kept in the audit ring for the record of that */
     struct gw_answer *answer; /* looked at or translated; NULL: it passes as it is */
     /* The answer. */
-    struct gw_plan *plan; /* of a model route; NULL: the one service that was called */
+    struct gw_plan *plan;   /* of a model route; NULL: the one service that was called */
+    struct gw_cache *cache; /* NULL: the service keeps no answers; cache.c */
     bool metering;
     bool cut;      /* the engine died in the middle */
     bool withheld; /* by the firewall: what goes out is a refusal */
@@ -263,7 +280,7 @@ void gw_limits_leave(struct gw_call *call);
 ngx_int_t gw_limits_reserve(ngx_http_request_t *r, struct gw_call *call, uint64_t tokens,
                             const struct policy_namespace *ns,
                             const struct policy_route *route); /* limits.c */
-void gw_limits_settle(struct gw_call *call);
+void gw_limits_settle(struct gw_call *call, uint64_t now);
 /* The credential that calls, or who calls without one. */
 struct span gw_caller(const struct gw_call *call);
 /* NGX_DECLINED: the call fits into all of them; budgets.c. */
@@ -271,6 +288,15 @@ ngx_int_t gw_budgets_reserve(ngx_http_request_t *r, struct gw_call *call,
                              const struct snapshot *policy, const struct gw_most *most,
                              const struct policy_namespace *ns, const struct policy_route *route);
 void gw_budgets_settle(struct gw_call *call);
+/* "400", "400 tokens", "0.05 EUR"; for one message. */
+struct gw_amount {
+    char text[64];
+};
+struct gw_amount gw_amount(const struct gw_call *call, enum policy_measure measure, uint64_t value,
+                           bool with_unit);
+/* A rule that is a rate: the same as gw_budgets_reserve(), for it alone; rates.c. */
+ngx_int_t gw_rate_reserve(ngx_http_request_t *r, struct gw_call *call, struct gw_budget *budget,
+                          enum policy_algorithm algorithm, uint64_t key, uint64_t cost);
 /* The line in front of an engine; line.c. In the master, then in each worker. */
 ngx_int_t gw_line_make_bells(ngx_cycle_t *cycle);
 ngx_int_t gw_line_listen(ngx_cycle_t *cycle);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The log phase: every call comes here once, also when its client went away in the middle. */
-#include "gateway/module/routing.h"
+#include "gateway/module/cache.h"
 
 #include "base/clock.h"
 #include "base/num.h"
@@ -108,7 +108,7 @@ static const char *reason_of(const struct gw_call *call)
     return call->cut ? "the engine stopped in the middle of the answer" : "";
 }
 
-static void put_event(ngx_http_request_t *r, struct gw_call *call)
+static void put_event(ngx_http_request_t *r, struct gw_call *call, uint64_t now)
 {
     const ngx_table_elt_t *agent = r->headers_in.user_agent;
     ngx_uint_t status = r->headers_out.status;
@@ -120,13 +120,14 @@ static void put_event(ngx_http_request_t *r, struct gw_call *call)
     event.reason = span_str(reason_of(call));
     if (agent != NULL)
         event.user_agent = gw_span(agent->value);
-    event.duration_ns = clock_mono_ns() - call->start_ns;
+    event.duration_ns = now - call->start_ns;
     event.model.input_tokens = call->usage.prompt_tokens;
     event.model.output_tokens = call->usage.completion_tokens;
     event.model.cached_tokens = call->usage.cached_tokens;
     event.model.cost_micros = call->cost;
     if (call->cost > 0)
         event.model.currency = gw_span(call->currency);
+    event.model.cache = gw_cache_told(call);
     if (call->plan != NULL) {
         event.model.backend = gw_plan_name(call->plan);
         event.model.tries = gw_plan_told(call->plan);
@@ -153,16 +154,17 @@ ngx_int_t gw_log(ngx_http_request_t *r)
 
     if (call == NULL)
         return NGX_OK;
+    uint64_t now = clock_mono_ns();
     if (call->plan != NULL && call->stage == GW_DECIDED)
         gw_plan_end(call);
     count_usage(call);
-    gw_limits_settle(call);
+    gw_limits_settle(call, now);
     gw_line_leave(call);
     gw_limits_leave(call);
     gw_budgets_settle(call);
     put_findings(r, call);
     /* Listing models is no call of one. */
     if (conf->model_api || call->stage != GW_NEW)
-        put_event(r, call);
+        put_event(r, call, now);
     return NGX_OK;
 }

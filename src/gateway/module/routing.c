@@ -8,6 +8,7 @@
  * The order is made when the call is decided. What else is needed of a backend is looked up when it
  * is tried: the policy in force then counts.
  */
+#include "gateway/module/cache.h"
 #include "gateway/module/routing_plan.h"
 
 #include "base/clock.h"
@@ -70,6 +71,12 @@ bool gw_plan_backend(const struct gw_call *call, const struct snapshot *policy, 
         return out->route.ready && gw_has_engine(&out->route);
     }
     return false;
+}
+
+bool gw_plan_current(const struct gw_call *call, const struct snapshot *policy,
+                     struct policy_backend *out)
+{
+    return gw_plan_backend(call, policy, call->plan->at, out);
 }
 
 /* ------------------------------------------------------------------ how many retries there are */
@@ -160,7 +167,7 @@ static void count(const struct gw_call *call, bool failed)
 static void note_status(const struct gw_call *call, ngx_uint_t status)
 {
     struct gw_plan *plan = call->plan;
-    char text[16];
+    char text[24];
 
     count(call, status >= NGX_HTTP_INTERNAL_SERVER_ERROR || status == NGX_HTTP_TOO_MANY_REQUESTS);
 
@@ -242,7 +249,8 @@ static ngx_int_t move(struct gw_call *call)
         if (at != plan->at && !gw_charge_move(plan->r, call, policy, &backend.route))
             continue;
         plan->at = at;
-        return gw_engine_set(plan->r, call, &backend);
+        gw_cache_check(call, &backend.route);
+        return gw_engine_set(plan->r, call, policy, &backend);
     }
     return NGX_BUSY;
 }

@@ -30,6 +30,29 @@ ngx_int_t gw_plan_next(struct gw_call *call, ngx_peer_connection_t *pc);
 /* It has given one up, and counted. */
 void gw_plan_tried(struct gw_call *call, ngx_peer_connection_t *pc);
 
+/* The backend that is tried, as the policy has it now. */
+bool gw_plan_current(const struct gw_call *call, const struct snapshot *policy,
+                     struct policy_backend *out);
+/* Whose calls stay together; 0: anybody's. */
+uint64_t gw_plan_sticky(const struct gw_plan *plan);
+/* For who draws: nothing secret hangs on these. */
+uint64_t gw_chance(void);
+uint64_t gw_mix(uint64_t z);
+
+/* ------------------------------------------------------------------ several engines (replicas.c)
+ */
+
+/* route->replica_count is not 0. The call counts at this one until gw_replica_leave(). */
+struct span gw_replica_pick(struct gw_call *call, const struct snapshot *policy,
+                            const struct policy_route *route);
+void gw_replica_leave(struct gw_call *call);
+/* For engine.c, of a call->of_several: as gw_plan_begin() and so on. */
+void gw_replica_begin(ngx_http_request_t *r, struct gw_call *call);
+ngx_int_t gw_replica_next(struct gw_call *call, const ngx_peer_connection_t *pc);
+void gw_replica_tried(struct gw_call *call, const ngx_peer_connection_t *pc, ngx_uint_t state);
+/* The headers of an answer are there. */
+void gw_replica_answered(const struct gw_call *call, ngx_uint_t status);
+
 /* ------------------------------------------------------------------ ends */
 
 /* The headers of an answer are there: no further try. */
@@ -47,8 +70,11 @@ ngx_int_t gw_copy_text(ngx_pool_t *pool, struct span text, ngx_str_t *out);
 /* The service has a socket that fits. */
 bool gw_has_engine(const struct policy_route *route);
 /* The engine's socket, and the body for it. */
-ngx_int_t gw_engine_set(ngx_http_request_t *r, struct gw_call *call,
+ngx_int_t gw_engine_set(ngx_http_request_t *r, struct gw_call *call, const struct snapshot *policy,
                         const struct policy_backend *backend);
+/* The socket again, by the policy in force: time has passed, or the engine takes no calls.
+ * NGX_BUSY: there is no other. */
+ngx_int_t gw_engine_again(ngx_http_request_t *r, struct gw_call *call);
 /* The limits and budgets of the service itself: of this one instead of the one before. False: it
  * has no room; then nothing of the call is reserved at any service. */
 bool gw_charge_move(ngx_http_request_t *r, struct gw_call *call, const struct snapshot *policy,

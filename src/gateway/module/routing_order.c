@@ -10,6 +10,8 @@
 #include <math.h>
 #include <stdio.h>
 
+enum { PREFIX_TEXTS = 32, PREFIX_BYTES = 1024 }; /* of each text */
+
 struct span gw_plan_full_name(struct span ns, struct span name, char room[LIMIT_BREAKER_NAME])
 {
     int len = snprintf(room, LIMIT_BREAKER_NAME, "%.*s/%.*s", SPAN_ARG(ns), SPAN_ARG(name));
@@ -17,7 +19,7 @@ struct span gw_plan_full_name(struct span ns, struct span name, char room[LIMIT_
     return span_of(room, NUM_MIN((size_t)len, (size_t)LIMIT_BREAKER_NAME - 1));
 }
 
-static uint64_t mix(uint64_t z)
+uint64_t gw_mix(uint64_t z)
 {
     z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
     z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
@@ -25,7 +27,7 @@ static uint64_t mix(uint64_t z)
 }
 
 /* SplitMix64 (Steele, Lea and Flood, 2014), begun at random: nothing secret hangs on it. */
-static uint64_t chance(void)
+uint64_t gw_chance(void)
 {
     static uint64_t state;
     struct err err = ERR_INIT;
@@ -33,7 +35,7 @@ static uint64_t chance(void)
     if (state == 0)
         INVARIANT(crypto_random(&state, sizeof(state), &err) == 0);
     state += UINT64_C(0x9e3779b97f4a7c15);
-    return mix(state);
+    return gw_mix(state);
 }
 
 /* Rendezvous hashing by weight (Schindelhauer and Schomaker, 2005): one that is left out takes only
@@ -48,7 +50,7 @@ static size_t choose(const struct gw_plan *plan, const uint32_t *weights, const 
         if (weights[i] == 0)
             continue;
         double share =
-            ((double)(mix(plan->sticky ^ keys[i]) >> 11) + 1) / (double)(UINT64_C(1) << 53);
+            ((double)(gw_mix(plan->sticky ^ keys[i]) >> 11) + 1) / (double)(UINT64_C(1) << 53);
         double score = share < 1 ? -(double)weights[i] / log(share) : INFINITY;
         if (score > best_score) {
             best_score = score;
@@ -71,7 +73,7 @@ static size_t draw(const struct gw_plan *plan, const uint32_t *weights, const ui
         total += weights[i];
     if (total == 0)
         return count;
-    uint64_t point = chance() % total;
+    uint64_t point = gw_chance() % total;
     for (size_t i = 0; i < count; i++) {
         if (point < weights[i])
             return i;
@@ -122,6 +124,27 @@ static ngx_int_t put_priority(struct gw_plan *plan, const struct snapshot *polic
     return NGX_OK;
 }
 
+/* How the conversation begins: up to the first text of a user, which stays while it grows. */
+static uint64_t prefix_of(const struct gw_call *call)
+{
+    const struct openai_texts *texts = gw_worker_texts();
+    struct span body = call->request.body;
+    uint64_t all = 0;
+
+    for (size_t i = 0, used = 0; i < texts->count && used < PREFIX_TEXTS; i++) {
+        const struct openai_text *text = &texts->text[i];
+        if (text->kind != OPENAI_PROSE)
+            continue;
+        used++;
+        struct span start =
+            span_of(body.p + text->at, NUM_MIN((size_t)text->len, (size_t)PREFIX_BYTES));
+        all = limit_key(start, span_of(&all, sizeof(all)));
+        if (text->role == OPENAI_USER)
+            break;
+    }
+    return all;
+}
+
 static uint64_t sticky_of(ngx_http_request_t *r, const struct gw_call *call,
                           const struct policy_routing *routing)
 {
@@ -132,6 +155,8 @@ static uint64_t sticky_of(ngx_http_request_t *r, const struct gw_call *call,
         id = auth_text(who, who->name);
     else if (routing->rules.sticky == POLICY_STICKY_KEY)
         id = gw_caller(call);
+    else if (routing->rules.sticky == POLICY_STICKY_PREFIX)
+        return prefix_of(call);
     else if (routing->rules.sticky == POLICY_STICKY_HEADER) {
         const ngx_table_elt_t *header = gw_header_in(r, (const char *)routing->sticky_header.p);
         id = header == NULL ? id : gw_span(header->value);
@@ -146,6 +171,11 @@ static ngx_int_t put_all(struct gw_plan *plan, const struct snapshot *policy,
         if (put_priority(plan, policy, routing, at, all, &at) != NGX_OK)
             return NGX_ERROR;
     return NGX_OK;
+}
+
+uint64_t gw_plan_sticky(const struct gw_plan *plan)
+{
+    return plan->sticky;
 }
 
 ngx_int_t gw_plan_make(ngx_http_request_t *r, struct gw_call *call, const struct snapshot *policy,

@@ -99,10 +99,24 @@ static void put_scores(const ngx_http_request_t *r, struct waf_tx *tx,
     }
 }
 
+/* Who asks, for the record alone; NULL: nobody who could say so. The rules come before that is
+ * asked for in earnest. */
+static const struct auth_principal *asking(ngx_http_request_t *r,
+                                           const struct gw_waf_subject *subject)
+{
+    static struct auth_principal room; /* one record at a time */
+    struct err ignored = ERR_INIT;
+
+    if (subject->call != NULL)
+        return &subject->call->principal;
+    return gw_worker_authenticate(r, &room, &ignored) < 0 || room.source == AUTH_NOBODY ? NULL
+                                                                                        : &room;
+}
+
 static void put_event(ngx_http_request_t *r, const struct gw_waf_subject *subject, bool refused,
                       const char *rule, struct span reason)
 {
-    const struct auth_principal *who = subject->call == NULL ? NULL : &subject->call->principal;
+    const struct auth_principal *who = asking(r, subject);
     const ngx_table_elt_t *agent = r->headers_in.user_agent;
     struct span none = span_of("", 0);
     struct audit_event event = {

@@ -151,12 +151,22 @@ static void copy_text(ngx_str_t text, char *out, size_t size)
     snprintf(out, size, "%.*s", (int)text.len, (const char *)text.data);
 }
 
+/* An API key is bound to nothing. */
+static bool is_key(struct span authorization)
+{
+    static const char start[] = "Bearer " AUTH_KEY_PREFIX;
+
+    return span_has_prefix(authorization, start);
+}
+
 /* What a bound token must come with; only such a credential is worth the search. */
 static void add_possession(ngx_http_request_t *r, struct request_line *line,
                            struct auth_input *input)
 {
     ngx_str_t certificate = ngx_null_string;
 
+    if (is_key(input->authorization))
+        return;
     if (input->authorization.len > 0 && (input->authorization.p[0] | 0x20) == 'd') {
         const ngx_table_elt_t *proof = gw_header_in(r, "DPoP");
         input->proof = proof == NULL ? span_of("", 0) : gw_span(proof->value);
@@ -185,6 +195,28 @@ static struct span own_key(ngx_http_request_t *r)
     return span_of(room, sizeof(scheme) - 1 + header->value.len);
 }
 
+static void wipe_key(void *data)
+{
+    mem_wipe(data, sizeof(struct auth_last_key));
+}
+
+/* The one of the client's connection, also when it carries many streams; NULL without memory. */
+static struct auth_last_key *last_key_of(const ngx_http_request_t *r)
+{
+    const ngx_connection_t *c =
+        r->stream != NULL ? r->stream->connection->connection : r->connection;
+
+    for (ngx_pool_cleanup_t *at = c->pool->cleanup; at != NULL; at = at->next)
+        if (at->handler == wipe_key)
+            return at->data;
+    ngx_pool_cleanup_t *cleanup = ngx_pool_cleanup_add(c->pool, sizeof(struct auth_last_key));
+    if (cleanup == NULL)
+        return NULL;
+    memset(cleanup->data, 0, sizeof(struct auth_last_key));
+    cleanup->handler = wipe_key;
+    return cleanup->data;
+}
+
 int gw_worker_authenticate(ngx_http_request_t *r, struct auth_principal *out, struct err *err)
 {
     const ngx_table_elt_t *header = r->headers_in.authorization;
@@ -195,6 +227,7 @@ int gw_worker_authenticate(ngx_http_request_t *r, struct auth_principal *out, st
         .session_cookie = span_of("", 0),
         .source = source_address(r, address),
         .now = ngx_time(),
+        .last_key = last_key_of(r),
     };
     struct err trouble = ERR_INIT;
 

@@ -76,6 +76,9 @@ void models_tell_again(struct models *models);
  * says how far it is. -1: it cannot be had, as `err` says. */
 int models_use(struct models *models, const char *namespace, const char *name, char **out_path,
                char **out_file_name, struct err *err) MUST_USE;
+/* The model's digest as text; `out` stays as it is while that is not known. */
+void models_digest(const struct models *models, const char *namespace, const char *name, char *out,
+                   size_t size);
 void models_release(struct models *models, const char *path);
 /* After all services had the chance to take what they waited for. */
 void models_drop_unused(struct models *models);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/connections.h"
 #include "agent/model_file.h"
 #include "agent/quantity.h"
+#include "base/mem.h"
 #include "report/report.h"
 
 #include <setjmp.h>
@@ -143,6 +145,36 @@ static void a_condition_keeps_its_time_while_its_status_stays(void **state UNUSE
                             "2020-01-01T00:00:00Z");
 }
 
+static void sockets_of_a_namespace_are_read(void **state UNUSED)
+{
+    static const char text[] =
+        "Num       RefCount Protocol Flags    Type St Inode Path\n"
+        "d1: 00000002 00000000 00010000 0001 01 93171 /run/e/engine.sock\n"
+        "03: 00000003 00000000 00000000 0001 03  1056 /run/other engine.sock: 1\n"
+        "04: 00000003 00000000 00000000 0001 03  1057\n"
+        "05: 00000003 00000000 nothing\n:\n\n06 1 2 3 4 5 6\n7: 1 2 3 4 5\n"
+        "08: 00000003 00000000 00010000 0001 01  1058 /run/e/engine.sock";
+    struct connections_own *own = mem_new(sizeof(*own));
+
+    connections_read(span_str(text), "/engine.sock", own);
+    assert_int_equal(own->count, 4);
+    assert_true(own->listens && !own->too_many);
+    assert_int_equal(own->inode[0], 93171);
+    assert_int_equal(own->inode[1], 1056);
+    assert_int_equal(own->inode[2], 1057);
+    assert_int_equal(own->inode[3], 1058);
+    connections_read(span_str(text), "/others.sock", own);
+    assert_false(own->listens);
+    free(own);
+}
+
+static void what_hides_its_sockets_cannot_be_told(void **state UNUSED)
+{
+    /* Nobody listens there: it cannot be told. */
+    assert_int_equal(connections_of(getpid(), "/no-such.sock"), -1);
+    assert_int_equal(connections_of(0, "/engine.sock"), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -152,6 +184,8 @@ int main(void)
         cmocka_unit_test(digests_have_one_form),
         cmocka_unit_test(a_model_file_is_found_below_its_folder_alone),
         cmocka_unit_test(a_condition_keeps_its_time_while_its_status_stays),
+        cmocka_unit_test(sockets_of_a_namespace_are_read),
+        cmocka_unit_test(what_hides_its_sockets_cannot_be_told),
     };
 
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -75,14 +75,31 @@ static struct span last_lines(struct span text, uint64_t lines)
     return span_of(text.p + at, text.len - at);
 }
 
-/* The log that is asked for, and which run's it is; NULL when there is none. */
-static const struct oci_ring *find_log(const struct service *service, bool previous, unsigned *run)
+static const struct replica *find_running(const struct service *service, const json_t *place)
 {
-    bool running = service->sandbox != NULL;
+    const struct replica *replica;
 
-    *run = service->runs;
-    if (running && !previous)
-        return sandbox_log(service->sandbox);
+    if (place == NULL)
+        return service_newest(service);
+    LIST_FOREACH (replica, &service->replicas, entry)
+        if (replica->sandbox != NULL && replica->place == json_integer_value(place))
+            return replica;
+    return NULL;
+}
+
+/* The log that is asked for, and which run's it is; NULL when there is none. */
+static const struct oci_ring *find_log(const struct service *service, const json_t *order,
+                                       unsigned *run)
+{
+    const json_t *place = json_object_get(order, "replica");
+    const struct replica *running = find_running(service, place);
+
+    if (running == NULL && place != NULL)
+        return NULL;
+    if (running != NULL && !json_is_true(json_object_get(order, "previous"))) {
+        *run = running->run;
+        return sandbox_log(running->sandbox);
+    }
     *run = service->last_run;
     return service->last_log;
 }
@@ -113,10 +130,24 @@ static void forget(struct engine_log *logs, struct follower *follower)
     free(follower);
 }
 
+/* The engine of this run; NULL when it has ended. */
+static const struct replica *replica_of_run(const struct service *service, unsigned run)
+{
+    const struct replica *replica;
+
+    if (service != NULL)
+        LIST_FOREACH (replica, &service->replicas, entry)
+            if (replica->sandbox != NULL && replica->run == run)
+                return replica;
+    return NULL;
+}
+
 static const struct oci_ring *log_of_run(const struct service *service, unsigned run)
 {
-    if (service != NULL && service->sandbox != NULL && service->runs == run)
-        return sandbox_log(service->sandbox);
+    const struct replica *replica = replica_of_run(service, run);
+
+    if (replica != NULL)
+        return sandbox_log(replica->sandbox);
     return service != NULL && service->last_run == run ? service->last_log : NULL;
 }
 
@@ -127,7 +158,7 @@ static bool flush_one(struct engine_log *logs, struct follower *follower)
     const struct service *service =
         services_find(logs->agent->services, follower->namespace, follower->name);
     const struct oci_ring *ring = log_of_run(service, follower->run);
-    bool over = service == NULL || service->sandbox == NULL || service->runs != follower->run;
+    bool over = replica_of_run(service, follower->run) == NULL;
 
     if (ring != NULL) {
         CLEANUP(buf_free) struct buf text = BUF_INIT(IPC_BODY_MAX - 256);
@@ -177,6 +208,15 @@ static void follow(struct engine_log *logs, uint64_t id, const struct service *s
 
 /* ------------------------------------------------------------------ the order */
 
+static const char *why_none(const json_t *order)
+{
+    if (json_object_get(order, "replica") != NULL)
+        return "no such engine runs; status.readyPlaces has those that do";
+    if (json_is_true(json_object_get(order, "previous")))
+        return "there was no engine before the one that runs, since the agent started";
+    return "no engine has run yet; the object's status says why";
+}
+
 void engine_log_order(struct engine_log *logs, const char *namespace, const char *name,
                       const json_t *order)
 {
@@ -184,20 +224,17 @@ void engine_log_order(struct engine_log *logs, const char *namespace, const char
     uint64_t id = (uint64_t)json_integer_value(json_object_get(order, "id"));
     const json_t *tail = json_object_get(order, "tailLines");
     int64_t lines = tail == NULL ? -1 : json_integer_value(tail);
-    bool previous = json_is_true(json_object_get(order, "previous"));
     const struct service *service = services_find(logs->agent->services, namespace, name);
     unsigned run = 0;
-    const struct oci_ring *ring = service == NULL ? NULL : find_log(service, previous, &run);
+    const struct oci_ring *ring = service == NULL ? NULL : find_log(service, order, &run);
 
     if (ring == NULL) {
-        refuse(logs, id,
-               previous ? "there was no engine before the one that runs, since the agent started"
-                        : "no engine has run yet; the object's status says why");
+        refuse(logs, id, why_none(order));
         return;
     }
     put_tail(ring, lines, &text);
-    bool goes_on = json_is_true(json_object_get(order, "follow")) && service->sandbox != NULL &&
-                   service->runs == run && logs->count < FOLLOWERS_MAX;
+    bool goes_on = json_is_true(json_object_get(order, "follow")) &&
+                   replica_of_run(service, run) != NULL && logs->count < FOLLOWERS_MAX;
     if (send(logs, id, goes_on ? API_LOG_MORE : API_LOG_END, buf_span(&text)) == 0 && goes_on)
         follow(logs, id, service, run, oci_ring_total(ring));
 }

@@ -9,7 +9,8 @@ struct engine_log;
 
 int engine_log_new(struct agent *agent, struct engine_log **out, struct err *err) MUST_USE;
 void engine_log_free(struct engine_log *logs);
-/* `order`: {"id", "follow", "previous", "tailLines"}; without the last, all that is kept. */
+/* `order`: {"id", "follow", "previous", "tailLines", "replica"}; without tailLines all that is
+ * kept, without replica (its place) the newest engine. */
 void engine_log_order(struct engine_log *logs, const char *namespace, const char *name,
                       const json_t *order);
 

@@ -123,6 +123,18 @@ int models_use(struct models *models, const char *namespace, const char *name, c
     return result;
 }
 
+void models_digest(const struct models *models, const char *namespace, const char *name, char *out,
+                   size_t size)
+{
+    const struct model *model = models_find(models, namespace, name);
+    char text[MODEL_DIGEST_TEXT_SIZE];
+
+    if (model == NULL || model->phase != MODEL_READY)
+        return;
+    model_digest_put(model->digest, text);
+    snprintf(out, size, "%s", text);
+}
+
 void models_release(struct models *models, const char *path)
 {
     struct clear *clear;

@@ -21,14 +21,14 @@ static struct sandbox *pick(struct agent *agent, struct span body, struct err *e
     struct sandbox *sandbox = NULL;
 
     if (body.len == 0) {
-        sandbox = services_any_sandbox(agent->services);
+        sandbox = services_sandbox(agent->services, NULL);
     } else {
         if (codec_json_parse(body, "the question", &question, err) < 0)
             return NULL;
         struct service *service =
             services_find(agent->services, codec_json_text(question, "namespace", ""),
                           codec_json_text(question, "name", ""));
-        sandbox = service != NULL && service->state == SERVICE_READY ? service->sandbox : NULL;
+        sandbox = service == NULL ? NULL : services_sandbox(agent->services, service);
     }
     if (sandbox == NULL)
         err_set(err, ERR_NOT_FOUND, "no such engine runs now");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/sandbox.h"
 
+#include "agent/connections.h"
 #include "agent/engine.h"
 #include "base/fd.h"
 #include "base/mem.h"
@@ -158,13 +159,14 @@ int sandbox_listens(struct sandbox *sandbox, struct err *err)
 static void name_all(struct sandbox *sandbox)
 {
     const struct sandbox_config *config = &sandbox->config;
+    char service[ROLE_SERVICE_ID_SIZE];
 
+    role_service_id(config->namespace, config->name, service);
     role_engine_socket(role_run_dir(config->agent->role), config->namespace, config->name,
-                       sandbox->socket);
+                       config->place, sandbox->socket);
     sandbox->folder =
         mem_strndup(sandbox->socket, (size_t)(strrchr(sandbox->socket, '/') - sandbox->socket));
-    const char *hash = strrchr(sandbox->folder, '/') + 1;
-    sandbox->id = mem_printf("%s-%u", hash, config->run);
+    sandbox->id = mem_printf("%s-%u", service, config->run);
     sandbox->hostname = mem_printf("%.40s", config->name);
     sandbox->bundle = mem_printf("%s/%s", host_bundle_dir(config->agent->host), sandbox->id);
     sandbox->model_at = mem_printf("/model/%s", config->file_name);
@@ -361,6 +363,11 @@ pid_t sandbox_pid(const struct sandbox *sandbox)
 const char *sandbox_socket(const struct sandbox *sandbox)
 {
     return sandbox->socket;
+}
+
+int sandbox_connections(const struct sandbox *sandbox)
+{
+    return connections_of(sandbox->pid, "/engine.sock");
 }
 
 const char *sandbox_health_path(const struct sandbox *sandbox)

@@ -18,8 +18,9 @@ struct sandbox_config {
     const json_t *spec; /* of the ModelService */
     const char *model_path;
     const char *file_name;
-    unsigned slot; /* from 1; no other that runs has it */
-    unsigned run;  /* makes the id of each start another one */
+    unsigned place; /* from 0; which engine of the service it is */
+    unsigned slot;  /* from 1; no other that runs has it */
+    unsigned run;   /* makes the id of each start another one */
     sandbox_exit_fn *on_exit;
     void *ctx;
 };
@@ -38,6 +39,8 @@ const char *sandbox_health_path(const struct sandbox *sandbox);
 /* True from when the engine listens. From then on it can no longer change its folder, so that what
  * others connect to stays what it is. -1: what is there is no socket that the gateway may use. */
 int sandbox_listens(struct sandbox *sandbox, struct err *err) MUST_USE;
+/* How many are connected to its socket; -1: nobody knows. */
+int sandbox_connections(const struct sandbox *sandbox) MUST_USE;
 /* What the engine says; the second takes it away, before sandbox_free(). */
 struct oci_ring;
 const struct oci_ring *sandbox_log(const struct sandbox *sandbox);

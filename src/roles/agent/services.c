@@ -22,27 +22,46 @@ struct service *services_find(const struct services *services, const char *names
     return NULL;
 }
 
-struct sandbox *services_any_sandbox(const struct services *services)
+static struct sandbox *ready_sandbox(const struct service *service)
 {
-    struct service *service;
+    const struct replica *replica;
 
-    LIST_FOREACH (service, &services->list, entry)
-        if (service->sandbox != NULL && service->state == SERVICE_READY)
-            return service->sandbox;
+    LIST_FOREACH (replica, &service->replicas, entry)
+        if (replica->state == REPLICA_READY)
+            return replica->sandbox;
     return NULL;
 }
 
-/* The smallest that no other has. */
-static unsigned free_slot(const struct services *services)
+struct sandbox *services_sandbox(const struct services *services, const struct service *service)
 {
-    struct service *service;
+    struct sandbox *sandbox = NULL;
+
+    if (service != NULL)
+        return ready_sandbox(service);
+    LIST_FOREACH (service, &services->list, entry)
+        if (sandbox == NULL)
+            sandbox = ready_sandbox(service);
+    return sandbox;
+}
+
+static bool is_slot_taken(const struct services *services, unsigned slot)
+{
+    const struct service *service;
+    const struct replica *replica;
+
+    LIST_FOREACH (service, &services->list, entry)
+        LIST_FOREACH (replica, &service->replicas, entry)
+            if (replica->slot == slot)
+                return true;
+    return false;
+}
+
+unsigned services_free_slot(const struct services *services)
+{
     unsigned slot = 1;
 
-    for (bool taken = true; taken; slot += taken) {
-        taken = false;
-        LIST_FOREACH (service, &services->list, entry)
-            taken = taken || service->slot == slot;
-    }
+    while (is_slot_taken(services, slot))
+        slot++;
     return slot;
 }
 
@@ -54,7 +73,7 @@ void services_put(struct services *services, const char *namespace, const char *
         json_integer_value(codec_json_at(object, "metadata", "generation", NULL));
 
     if (service == NULL) {
-        service = service_new(services, namespace, name, free_slot(services));
+        service = service_new(services, namespace, name);
         report_adopt(&service->report, json_object_get(object, "status"));
         LIST_INSERT_HEAD(&services->list, service, entry);
     }
@@ -119,11 +138,13 @@ static void on_batch(void *ctx)
 static bool is_engine(void *ctx, pid_t pid)
 {
     const struct services *services = ctx;
-    struct service *service;
+    const struct service *service;
+    const struct replica *replica;
 
     LIST_FOREACH (service, &services->list, entry)
-        if (service->sandbox != NULL && sandbox_pid(service->sandbox) == pid)
-            return true;
+        LIST_FOREACH (replica, &service->replicas, entry)
+            if (replica->sandbox != NULL && sandbox_pid(replica->sandbox) == pid)
+                return true;
     return false;
 }
 

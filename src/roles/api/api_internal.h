@@ -96,6 +96,13 @@ void prices_of(const struct prices *prices, const char *namespace, const char *s
 int prices_admit(struct kube_server *kube, const struct kube_change *change,
                  struct err *err) MUST_USE;
 
+/* ------------------------------------------------------------------ cache.c */
+
+enum { CACHE_VERSION_SIZE = 192 };
+/* What is kept of the service's answers; *out stays as it is when nothing is. Its text is `room`.
+ */
+void cache_of(const json_t *object, char room[CACHE_VERSION_SIZE], struct policy_cache_in *out);
+
 /* ------------------------------------------------------------------ routes.c: ModelRoutes */
 
 /* Names that are free, backends that the writer has a say over; and its status. */

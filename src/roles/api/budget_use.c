@@ -69,8 +69,10 @@ static json_t *status_of(const json_t *told, const json_t *policy)
     const json_t *rule;
     size_t i;
 
+    /* What is used of a rate is over before anybody reads it. */
     json_array_foreach (codec_json_at(policy, "spec", "rules", NULL), i, rule)
-        json_array_append_new(budgets, use_of(rule, find(told, policy, rule)));
+        if (json_object_get(rule, "algorithm") == NULL)
+            json_array_append_new(budgets, use_of(rule, find(told, policy, rule)));
     return json_pack("{s:o}", "budgets", budgets);
 }
 

@@ -75,6 +75,10 @@ static struct policy_budget_in budget_of(const json_t *policy, const json_t *rul
                                           [POLICY_DAY] = "day",
                                           [POLICY_MONTH] = "month",
                                           NULL};
+    static const char *const algorithms[] = {[POLICY_CALENDAR] = "",
+                                             [POLICY_TOKEN_BUCKET] = "TokenBucket",
+                                             [POLICY_SLIDING_WINDOW] = "SlidingWindow",
+                                             NULL};
     static const char *const shares[] = {[POLICY_SHARED] = "namespace",
                                          [POLICY_EACH_USER] = "user",
                                          [POLICY_EACH_KEY] = "key",
@@ -89,6 +93,7 @@ static struct policy_budget_in budget_of(const json_t *policy, const json_t *rul
         .share = (enum policy_share)place(rule, "per", shares),
         .limit = (uint64_t)json_integer_value(json_object_get(rule, "limit")),
         .alerts = alerts_of(policy),
+        .algorithm = (enum policy_algorithm)place(rule, "algorithm", algorithms),
     };
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * GET /apis/drun.io/v1/namespaces/NS/modelservices/NAME/log: what the engine says, as `pods/log`
- * has it (?follow, ?previous, ?tailLines). The engine is the agent's: the question goes to it with
- * its next order, and what it says is passed on as it comes. docs/PROTOCOL.agent.
+ * has it (?follow, ?previous, ?tailLines), and ?replica. The engine is the agent's: the question
+ * goes to it with its next order, and what it says is passed on as it comes. docs/PROTOCOL.agent.
  */
 #include "api/api_internal.h"
 
@@ -20,7 +20,7 @@
 #define MIDDLE "/modelservices/"
 #define SUFFIX "/log"
 
-enum { OPEN_MAX = 32, ANSWER_SEC = 10, TAIL_MAX = 1000000 };
+enum { OPEN_MAX = 32, ANSWER_SEC = 10, TAIL_MAX = 1000000, REPLICA_MAX = 1000 };
 
 struct wanted {
     struct logs *logs;
@@ -99,17 +99,29 @@ static int read_flag(const struct http_request *http, const char *name, json_t *
     return 0;
 }
 
+static int read_count(const struct http_request *http, const char *name, uint64_t max,
+                      json_t *order, struct err *err)
+{
+    const char *text = http_request_query(http, name);
+    uint64_t count;
+
+    if (text == NULL || text[0] == '\0')
+        return 0;
+    TRY(num_parse_u64(span_str(text), 0, max, name, &count, err));
+    json_object_set_new(order, name, json_integer((json_int_t)count));
+    return 0;
+}
+
 static int read_order(const struct http_request *http, json_t *order, struct err *err)
 {
-    const char *tail = http_request_query(http, "tailLines");
-    uint64_t lines;
-
     TRY(read_flag(http, "follow", order, err));
     TRY(read_flag(http, "previous", order, err));
-    if (tail == NULL || tail[0] == '\0')
-        return 0;
-    TRY(num_parse_u64(span_str(tail), 0, TAIL_MAX, "tailLines", &lines, err));
-    json_object_set_new(order, "tailLines", json_integer((json_int_t)lines));
+    TRY(read_count(http, "tailLines", TAIL_MAX, order, err));
+    TRY(read_count(http, "replica", REPLICA_MAX, order, err));
+    if (json_is_true(json_object_get(order, "previous")) && json_object_get(order, "replica"))
+        return err_set(err, ERR_INVALID,
+                       "previous and replica do not go together: the run before "
+                       "is that of the last engine that ended");
     return 0;
 }
 

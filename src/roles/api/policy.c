@@ -122,18 +122,47 @@ bool policy_is_ready(const json_t *service)
     return strcmp(phase, "Ready") == 0 || strcmp(phase, "Degraded") == 0;
 }
 
-/* Without a word about the queue, calls wait as long as clients usually do. */
-static struct policy_line line_of(const json_t *spec)
+/* Each engine has so many places. Without a word about the queue, calls wait as long as clients
+ * usually do. */
+static struct policy_line line_of(const json_t *spec, size_t engines)
 {
     const json_t *queue = json_object_get(spec, "queue");
     uint64_t timeout_sec = number(queue, "timeoutSeconds");
 
     return (struct policy_line){
-        .places = (uint32_t)number(spec, "concurrency"),
+        .places = (uint32_t)(number(spec, "concurrency") * engines),
         .length = json_object_get(queue, "length") == NULL ? LINE_LENGTH
                                                            : (uint32_t)number(queue, "length"),
         .timeout_ms = (uint32_t)(timeout_sec == 0 ? LINE_TIMEOUT_SEC : timeout_sec) * 1000,
     };
+}
+
+/* The sockets of the engines that answer. */
+struct sockets {
+    char path[POLICY_REPLICAS_MAX][ROLE_SOCKET_SIZE];
+    const char *all[POLICY_REPLICAS_MAX];
+    size_t count;
+};
+
+/* Without a word about places there is one engine, in the first. */
+static void find_sockets(const struct compiling *compiling, const json_t *object,
+                         const struct policy_route_in *in, struct sockets *out)
+{
+    const char *run_dir = role_run_dir(compiling->policy->api->role);
+    const json_t *places = codec_json_at(object, "status", "readyPlaces", NULL);
+    size_t count = NUM_MAX(NUM_MIN(json_array_size(places), (size_t)POLICY_REPLICAS_MAX), 1U);
+
+    if (in->upstream[0] != '\0') {
+        role_upstream_socket(run_dir, in->namespace, in->name, out->path[0]);
+        count = 1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        json_int_t place = json_integer_value(json_array_get(places, i));
+        if (in->upstream[0] == '\0')
+            role_engine_socket(run_dir, in->namespace, in->name, (unsigned)place, out->path[i]);
+        out->all[i] = out->path[i];
+    }
+    out->count = count;
 }
 
 static int add_route(void *ctx, const json_t *object, struct err *err)
@@ -143,7 +172,6 @@ static int add_route(void *ctx, const json_t *object, struct err *err)
     const json_t *spec = json_object_get(object, "spec");
     const json_t *limits = json_object_get(spec, "limits");
     const json_t *upstream = json_object_get(spec, "upstream");
-    char socket[ROLE_SOCKET_SIZE] = "";
     int64_t created = 0;
     struct err ignored = ERR_INIT;
     struct policy_route_in in = {
@@ -152,7 +180,6 @@ static int add_route(void *ctx, const json_t *object, struct err *err)
         .engine_model = upstream == NULL ? ""
                                          : codec_json_text(upstream, "model",
                                                            codec_json_text(metadata, "name", "")),
-        .socket = socket,
         .upstream = codec_json_text(upstream, "url", ""),
         .ready = policy_is_ready(object),
         .max_body = (uint32_t)number(limits, "maxBodyBytes"),
@@ -162,8 +189,15 @@ static int add_route(void *ctx, const json_t *object, struct err *err)
         .limits = limits_of(limits),
     };
     struct policy_guard guard;
+    struct sockets sockets;
+    char version[CACHE_VERSION_SIZE];
 
-    in.line = line_of(spec);
+    find_sockets(compiling, object, &in, &sockets);
+    in.socket = sockets.all[0];
+    in.replicas = sockets.all;
+    in.replica_count = sockets.count;
+    in.line = line_of(spec, sockets.count);
+    cache_of(object, version, &in.cache);
 
     guards_of(compiling->guards, in.namespace, in.name, &guard);
     in.guard = &guard;
@@ -171,8 +205,6 @@ static int add_route(void *ctx, const json_t *object, struct err *err)
     if (clock_parse(span_str(codec_json_text(metadata, "creationTimestamp", "")), &created,
                     &ignored) == 0)
         in.created_at = created;
-    (upstream == NULL ? role_engine_socket : role_upstream_socket)(
-        role_run_dir(compiling->policy->api->role), in.namespace, in.name, socket);
     return policy_builder_add_route(compiling->builder, &in, err);
 }
 

@@ -58,6 +58,7 @@ static uint32_t sticky_by(const json_t *sticky)
     return strcmp(by, "user") == 0     ? POLICY_STICKY_USER
            : strcmp(by, "key") == 0    ? POLICY_STICKY_KEY
            : strcmp(by, "header") == 0 ? POLICY_STICKY_HEADER
+           : strcmp(by, "prefix") == 0 ? POLICY_STICKY_PREFIX
                                        : POLICY_STICKY_NONE;
 }
 

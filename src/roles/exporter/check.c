@@ -25,6 +25,7 @@ struct check_job {
     struct buf ca_pem;
     struct buf header; /* "Authorization: Bearer KEY", or empty */
     char *headers[HEADERS_COUNT + 1];
+    char *health_path; /* NULL: it is asked for its models */
     struct upstream_addresses addresses;
     struct upstream_verdict verdict;
     struct err refused; /* the last address that was */
@@ -36,6 +37,7 @@ static void job_free(struct check_job *job)
     buf_free_wiped(&job->header);
     for (size_t i = 0; i < HEADERS_COUNT; i++)
         free(job->headers[i]);
+    free(job->health_path);
     free(job->namespace);
     free(job->name);
     free(job);
@@ -116,16 +118,29 @@ static void judge_status(struct check_job *job, unsigned status)
 {
     char message[128];
 
-    snprintf(message, sizeof(message), "it answers %u when it is asked for its models", status);
+    snprintf(message, sizeof(message), "it answers %u when it is asked %s", status,
+             job->health_path == NULL ? "for its models" : "whether it is well");
     if (status == 401 || status == 403)
         conclude(job, "Failed", "KeyRefused",
                  job->header.len > 0 ? "it refuses the key" : "it wants a key");
+    else if (job->health_path != NULL && (status < 200 || status > 299))
+        conclude(job, "Failed", "HealthCheckFailed", message);
     else if (status >= 500)
         conclude(job, "Degraded", "UpstreamError", message);
     else if (status >= 300 && status < 400)
         conclude(job, "Failed", "UpstreamMoved", message);
     else
         conclude(job, "Ready", "UpstreamReady", "it answers, and takes the key");
+}
+
+static char *url_of(const struct check_job *job)
+{
+    const struct egress_url *url = &job->url;
+
+    if (job->health_path != NULL)
+        return mem_printf("https://%s:%u%s", url->host, url->port, job->health_path);
+    return mem_printf("https://%s:%u%s/models%s%s", url->host, url->port, url->path,
+                      url->query[0] != '\0' ? "?" : "", url->query);
 }
 
 static void ask(struct check_job *job)
@@ -142,9 +157,7 @@ static void ask(struct check_job *job)
     };
     const char *headers[HEADERS_COUNT + 2] = {NULL};
     size_t count = 0;
-    CLEANUP_FREE char *url =
-        mem_printf("https://%s:%u%s/models%s%s", job->url.host, job->url.port, job->url.path,
-                   job->url.query[0] != '\0' ? "?" : "", job->url.query);
+    CLEANUP_FREE char *url = url_of(job);
     struct fetch_request request = {
         .method = "GET", .url = url, .headers = headers, .on_data = ignore_data};
     CLEANUP(fetch_free_ptr) struct fetch *fetch = NULL;
@@ -229,6 +242,8 @@ int check_start(struct upstream *upstream, struct err *err)
                               .url = upstream->url,
                               .ca_pem = BUF_INIT(2 * EGRESS_CA_MAX),
                               .header = BUF_INIT(8192)};
+    if (upstream_health_path(upstream) != NULL)
+        job->health_path = mem_strdup(upstream_health_path(upstream));
     buf_put_span(&job->ca_pem, buf_span(&upstream->ca_pem));
     take_headers(job, upstream);
     if (upstream->key != NULL) {

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-enum { READY_MS = 30 * 1000, AGAIN_MS = 5 * 1000, SOON_MS = 1000, MISSED_FAILED = 3 };
+enum { READY_SEC = 30, AGAIN_SEC = 5, SOON_MS = 1000, MISSED_FAILED = 3 };
 
 static const uint64_t never_ms = 1ULL << 40;
 
@@ -33,6 +33,20 @@ uint32_t upstream_timeout_sec(const struct upstream *upstream)
     json_int_t seconds = json_integer_value(json_object_get(spec_of(upstream), "timeoutSeconds"));
 
     return seconds > 0 && seconds <= 3600 ? (uint32_t)seconds : 300;
+}
+
+/* A number of its healthCheck. */
+static unsigned health_number(const struct upstream *upstream, const char *name, unsigned otherwise)
+{
+    json_int_t given =
+        json_integer_value(codec_json_at(spec_of(upstream), "healthCheck", name, NULL));
+
+    return given > 0 && given <= 3600 ? (unsigned)given : otherwise;
+}
+
+const char *upstream_health_path(const struct upstream *upstream)
+{
+    return codec_json_text(json_object_get(spec_of(upstream), "healthCheck"), "path", NULL);
 }
 
 bool upstream_is_served(const struct upstream *upstream)
@@ -161,16 +175,32 @@ static void on_timer(void *ctx)
         upstream_tell(upstream);
 }
 
-/* One or two misses of an engine that worked are no reason to stop calling it. */
+static bool may_pass(const struct upstream_verdict *verdict)
+{
+    return strcmp(verdict->reason, "Unreachable") == 0 || strcmp(verdict->reason, "Timeout") == 0 ||
+           strcmp(verdict->reason, "HealthCheckFailed") == 0;
+}
+
+/* One or two misses of an engine that worked are no reason to stop calling it; one good answer of
+ * an engine that failed is a reason to call it again, unless its object wants more of them. */
 static void soften(struct upstream *upstream, struct upstream_verdict *verdict)
 {
+    unsigned wanted = health_number(upstream, "successThreshold", 1);
     bool failed = strcmp(verdict->phase, "Failed") == 0;
 
     upstream->missed = failed ? upstream->missed + 1 : 0;
+    upstream->good = failed ? 0 : upstream->good + 1;
     upstream->was_ready = upstream->was_ready || !failed;
-    if (failed && upstream->was_ready && upstream->missed < MISSED_FAILED &&
-        (strcmp(verdict->reason, "Unreachable") == 0 || strcmp(verdict->reason, "Timeout") == 0))
+    if (failed && upstream->was_ready && !upstream->is_out && may_pass(verdict) &&
+        upstream->missed < health_number(upstream, "failureThreshold", MISSED_FAILED))
         verdict->phase = "Degraded";
+    if (!failed && upstream->is_out && upstream->good < wanted) {
+        verdict->phase = "Failed";
+        verdict->reason = "Recovering";
+        snprintf(verdict->message, sizeof(verdict->message),
+                 "it is well again; %u of %u good answers in a row", upstream->good, wanted);
+    }
+    upstream->is_out = upstream->was_ready && strcmp(verdict->phase, "Failed") == 0;
 }
 
 void upstream_checked(struct upstream *upstream, const struct upstream_addresses *addresses,
@@ -186,8 +216,9 @@ void upstream_checked(struct upstream *upstream, const struct upstream_addresses
         upstream->addresses = *addresses;
     keeper_touch(upstream->all->keeper);
     upstream_tell(upstream);
-    loop_rearm(upstream->timer, strcmp(upstream->verdict.phase, "Ready") == 0 ? READY_MS : AGAIN_MS,
-               0);
+    bool ready = strcmp(upstream->verdict.phase, "Ready") == 0;
+    unsigned interval_sec = health_number(upstream, "intervalSeconds", READY_SEC);
+    loop_rearm(upstream->timer, 1000ULL * (ready ? interval_sec : AGAIN_SEC), 0);
 }
 
 /* ------------------------------------------------------------------ changes */
@@ -198,10 +229,12 @@ static void start_over(struct upstream *upstream)
     upstream->checking = false;
     upstream->missed = 0;
     upstream->was_ready = false;
+    upstream->is_out = false;
+    upstream->good = 0;
     keeper_touch(upstream->all->keeper);
     if (upstream->wrong.code != ERR_NONE) {
         upstream_tell(upstream);
-        loop_rearm(upstream->timer, upstream->key_due ? SOON_MS : AGAIN_MS, 0);
+        loop_rearm(upstream->timer, upstream->key_due ? SOON_MS : 1000 * AGAIN_SEC, 0);
         return;
     }
     check_now(upstream);

@@ -47,8 +47,10 @@ struct upstream {
     /* Out of the last check. */
     uint64_t serial; /* of what is checked; a verdict on an older one does not count */
     bool checking;
-    bool was_ready; /* since the object changed */
-    unsigned missed;
+    bool was_ready;  /* since the object changed */
+    bool is_out;     /* it failed since, and gets no calls */
+    unsigned missed; /* questions in a row */
+    unsigned good;   /* answers in a row */
     struct upstream_addresses addresses;
     struct upstream_verdict verdict;
     struct loop_source *timer;
@@ -89,6 +91,8 @@ void upstream_tell(struct upstream *upstream);
 /* The header's name and what is before the key in its value. */
 const char *upstream_key_header(const struct upstream *upstream, const char **out_prefix);
 uint32_t upstream_timeout_sec(const struct upstream *upstream);
+/* Where it is asked whether it is well; NULL: for its models. */
+const char *upstream_health_path(const struct upstream *upstream);
 
 /* ------------------------------------------------------------------ check.c */
 

@@ -113,6 +113,13 @@ static void on_peer(void *ctx, enum role_id peer)
 
 /* ------------------------------------------------------------------ nginx */
 
+static enum gateway_waf waf_of(const struct settings *settings)
+{
+    if (settings->waf == SETTINGS_WAF_OFF)
+        return GATEWAY_WAF_OFF;
+    return settings->waf_failure == SETTINGS_WAF_CLOSED ? GATEWAY_WAF_CLOSED : GATEWAY_WAF_OPEN;
+}
+
 static int write_conf(struct keeper *keeper, struct err *err)
 {
     const struct settings *settings = role_settings(keeper->role);
@@ -155,7 +162,8 @@ static int write_conf(struct keeper *keeper, struct err *err)
     conf.workers = keeper->workers;
     conf.ring_count = keeper->workers;
     conf.audit_drop = settings->audit_failure == SETTINGS_AUDIT_OPEN;
-    conf.waf = settings->waf_failure == SETTINGS_WAF_CLOSED ? GATEWAY_WAF_CLOSED : GATEWAY_WAF_OPEN;
+    conf.waf = waf_of(settings);
+    conf.answer_cache = settings->answer_cache;
     memcpy(conf.rings, keeper->rings[keeper->ring_set], sizeof(conf.rings));
     TRY(gateway_conf_dirs(&conf, err));
     TRY(gateway_conf_put(&conf, &text, err));

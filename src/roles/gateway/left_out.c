@@ -25,6 +25,9 @@ static void add(void *ctx, const char *name)
 {
     struct buf *out = ctx;
 
+    /* One of several engines of a service, by its socket: the others answer for it. */
+    if (name[0] == '/')
+        return;
     if (out->len + strlen(name) + 1 > API_LEFT_OUT_MAX)
         return;
     buf_put_str(out, name);

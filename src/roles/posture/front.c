@@ -128,25 +128,20 @@ static int send(struct front *front, struct fetch_request *request, const char *
 int front_call(struct front *front, const char *method, const char *path, const char *credential,
                const json_t *body, unsigned *status, json_t **out, struct err *err)
 {
-    CLEANUP(buf_free) struct buf text = BUF_INIT(1024 * 1024);
-    struct fetch_request request = {.method = method, .url = path};
-
-    if (body != NULL)
-        codec_json_put(body, &text);
-    request.body = buf_span(&text);
-    return send(front, &request, "application/json", credential, NULL, status, out, err);
+    return front_visit(front, method, path, credential, NULL, body, status, out, err);
 }
 
-int front_visit(struct front *front, const char *method, const char *path, const char *header,
-                const json_t *body, unsigned *status, json_t **out, struct err *err)
+int front_visit(struct front *front, const char *method, const char *path, const char *credential,
+                const char *header, const json_t *body, unsigned *status, json_t **out,
+                struct err *err)
 {
-    CLEANUP(buf_free_wiped) struct buf text = BUF_INIT(64 * 1024);
+    CLEANUP(buf_free_wiped) struct buf text = BUF_INIT(1024 * 1024);
     struct fetch_request request = {.method = method, .url = path};
 
     if (body != NULL)
         codec_json_put(body, &text);
     request.body = buf_span(&text);
-    return send(front, &request, "application/json", "", header, status, out, err);
+    return send(front, &request, "application/json", credential, header, status, out, err);
 }
 
 const char *front_headers(const struct front *front)

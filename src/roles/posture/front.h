@@ -28,9 +28,10 @@ void front_expect(struct proof *proof, const char *method, const char *path, con
 /* The same with a form, for OAuth. */
 int front_form(struct front *front, const char *path, const char *form, unsigned *status,
                json_t **out, struct err *err) MUST_USE;
-/* As front_call() without a credential, with one more header ("Cookie: …"; may be NULL). */
-int front_visit(struct front *front, const char *method, const char *path, const char *header,
-                const json_t *body, unsigned *status, json_t **out, struct err *err) MUST_USE;
+/* As front_call() with one more header ("Cookie: …"; may be NULL). */
+int front_visit(struct front *front, const char *method, const char *path, const char *credential,
+                const char *header, const json_t *body, unsigned *status, json_t **out,
+                struct err *err) MUST_USE;
 /* The headers of the last answer as received. */
 const char *front_headers(const struct front *front);
 /* The value of a header of the last answer; NULL when there is none. The caller frees it. */

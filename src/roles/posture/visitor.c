@@ -84,7 +84,7 @@ unsigned visitor_call(struct proof *proof, struct visitor *visitor, const char *
 
     free(visitor->location);
     visitor->location = NULL;
-    if (front_visit(visitor->front, method, path, visitor->count > 0 ? cookies : NULL, body,
+    if (front_visit(visitor->front, method, path, "", visitor->count > 0 ? cookies : NULL, body,
                     &status, &answer, &err) < 0) {
         proof_broken(proof, &err);
         status = 0;

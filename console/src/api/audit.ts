@@ -29,7 +29,7 @@ export interface AuditRecord {
   'drun.reason'?: string;
   'drun.request_id'?: string;
   'drun.role'?: string;
-  'drun.actor.key_id'?: string; // of an API key: its uid
+  'drun.actor.key_id'?: string; // an API key's uid, or a token's jti
   'gen_ai.request.model'?: string;
   'gen_ai.usage.input_tokens'?: number;
   'gen_ai.usage.output_tokens'?: number;
@@ -79,7 +79,7 @@ export function readEvent({ metadata, event: record }: AuditObject): AuditEvent 
 
 export interface AuditQuery {
   event?: string; // a name, or the beginning of one and ".*"
-  actor?: string;
+  actor?: string; // "!NAME": everybody else
   namespace?: string;
   outcome?: string;
   since?: string;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Kubernetes REST API: typed resources, and the five verbs that the console uses.
-import { json, request } from './http';
+import { ApiError, json, request } from './http';
 import type * as k from './types';
 
 export interface Resource<T> {
@@ -69,6 +69,23 @@ export function create<T>(r: Resource<T>, draft: Draft<T>): Promise<T> {
 /** A JSON merge patch (RFC 7396). */
 export function patch<T>(r: Resource<T>, name: string, namespace: string | undefined, body: object): Promise<T> {
   return json<T>(urlOf(r, namespace, name), { method: 'PATCH', body, contentType: 'application/merge-patch+json' });
+}
+
+/**
+ * Changes the spec of what a person read: refused when somebody else changed it since. That the server wrote the
+ * status meanwhile is no conflict; it counts up `resourceVersion` but not `generation`.
+ */
+export async function amend<T extends { metadata: k.Meta }>(r: Resource<T>, read: T, spec: object): Promise<T> {
+  const { name, namespace, generation } = read.metadata;
+  for (let now = read, left = 3; ; left--) {
+    try {
+      return await patch(r, name, namespace, { metadata: { resourceVersion: now.metadata.resourceVersion }, spec });
+    } catch (cause) {
+      if (left === 0 || !(cause instanceof ApiError) || cause.status !== 409) throw cause;
+      now = await get(r, name, namespace);
+      if (now.metadata.generation !== generation) throw cause;
+    }
+  }
 }
 
 /** The whole object again; its resourceVersion says which one was read. */

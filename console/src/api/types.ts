@@ -8,6 +8,7 @@ export interface Meta {
   namespace?: string;
   uid?: string;
   resourceVersion?: string;
+  generation?: number; // counts the changes of the spec
   creationTimestamp?: string;
   deletionTimestamp?: string;
   labels?: Record<string, string>;
@@ -61,7 +62,7 @@ export type ModelService = Obj<
     replicas?: number;
     limits?: Limits & { maxTokens?: number; contextTokens?: number; maxBodyBytes?: number };
   },
-  { phase?: 'Pending' | 'Starting' | 'Ready' | 'Degraded' | 'Failed' | 'Stopped'; conditions?: Condition[]; replicas?: number; endpoint?: string }
+  { phase?: 'Pending' | 'Starting' | 'Ready' | 'Degraded' | 'Failed' | 'Stopped'; conditions?: Condition[]; replicas?: number; readyReplicas?: number; endpoint?: string }
 >;
 
 export type ApiKey = Obj<
@@ -141,6 +142,8 @@ export interface BudgetRule {
   limit: number;
   window: 'minute' | 'hour' | 'day' | 'month';
   per?: 'namespace' | 'user' | 'key';
+  /** a rate: the limit of any minute, not of one by the clock */
+  algorithm?: string;
 }
 
 export type LimitPolicy = Obj<{ modelService?: string; rules: BudgetRule[] }>;

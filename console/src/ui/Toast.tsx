@@ -18,7 +18,7 @@ function List() {
   const { t } = useI18n();
   const { toasts } = Toast.useToastManager();
   return toasts.map((item) => (
-    <Toast.Root key={item.id} toast={item} className="toast">
+    <Toast.Root key={item.id} toast={item} role="group" className="toast">
       <Toast.Content className="toast-content">
         {item.type === 'error' ? <CircleAlert className="icon toast-bad" aria-hidden="true" /> : <CircleCheck className="icon toast-good" aria-hidden="true" />}
         <div className="grow">

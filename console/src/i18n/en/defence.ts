@@ -176,6 +176,7 @@ export const words = {
   'waf.previewPasses_one': '{n} hit would have passed',
   'waf.previewPasses_other': '{n} hits would have passed',
   'waf.previewRest': '{refused} would still be refused, {untouched} are not touched, {unknown} cannot be told from their records.',
+  'waf.proofs': 'Own proofs',
   'waf.raw': 'Request',
   'waf.rawHint': 'As on the wire: the request line, headers, an empty line, the body. What people write to a model is not judged here either.',
   'waf.reach-all': 'All requests',

@@ -178,6 +178,7 @@ export const words: Words<'defence'> = {
   'waf.previewPasses_one': '{n} 条命中会被放行',
   'waf.previewPasses_other': '{n} 条命中会被放行',
   'waf.previewRest': '{refused} 条仍会被拒绝，{untouched} 条不受影响，{unknown} 条无法从记录中判断。',
+  'waf.proofs': '平台自检',
   'waf.raw': '请求',
   'waf.rawHint': '与网络上的形式一致：请求行、请求头、空行、请求体。写给模型的内容在这里同样不作判断。',
   'waf.reach-all': '所有请求',

@@ -7,7 +7,6 @@ import { limitPolicies, remove } from '../../api/kube';
 import type { BudgetRule, LimitPolicy } from '../../api/types';
 import { useI18n } from '../../i18n';
 import { useNamespace } from '../../lib/namespace';
-import { WINDOWS } from '../../lib/windows';
 import { Button, IconButton } from '../../ui/Button';
 import { Confirm } from '../../ui/Dialog';
 import { Menu, MenuItem, MenuRule } from '../../ui/Menu';
@@ -16,7 +15,7 @@ import { PageHeader, Panel } from '../../ui/Page';
 import { toast } from '../../ui/Toast';
 import './budgets.css';
 import { EditBudget } from './EditBudget';
-import { isCounted, isKnown, MEASURES, others, OWNERS } from './rules';
+import { isCounted, isKnown, MEASURES, others, OWNERS, SPANS, spanOf } from './rules';
 import { type Use, useCalls, usedOf } from './use';
 
 const NEAR = 0.8;
@@ -25,7 +24,7 @@ function RuleUse({ rule, use }: { rule: BudgetRule; use: Use | null }) {
   const { t, f } = useI18n();
   const share = use ? Math.min(1, use.used / rule.limit) : 0;
   const tone = share >= 1 ? ' use-full' : share >= NEAR ? ' use-near' : '';
-  const amount = t('budgets.limit', { amount: f.number(rule.limit), measure: isKnown(MEASURES, rule.measure) ? t(`budgets.${rule.measure}`) : String(rule.measure), window: isKnown(WINDOWS, rule.window) ? t(`budgets.a-${rule.window}`) : String(rule.window) });
+  const amount = t('budgets.limit', { amount: f.number(rule.limit), measure: isKnown(MEASURES, rule.measure) ? t(`budgets.${rule.measure}`) : String(rule.measure), window: isKnown(SPANS, spanOf(rule)) ? t(`budgets.a-${spanOf(rule)}` as 'budgets.a-minute') : String(rule.window) });
   return (
     <li className="use">
       <div>

@@ -7,7 +7,6 @@ import type { LimitPolicy } from '../../api/types';
 import { useI18n } from '../../i18n';
 import { useNamespace } from '../../lib/namespace';
 import { isName } from '../../lib/validate';
-import { WINDOWS } from '../../lib/windows';
 import { Button, IconButton } from '../../ui/Button';
 import { Dialog } from '../../ui/Dialog';
 import { SelectField, TextField } from '../../ui/Field';
@@ -15,7 +14,7 @@ import { ErrorNotice } from '../../ui/Notice';
 import { useTask } from '../../ui/task';
 import { toast } from '../../ui/Toast';
 import './budgets.css';
-import { isKnown, MEASURES, OWNERS, type Row, rowOf, ruleOf } from './rules';
+import { isKnown, MEASURES, ofSpan, OWNERS, type Row, rowOf, ruleOf, SPANS, spanOf } from './rules';
 
 const RULES_MAX = 16;
 
@@ -31,7 +30,7 @@ function RuleRow({ row, tried, onChange, onRemove }: { row: Row; tried: boolean;
       <TextField label={t('common.name')} mono maxLength={63} value={row.name} error={tried && !isName(row.name) ? t('budgets.badName') : undefined} onChange={(event) => onChange({ name: event.target.value })} />
       <TextField label={t('budgets.amount')} inputMode="numeric" value={row.limit} error={tried && !isAmount(row.limit) ? t('form.positive') : undefined} onChange={(event) => onChange({ limit: event.target.value })} />
       <SelectField label={t('budgets.measure')} value={row.measure} onChange={(event) => onChange({ measure: event.target.value as Row['measure'] })} choices={[...MEASURES.map((value) => ({ value: value as string, label: t(`budgets.${value}`) })), ...other(MEASURES, row.measure)]} />
-      <SelectField label={t('budgets.window')} value={row.window} onChange={(event) => onChange({ window: event.target.value as Row['window'] })} choices={[...WINDOWS.map((value) => ({ value: value as string, label: t(`budgets.per-${value}`) })), ...other(WINDOWS, row.window)]} />
+      <SelectField label={t('budgets.window')} value={spanOf(row)} onChange={(event) => onChange(ofSpan(event.target.value))} choices={[...SPANS.map((value) => ({ value, label: t(`budgets.per-${value}` as 'budgets.per-minute') })), ...other(SPANS, spanOf(row))]} />
       <SelectField label={t('budgets.per')} value={row.per ?? 'namespace'} onChange={(event) => onChange({ per: event.target.value as Row['per'] })} choices={[...OWNERS.map((value) => ({ value: value as string, label: t(`budgets.of-${value}`) })), ...other(OWNERS, row.per ?? 'namespace')]} />
       {onRemove ? <IconButton label={t('budgets.removeRule', { name: row.name })} icon={X} onClick={onRemove} /> : <span />}
     </div>

@@ -38,7 +38,7 @@ export function modelOf({ spec }: ModelService): string {
 
 /** Those that run, of those that are wanted; a service elsewhere has none here. */
 export function replicasOf({ spec, status }: ModelService, f: Format): string {
-  return spec.upstream ? '–' : `${f.number(status?.replicas ?? 0)}/${f.number(spec.replicas ?? 1)}`;
+  return spec.upstream ? '–' : `${f.number(status?.readyReplicas ?? 0)}/${f.number(spec.replicas ?? 1)}`;
 }
 
 const words = (s: ModelService) => [s.metadata.name, s.metadata.namespace, modelOf(s)];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type FormEvent, Fragment, useState } from 'react';
 import { useList, useRefresh } from '../../api/hooks';
-import { create, modelServices, namespaces, patch } from '../../api/kube';
+import { amend, create, modelServices, namespaces } from '../../api/kube';
 import { useI18n } from '../../i18n';
 import { useNamespace } from '../../lib/namespace';
 import { isName } from '../../lib/validate';
@@ -65,7 +65,7 @@ export function EditGuard({ policy, onClose }: { policy?: GuardPolicy; onClose: 
     setTried(true);
     if (!isName(name) || rules.length === 0) return;
     void run(async () => {
-      if (policy) await patch(guardPolicies, name, namespace, { metadata: { resourceVersion: policy.metadata.resourceVersion }, spec: { rules, modelService: model || null } });
+      if (policy) await amend(guardPolicies, policy, { rules, modelService: model || null });
       else await create(guardPolicies, { metadata: { name, namespace }, spec: { rules, ...(model && { modelService: model }) } });
       toast(t('waf.saved', { name }), t('guard.savedSoon'));
       await refresh(guardPolicies);

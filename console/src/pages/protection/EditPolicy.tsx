@@ -2,7 +2,7 @@
 import { Plus, X } from 'lucide-react';
 import { type FormEvent, useState } from 'react';
 import { useRefresh } from '../../api/hooks';
-import { create, patch } from '../../api/kube';
+import { amend, create } from '../../api/kube';
 import { useI18n } from '../../i18n';
 import { isName, lines } from '../../lib/validate';
 import { Button, IconButton } from '../../ui/Button';
@@ -71,7 +71,7 @@ export function EditPolicy({ policy, onClose }: { policy?: WafPolicy; onClose: (
       const next = { mode: mode || null, paranoiaLevel: numberOrNull(level), inboundThreshold: numberOrNull(threshold), exclusions: exclusions.length > 0 ? exclusions : null };
       // A merge patch keeps what is not named, so the match is written with what goes, too.
       const cut = { paths: match.paths ?? null, namespaces: match.namespaces ?? null, modelServices: match.modelServices ?? null };
-      if (policy) await patch(wafPolicies, name, undefined, { metadata: { resourceVersion: policy.metadata.resourceVersion }, spec: { ...next, match: matchesAll ? null : cut } });
+      if (policy) await amend(wafPolicies, policy, { ...next, match: matchesAll ? null : cut });
       else await create(wafPolicies, { metadata: { name }, spec: { ...(Object.fromEntries(Object.entries(next).filter(([, value]) => value !== null)) as WafPolicy['spec']), ...(!matchesAll && { match }) } });
       toast(t('waf.saved', { name }), t('waf.excludedSoon'));
       await refresh(wafPolicies);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type FormEvent, useState } from 'react';
 import { useRefresh } from '../../api/hooks';
-import { create, patch } from '../../api/kube';
+import { amend, create } from '../../api/kube';
 import { useI18n } from '../../i18n';
 import { isName, lines } from '../../lib/validate';
 import { Button } from '../../ui/Button';
@@ -26,7 +26,7 @@ export function EditRuleSet({ set, onClose }: { set?: WafRuleSet; onClose: () =>
     if (!isName(name)) return;
     void run(async () => {
       const list = lines(files);
-      if (set) await patch(wafRuleSets, name, undefined, { metadata: { resourceVersion: set.metadata.resourceVersion }, spec: { files: list.length > 0 ? list : null, rules: rules.trim() ? rules : null } });
+      if (set) await amend(wafRuleSets, set, { files: list.length > 0 ? list : null, rules: rules.trim() ? rules : null });
       else await create(wafRuleSets, { metadata: { name }, spec: { ...(list.length > 0 && { files: list }), ...(rules.trim() && { rules }) } });
       toast(t('waf.saved', { name }), t('waf.excludedSoon'));
       await refresh(wafRuleSets);

@@ -2,7 +2,7 @@
 // An exclusion for what was no attack: as narrow as it can be, tried on the recorded hits before it is written.
 import { type FormEvent, useState } from 'react';
 import { useList, useRefresh } from '../../api/hooks';
-import { create, patch } from '../../api/kube';
+import { amend, create } from '../../api/kube';
 import { useI18n } from '../../i18n';
 import { DAY_MS } from '../../lib/duration';
 import { isName } from '../../lib/validate';
@@ -106,7 +106,7 @@ export function Exclude({ seed, onClose, onDone }: { seed: Seed; onClose: () => 
     event.preventDefault();
     if (picked.length === 0 || !isName(target)) return;
     void run(async () => {
-      if (there) await patch(wafPolicies, target, undefined, { metadata: { resourceVersion: there.metadata.resourceVersion }, spec: { exclusions: [...(there.spec.exclusions ?? []), exclusion] } });
+      if (there) await amend(wafPolicies, there, { exclusions: [...(there.spec.exclusions ?? []), exclusion] });
       else await create(wafPolicies, { metadata: { name: target }, spec: { match, exclusions: [exclusion] } });
       toast(t('waf.excluded', { name: target }), t('waf.excludedSoon'));
       await refresh(wafPolicies);

@@ -47,7 +47,8 @@ export default function Hits() {
   const [open, setOpen] = useState<Hit | null>(null);
   const [excluding, setExcluding] = useState<Hit | null>(null);
   const spanMs = SPANS[span] ?? DAY_MS;
-  const query = useHits(spanMs, namespace, live ? LIVE_MS : false);
+  const proofs = search.get('proofs') === 'yes';
+  const query = useHits(spanMs, namespace, live ? LIVE_MS : false, proofs);
   const set = (key: string, value: string) => {
     const next = new URLSearchParams(search);
     if (value) next.set(key, value);
@@ -97,6 +98,7 @@ export default function Hits() {
             <SelectField label={t('service.range')} value={span} onChange={(event) => set('range', event.target.value)} choices={(Object.keys(SPANS) as Span[]).map((value) => ({ value, label: t(`audit.${value}`) }))} />
             <SelectField label={t('waf.least')} value={String(least)} onChange={(event) => set('score', event.target.value === '0' ? '' : event.target.value)} choices={[0, 5, 10, 15, 25].map((value) => ({ value: String(value), label: value === 0 ? t('audit.any') : t('waf.leastOf', { n: value }) }))} />
           </div>
+          <SwitchField label={t('waf.proofs')} checked={proofs} onChange={(on) => set('proofs', on ? 'yes' : '')} />
           <SwitchField label={t('audit.live')} checked={live} onChange={setLive} />
         </div>
         {query.error && !rows ? (

@@ -7,7 +7,7 @@ import type { Condition, Meta } from '../../api/types';
 interface Ruled<Spec> {
   apiVersion: string;
   kind: string;
-  metadata: Meta & { generation?: number };
+  metadata: Meta;
   spec: Spec;
   status?: { phase?: string; rules?: number; digest?: string; conditions?: Condition[] };
 }

@@ -14,6 +14,16 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from platform_process import Platform  # noqa: E402
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A browser test that fails says what its page said."""
+    outcome = yield
+    report = outcome.get_result()
+    page = item.funcargs.get("page") if call.when == "call" and report.failed else None
+    if page is not None:
+        report.sections.append(("the page", f"{page.url}\n{page.locator('body').inner_text()}"))
+
+
 @pytest.fixture(scope="session")
 def platform():
     """One platform for all tests that leave it as they found it."""

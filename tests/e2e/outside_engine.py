@@ -30,6 +30,7 @@ http {{
         add_header X-RateLimit-Limit-Requests 7 always;
         if ($welcome = 0) {{ return 401 '{{"error": {{"message": "wrong key", "type": "x", "code": "x", "param": null}}}}'; }}
         location /slow/ {{ proxy_pass http://127.0.0.1:{silent}; }}
+        location = /health {{ if (-f {folder}/sick) {{ return 503; }} return 200 "well"; }}
         location = /slow/v1/models {{ return 200 '{{"data": []}}'; }}
         location = /broken/v1/models {{ return 200 '{{"data": []}}'; }}
         location = /broken/v1/chat/completions {{ return 503; }}
@@ -52,6 +53,7 @@ def run(*words, cwd=None):
 class OutsideEngine:
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="drun-outside-"))
+        self.folder.chmod(0o711)  # nginx's worker looks whether there is a file "sick"
         self.port, self.engine_port, self.key = free_port(), free_port(), "sk-outside-$1\"\\{x}"
         self.silent = socket.create_server(("127.0.0.1", 0))  # accepts by its backlog, and says nothing
         self.make_certificates()
@@ -83,7 +85,8 @@ class OutsideEngine:
     def write(self, key=None, certificate="server"):
         quoted = (key or self.key).replace("\\", "\\\\").replace('"', '\\"')
         (self.folder / "nginx.conf").write_text(CONF.format(
-            key=quoted, port=self.port, engine=self.engine_port, certificate=certificate, silent=self.silent.getsockname()[1]))
+            key=quoted, port=self.port, engine=self.engine_port, certificate=certificate, silent=self.silent.getsockname()[1],
+            folder=self.folder))
 
     def start(self):
         self.nginx = subprocess.Popen(["/usr/sbin/nginx", "-p", f"{self.folder}/", "-c", "nginx.conf"], stderr=subprocess.DEVNULL)

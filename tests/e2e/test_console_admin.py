@@ -190,14 +190,19 @@ def test_budgets_are_set_and_seen(serving, page):
     form.get_by_role("button", name="Create").click()
     expect(form.get_by_text("Use a whole number above 0.")).to_be_visible()
     form.get_by_label("Amount").nth(1).fill("2000")
+    form.get_by_role("button", name="Add budget").click()
+    form.get_by_label("Amount").nth(2).fill("600")
+    form.get_by_label("In a").nth(2).select_option("Any minute")
     picture(page, "budget-edit")
     form.get_by_role("button", name="Create").click()
     expect(page.get_by_text("50,000,000 tokens a month")).to_be_visible()
     expect(page.get_by_text("0 of 2,000 used")).to_be_visible()
+    expect(page.get_by_text("600 requests in any minute")).to_be_visible()
     picture(page, "budgets")
     assert object_of(serving, "namespaces/default/limitpolicies/tenant")["spec"]["rules"] == [
         {"name": "month", "measure": "tokens", "limit": 50000000, "window": "month", "per": "namespace"},
-        {"name": "rule-2", "measure": "requests", "limit": 2000, "window": "day", "per": "user"}]
+        {"name": "rule-2", "measure": "requests", "limit": 2000, "window": "day", "per": "user"},
+        {"name": "rule-3", "measure": "requests", "limit": 600, "window": "minute", "per": "user", "algorithm": "SlidingWindow"}]
     page.get_by_role("button", name="Actions for tenant").click()
     page.get_by_role("menuitem", name="Edit").click()
     form.get_by_role("button", name="Remove the budget rule-2").click()

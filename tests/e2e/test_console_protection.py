@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from console_browser import PATIENCE_MS, alice, needs_console, needs_model, page, picture, serving, settled  # noqa: F401
+from mfa_rig import MERGE
 from test_console_pages import broken_rules, too_wide
 from test_waf import ATTACKS, POLICIES, SETS, drop, in_force, object_call, put
 
@@ -61,6 +62,12 @@ def test_a_hit_is_found_and_looked_at(attacked, page):
     settled(page)
     page.get_by_role("searchbox", name="Filter").fill("demo/notes")
     expect(page.locator("tbody tr")).to_have_count(3)
+    # What the platform does to itself is asked for.
+    page.get_by_role("searchbox", name="Filter").fill("system:drun:posture")
+    expect(page.get_by_text("Nothing matches")).to_be_visible()
+    page.get_by_role("switch", name="Own proofs").click()
+    expect(page.locator("tbody tr").first).to_be_visible()
+    page.get_by_role("switch", name="Own proofs").click()
     page.get_by_role("searchbox", name="Filter").fill("console-alarm-1")
     expect(page.locator("tbody tr")).to_have_count(1)
     page.locator("tbody .primary-cell").click()
@@ -267,9 +274,20 @@ def test_a_text_is_tried_and_the_policy_changed(serving, alice, page):
     form = page.get_by_role("dialog", name="tenant")
     form.get_by_label("github-token: Prompt").select_option("")
     form.get_by_label("github-token: Answer").select_option("")
+    # What is written beside the rules meanwhile is no conflict; what another wrote into them is.
+    beside = {"metadata": {"labels": {"seen": "yes"}}}
+    assert object_call(serving, "PATCH", f"{GUARDS}/tenant", beside, **MERGE).status_code == 200
     form.get_by_role("button", name="Save").click()
     expect(form).to_have_count(0)
+    picture(page, "guard-saved")
     assert len(object_call(serving, "GET", f"{GUARDS}/tenant").json()["spec"]["rules"]) == 1
+    page.get_by_role("button", name="tenant", exact=True).click()
+    theirs = {"spec": {"rules": [{"detector": "secret", "action": "block"}]}}
+    assert object_call(serving, "PATCH", f"{GUARDS}/tenant", theirs, **MERGE).status_code == 200
+    form.get_by_role("button", name="Save").click()
+    expect(form.get_by_text("has changed in the meantime")).to_be_visible()
+    form.get_by_role("button", name="Cancel").click()
+    alice.complaints.clear()
 
     def look(page):
         page.locator("textarea").fill(TOLD)

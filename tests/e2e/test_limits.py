@@ -8,7 +8,7 @@ import subprocess
 import openai
 import pytest
 
-from platform_process import DRUN, Platform
+from platform_process import DRUN, ROOT, Platform
 from test_models import ENGINE, MODEL, PROMPT, apply, client, get, key, model, phase, service, tenant
 
 pytestmark = pytest.mark.skipif(not (MODEL.exists() and ENGINE.exists()),
@@ -183,6 +183,36 @@ def test_only_the_named_model_is_limited(serving, token):
     wait_for_answer(serving, token)
 
 
+def test_a_rate_holds_in_any_minute(serving, token):
+    apply(serving, policy(rule("burst", 3, "requests", "minute", per="key", algorithm="SlidingWindow"),
+                          rule("flow", 100_000, window="minute", algorithm="TokenBucket"), rule("month", 10_000_000)))
+
+    def refusal():
+        answer = chat(serving, token)
+        return getattr(answer, "code", "") == "rate_limit_exceeded" and answer
+    refused = serving.wait_until("the rate", refusal, timeout=60)
+    assert 'The limit "tenant/burst" of 3 requests a minute is reached' in refused.message
+    told = refused.response.headers
+    assert '"tenant/burst";q=3;w=60' in told["ratelimit-policy"] and '"tenant/burst";r=0' in told["ratelimit"], told
+    assert 1 <= int(told["retry-after"]) <= 61
+    # The status and the list of budgets are of the calendar's.
+    assert [b["name"] for b in get(serving, "demo", "limitpolicies", "tenant")["status"]["budgets"]] == ["month"]
+    shown = subprocess.run([DRUN, "budgets", "--data", serving.data, "-n", "demo"], capture_output=True, text=True)
+    assert "3 requests a minute, SlidingWindow" in shown.stdout and "100000 tokens a minute, TokenBucket" in shown.stdout, shown
+    serving.request("DELETE", policies("tenant"), serving.operator_token())
+    wait_for_answer(serving, token)
+
+
+@pytest.mark.parametrize("page", ["limits.md", "limits.zh.md"])
+def test_the_guides_rates_can_be_applied(serving, page):
+    text = (ROOT / "docs/guides" / page).read_text()
+    manifest = next(body for body in re.findall(r"^```yaml\n(.*?)^```$", text, re.S | re.M) if "algorithm" in body)
+    subprocess.run([DRUN, "apply", "--data", serving.data, "-f", "-"], input=manifest, text=True, check=True, capture_output=True)
+    shown = subprocess.run([DRUN, "budgets", "--data", serving.data, "-n", "demo"], capture_output=True, text=True)
+    assert "rates/burst" in shown.stdout and "60000 tokens a minute, SlidingWindow" in shown.stdout, shown
+    serving.request("DELETE", policies("rates"), serving.operator_token())
+
+
 def test_tenants_cannot_change_their_own_budget(serving):
     operator = serving.operator_token()
     apply(serving, policy(rule("month", LIMIT, per="user")))
@@ -207,6 +237,9 @@ def test_tenants_cannot_change_their_own_budget(serving):
     ({"rules": [{"name": "x/y", "measure": "tokens", "window": "day", "limit": 1}]}, "spec.rules[0].name"),
     ({"rules": [{"name": "x", "measure": "euro", "window": "day", "limit": 1}]}, "spec.rules[0].measure"),
     ({"rules": []}, "spec.rules"),
+    ({"rules": [{"name": "x", "measure": "tokens", "window": "minute", "limit": 1, "algorithm": "LeakyBucket"}]}, "spec.rules[0].algorithm"),
+    ({"rules": [{"name": "y", "measure": "tokens", "window": "minute", "limit": 1, "algorithm": "SlidingWindow"},
+                {"name": "x", "measure": "tokens", "window": "day", "limit": 1, "algorithm": "SlidingWindow"}]}, "spec.rules[1].algorithm"),
 ])
 def test_what_is_no_policy_is_refused(serving, spec, field):
     answer = serving.request("POST", policies(), serving.operator_token(), json={**policy(name="bad"), "spec": spec})

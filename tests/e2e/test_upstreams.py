@@ -254,6 +254,29 @@ def test_an_engine_that_is_silent_is_given_up_on(serving, outside, demo_key):
     delete(serving, "slow")
 
 
+def test_an_engine_that_says_it_is_not_well_gets_no_calls(serving, outside, demo_key):
+    sick = outside.folder / "sick"
+    apply(serving, service(outside, "watched", healthCheck={"path": "/health", "intervalSeconds": 5, "failureThreshold": 2,
+                                                            "successThreshold": 3}))
+    wait_for_reason(serving, "UpstreamReady", "watched")
+    assert any("GET /health" in line for line in outside.calls())
+    assert call(serving, demo_key, "watched").status_code == 200
+    sick.touch()
+    try:
+        wait_for_reason(serving, "HealthCheckFailed", "watched")
+        first = phase(serving, "demo", name="watched")
+        assert first == "Failed" or call(serving, demo_key, "watched").status_code == 200, "one miss takes nothing away"
+        serving.wait_until("the second miss", lambda: phase(serving, "demo", name="watched") == "Failed", timeout=60)
+        assert "503" in ready(serving, "watched")["message"] and call(serving, demo_key, "watched").status_code == 503
+    finally:
+        sick.unlink()
+    told = wait_for_reason(serving, "Recovering", "watched")["message"]
+    assert told.endswith("of 3 good answers in a row"), told
+    wait_for_reason(serving, "UpstreamReady", "watched", timeout=60)
+    assert call(serving, demo_key, "watched").status_code == 200
+    delete(serving, "watched")
+
+
 def test_a_redirect_is_not_followed_nor_passed_on(serving, outside, demo_key):
     apply(serving, service(outside, "moved", "moved"))
     serving.wait_until("the moved one", lambda: phase(serving, "demo", name="moved") == "Ready", timeout=20)
@@ -293,6 +316,10 @@ def test_a_name_that_nobody_has_is_told(serving, outside):
     ({"apiKeyHeader": "Content-Length"}, "spec.upstream.apiKeyHeader"),
     ({"caBundle": "no PEM"}, "spec.upstream.caBundle"),
     ({"timeoutSeconds": 0}, "spec.upstream.timeoutSeconds"),
+    ({"healthCheck": {"path": "health"}}, "spec.upstream.healthCheck.path"),
+    ({"healthCheck": {"path": "/a b"}}, "spec.upstream.healthCheck.path"),
+    ({"healthCheck": {"path": "/a\r\nX: y"}}, "spec.upstream.healthCheck.path"),
+    ({"healthCheck": {"intervalSeconds": 4}}, "spec.upstream.healthCheck.intervalSeconds"),
 ])
 def test_what_cannot_be_is_refused_by_name(serving, outside, change, field):
     answer = serving.request("POST", "/apis/drun.io/v1/namespaces/demo/modelservices", serving.operator_token(),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The firewall: attacks on every listener, look-alikes that must pass, rule sets and policies as objects, hits in the log."""
 import json
+import os
 import subprocess
 import threading
 import time
@@ -9,8 +10,10 @@ import urllib.parse
 import pytest
 
 from platform_process import DRUN, Platform, free_port
+from test_posture import probe
 
 EVENTS = "/apis/audit.drun.io/v1/auditevents"
+PEOPLE = "!system:drun:posture"  # who proves the controls attacks the platform, too
 SETS = "/apis/drun.io/v1/wafrulesets"
 POLICIES = "/apis/drun.io/v1/wafpolicies"
 CRS = ["--rules", "/etc/modsecurity/crs/crs-setup.conf", "--rules", "/usr/share/modsecurity-crs/rules"]
@@ -75,7 +78,7 @@ def is_refused(platform, path):
 def hits(platform, reference):
     """The records of one request."""
     def found():
-        events = object_call(platform, "GET", EVENTS, params={"event": "drun.waf.hit", "limit": 200}).json()["items"]
+        events = object_call(platform, "GET", EVENTS, params={"event": "drun.waf.hit", "actor": PEOPLE, "limit": 200}).json()["items"]
         return [e["event"] for e in events if e["event"].get("drun.request.id") == reference
                 or e["event"].get("http.request.id") == reference or reference in json.dumps(e["event"])]
     return platform.wait_until("records of the hits", found, 20)
@@ -214,9 +217,25 @@ def test_hits_are_recorded_with_secrets_masked(walled):
     assert shown.returncode == 0 and "drun.waf.hit" in shown.stdout and "wafrules" in shown.stdout, shown.stderr
 
 
+def test_a_hit_names_who_sent_a_credential(walled):
+    answer = object_call(walled, "GET", "/version", params={"q": ATTACKS["sql"]})
+    found = hits(walled, answer.json()["message"].rsplit(" ", 1)[1])
+    assert answer.status_code == 403 and {e["user.name"] for e in found} == {f"system:operator:{os.getuid()}"}
+
+
+def test_what_the_platform_does_to_itself_has_its_name(walled):
+    assert object_call(walled, "POST", "/apis/drun.io/v1/controls/nw-2/probe", {}).status_code < 300
+
+    def own():
+        return object_call(walled, "GET", EVENTS, params={"event": "drun.waf.hit", "actor": PEOPLE[1:], "limit": 10}).json()["items"]
+    walled.wait_until("records of the proof", own, 60)
+    shown = subprocess.run([DRUN, "waf", "hits", "--data", walled.data], capture_output=True, text=True, timeout=30)
+    assert shown.returncode == 0 and PEOPLE[1:] not in shown.stdout, shown.stderr
+
+
 def test_ordinary_traffic_leaves_no_hits(walled):
     def count():
-        return len(object_call(walled, "GET", EVENTS, params={"event": "drun.waf.hit", "limit": 500}).json()["items"])
+        return len(object_call(walled, "GET", EVENTS, params={"event": "drun.waf.hit", "actor": PEOPLE, "limit": 500}).json()["items"])
     before = count()
     for path in ("/", "/version", "/apis", "/.well-known/openid-configuration", "/v1/models", "/openapi/v3"):
         object_call(walled, "GET", path)
@@ -373,6 +392,28 @@ def test_closed_serves_nothing_without_rules(own_platform):
     assert is_refused(platform, "/version?q=" + urllib.parse.quote(ATTACKS["sql"]))
 
 
+def test_who_locked_the_platform_gets_back_in(own_platform):
+    """Rules that refuse everything refuse also who wants to delete them."""
+    platform = own_platform.start()
+    put(platform, SETS, "shut", {"rules": "SecAction \"id:100,phase:1,deny,status:403\""}, wait=False)
+    deadline = time.monotonic() + 60
+    while curl(platform, f"{platform.url}/version")[0] != 403:
+        assert time.monotonic() < deadline, "the rules do not come into force"
+        time.sleep(0.2)
+    platform.stop()
+    platform.settings["waf"] = "off"
+    platform.start()
+    assert object_call(platform, "GET", SETS).status_code == 200
+    assert probe(platform, "nw-2", 120)["verdict"] == "failed"
+    object_call(platform, "DELETE", f"{SETS}/shut").raise_for_status()
+    platform.stop()
+    del platform.settings["waf"]
+    platform.start()
+    # The rules of before may be in force for a moment.
+    platform.wait_until("a platform that is open", lambda: curl(platform, f"{platform.url}/version")[0] == 200, 60)
+    assert is_refused(platform, f"/version?q={urllib.parse.quote(ATTACKS['sql'])}")
+
+
 def test_the_listener_that_asks_for_certificates_is_walled_too(own_platform):
     port = free_port()
     own_platform.settings["listen-mtls"] = f"127.0.0.1:{port}"
@@ -408,6 +449,23 @@ def test_drun_waf_test_with_rules_and_with_the_running_set(walled, tmp_path):
     tame = request_file(tmp_path, "POST /x HTTP/1.1\nHost: example.com\nContent-Type: application/json\nContent-Length: 14\n\n" '{"a": "hello"}')
     done = subprocess.run([DRUN, "waf", "test", "--data", walled.data, tame], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and done.stdout == "passed; score 0\n", done.stdout + done.stderr
+
+
+def test_drun_waf_test_judges_an_answer(walled, tmp_path):
+    request = request_file(tmp_path, "GET /x HTTP/1.1\nHost: example.com\n\n")
+    answer = tmp_path / "answer.http"
+
+    def judge(text, *rules):
+        answer.write_text(text)
+        return subprocess.run([DRUN, "waf", "test", *rules, "--answer", answer, request], capture_output=True, text=True, timeout=120)
+    for rules in (CRS, ["--data", str(walled.data)]):
+        leaks = judge("HTTP/1.1 500 Oops\nContent-Type: text/html\n\nYou have an error in your SQL syntax near", *rules)
+        assert leaks.returncode == 1 and leaks.stdout.startswith("denied with 403 by rule 959100; score 0, of the answer 5\n"), leaks
+        assert "RESPONSE_BODY" in leaks.stdout
+    fine = judge("HTTP/1.1 404 Not Found\nContent-Type: text/plain\n\nnothing here", *CRS)
+    assert fine.returncode == 0 and fine.stdout == "passed; score 0, of the answer 0\n", fine
+    odd = judge("200 OK\n\n", *CRS)
+    assert odd.returncode == 1 and "line 1 of the answer must be such as HTTP/1.1 200 OK" in odd.stderr
 
 
 def test_drun_waf_explain(walled):

@@ -6,7 +6,7 @@ import subprocess
 import urllib.parse
 
 from platform_process import DRUN
-from test_waf import ATTACKS, POLICIES, drop, hits, object_call, put, walled  # noqa: F401
+from test_waf import ATTACKS, PEOPLE, POLICIES, drop, hits, object_call, put, walled  # noqa: F401
 
 DESK = "/apis/waf.drun.io/v1"
 
@@ -87,9 +87,9 @@ def test_who_may_not_read_the_rules_may_not_ask_them(walled):
 
 
 def test_a_review_is_answered_while_it_holds_an_attack_and_leaves_no_record(walled):
-    before = object_call(walled, "GET", "/apis/audit.drun.io/v1/auditevents", params={"event": "drun.waf.hit", "limit": 1}).json()["items"]
+    before = object_call(walled, "GET", "/apis/audit.drun.io/v1/auditevents", params={"event": "drun.waf.hit", "actor": PEOPLE, "limit": 1}).json()["items"]
     assert review(walled, raw("GET", "/?q=" + ATTACKS["script"].replace(" ", "+"))).status_code == 200
-    after = object_call(walled, "GET", "/apis/audit.drun.io/v1/auditevents", params={"event": "drun.waf.hit", "limit": 1}).json()["items"]
+    after = object_call(walled, "GET", "/apis/audit.drun.io/v1/auditevents", params={"event": "drun.waf.hit", "actor": PEOPLE, "limit": 1}).json()["items"]
     assert [e["metadata"]["name"] for e in before] == [e["metadata"]["name"] for e in after]
 
 

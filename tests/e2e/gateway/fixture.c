@@ -137,6 +137,7 @@ static int add_namespace(struct policy_builder *builder, const json_t *ns, struc
     static const char *const measures[] = {"requests", "tokens", "cost", NULL};
     static const char *const windows[] = {"minute", "hour", "day", "month", NULL};
     static const char *const shares[] = {"namespace", "user", "key", NULL};
+    static const char *const algorithms[] = {"", "TokenBucket", "SlidingWindow", NULL};
     static const char *const priorities[] = {"low", "normal", "high", NULL};
     const json_t *from = json_object_get(ns, "budgets");
     struct policy_budget_in budgets[32] = {0};
@@ -154,6 +155,7 @@ static int add_namespace(struct policy_builder *builder, const json_t *ns, struc
             .share = (enum policy_share)place(text(budget, "per", "namespace"), shares),
             .limit = (uint64_t)number(budget, "limit"),
             .alerts = (uint32_t)number(budget, "alerts"),
+            .algorithm = (enum policy_algorithm)place(text(budget, "algorithm", ""), algorithms),
         };
     }
     struct policy_namespace_in in = {
@@ -180,6 +182,18 @@ static int guard_of(const json_t *spec, const char *direction, uint8_t *out, str
     return 0;
 }
 
+/* {"replicas": [SOCKET, ...]} */
+static void add_replicas(const json_t *route, const char *room[POLICY_REPLICAS_MAX],
+                         struct policy_route_in *in)
+{
+    const json_t *replicas = json_object_get(route, "replicas");
+
+    in->replicas = room;
+    in->replica_count = json_array_size(replicas);
+    for (size_t i = 0; i < in->replica_count; i++)
+        room[i] = json_string_value(json_array_get(replicas, i));
+}
+
 static int add_places(struct policy_builder *builder, const json_t *spec, struct err *err)
 {
     const json_t *namespaces = json_object_get(spec, "namespaces");
@@ -202,6 +216,9 @@ static int add_places(struct policy_builder *builder, const json_t *spec, struct
             .created_at = 1700000000,
             .limits = limits_of(route),
             .remote_media = json_is_true(json_object_get(route, "remote_media")),
+            .cache = {.version = text(route, "cache_version", NULL),
+                      .ttl_sec = (uint32_t)number(route, "cache_ttl_sec"),
+                      .max_bytes = (uint32_t)number(route, "cache_max_bytes")},
             .line = {.places = (uint32_t)number(route, "places"),
                      .length = (uint32_t)number(route, "line_length"),
                      .timeout_ms = (uint32_t)number(route, "line_timeout_ms")},
@@ -210,6 +227,8 @@ static int add_places(struct policy_builder *builder, const json_t *spec, struct
                                 .cached_input = (uint64_t)number(route, "cached_price"),
                                 .output = (uint64_t)number(route, "output_price")}},
         };
+        const char *room[POLICY_REPLICAS_MAX];
+        add_replicas(route, room, &in);
         struct policy_guard guard;
         const json_t *guards = json_object_get(route, "guard");
         TRY(guard_of(guards, "request", guard.request, err));
@@ -351,6 +370,8 @@ static void read_conf(const json_t *spec, struct gateway_conf *conf)
     if (number(in, "engine_timeout_sec") > 0)
         conf->engine_timeout_sec = (unsigned)number(in, "engine_timeout_sec");
     conf->waf = strcmp(text(in, "waf", "off"), "open") == 0 ? GATEWAY_WAF_OPEN : GATEWAY_WAF_OFF;
+    if (json_object_get(in, "answer_cache") != NULL)
+        conf->answer_cache = (uint64_t)number(in, "answer_cache");
     conf->audit_drop = json_is_true(json_object_get(in, "audit_drop"));
     read_edge(json_object_get(in, "edge"), &conf->edge);
     /* Where do_run() puts them: from 20 up. */

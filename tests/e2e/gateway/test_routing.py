@@ -231,11 +231,12 @@ def test_the_strictest_backend_decides_what_is_let_through(rig):
     assert rig.engines["spare"].bodies == [] and len(rig.engines["one"].bodies) == 1
 
 
-def test_tokens_are_charged_once_to_the_backend_that_answered(rig):
+@pytest.mark.parametrize("span", [{"window": "month"}, {"window": "minute", "algorithm": "SlidingWindow"}], ids=["budgets", "rates"])
+def test_tokens_are_charged_once_to_the_backend_that_answered(rig, span):
     rig.spec["namespaces"][0]["budgets"] = [
-        {"policy": "all", "rule": "calls", "measure": "requests", "window": "month", "limit": 10},
-        {"policy": "one", "rule": "calls", "measure": "requests", "window": "month", "limit": 2, "service": "one"},
-        {"policy": "spare", "rule": "tokens", "measure": "tokens", "window": "month", "limit": 100000, "service": "spare"}]
+        {"policy": "all", "rule": "calls", "measure": "requests", "limit": 10, **span},
+        {"policy": "one", "rule": "calls", "measure": "requests", "limit": 2, "service": "one", **span},
+        {"policy": "spare", "rule": "tokens", "measure": "tokens", "limit": 100000, "service": "spare", **span}]
     g = rig.start()
     rig.engines["one"].how = 503
     answer = call(g)

@@ -97,7 +97,7 @@ def test_engines_change_and_no_call_fails(serving, demo_key):
         ready(serving, 3)
 
     got = calls_while(serving, demo_key, change)
-    assert set(got) == {"answered"} and got["answered"] > 20, got
+    assert set(got) == {"answered"} and got["answered"] > 5, got
 
 
 def test_what_is_told(serving):
@@ -117,8 +117,7 @@ def test_each_has_its_log(serving):
     for place in places:
         assert "listening on unix:///run/engine/engine.sock" in log(replica=place).text
     assert log().text in [log(replica=place).text for place in places], "of the newest"
-    missing = next(place for place in range(9) if place not in places)
-    none = subprocess.run([DRUN, "logs", "gemma", "-n", "demo", "--replica", str(missing), "--data", serving.data], capture_output=True, text=True)
+    none = subprocess.run([DRUN, "logs", "gemma", "-n", "demo", "--replica", "31", "--data", serving.data], capture_output=True, text=True)
     assert none.returncode == 1 and "no such engine runs; status.readyPlaces has those that do" in none.stderr
     assert "do not go together" in log(replica=0, previous="true").json()["message"]
     assert log(replica="x").status_code == 400

@@ -18,14 +18,15 @@ function List() {
   const { t } = useI18n();
   const { toasts } = Toast.useToastManager();
   return toasts.map((item) => (
-    <Toast.Root key={item.id} toast={item} role="group" className="toast">
+    // A message is no dialog (the library's own role), and its button can be reached whether the list is spread or not.
+    <Toast.Root key={item.id} toast={item} role="group" aria-modal={undefined} aria-hidden={undefined} className="toast">
       <Toast.Content className="toast-content">
         {item.type === 'error' ? <CircleAlert className="icon toast-bad" aria-hidden="true" /> : <CircleCheck className="icon toast-good" aria-hidden="true" />}
         <div className="grow">
           <Toast.Title className="toast-title" render={<p />} />
           <Toast.Description className="toast-text" />
         </div>
-        <Toast.Close className="icon-button" aria-label={t('common.close')}>
+        <Toast.Close className="icon-button" aria-label={t('common.close')} aria-hidden={undefined}>
           <X className="icon" aria-hidden="true" />
         </Toast.Close>
       </Toast.Content>

@@ -47,5 +47,10 @@ const struct role_entry role_table[] = {
      .main = gateway_main,
      .calls = KMS | AUDIT | AGENT | API,
      .calls_late = EXPORTER},
+    {.id = ROLE_GATEWAY2,
+     .main = gateway_main,
+     .calls = KMS | AUDIT | AGENT | API,
+     .calls_late = EXPORTER,
+     .wanted = settings_have_second},
     {0},
 };

@@ -8,15 +8,12 @@ import subprocess
 import time
 
 import pytest
-import requests
 
 from cluster import Cluster, binding, config_map, role, rule
 from platform_process import DRUN, Platform, free_port
-from test_models import ENGINE, MODEL, PROMPT, apply, key, model, phase, service, tenant
+from test_models import PROMPT, apply, key, phase, tenant
 from test_posture import probe, walled
-
-needs_a_model = pytest.mark.skipif(not (MODEL.exists() and ENGINE.exists()),
-                                   reason="the small model or its engine could not be downloaded (tools/fetch-model)")
+from weak_engine import WeakEngine
 
 
 class Pair(Platform):
@@ -34,13 +31,13 @@ class Pair(Platform):
     def answers(self, gateway):
         try:
             return self.ask(gateway, "GET", "/version", timeout=5).status_code == 200
-        except requests.RequestException:
+        except OSError:
             return False
 
 
 @pytest.fixture(scope="module")
 def pair():
-    running = Pair(model_dirs=str(MODEL.parent), engine_dirs=str(ENGINE.parent))
+    running = Pair(egress_networks="127.0.0.0/8", listen_mtls=f"127.0.0.1:{free_port()}")
     running.start()
     apply(running, *tenant("demo"))
     yield running
@@ -91,6 +88,7 @@ def test_each_is_a_process_with_places_of_its_own(pair):
     for gateway in pair.urls:
         assert (pair.data / gateway).is_dir()
         conf = (pair.run_dir / gateway / "nginx.conf").read_text()
+        assert f"listen {pair.urls[gateway].removeprefix('https://')} ssl" in conf
         assert str(pair.run_dir / other(gateway)) + "/" not in conf and str(pair.data / other(gateway)) + "/" not in conf
     if os.geteuid() == 0:
         uids = {name: os.stat(f"/proc/{roles[name]}").st_uid for name in pair.urls}
@@ -148,7 +146,6 @@ def test_a_revoked_key_is_refused_at_both(pair):
         assert holds(lambda: pair.ask(gateway, "GET", "/v1/models", token).status_code == 401), gateway
 
 
-@needs_a_model
 def test_a_right_that_is_taken_away_is_gone_at_both(pair, called):
     cluster = Cluster(pair)
     cluster.create("rbac/roles", "demo", role("calls", rule("drun.io", "models", "invoke")))
@@ -166,21 +163,25 @@ def test_a_right_that_is_taken_away_is_gone_at_both(pair, called):
 
 @pytest.fixture(scope="module")
 def called(pair):
-    """The key of who may call the model."""
-    apply(pair, model("demo"), service("demo"))
-    pair.wait_until("the model service", lambda: phase(pair, "demo") == "Ready", timeout=120)
-    return key(pair, "demo", "tenant", "--model", "demo/*")
+    """The key of who may call a model, whose engine is outside and answers at once."""
+    engine = WeakEngine()
+    apply(pair, {"apiVersion": "drun.io/v1", "kind": "ModelService", "metadata": {"name": "weak", "namespace": "demo"},
+                 "spec": {"upstream": {"url": engine.url, "model": "weak", "caBundle": engine.ca}, "limits": {"maxTokens": 64}}})
+    token = key(pair, "demo", "tenant", "--model", "demo/*")
+    pair.wait_until("the model service", lambda: phase(pair, "demo", name="weak") == "Ready", timeout=60)
+    pair.wait_until("an answer", lambda: call(pair, "gateway2", token).status_code == 200, timeout=60)
+    yield token
+    engine.close()
 
 
 def call(pair, gateway, token, **more):
     return pair.ask(gateway, "POST", "/v1/chat/completions", token,
-                    json={"model": "demo/gemma", "messages": PROMPT, "max_tokens": 2, **more})
+                    json={"model": "demo/weak", "messages": PROMPT, "user": "alice", "max_tokens": 2, **more})
 
 
-@needs_a_model
 def test_a_key_calls_through_both_and_the_log_says_through_which(pair, called, gateway):
     answer = call(pair, gateway, called)
-    assert answer.status_code == 200 and answer.json()["usage"]["completion_tokens"] == 2, answer.text
+    assert answer.status_code == 200 and "red" in answer.text, answer.text
     request = answer.headers["X-Request-Id"]
 
     def recorded():
@@ -188,21 +189,20 @@ def test_a_key_calls_through_both_and_the_log_says_through_which(pair, called, g
         return [item["event"] for item in listed.json()["items"] if item["event"]["drun.request_id"] == request]
 
     found = pair.wait_until("the record", recorded)
-    assert found[0]["drun.role"] == gateway and found[0]["gen_ai.usage.output_tokens"] == 2
+    assert found[0]["drun.role"] == gateway and found[0]["gen_ai.usage.output_tokens"] == 1
 
 
-@needs_a_model
 def test_when_one_is_killed_the_other_serves_and_it_comes_back(pair, called, gateway):
+    spared = pair.roles()[other(gateway)]
     killed = pair.kill(gateway)
     for _ in range(10):
         assert call(pair, other(gateway), called).status_code == 200
     pair.wait_for_role(gateway, killed)
     pair.wait_until("its answer", lambda: pair.answers(gateway))
     assert call(pair, gateway, called).status_code == 200
-    assert pair.roles()[other(gateway)], "the other one is the same as before"
+    assert pair.roles()[other(gateway)] == spared
 
 
-@needs_a_model
 def test_roles_that_are_started_again_hear_both(pair, called):
     for name in ("audit", "api"):
         pair.wait_for_role(name, pair.kill(name))
@@ -225,13 +225,16 @@ def test_roles_that_are_started_again_hear_both(pair, called):
 def test_the_proofs_look_at_both(pair):
     transport = probe(pair, "en-1")
     assert transport["verdict"] == "proven", transport["evidence"]
-    assert "a handshake with TLS 1.2 is refused at listen-second" in transport["evidence"]
+    for listener in ("listen-second", "listen-mtls"):
+        assert f"a handshake with TLS 1.2 is refused at {listener}" in transport["evidence"]
     firewall = walled(pair)
     assert firewall["verdict"] == "proven", firewall["evidence"]
     assert firewall["evidence"].count("a script as the name of an object is refused") == 2
     found = pair.request("GET", "/apis/drun.io/v1/controls", pair.operator_token()).json()["items"]
-    failed = {c["metadata"]["name"]: c["status"]["evidence"] for c in found if c["status"]["verdict"] == "failed"}
-    assert not failed, failed
+    # One that ran while a test before this killed its role is to be asked again.
+    for name in [c["metadata"]["name"] for c in found if c["status"]["verdict"] == "failed"]:
+        again = probe(pair, name, 60)
+        assert again["verdict"] != "failed", again["evidence"]
 
 
 def change_second(pair, old, new):
@@ -239,7 +242,7 @@ def change_second(pair, old, new):
     text = conf.read_text()
     assert old in text
     conf.write_text(text.replace(old, new))
-    os.kill(int((pair.run_dir / "gateway2" / "nginx.pid").read_text()), signal.SIGHUP)
+    os.kill(int(pair.wait_until("nginx", (pair.run_dir / "gateway2" / "nginx.pid").read_text)), signal.SIGHUP)
     time.sleep(1)
 
 

@@ -131,8 +131,8 @@ const struct opt_listen *settings_listener(const struct settings *settings,
                                            enum settings_listener which);
 /* The one that this gateway has, or the first of those that it has. */
 enum settings_listener settings_listener_of(enum role_id gateway);
-/* There is a second gateway. */
-bool settings_have_second(const struct settings *settings);
+/* How many gateways there are: 1 or 2. */
+unsigned settings_gateways(const struct settings *settings);
 /* Where this machine reaches it: what listens on every address, on the loopback. */
 struct opt_listen settings_listener_here(const struct settings *settings,
                                          enum settings_listener which);

@@ -32,9 +32,9 @@ enum settings_listener settings_listener_of(enum role_id gateway)
     return gateway == ROLE_GATEWAY2 ? SETTINGS_LISTEN_SECOND : SETTINGS_LISTEN;
 }
 
-bool settings_have_second(const struct settings *settings)
+unsigned settings_gateways(const struct settings *settings)
 {
-    return settings->listen_second.port != 0;
+    return settings->listen_second.port != 0 ? 2 : 1;
 }
 
 struct opt_listen settings_listener_here(const struct settings *settings,

@@ -191,6 +191,6 @@ void prove_nw2(struct proof *proof)
         return;
     }
     prove_gateway(proof);
-    if (settings_have_second(role_settings(proof->role)))
+    if (settings_gateways(role_settings(proof->role)) > 1)
         prove_second(proof);
 }

@@ -13,7 +13,7 @@ from cluster import Cluster, binding, config_map, role, rule
 from platform_process import DRUN, Platform, free_port
 from test_models import PROMPT, apply, key, phase, tenant
 from test_posture import probe, walled
-from weak_engine import WeakEngine
+from weak_engine import Handler, WeakEngine
 
 
 class Pair(Platform):
@@ -161,12 +161,16 @@ def test_a_right_that_is_taken_away_is_gone_at_both(pair, called):
 # ---------------------------------------------------------------------- calls
 
 
+def outside(name, engine):
+    return {"apiVersion": "drun.io/v1", "kind": "ModelService", "metadata": {"name": name, "namespace": "demo"},
+            "spec": {"upstream": {"url": engine.url, "model": "weak", "caBundle": engine.ca}, "limits": {"maxTokens": 64}}}
+
+
 @pytest.fixture(scope="module")
 def called(pair):
     """The key of who may call a model, whose engine is outside and answers at once."""
     engine = WeakEngine()
-    apply(pair, {"apiVersion": "drun.io/v1", "kind": "ModelService", "metadata": {"name": "weak", "namespace": "demo"},
-                 "spec": {"upstream": {"url": engine.url, "model": "weak", "caBundle": engine.ca}, "limits": {"maxTokens": 64}}})
+    apply(pair, outside("weak", engine))
     token = key(pair, "demo", "tenant", "--model", "demo/*")
     pair.wait_until("the model service", lambda: phase(pair, "demo", name="weak") == "Ready", timeout=60)
     pair.wait_until("an answer", lambda: call(pair, "gateway2", token).status_code == 200, timeout=60)
@@ -174,9 +178,9 @@ def called(pair):
     engine.close()
 
 
-def call(pair, gateway, token, **more):
+def call(pair, gateway, token, model="demo/weak"):
     return pair.ask(gateway, "POST", "/v1/chat/completions", token,
-                    json={"model": "demo/weak", "messages": PROMPT, "user": "alice", "max_tokens": 2, **more})
+                    json={"model": model, "messages": PROMPT, "user": "alice", "max_tokens": 2})
 
 
 def test_a_key_calls_through_both_and_the_log_says_through_which(pair, called, gateway):
@@ -217,6 +221,39 @@ def test_roles_that_are_started_again_hear_both(pair, called):
         return {item["event"]["drun.role"] for item in listed.json()["items"] if int(item["event"]["time_unix_nano"]) > began}
 
     pair.wait_until("the records of both", lambda: recorded() == set(pair.urls))
+
+
+class Broken(Handler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer(503, {"error": {"message": "not today", "type": "server_error"}})
+
+
+def test_what_one_leaves_out_stays_in_the_status_whatever_the_other_says(pair, called):
+    engine = WeakEngine(Broken)
+    apply(pair, outside("lame", engine),
+          {"apiVersion": "drun.io/v1", "kind": "ModelRoute", "metadata": {"name": "flaky", "namespace": "demo"},
+           "spec": {"backends": [{"modelService": "lame"}, {"modelService": "weak", "priority": 1}],
+                    "outlier": {"consecutiveFailures": 2, "ejectionSeconds": 600}}})
+
+    def states():
+        route = pair.request("GET", "/apis/drun.io/v1/namespaces/demo/modelroutes/flaky", pair.operator_token())
+        return [backend["state"] for backend in route.json()["status"]["backends"]]
+
+    pair.wait_until("the services", lambda: states() == ["Ready", "Ready"], timeout=60)
+    for _ in range(3):
+        pair.wait_until("the route", lambda: call(pair, "gateway2", called, model="demo/flaky").status_code == 200)
+    pair.wait_until("the status", lambda: states() == ["Ejected", "Ready"])
+    # The other one leaves out nothing, and says so when it is started.
+    pair.wait_for_role("gateway", pair.kill("gateway"))
+    pair.wait_until("its answer", lambda: pair.answers("gateway"))
+    time.sleep(2)
+    assert states() == ["Ejected", "Ready"]
+    # A boot ends that; so does a keeper whose workers forgot.
+    (pair.run_dir / "gateway2" / "breakers").unlink()
+    pair.wait_for_role("gateway2", pair.kill("gateway2"))
+    pair.wait_until("the end of it", lambda: pair.answers("gateway2") and states() == ["Ready", "Ready"])
+    engine.close()
 
 
 # ---------------------------------------------------------------------- proofs, seals, the end

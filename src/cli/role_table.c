@@ -22,6 +22,11 @@
 #define AGENT    IPC_FROM(ROLE_AGENT)
 #define EXPORTER IPC_FROM(ROLE_EXPORTER)
 
+static bool is_second_wanted(const struct settings *settings)
+{
+    return settings_gateways(settings) > 1;
+}
+
 const struct role_entry role_table[] = {
     {.id = ROLE_KMS, .main = kms_main},
     {.id = ROLE_AUDIT, .main = audit_main, .calls = KMS, .http = true},
@@ -47,5 +52,10 @@ const struct role_entry role_table[] = {
      .main = gateway_main,
      .calls = KMS | AUDIT | AGENT | API,
      .calls_late = EXPORTER},
+    {.id = ROLE_GATEWAY2,
+     .main = gateway_main,
+     .calls = KMS | AUDIT | AGENT | API,
+     .calls_late = EXPORTER,
+     .wanted = is_second_wanted},
     {0},
 };

@@ -125,7 +125,7 @@ class Platform:
         headers = more.pop("headers", {})
         if token:
             headers["Authorization"] = f"Bearer {token}"
-        return requests.request(method, self.url + path, verify=self.ca, headers=headers, timeout=more.pop("timeout", 20), **more)
+        return requests.request(method, more.pop("url", self.url) + path, verify=self.ca, headers=headers, timeout=more.pop("timeout", 20), **more)
 
     def operator_token(self):
         """A short-lived token from the operator's own socket, as `drun` gets it on the platform's machine."""

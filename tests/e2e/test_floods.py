@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from platform_process import DRUN, Platform
+from platform_process import DRUN, Platform, free_port
 
 FLOODER = pathlib.Path(__file__).with_name("flooder.py")
 HOST = "10.77.0.1"
@@ -133,6 +133,28 @@ def test_a_ban_is_ended_by_hand_and_never_of_a_trusted_range(world):
     assert bans(nets, platform) == set()
     assert limits(nets, platform, "unban", "10.77.70.1").returncode != 0
     assert limits(nets, platform, "unban", "nonsense").returncode != 0
+
+
+def test_the_bans_of_two_gateways_are_in_the_kernel_together(world):
+    second = free_port()
+    nets, platform = world(source_ban="10m", listen_second=f"{HOST}:{second}")
+
+    def in_kernel():
+        return set(re.findall(r"10\.77\.7\d\.1", nets.inside("nft", "list", "ruleset").stdout))
+
+    result(nets.start("heavy", platform.port, 4, "10.77.70.1"))
+    platform.wait_until("the first one's ban", lambda: in_kernel() == {"10.77.70.1"})
+    result(nets.start("heavy", second, 4, "10.77.71.1"))
+    platform.wait_until("both bans", lambda: in_kernel() == {"10.77.70.1", "10.77.71.1"})
+    # The kernel shuts out of both who is banned at one.
+    for port, address in ((second, "10.77.70.1"), (platform.port, "10.77.71.1")):
+        tried = result(nets.start("good", port, 1, address))
+        assert tried["failed"] == len(tried["took"])
+    # Each ends its own bans alone, and tells them again to an agent that forgot.
+    assert limits(nets, platform, "unban", "10.77.70.1").returncode == 0
+    platform.wait_until("the end of one", lambda: in_kernel() == {"10.77.71.1"})
+    platform.wait_for_role("agent", platform.kill("agent"))
+    platform.wait_until("the other one again", lambda: in_kernel() == {"10.77.71.1"})
 
 
 def test_thousands_of_addresses_ban_nobody_and_fill_no_memory(world):

@@ -21,6 +21,12 @@ def test_every_role_runs_and_holds_its_promises(platform):
                 assert report[mechanism]["state"] == "in_force", (role, report[mechanism])
 
 
+def test_there_is_a_second_gateway_for_who_wants_it_alone(platform):
+    assert set(platform.roles()) == ROOT_ROLES
+    for folder in (platform.run_dir, platform.data):
+        assert not (folder / "gateway2").exists()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="roles have their own users only as root")
 def test_roles_run_as_their_own_users(platform):
     uids = {}

@@ -51,14 +51,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class WeakEngine:
-    def __init__(self):
+    def __init__(self, handler=Handler):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="drun-weak-"))
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
                         "-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
                        cwd=self.folder, check=True, capture_output=True)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.folder / "cert.pem", self.folder / "key.pem")
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.server.asked = 0
         self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.serving = threading.Thread(target=self.server.serve_forever, daemon=True)

@@ -48,7 +48,6 @@ static void open_subject(struct fixture *fixture, struct subject *subject)
         .load_signers = kms_keys_signers,
         .kms = fixture->as[ROLE_AUDIT],
         .peer_name = peer_name,
-        .gateway = ROLE_GATEWAY,
     };
     assert_int_equal(audit_service_new(&config, &subject->service, &err), 0);
 }

@@ -100,7 +100,6 @@ static void record(ngx_http_request_t *r, const struct auth_principal *who, cons
 {
     struct audit_event event = {
         .event = span_str(AUDIT_API_REQUEST),
-        .role = span_str("gateway"),
         .outcome = done ? AUDIT_SUCCESS : AUDIT_FAILURE,
         .status = done ? NGX_HTTP_OK : NGX_HTTP_NOT_FOUND,
         .actor = {.name = auth_text(who, who->name), .uid = auth_text(who, who->uid)},

@@ -78,7 +78,6 @@ struct audit_event gw_call_event(const ngx_http_request_t *r, const struct gw_ca
     const struct auth_principal *who = &call->principal;
 
     return (struct audit_event){
-        .role = span_str("gateway"),
         .actor = {.name = auth_text(who, who->name),
                   .uid = auth_text(who, who->uid),
                   .key_id = auth_text(who, who->credential),

@@ -121,7 +121,6 @@ static void put_event(ngx_http_request_t *r, const struct gw_waf_subject *subjec
     struct span none = span_of("", 0);
     struct audit_event event = {
         .event = span_str(AUDIT_WAF_HIT),
-        .role = span_str("gateway"),
         .outcome = refused ? AUDIT_DENIED : AUDIT_SUCCESS,
         .status = refused ? NGX_HTTP_FORBIDDEN : 0,
         .actor = {.name = who == NULL ? none : auth_text(who, who->name),

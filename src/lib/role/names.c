@@ -16,6 +16,7 @@ static const char *const names[ROLE_COUNT] = {
     [ROLE_GATEWAY] = "gateway",
     [ROLE_EXPORTER] = "exporter",
     [ROLE_WAF] = "waf",
+    [ROLE_GATEWAY2] = "gateway2",
 };
 
 const char *role_name(enum role_id id)

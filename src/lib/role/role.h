@@ -34,8 +34,12 @@ enum role_id {
     ROLE_GATEWAY,
     ROLE_EXPORTER,
     ROLE_WAF,
+    ROLE_GATEWAY2, /* only where the operator wants it: `listen-second` */
     ROLE_COUNT
 };
+
+/* Both, for the tables of who may ask what. */
+#define ROLE_GATEWAYS (IPC_FROM(ROLE_GATEWAY) | IPC_FROM(ROLE_GATEWAY2))
 
 const char *role_name(enum role_id id);
 /* -1 for a name that is no role's. */

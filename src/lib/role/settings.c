@@ -32,6 +32,12 @@ static const struct opt options[] = {
      .brief = "A second listener, which asks clients for a TLS certificate (RFC 8705).",
      .more = "For programs that prove themselves by one. Browsers would ask their users, so the "
              "first listener never does. Without it there is none."},
+    {.name = "listen-second",
+     .type = OPT_LISTEN,
+     AT(listen_second),
+     .brief = "Address and port of a second gateway, a process of its own beside the first.",
+     .more = "For a second network, or for a load balancer, so that one of them can die. "
+             "listen-mtls and listen-proxy stay the first one's. Without it there is none."},
     {.name = "public-url",
      .type = OPT_TEXT,
      AT(public_url),
@@ -358,59 +364,4 @@ void settings_free(struct settings *settings)
 void settings_free_ptr(struct settings **settings)
 {
     settings_free(*settings);
-}
-
-static void listen_text(const struct opt_listen *listen, char *out, size_t size)
-{
-    bool bracketed = strchr(listen->host, ':') != NULL;
-
-    snprintf(out, size, bracketed ? "[%s]:%u" : "%s:%u", listen->host, listen->port);
-}
-
-void settings_listen_text(const struct settings *settings, char *out, size_t size)
-{
-    listen_text(&settings->listen, out, size);
-}
-
-void settings_mtls_listen_text(const struct settings *settings, char *out, size_t size)
-{
-    listen_text(&settings->listen_mtls, out, size);
-}
-
-void settings_proxy_listen_text(const struct settings *settings, char *out, size_t size)
-{
-    listen_text(&settings->edge.listen_proxy, out, size);
-}
-
-void settings_public_url(const struct settings *settings, char *out, size_t size)
-{
-    char listen[64];
-
-    settings_listen_text(settings, listen, sizeof(listen));
-    if (settings->public_url != NULL)
-        snprintf(out, size, "%s", settings->public_url);
-    else
-        snprintf(out, size, "https://%s", listen);
-}
-
-/* Where the host of a URL ends: at its port, its path or its end. */
-static size_t host_end(const char *url)
-{
-    const char *host = strstr(url, "://");
-    size_t start = host == NULL ? 0 : (size_t)(host + 3 - url);
-
-    if (url[start] == '[')
-        start += strcspn(url + start, "]");
-    return start + strcspn(url + start, ":/");
-}
-
-void settings_mtls_url(const struct settings *settings, char *out, size_t size)
-{
-    char url[1024];
-
-    out[0] = '\0';
-    if (settings->listen_mtls.port == 0)
-        return;
-    settings_public_url(settings, url, sizeof(url));
-    snprintf(out, size, "%.*s:%u", (int)host_end(url), url, settings->listen_mtls.port);
 }

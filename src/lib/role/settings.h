@@ -52,9 +52,10 @@ struct settings_breached {
 /* The texts are NULL where the table gives no default. */
 struct settings {
     struct opt_listen listen;
-    struct opt_listen listen_mtls; /* port 0: none */
-    char *public_url;              /* NULL: https:// and the listen address */
-    uint64_t workers;              /* 0: one a core */
+    struct opt_listen listen_mtls;   /* port 0: none */
+    struct opt_listen listen_second; /* of the second gateway; port 0: there is none */
+    char *public_url;                /* NULL: https:// and the listen address */
+    uint64_t workers;                /* 0: one a core */
     uint64_t certificate_ttl_ms;
     char *unseal_key_file; /* NULL: chosen beside the user's other settings */
     char *store;           /* "sqlite", or a PostgreSQL connection string */
@@ -111,14 +112,40 @@ void settings_put_sample(struct buf *out);
 void settings_put_man(struct buf *out);
 void settings_free(struct settings *settings);
 void settings_free_ptr(struct settings **settings);
+
+/* ------------------------------------------------------------------ settings_listen.c */
+
+/* The addresses that clients reach. */
+enum settings_listener {
+    SETTINGS_LISTEN,
+    SETTINGS_LISTEN_MTLS,
+    SETTINGS_LISTEN_PROXY,
+    SETTINGS_LISTEN_SECOND,
+    SETTINGS_LISTENERS
+};
+
+/* The setting's: "listen-mtls". */
+const char *settings_listener_name(enum settings_listener which);
+/* Port 0: there is none. */
+const struct opt_listen *settings_listener(const struct settings *settings,
+                                           enum settings_listener which);
+/* The one that this gateway has, or the first of those that it has. */
+enum settings_listener settings_listener_of(enum role_id gateway);
+/* How many gateways there are: 1 or 2. */
+unsigned settings_gateways(const struct settings *settings);
+/* Where this machine reaches it: what listens on every address, on the loopback. */
+struct opt_listen settings_listener_here(const struct settings *settings,
+                                         enum settings_listener which);
+/* ERR_INVALID when two of them are the same. */
+int settings_check_listeners(const struct settings *settings, struct err *err) MUST_USE;
 /* "127.0.0.1:8443", "[::1]:8443" */
-void settings_listen_text(const struct settings *settings, char *out, size_t size);
+void settings_address_text(const struct opt_listen *address, char *out, size_t size);
+void settings_listener_text(const struct settings *settings, enum settings_listener which,
+                            char *out, size_t size);
 /* "https://127.0.0.1:8443" unless public-url says otherwise. */
 void settings_public_url(const struct settings *settings, char *out, size_t size);
 /* The same for the listener that asks for client certificates: the public host and its own port; ""
  * without one. */
-void settings_proxy_listen_text(const struct settings *settings, char *out, size_t size);
-void settings_mtls_listen_text(const struct settings *settings, char *out, size_t size);
 void settings_mtls_url(const struct settings *settings, char *out, size_t size);
 
 #endif

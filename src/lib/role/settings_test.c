@@ -58,6 +58,7 @@ static void what_is_put_is_loaded_back_to_the_same(void **state UNUSED)
 {
     static const char *const assignments[] = {
         "listen=[::1]:9443",
+        "listen-second=192.0.2.7:443",
         "public-url=https://a: \"b\" #c",
         "workers=7",
         "certificate-ttl=90s",
@@ -89,6 +90,8 @@ static void what_is_put_is_loaded_back_to_the_same(void **state UNUSED)
     assert_int_equal(again->uid_base, 4000000000);
     assert_int_equal(again->audit_failure, SETTINGS_AUDIT_OPEN);
     assert_int_equal(again->answer_cache, 1 << 30);
+    assert_string_equal(again->listen_second.host, "192.0.2.7");
+    assert_int_equal(again->listen_second.port, 443);
 }
 
 static void an_unknown_name_is_refused_with_its_place(void **state UNUSED)
@@ -134,6 +137,51 @@ static void the_sample_loads_to_the_defaults(void **state UNUSED)
     assert_string_equal(buf_text(&first), buf_text(&second));
 }
 
+static void each_gateway_has_its_own_listener(void **state UNUSED)
+{
+    CLEANUP(settings_free_ptr) struct settings *settings = NULL;
+    struct err err = ERR_INIT;
+    char text[64];
+
+    assert_int_equal(settings_load(span_of(NULL, 0), "settings", &settings, &err), 0);
+    assert_int_equal(settings_gateways(settings), 1);
+    assert_int_equal(settings_check_listeners(settings, &err), 0);
+    assert_int_equal(settings_set(settings, "listen-second=[::]:9443", &err), 0);
+    assert_int_equal(settings_gateways(settings), 2);
+    settings_listener_text(settings, settings_listener_of(ROLE_GATEWAY), text, sizeof(text));
+    assert_string_equal(text, "127.0.0.1:8443");
+    settings_listener_text(settings, settings_listener_of(ROLE_GATEWAY2), text, sizeof(text));
+    assert_string_equal(text, "[::]:9443");
+    struct opt_listen here = settings_listener_here(settings, SETTINGS_LISTEN_SECOND);
+    settings_address_text(&here, text, sizeof(text));
+    assert_string_equal(text, "[::1]:9443");
+    /* What the platform is called stays the first one's. */
+    settings_public_url(settings, text, sizeof(text));
+    assert_string_equal(text, "https://127.0.0.1:8443");
+    assert_int_equal(settings_set(settings, "listen-second=127.0.0.1:0", &err), -1);
+}
+
+static void an_address_is_one_listeners_alone(void **state UNUSED)
+{
+    static const char *const same[] = {"listen-second=127.0.0.1:8443", "listen-mtls=[::]:1",
+                                       "listen-proxy=[::]:1"};
+    CLEANUP(settings_free_ptr) struct settings *settings = NULL;
+    struct err err = ERR_INIT;
+
+    assert_int_equal(settings_load(span_str(""), "settings", &settings, &err), 0);
+    assert_int_equal(settings_set(settings, same[0], &err), 0);
+    assert_int_equal(settings_check_listeners(settings, &err), -1);
+    assert_int_equal(err.code, ERR_INVALID);
+    assert_non_null(strstr(err.msg, "listen and listen-second are both 127.0.0.1 port 8443"));
+    assert_int_equal(settings_set(settings, "listen-second=127.0.0.2:8443", &err), 0);
+    err_clear(&err);
+    assert_int_equal(settings_check_listeners(settings, &err), 0);
+    assert_int_equal(settings_set(settings, same[1], &err), 0);
+    assert_int_equal(settings_set(settings, same[2], &err), 0);
+    assert_int_equal(settings_check_listeners(settings, &err), -1);
+    assert_non_null(strstr(err.msg, "listen-mtls and listen-proxy"));
+}
+
 static void a_role_gets_its_own_login_and_no_other(void **state UNUSED)
 {
     static const struct {
@@ -148,6 +196,7 @@ static void a_role_gets_its_own_login_and_no_other(void **state UNUSED)
         {ROLE_AGENT, "postgresql"},
         {ROLE_POSTURE, "postgresql"},
         {ROLE_GATEWAY, "postgresql"},
+        {ROLE_GATEWAY2, "postgresql"},
     };
     CLEANUP(settings_free_ptr) struct settings *settings = NULL;
     struct err err = ERR_INIT;
@@ -178,6 +227,8 @@ int main(void)
         cmocka_unit_test(empty_text_gives_the_defaults),
         cmocka_unit_test(a_file_and_assignments_are_taken_in_turn),
         cmocka_unit_test(a_role_gets_its_own_login_and_no_other),
+        cmocka_unit_test(each_gateway_has_its_own_listener),
+        cmocka_unit_test(an_address_is_one_listeners_alone),
         cmocka_unit_test(what_is_put_is_loaded_back_to_the_same),
         cmocka_unit_test(an_unknown_name_is_refused_with_its_place),
         cmocka_unit_test(values_out_of_their_range_are_refused),

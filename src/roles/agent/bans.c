@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/bans_internal.h"
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "log/log.h"
-#include "role/role.h"
-#include "snapshot/cidr.h"
 #include "wire/bans.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define SEC_NS UINT64_C(1000000000)
 
 enum { SCRIPT_MAX = 128 * 1024, SAID_MAX = 160, V4_AT = 12, LONGEST_SEC = 7 * 86400 };
 
@@ -56,6 +58,69 @@ static int check_address(const struct bans *bans, const uint8_t address[CIDR_ADD
     return check_list(&bans->settings->edge.trusted_proxies, address, err);
 }
 
+/* ------------------------------------------------------------------ what each gateway says */
+
+static int take_bans(const struct bans *bans, struct span body, uint64_t now_ns,
+                     struct ban_list *out, struct err *err)
+{
+    struct cursor cursor = cursor_of(body);
+
+    for (; out->count < body.len / BANS_ENTRY_LEN; out->count++) {
+        struct ban *ban = &out->bans[out->count];
+        struct span address = cursor_bytes(&cursor, CIDR_ADDRESS_LEN);
+        uint32_t sec = cursor_u32(&cursor);
+        memcpy(ban->address, address.p, CIDR_ADDRESS_LEN);
+        ban->until_ns = now_ns + NUM_MIN(NUM_MAX(sec, 1), (uint32_t)LONGEST_SEC) * SEC_NS;
+        TRY(check_address(bans, ban->address, err));
+    }
+    return cursor_done(&cursor, "the bans", err);
+}
+
+int bans_take(struct bans *bans, enum role_id gateway, struct span body, uint64_t now_ns,
+              struct err *err)
+{
+    struct ban_list *list = &bans->lists[gateway == ROLE_GATEWAY2 ? 1 : 0];
+    CLEANUP_FREE struct ban *room = NULL;
+    struct ban_list taken = {0};
+
+    if (body.len % BANS_ENTRY_LEN != 0 || body.len > (size_t)BANS_MAX * BANS_ENTRY_LEN)
+        return err_set(err, ERR_INVALID, "the list of bans has no whole number of them");
+    room = mem_new_array(body.len / BANS_ENTRY_LEN + 1, sizeof(*room));
+    taken.bans = room;
+    TRY(take_bans(bans, body, now_ns, &taken, err));
+    room = list->bans;
+    *list = taken;
+    return 0;
+}
+
+static int by_address_and_end(const void *a, const void *b)
+{
+    const struct ban *one = a;
+    const struct ban *other = b;
+    int order = memcmp(one->address, other->address, CIDR_ADDRESS_LEN);
+
+    return order != 0 ? order
+                      : (one->until_ns > other->until_ns) - (one->until_ns < other->until_ns);
+}
+
+/* An element that is there twice would have nft refuse all of them. */
+static struct ban *merge(const struct bans *bans, uint64_t now_ns, size_t *out_count)
+{
+    size_t count = 0;
+    struct ban *all = mem_new_array(bans->lists[0].count + bans->lists[1].count + 1, sizeof(*all));
+
+    for (size_t i = 0; i < BANS_GATEWAYS; i++)
+        for (size_t j = 0; j < bans->lists[i].count; j++)
+            if (bans->lists[i].bans[j].until_ns > now_ns)
+                all[count++] = bans->lists[i].bans[j];
+    qsort(all, count, sizeof(*all), by_address_and_end);
+    *out_count = 0;
+    for (size_t i = 0; i < count; i++)
+        if (i + 1 == count || memcmp(all[i].address, all[i + 1].address, CIDR_ADDRESS_LEN) != 0)
+            all[(*out_count)++] = all[i];
+    return all;
+}
+
 /* ------------------------------------------------------------------ the script */
 
 static bool is_v4(const uint8_t *address)
@@ -65,38 +130,36 @@ static bool is_v4(const uint8_t *address)
     return memcmp(address, mapped, V4_AT) == 0;
 }
 
-static int put_elements(const struct bans *bans, struct span body, bool v4, struct buf *out,
-                        struct err *err)
+static void put_elements(const struct ban *all, size_t all_count, bool v4, uint64_t now_ns,
+                         struct buf *out)
 {
-    struct cursor cursor = cursor_of(body);
     size_t count = 0;
 
-    for (size_t i = 0; i < body.len / BANS_ENTRY_LEN; i++) {
-        struct span address = cursor_bytes(&cursor, CIDR_ADDRESS_LEN);
-        uint32_t sec = cursor_u32(&cursor);
+    for (size_t i = 0; i < all_count; i++) {
+        const uint8_t *address = all[i].address;
         char text[INET6_ADDRSTRLEN];
-        if (is_v4(address.p) != v4)
+        if (is_v4(address) != v4)
             continue;
-        TRY(check_address(bans, address.p, err));
-        if (inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? address.p + V4_AT : address.p, text,
-                      sizeof(text)) == NULL)
-            return err_sys(err, "cannot write an address");
-        buf_printf(out, "%s%s timeout %us", count++ == 0 ? "    elements = { " : ", ", text,
-                   NUM_MIN(NUM_MAX(sec, 1), (uint32_t)LONGEST_SEC));
+        (void)inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? address + V4_AT : address, text,
+                        sizeof(text));
+        buf_printf(out, "%s%s timeout %llus", count++ == 0 ? "    elements = { " : ", ", text,
+                   (unsigned long long)((all[i].until_ns - now_ns + SEC_NS - 1) / SEC_NS));
     }
     buf_put_str(out, count > 0 ? " }\n" : "");
-    return cursor_done(&cursor, "the bans", err);
 }
 
 static void put_ports(const struct settings *settings, struct buf *out)
 {
-    const uint16_t ports[] = {settings->listen.port, settings->listen_mtls.port,
-                              settings->edge.listen_proxy.port};
+    uint16_t ports[SETTINGS_LISTENERS] = {0};
     const char *between = "";
 
     buf_put_str(out, "tcp dport { ");
-    for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
-        if (ports[i] == 0)
+    for (unsigned i = 0; i < SETTINGS_LISTENERS; i++) {
+        bool is_new = true;
+        ports[i] = settings_listener(settings, i)->port;
+        for (unsigned before = 0; before < i; before++)
+            is_new &= ports[before] != ports[i];
+        if (ports[i] == 0 || !is_new)
             continue;
         buf_printf(out, "%s%u", between, ports[i]);
         between = ", ";
@@ -105,16 +168,17 @@ static void put_ports(const struct settings *settings, struct buf *out)
 }
 
 /* "table" first, so that there is one to delete. */
-int bans_put_script(const struct bans *bans, struct span body, struct buf *out, struct err *err)
+int bans_put_script(const struct bans *bans, uint64_t now_ns, struct buf *out, struct err *err)
 {
-    if (body.len % BANS_ENTRY_LEN != 0 || body.len > (size_t)BANS_MAX * BANS_ENTRY_LEN)
-        return err_set(err, ERR_INVALID, "the list of bans has no whole number of them");
+    size_t count;
+    CLEANUP_FREE struct ban *all = merge(bans, now_ns, &count);
+
     buf_printf(out, "table inet %s\ndelete table inet %s\ntable inet %s {\n", bans->table,
                bans->table, bans->table);
     buf_put_str(out, "  set v4 {\n    type ipv4_addr\n    flags timeout\n");
-    TRY(put_elements(bans, body, true, out, err));
+    put_elements(all, count, true, now_ns, out);
     buf_put_str(out, "  }\n  set v6 {\n    type ipv6_addr\n    flags timeout\n");
-    TRY(put_elements(bans, body, false, out, err));
+    put_elements(all, count, false, now_ns, out);
     buf_put_str(out, "  }\n  chain in {\n    type filter hook input priority -150; policy accept;\n"
                      "    ");
     put_ports(bans->settings, out);
@@ -181,11 +245,13 @@ static int run(const struct bans *bans, struct span script, struct err *err)
     return err_set(err, ERR_UNAVAILABLE, "nft refuses: %s", said);
 }
 
-int bans_set(struct bans *bans, struct span body, struct err *err)
+int bans_set(struct bans *bans, enum role_id gateway, struct span body, struct err *err)
 {
     CLEANUP(buf_free) struct buf script = BUF_INIT(SCRIPT_MAX);
+    uint64_t now_ns = clock_mono_ns();
 
-    TRY(bans_put_script(bans, body, &script, err));
+    TRY(bans_take(bans, gateway, body, now_ns, err));
+    TRY(bans_put_script(bans, now_ns, &script, err));
     if (bans->net_fd < 0)
         return err_set(err, ERR_UNAVAILABLE, "the platform does not run as root");
     TRY(run(bans, buf_span(&script), err));
@@ -205,6 +271,8 @@ void bans_free(struct bans *bans)
             log_error("agent.bans", &err);
     }
     fd_close(&bans->net_fd);
+    for (size_t i = 0; i < BANS_GATEWAYS; i++)
+        free(bans->lists[i].bans);
     free(bans->table);
     free(bans);
 }

@@ -12,15 +12,16 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/span.h"
+#include "role/role.h"
 
 struct bans;
-struct role;
 
 /* Before the lock-down, which takes the host's network away. */
 int bans_new(struct role *role, struct bans **out, struct err *err) MUST_USE;
 /* Removes the table. */
 void bans_free(struct bans *bans);
-/* The body of AGENT_SET_BANS. */
-int bans_set(struct bans *bans, struct span body, struct err *err) MUST_USE;
+/* The body of AGENT_SET_BANS, which replaces what the same gateway said before. What the other one
+ * said stays. */
+int bans_set(struct bans *bans, enum role_id gateway, struct span body, struct err *err) MUST_USE;
 
 #endif

@@ -158,7 +158,7 @@ static int handle_set_bans(void *ctx, struct ipc_request *request, struct buf *r
 {
     struct agent *agent = ctx;
 
-    TRY(bans_set(agent->bans, request->body, err));
+    TRY(bans_set(agent->bans, (enum role_id)request->peer, request->body, err));
     return IPC_ANSWER;
 }
 
@@ -168,8 +168,7 @@ static const struct ipc_message messages[] = {
     {AGENT_PROBE_SANDBOX, "probe_sandbox", IPC_FROM(ROLE_POSTURE), 1024, 0, handle_probe},
     {AGENT_SCAN_FILES, "scan_files", IPC_FROM(ROLE_POSTURE), 16 * 1024, 0, handle_scan},
     {AGENT_AUDIT_FILE, "audit_file", IPC_FROM(ROLE_POSTURE), 4, 0, handle_audit_file},
-    {AGENT_SET_BANS, "set_bans", IPC_FROM(ROLE_GATEWAY), BANS_MAX *BANS_ENTRY_LEN, 0,
-     handle_set_bans},
+    {AGENT_SET_BANS, "set_bans", ROLE_GATEWAYS, BANS_MAX *BANS_ENTRY_LEN, 0, handle_set_bans},
     {0},
 };
 

@@ -135,7 +135,7 @@ static int start(struct api *api, struct err *err)
 
 int api_main(struct role *role, struct err *err)
 {
-    struct api api = {.role = role};
+    struct api api = {.role = role, .left_out = json_object()};
     int result = serve_lock_down(role, err);
 
     if (result == 0)

@@ -20,7 +20,7 @@ struct api {
     struct ends *ends;
     struct logs *logs;
     json_t *budget_use; /* what the gateway said last; NULL: nothing yet */
-    json_t *left_out;   /* NAMESPACE/NAME of each service that the gateway leaves out; or NULL */
+    json_t *left_out;   /* by gateway: NAMESPACE/NAME of each service that it leaves out */
 };
 
 /* Is it one of this role's kinds? */

@@ -318,8 +318,8 @@ static const struct ipc_message messages[] = {
     {API_LOG, "log", IPC_FROM(ROLE_AGENT), IPC_BODY_MAX, 0, logs_handle_piece},
     {API_EMPTIED, "emptied", IPC_FROM(ROLE_IDP) | IPC_FROM(ROLE_SECRETS), 4096, 0,
      ends_handle_emptied},
-    {API_BUDGETS, "budgets", IPC_FROM(ROLE_GATEWAY), IPC_BODY_MAX, 0, budget_use_handle},
-    {API_LEFT_OUT, "left_out", IPC_FROM(ROLE_GATEWAY), API_LEFT_OUT_MAX, 0, routes_handle_left_out},
+    {API_BUDGETS, "budgets", ROLE_GATEWAYS, IPC_BODY_MAX, 0, budget_use_handle},
+    {API_LEFT_OUT, "left_out", ROLE_GATEWAYS, API_LEFT_OUT_MAX, 0, routes_handle_left_out},
     {API_OWNER, "owner", IPC_FROM(ROLE_IDP) | IPC_FROM(ROLE_SECRETS), 4096, 0, ends_handle_owner},
     {0},
 };

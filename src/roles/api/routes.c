@@ -166,8 +166,13 @@ static int check_writer(struct api *api, const struct kube_change *change, struc
 static bool is_left_out(const struct api *api, const char *namespace, const char *service)
 {
     CLEANUP_FREE char *name = mem_printf("%s/%s", namespace, service);
+    const char *gateway;
+    json_t *names;
 
-    return json_object_get(api->left_out, name) != NULL;
+    json_object_foreach (api->left_out, gateway, names)
+        if (json_object_get(names, name) != NULL)
+            return true;
+    return false;
 }
 
 static json_t *state_of(struct api *api, const char *namespace, const char *service)
@@ -260,7 +265,8 @@ void routes_refresh(struct api *api, const char *namespace)
         log_error("api.routes", &err);
 }
 
-/* What the gateway's keeper says shows in a status, and decides nothing. */
+/* What a gateway's keeper says shows in a status, and decides nothing. It takes the place of what
+ * the same one said before. */
 int routes_handle_left_out(void *ctx, struct ipc_request *request, struct buf *reply UNUSED,
                            struct err *err)
 {
@@ -275,8 +281,7 @@ int routes_handle_left_out(void *ctx, struct ipc_request *request, struct buf *r
             return err_set(err, ERR_INVALID, "a list of services that are left out is malformed");
         rest = span_of(rest.p + len + 1, rest.len - len - 1);
     }
-    json_decref(api->left_out);
-    api->left_out = json_incref(names);
+    json_object_set(api->left_out, role_name((enum role_id)request->peer), names);
     routes_refresh(api, NULL);
     return IPC_ANSWER;
 }

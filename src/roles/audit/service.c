@@ -64,6 +64,7 @@ void audit_service_free(struct audit_service *service)
     loop_remove(service->config.loop, service->timer);
     for (size_t i = 0; i < service->ring_count; i++)
         service_close_ring(&service->ring[i]);
+    free(service->ring);
     for (size_t i = 0; i < service->pending_count; i++)
         free(service->pending[i].body);
     free(service->pending);

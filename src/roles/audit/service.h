@@ -5,7 +5,7 @@
  * retention go by a timer.
  *
  * A role cannot speak for another: the service writes the name of the channel's peer into each
- * event. What comes through a ring is the gateway's.
+ * event. What comes through a ring is the gateway's that gave the ring.
  */
 #ifndef DRUN_ROLES_AUDIT_SERVICE_H
 #define DRUN_ROLES_AUDIT_SERVICE_H
@@ -25,7 +25,6 @@ struct audit_service_config {
     int (*load_signers)(void *ctx, struct note_keys *out, struct err *err);
     struct ipc_client *kms; /* for its events; NULL: they are not fetched */
     const char *(*peer_name)(unsigned peer);
-    unsigned gateway;       /* the peer that may give rings */
     uint64_t retention_sec; /* 0: for ever */
     /* Runs after each batch that added records; may be NULL. */
     loop_fn *appended;

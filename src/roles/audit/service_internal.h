@@ -7,7 +7,8 @@
 #include "keys/keys.h"
 #include "service.h"
 
-enum { SERVICE_RINGS_MAX = 64, SERVICE_RING_EVENTS = 1024 };
+/* Of one gateway: for each of 64 workers two. */
+enum { SERVICE_RINGS_MAX = 128, SERVICE_RING_EVENTS = 1024 };
 
 /* An append that waits for its batch. */
 struct pending {
@@ -22,7 +23,8 @@ struct service_ring {
     struct loop_source *source;
     struct audit_service *service;
     uint64_t inode;   /* which ring it is */
-    uint64_t channel; /* who gave it */
+    unsigned gateway; /* who gave it */
+    uint64_t channel; /* in which of its lives */
     struct buf texts; /* the compact form of what was read in this turn */
 };
 
@@ -40,8 +42,9 @@ struct audit_service {
     size_t event_room;
     struct pending *pending;
     size_t pending_count;
-    struct service_ring ring[SERVICE_RINGS_MAX];
+    struct service_ring *ring;
     size_t ring_count;
+    size_t ring_room;
     struct key_uses *uses;
 };
 

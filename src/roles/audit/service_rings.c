@@ -3,14 +3,16 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/mem.h"
 #include "base/num.h"
 #include "log/log.h"
 
 #include <sys/epoll.h>
 #include <sys/stat.h>
 
-/* The events of one turn are at most these bytes a ring. */
-enum { RING_TURN_MAX = 1 << 20 };
+/* The events of one turn are at most these bytes a ring; one with its length, and with a name of
+ * its role that is longer than what the worker wrote. */
+enum { RING_TURN_MAX = 1 << 20, TAKEN_MAX = AUDIT_EVENT_MAX + 4 + 32 };
 
 static void on_bell(void *ctx UNUSED, int fd, uint32_t events UNUSED)
 {
@@ -47,27 +49,44 @@ static void forget_ring(struct audit_service *service, size_t at)
     *last = (struct service_ring){.bell_fd = -1};
 }
 
-/* The same ring again replaces itself. When there are too many, one goes that a keeper gave which
- * has been restarted since: its workers are gone. */
-static int make_room(struct audit_service *service, uint64_t inode, uint64_t channel,
-                     struct err *err)
+/* The same ring again replaces itself. When a gateway has too many, one of them goes that its
+ * keeper gave before it was restarted: those workers are gone. */
+static int make_room(struct audit_service *service, uint64_t inode,
+                     const struct ipc_request *request, struct err *err)
 {
-    size_t old = service->ring_count;
+    size_t none = service->ring_count;
+    size_t old = none;
+    size_t count = 0;
 
     for (size_t i = 0; i < service->ring_count; i++) {
-        if (service->ring[i].inode == inode) {
+        const struct service_ring *ring = &service->ring[i];
+        if (ring->inode == inode) {
             forget_ring(service, i);
             return 0;
         }
-        if (service->ring[i].channel != channel)
+        if (ring->gateway != request->peer)
+            continue;
+        count++;
+        if (ring->channel != request->ticket.serial)
             old = i;
     }
-    if (service->ring_count < SERVICE_RINGS_MAX)
+    if (count < SERVICE_RINGS_MAX)
         return 0;
-    if (old == service->ring_count)
-        return err_set(err, ERR_LIMITED, "there are %d rings already", SERVICE_RINGS_MAX);
+    if (old == none)
+        return err_set(err, ERR_LIMITED, "there are %d rings of this gateway already",
+                       SERVICE_RINGS_MAX);
     forget_ring(service, old);
     return 0;
+}
+
+static struct service_ring *next_ring(struct audit_service *service)
+{
+    if (service->ring_count == service->ring_room) {
+        service->ring_room = service->ring_room * 2 + 4;
+        service->ring =
+            mem_resize_array(service->ring, service->ring_room, sizeof(service->ring[0]));
+    }
+    return &service->ring[service->ring_count];
 }
 
 int audit_service_add_ring(struct audit_service *service, struct ipc_request *request,
@@ -77,11 +96,12 @@ int audit_service_add_ring(struct audit_service *service, struct ipc_request *re
 
     if (request->fds->count != 2 || fstat(request->fds->fd[0], &st) < 0)
         return err_set(err, ERR_INVALID, "a ring comes with two descriptors");
-    TRY(make_room(service, st.st_ino, request->ticket.serial, err));
-    struct service_ring *ring = &service->ring[service->ring_count];
+    TRY(make_room(service, st.st_ino, request, err));
+    struct service_ring *ring = next_ring(service);
     *ring = (struct service_ring){.service = service,
                                   .bell_fd = -1,
                                   .inode = st.st_ino,
+                                  .gateway = request->peer,
                                   .channel = request->ticket.serial,
                                   .texts = BUF_INIT(RING_TURN_MAX)};
     TRY(audit_ring_reader_open(request->fds->fd[0], &ring->reader, err));
@@ -100,7 +120,7 @@ static int take_event(void *ctx, const struct audit_event *event, struct err *er
     struct service_ring *ring = ctx;
     struct audit_event stamped = *event;
 
-    stamped.role = span_str(ring->service->config.peer_name(ring->service->config.gateway));
+    stamped.role = span_str(ring->service->config.peer_name(ring->gateway));
     stamped.anchor_revision = 0;
     size_t start = ring->texts.len;
     buf_put_u32(&ring->texts, 0);
@@ -133,7 +153,7 @@ void service_read_rings(struct audit_service *service)
     for (size_t i = 0; i < service->ring_count; i++) {
         struct service_ring *ring = &service->ring[i];
         struct err err = ERR_INIT;
-        size_t room = (RING_TURN_MAX - AUDIT_EVENT_MAX) / (AUDIT_EVENT_MAX + 4);
+        size_t room = RING_TURN_MAX / TAKEN_MAX;
         buf_reset(&ring->texts);
         int got = 0;
         /* As many of the largest events as fit are asked for at a time. */
@@ -142,7 +162,7 @@ void service_read_rings(struct audit_service *service)
                                   take_event, ring, &err);
             if (got <= 0)
                 break;
-            room = (RING_TURN_MAX - ring->texts.len) / (AUDIT_EVENT_MAX + 4);
+            room = (RING_TURN_MAX - ring->texts.len) / TAKEN_MAX;
         }
         if (ring->texts.len > 0)
             collect(ring);
@@ -177,18 +197,19 @@ void service_finish_rings(struct audit_service *service, bool durable)
 void service_note_lost(struct audit_service *service)
 {
     for (size_t i = 0; i < service->ring_count; i++) {
+        const char *gateway = service->config.peer_name(service->ring[i].gateway);
+        CLEANUP_FREE char *actor = mem_printf("system:drun:%s", gateway);
         char reason[128];
         struct err err = ERR_INIT;
         uint64_t lost = audit_ring_take_lost(service->ring[i].reader);
         if (lost == 0)
             continue;
-        snprintf(reason, sizeof(reason), "%llu events of gateway worker %zu were lost",
-                 (unsigned long long)lost, i);
-        struct audit_event event = {
-            .event = span_str(AUDIT_EVENTS_LOST),
-            .outcome = AUDIT_FAILURE,
-            .actor = {.name = span_str("system:drun:gateway"), .source = AUDIT_SOURCE_ROLE},
-            .reason = span_str(reason)};
+        snprintf(reason, sizeof(reason), "%llu events of %s worker %zu were lost",
+                 (unsigned long long)lost, gateway, i);
+        struct audit_event event = {.event = span_str(AUDIT_EVENTS_LOST),
+                                    .outcome = AUDIT_FAILURE,
+                                    .actor = {.name = span_str(actor), .source = AUDIT_SOURCE_ROLE},
+                                    .reason = span_str(reason)};
         log_say(LOG_WARN, "audit.lost", "%s", reason);
         if (audit_service_record(service, &event, 1, &err) < 0)
             log_error("audit.lost", &err);

@@ -25,6 +25,8 @@
 
 #include <cmocka.h>
 
+enum { PEERS = 4 };
+
 struct world {
     char dir[64];
     struct sockaddr_un address;
@@ -33,6 +35,7 @@ struct world {
     struct ipc_client *api;
     struct ipc_client *idp;
     struct ipc_client *gateway;
+    struct ipc_client *second; /* gateway */
     pid_t child;
 };
 
@@ -98,9 +101,9 @@ static void on_appended(void *ctx)
         audit_api_appended(process->api);
 }
 
-static void run_child(int listen_fd, int fds[3])
+static void run_child(int listen_fd, int fds[PEERS])
 {
-    static const unsigned peers[] = {ROLE_API, ROLE_IDP, ROLE_GATEWAY};
+    static const unsigned peers[PEERS] = {ROLE_API, ROLE_IDP, ROLE_GATEWAY, ROLE_GATEWAY2};
     struct process process = {0};
     struct err err = ERR_INIT;
     sigset_t set;
@@ -113,7 +116,6 @@ static void run_child(int listen_fd, int fds[3])
                                           .dir = world.dir,
                                           .log = world.config,
                                           .peer_name = peer_name,
-                                          .gateway = ROLE_GATEWAY,
                                           .appended = on_appended,
                                           .appended_ctx = &process};
     INVARIANT(audit_service_new(&config, &process.service, &err) == 0);
@@ -137,8 +139,8 @@ static void run_child(int listen_fd, int fds[3])
 
 static int start(void **state UNUSED)
 {
-    int client_fds[3];
-    int server_fds[3];
+    int client_fds[PEERS];
+    int server_fds[PEERS];
     struct err err = ERR_INIT;
 
     INVARIANT(secret_heap_init(&err) == 0);
@@ -151,19 +153,20 @@ static int start(void **state UNUSED)
     CLEANUP_FD int listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     INVARIANT(bind(listen_fd, (struct sockaddr *)&world.address, sizeof(world.address)) == 0);
     INVARIANT(listen(listen_fd, 16) == 0);
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < PEERS; i++)
         INVARIANT(ipc_pair(&client_fds[i], &server_fds[i], &err) == 0);
     world.child = fork();
     if (world.child == 0) {
-        for (size_t i = 0; i < 3; i++)
+        for (size_t i = 0; i < PEERS; i++)
             close(client_fds[i]);
         run_child(fd_take(&listen_fd), server_fds);
     }
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < PEERS; i++)
         close(server_fds[i]);
     world.api = ipc_client_new(&client_fds[0], "audit");
     world.idp = ipc_client_new(&client_fds[1], "audit");
     world.gateway = ipc_client_new(&client_fds[2], "audit");
+    world.second = ipc_client_new(&client_fds[3], "audit");
     return 0;
 }
 
@@ -172,6 +175,7 @@ static int stop(void **state UNUSED)
     ipc_client_free(world.api);
     ipc_client_free(world.idp);
     ipc_client_free(world.gateway);
+    ipc_client_free(world.second);
     test_dir_remove(world.dir);
     unlink(world.address.sun_path);
     test_keys_free(&world.keys);
@@ -308,6 +312,51 @@ static void rings_are_read_and_are_the_gateways(void **state UNUSED)
     /* A keeper that sends the same ring again and again fills no table. */
     for (size_t i = 0; i < 200; i++)
         assert_int_equal(audit_give_ring(world.gateway, ring_fd, bell_fd, &err), 0);
+}
+
+static size_t count_of(const char *role)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "/apis/audit.drun.io/v1/auditevents?event=drun.test.ring&role=%s",
+             role);
+    CLEANUP_JSON json_t *list = get_json(path);
+    return json_array_size(codec_json_at(list, "items", NULL));
+}
+
+/* However many rings the other one gives, and whoever its workers say that they are. */
+static void each_gateway_has_rings_of_its_own(void **state UNUSED)
+{
+    enum { MORE_THAN_THERE_MAY_BE = 140 };
+    struct ipc_client *const gateways[] = {world.gateway, world.second};
+    struct audit_event event = {.event = span_str("drun.test.ring"), .role = span_str("gateway")};
+    struct audit_ring_writer writers[2];
+    CLEANUP_FD int bell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    struct err err = ERR_INIT;
+    size_t given = 1;
+
+    for (size_t i = 0; i < 2; i++) {
+        CLEANUP_FD int ring_fd = audit_ring_create(AUDIT_RING_SIZE_MIN, &err);
+        assert_int_equal(audit_give_ring(gateways[i], ring_fd, bell_fd, &err), 0);
+        assert_int_equal(audit_ring_writer_open(&writers[i], ring_fd, bell_fd, &err), 0);
+    }
+    for (; given < MORE_THAN_THERE_MAY_BE; given++) {
+        CLEANUP_FD int ring_fd = audit_ring_create(AUDIT_RING_SIZE_MIN, &err);
+        if (audit_give_ring(world.second, ring_fd, bell_fd, &err) < 0)
+            break;
+    }
+    assert_int_equal(given, 128);
+    assert_int_equal(err.code, ERR_LIMITED);
+    assert_true(audit_ring_put(&writers[0], &event));
+    assert_true(audit_ring_put(&writers[1], &event));
+    for (int tries = 0; tries < 100 && count_of("gateway2") == 0; tries++)
+        usleep(10000);
+    assert_int_equal(count_of("gateway2"), 1);
+    for (int tries = 0; tries < 100 && count_of("gateway") == 0; tries++)
+        usleep(10000);
+    assert_int_equal(count_of("gateway"), 1);
+    for (size_t i = 0; i < 2; i++)
+        audit_ring_writer_close(&writers[i]);
 }
 
 static size_t count_in_one(void)
@@ -497,6 +546,7 @@ int main(void)
         cmocka_unit_test(malformed_messages_are_refused),
         cmocka_unit_test(two_sends_may_be_under_way),
         cmocka_unit_test(rings_are_read_and_are_the_gateways),
+        cmocka_unit_test(each_gateway_has_rings_of_its_own),
         cmocka_unit_test(pages_cover_the_list),
         cmocka_unit_test(one_event_comes_with_a_proof_that_holds),
         cmocka_unit_test(access_is_asked_for),

@@ -10,12 +10,11 @@
 #define SECRETS  IPC_FROM(ROLE_SECRETS)
 #define AGENT    IPC_FROM(ROLE_AGENT)
 #define POSTURE  IPC_FROM(ROLE_POSTURE)
-#define GATEWAY  IPC_FROM(ROLE_GATEWAY)
 #define EXPORTER IPC_FROM(ROLE_EXPORTER)
 #define WAF      IPC_FROM(ROLE_WAF)
 #define SUPER    IPC_FROM(ROLE_SUPERVISOR)
 /* kms calls nobody; what it has to report is fetched from it. */
-#define ALL (SUPER | API | IDP | SECRETS | AGENT | POSTURE | GATEWAY | EXPORTER | WAF)
+#define ALL (SUPER | API | IDP | SECRETS | AGENT | POSTURE | ROLE_GATEWAYS | EXPORTER | WAF)
 
 static int handle_append(void *ctx, struct ipc_request *request, struct buf *reply UNUSED,
                          struct err *err)
@@ -63,7 +62,7 @@ static const struct ipc_message messages[] = {
     {AUDIT_MSG_APPEND, "append", ALL, IPC_BODY_MAX, 0, handle_append},
     {AUDIT_MSG_ANCHOR, "anchor", API | IDP | SECRETS | AGENT, 0, IPC_EMPTY, handle_anchor},
     {AUDIT_MSG_CHECKPOINT, "checkpoint", SUPER | POSTURE, 0, IPC_EMPTY, handle_checkpoint},
-    {AUDIT_MSG_RING, "ring", GATEWAY, 0, IPC_EMPTY | IPC_FDS, handle_ring},
+    {AUDIT_MSG_RING, "ring", ROLE_GATEWAYS, 0, IPC_EMPTY | IPC_FDS, handle_ring},
     {AUDIT_MSG_KEY_USES, "key uses", IDP, 0, IPC_EMPTY, handle_key_uses},
     {0},
 };

@@ -5,11 +5,13 @@
 #include "wire/secrets.h"
 
 /* idp: outside identity providers, directories, SMS and logout messages, breached passwords; the
- * gateway's keeper: certificates of an ACME authority. Each only as an administrator's object says.
+ * gateways' keepers: certificates of an ACME authority. Each only as an administrator's object
+ * says.
  */
 static const struct sender senders[] = {
     {.role = ROLE_IDP, .private_network = true, .secrets = true},
     {.role = ROLE_GATEWAY, .private_network = true},
+    {.role = ROLE_GATEWAY2, .private_network = true},
 };
 
 int sender_check(unsigned peer, const struct egress_endpoint *endpoint, struct err *err)
@@ -39,8 +41,7 @@ int sender_secret(struct exporter *exporter, unsigned peer, const struct egress_
 }
 
 static const struct ipc_message messages[] = {
-    {EGRESS_FETCH, "fetch", IPC_FROM(ROLE_IDP) | IPC_FROM(ROLE_GATEWAY), IPC_BODY_MAX, 0,
-     fetch_handle},
+    {EGRESS_FETCH, "fetch", IPC_FROM(ROLE_IDP) | ROLE_GATEWAYS, IPC_BODY_MAX, 0, fetch_handle},
     {EGRESS_BIND, "bind", IPC_FROM(ROLE_IDP), IPC_BODY_MAX, 0, ldap_handle},
     {0},
 };

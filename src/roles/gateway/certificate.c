@@ -36,17 +36,17 @@ static char *public_host(const struct settings *settings)
     return mem_strndup(host, strcspn(host, ":/"));
 }
 
-/* What the platform is called: its public name, its address, and localhost. */
-static int names_of(const struct settings *settings, struct x509_san sans[SANS_MAX], size_t *count,
-                    struct err *err)
+/* What the platform is called: its public name, this gateway's address, and localhost. */
+static int names_of(const struct settings *settings, const struct opt_listen *listen,
+                    struct x509_san sans[SANS_MAX], size_t *count, struct err *err)
 {
     CLEANUP_FREE char *host = public_host(settings);
     char hostname[256] = "";
 
     *count = 0;
     TRY(add(sans, count, host, err));
-    if (strcmp(settings->listen.host, "0.0.0.0") != 0 && strcmp(settings->listen.host, "::") != 0)
-        TRY(add(sans, count, settings->listen.host, err));
+    if (strcmp(listen->host, "0.0.0.0") != 0 && strcmp(listen->host, "::") != 0)
+        TRY(add(sans, count, listen->host, err));
     TRY(add(sans, count, "localhost", err));
     TRY(add(sans, count, "127.0.0.1", err));
     TRY(add(sans, count, "::1", err));
@@ -74,6 +74,8 @@ static int put_key_pem(const struct sign_key *key, struct buf *pem, struct err *
 int certificate_renew(struct role *role, struct err *err)
 {
     const struct settings *settings = role_settings(role);
+    const struct opt_listen *listen =
+        settings_listener(settings, settings_listener_of(role_self(role)));
     struct ipc_client *kms = role_peer(role, ROLE_KMS);
     CLEANUP(sign_key_free_ptr) struct sign_key *key = NULL;
     CLEANUP(buf_free) struct buf csr = BUF_INIT(X509_DER_MAX);
@@ -85,7 +87,7 @@ int certificate_renew(struct role *role, struct err *err)
     size_t count;
 
     TRY(dir_fd);
-    TRY(names_of(settings, sans, &count, err));
+    TRY(names_of(settings, listen, sans, &count, err));
     TRY(sign_key_generate(SIGN_ES256, &key, err));
     TRY(x509_csr_new(key, sans[0].value, &csr, err));
     TRY(keys_certify(kms, buf_span(&csr), sans, count,

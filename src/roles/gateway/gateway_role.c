@@ -142,10 +142,11 @@ static int write_conf(struct keeper *keeper, struct err *err)
     char proxy[64];
 
     TRY(dir_fd);
-    settings_listen_text(settings, listen, sizeof(listen));
-    settings_mtls_listen_text(settings, mtls, sizeof(mtls));
+    settings_listener_text(settings, settings_listener_of(role_self(keeper->role)), listen,
+                           sizeof(listen));
+    settings_listener_text(settings, SETTINGS_LISTEN_MTLS, mtls, sizeof(mtls));
     conf.listen[0] = listen;
-    conf.listen_mtls = settings->listen_mtls.port == 0 ? NULL : mtls;
+    conf.listen_mtls = keeper->mtls_fd < 0 ? NULL : mtls;
     conf.module = module;
     conf.run_dir = own;
     conf.data_dir = role_data_dir(keeper->role);
@@ -153,6 +154,8 @@ static int write_conf(struct keeper *keeper, struct err *err)
     conf.certificate = certificate;
     conf.certificate_key = key;
     watch_configure(settings, proxy, sizeof(proxy), &conf.edge);
+    if (keeper->proxy_fd < 0)
+        conf.edge.listen_proxy = NULL;
     conf.console_root = access(console, R_OK) == 0 ? console : NULL;
     conf.socket[GATEWAY_API] = api;
     conf.socket[GATEWAY_IDP] = idp;

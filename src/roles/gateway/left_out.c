@@ -79,8 +79,6 @@ int left_out_new(struct role *role, struct left_out **out, struct err *err)
 
     left_out->role = role;
     left_out->told = (struct buf)BUF_INIT(API_LEFT_OUT_MAX);
-    /* api begins with none. */
-    left_out->knows = true;
     *out = left_out;
     TRY(open_breakers(left_out, err));
     return loop_add_timer(role_loop(role), LOOK_MS, LOOK_MS, on_look, left_out, NULL, err);

@@ -42,6 +42,7 @@ static const char *part(const struct limit_budget_use *use, int which)
 static void raise_alert(struct uses *uses, const struct limit_budget_use *use)
 {
     struct ipc_client *audit = role_peer(uses->role, ROLE_AUDIT);
+    CLEANUP_FREE char *actor = mem_printf("system:drun:%s", role_name(role_self(uses->role)));
     bool is_cost = strcmp(part(use, MEASURE), "cost") == 0;
     bool has_owner = use->label[OWNER].len > 0;
     struct err err = ERR_INIT;
@@ -58,7 +59,7 @@ static void raise_alert(struct uses *uses, const struct limit_budget_use *use)
         .time_ns = clock_wall_ns(),
         .event = span_str(AUDIT_BUDGET_ALERT),
         .outcome = AUDIT_SUCCESS,
-        .actor = {.name = span_str("system:drun:gateway"), .source = AUDIT_SOURCE_ROLE},
+        .actor = {.name = span_str(actor), .source = AUDIT_SOURCE_ROLE},
         .action = {.verb = span_str("watch"),
                    .api_group = span_str("drun.io"),
                    .resource = span_str("limitpolicies"),

@@ -40,11 +40,11 @@ void watch_configure(const struct settings *settings, char *listen, size_t size,
 {
     const struct settings_edge *edge = &settings->edge;
 
-    settings_proxy_listen_text(settings, listen, size);
+    settings_listener_text(settings, SETTINGS_LISTEN_PROXY, listen, size);
     *out = (struct gateway_edge){
         .trusted_proxies = list_of(&edge->trusted_proxies),
         .forwarded_header = edge->forwarded_header,
-        .listen_proxy = edge->listen_proxy.port == 0 ? NULL : listen,
+        .listen_proxy = listen,
         .unlimited = list_of(&edge->unlimited_networks),
         .cors_origins = list_of(&edge->cors_origins),
         .requests_per_min = edge->source_requests,
@@ -64,12 +64,13 @@ static void record(struct watch *watch, const char *what, const char *resource, 
                    const char *reason)
 {
     struct ipc_client *audit = role_peer(watch->role, ROLE_AUDIT);
+    CLEANUP_FREE char *actor = mem_printf("system:drun:%s", role_name(role_self(watch->role)));
     struct err err = ERR_INIT;
     struct audit_event event = {
         .time_ns = clock_wall_ns(),
         .event = span_str(what),
         .outcome = AUDIT_SUCCESS,
-        .actor = {.name = span_str("system:drun:gateway"), .source = AUDIT_SOURCE_ROLE},
+        .actor = {.name = span_str(actor), .source = AUDIT_SOURCE_ROLE},
         .action = {.verb = span_str("watch"),
                    .api_group = span_str("limits.drun.io"),
                    .resource = span_str(resource),

@@ -13,7 +13,8 @@
 
 struct watch;
 
-/* The part of nginx.conf; `listen` is room for an address, and all texts are the settings'. */
+/* The part of nginx.conf; `listen` is room for the address of listen-proxy, and all texts are the
+ * settings'. */
 void watch_configure(const struct settings *settings, char *listen, size_t size,
                      struct gateway_edge *out);
 int watch_new(struct role *role, struct watch **out, struct err *err) MUST_USE;

@@ -19,9 +19,8 @@ enum {
 #define SECRETS    IPC_FROM(ROLE_SECRETS)
 #define AGENT      IPC_FROM(ROLE_AGENT)
 #define POSTURE    IPC_FROM(ROLE_POSTURE)
-#define GATEWAY    IPC_FROM(ROLE_GATEWAY)
 #define STORES     (AUDIT | API | IDP | SECRETS | AGENT)
-#define ALL        (SUPERVISOR | STORES | POSTURE | GATEWAY)
+#define ALL        (SUPERVISOR | STORES | POSTURE | ROLE_GATEWAYS)
 
 /* clang-format off */
 static const struct ipc_message messages[] = {
@@ -33,8 +32,8 @@ static const struct ipc_message messages[] = {
     {KMS_SIGN,        "sign",        AUDIT | IDP,          SIGN,       0, handle_sign},
     {KMS_PUBLIC,      "public",      AUDIT | API | IDP,    NAME,       0, handle_public},
     {KMS_LIST_PUBLIC, "list_public", AUDIT | API | IDP,    NAME,       0, handle_list_public},
-    {KMS_CERTIFY,     "certify",     GATEWAY,              CERTIFY,    0, handle_certify},
-    {KMS_CA_PEM,      "ca_pem",      SUPERVISOR | API | GATEWAY, 0,    IPC_EMPTY, handle_ca_pem},
+    {KMS_CERTIFY,     "certify",     ROLE_GATEWAYS,        CERTIFY,    0, handle_certify},
+    {KMS_CA_PEM,      "ca_pem",      SUPERVISOR | API | ROLE_GATEWAYS, 0, IPC_EMPTY, handle_ca_pem},
     {KMS_ROTATE,      "rotate",      SUPERVISOR | AUDIT | IDP, NAME,   0, handle_rotate},
     {KMS_UNSEAL,      "unseal",      SUPERVISOR,           4 + KEYS_PASSPHRASE_MAX, 0, handle_unseal},
     {KMS_SEAL,        "seal",        SUPERVISOR,           0,          IPC_EMPTY, handle_seal},

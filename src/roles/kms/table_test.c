@@ -10,23 +10,23 @@
 
 #include <cmocka.h>
 
-static const char *const role_letters = "sxaiptbogew"; /* in the order of enum role_id */
+static const char *const role_letters = "sxaiptbogewh"; /* in the order of enum role_id */
 
-/* s supervisor, a audit, i api, p idp, t secrets, b agent, o posture, g gateway; e exporter and w
- * waf may nothing */
+/* s supervisor, a audit, i api, p idp, t secrets, b agent, o posture, g gateway, h the second one;
+ * e exporter and w waf may nothing */
 static const struct {
     uint16_t type;
     const char *from;
 } allowed[] = {
-    {KMS_STATUS, "saiptbog"}, {KMS_DATA_NEW, "aiptb"},
-    {KMS_DATA_OPEN, "aiptb"}, {KMS_DATA_REWRAP, "aiptb"},
-    {KMS_SIGN, "ap"},         {KMS_PUBLIC, "aip"},
-    {KMS_LIST_PUBLIC, "aip"}, {KMS_CERTIFY, "g"},
-    {KMS_CA_PEM, "sig"},      {KMS_ROTATE, "sap"},
-    {KMS_UNSEAL, "s"},        {KMS_SEAL, "s"},
-    {KMS_EVENTS, "a"},        {KMS_WITHDRAW, "s"},
-    {KMS_RESEAL, "s"},        {0, ""},
-    {KMS_RESEAL + 1, ""},     {999, ""},
+    {KMS_STATUS, "saiptbogh"}, {KMS_DATA_NEW, "aiptb"},
+    {KMS_DATA_OPEN, "aiptb"},  {KMS_DATA_REWRAP, "aiptb"},
+    {KMS_SIGN, "ap"},          {KMS_PUBLIC, "aip"},
+    {KMS_LIST_PUBLIC, "aip"},  {KMS_CERTIFY, "gh"},
+    {KMS_CA_PEM, "sigh"},      {KMS_ROTATE, "sap"},
+    {KMS_UNSEAL, "s"},         {KMS_SEAL, "s"},
+    {KMS_EVENTS, "a"},         {KMS_WITHDRAW, "s"},
+    {KMS_RESEAL, "s"},         {0, ""},
+    {KMS_RESEAL + 1, ""},      {999, ""},
 };
 
 /* The table speaks before the body is looked at. */

@@ -30,16 +30,23 @@ struct front {
 struct front *front_new(struct role *role, struct role_line *idp)
 {
     struct front *front = mem_new(sizeof(*front));
-    char listen[64];
 
     *front = (struct front){.role = role,
                             .idp = idp,
                             .ca = BUF_INIT(CA_MAX),
                             .answer = FETCH_ANSWER_INIT,
                             .token = BUF_INIT(TOKEN_MAX)};
-    settings_listen_text(role_settings(role), listen, sizeof(listen));
-    snprintf(front->url, sizeof(front->url), "https://%s", listen);
+    front_turn(front, SETTINGS_LISTEN);
     return front;
+}
+
+void front_turn(struct front *front, enum settings_listener which)
+{
+    struct opt_listen here = settings_listener_here(role_settings(front->role), which);
+    char address[64];
+
+    settings_address_text(&here, address, sizeof(address));
+    snprintf(front->url, sizeof(front->url), "https://%s", address);
 }
 
 void front_free(struct front *front)

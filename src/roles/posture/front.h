@@ -6,6 +6,7 @@
 
 #include "auth/auth.h"
 #include "proof.h"
+#include "role/settings.h"
 
 #include <jansson.h>
 
@@ -13,6 +14,8 @@
 
 struct front *front_new(struct role *role, struct role_line *idp) MUST_USE;
 void front_free(struct front *front);
+/* To another listener; whoever turns it turns it back to SETTINGS_LISTEN. */
+void front_turn(struct front *front, enum settings_listener which);
 
 /* One request; any status is an answer. `credential`: NULL is the posture's own token, "" none. The
  * caller owns *out, which is NULL when the body is no JSON. `out` may be NULL. */

@@ -22,7 +22,7 @@ enum proof_verdict { PROOF_ABSENT, PROOF_PROVEN, PROOF_DEGRADED, PROOF_FAILED };
 
 const char *proof_verdict_name(enum proof_verdict verdict);
 
-enum { PROOF_EVIDENCE_MAX = 8 * 1024 };
+enum { PROOF_EVIDENCE_MAX = 16 * 1024 };
 
 struct front;
 

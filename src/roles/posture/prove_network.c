@@ -167,14 +167,30 @@ static void prove_answers(struct proof *proof)
     }
 }
 
+static void prove_gateway(struct proof *proof)
+{
+    for (size_t i = 0; i < ARRAY_LEN(parts) && proof->verdict != PROOF_FAILED; i++)
+        prove_part(proof, parts[i]);
+    prove_bodies(proof);
+    prove_answers(proof);
+}
+
+/* It has workers of its own, which take up the rules by themselves. */
+static void prove_second(struct proof *proof)
+{
+    proof_say(proof, "The same at listen-second:");
+    front_turn(proof->front, SETTINGS_LISTEN_SECOND);
+    prove_gateway(proof);
+    front_turn(proof->front, SETTINGS_LISTEN);
+}
+
 void prove_nw2(struct proof *proof)
 {
     if (!wait_for_rules(proof)) {
         proof_degrade(proof, "the rules are still being compiled for the first time");
         return;
     }
-    for (size_t i = 0; i < ARRAY_LEN(parts) && proof->verdict != PROOF_FAILED; i++)
-        prove_part(proof, parts[i]);
-    prove_bodies(proof);
-    prove_answers(proof);
+    prove_gateway(proof);
+    if (settings_gateways(role_settings(proof->role)) > 1)
+        prove_second(proof);
 }

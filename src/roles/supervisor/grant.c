@@ -104,16 +104,19 @@ static int give_hello(struct child *child, struct err *err)
 static int give_descriptors(struct child *child, struct err *err)
 {
     struct supervisor *supervisor = child->supervisor;
+    const int *listeners = supervisor->listener_fd;
     enum role_id id = child->entry->id;
 
     TRY(give_named(child, "listen:http", supervisor->http_fd[id], err));
     if (id == ROLE_IDP)
         TRY(give_named(child, "listen:operator", supervisor->operator_fd, err));
     if (id == ROLE_GATEWAY) {
-        TRY(give_named(child, "listen:tls", supervisor->tls_fd, err));
-        TRY(give_named(child, "listen:mtls", supervisor->mtls_fd, err));
-        TRY(give_named(child, "listen:proxy", supervisor->proxy_fd, err));
+        TRY(give_named(child, "listen:tls", listeners[SETTINGS_LISTEN], err));
+        TRY(give_named(child, "listen:mtls", listeners[SETTINGS_LISTEN_MTLS], err));
+        TRY(give_named(child, "listen:proxy", listeners[SETTINGS_LISTEN_PROXY], err));
     }
+    if (id == ROLE_GATEWAY2)
+        TRY(give_named(child, "listen:tls", listeners[SETTINGS_LISTEN_SECOND], err));
     if (id == ROLE_KMS)
         TRY(give_named(child, "passphrase", supervisor->passphrase_fd, err));
     return 0;

@@ -42,17 +42,17 @@ int listen_packets(const char *path, mode_t mode, struct err *err)
     return listen_at(path, SOCK_SEQPACKET, mode, err);
 }
 
-static int refused(const struct opt_listen *at, struct err *err)
+static int refused(const struct opt_listen *at, const char *setting, struct err *err)
 {
     if (errno != EADDRINUSE)
         return err_sys(err, "cannot listen on %s port %u", at->host, at->port);
     return err_set(err, ERR_EXISTS,
                    "another program listens on %s port %u; stop it, or choose another address with "
-                   "--set listen=ADDRESS:PORT",
-                   at->host, at->port);
+                   "--set %s=ADDRESS:PORT",
+                   at->host, at->port, setting);
 }
 
-int listen_tcp(const struct opt_listen *at, struct err *err)
+int listen_tcp(const struct opt_listen *at, const char *setting, struct err *err)
 {
     union {
         struct sockaddr any;
@@ -79,7 +79,7 @@ int listen_tcp(const struct opt_listen *at, struct err *err)
     if (is_v6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
     if (bind(fd, &address.any, len) < 0 || listen(fd, BACKLOG) < 0)
-        return refused(at, err);
+        return refused(at, setting, err);
     return fd_take(&fd);
 }
 

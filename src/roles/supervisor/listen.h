@@ -13,7 +13,8 @@
 int listen_unix(const char *path, mode_t mode, struct err *err) MUST_USE;
 /* The same for SOCK_SEQPACKET. */
 int listen_packets(const char *path, mode_t mode, struct err *err) MUST_USE;
-int listen_tcp(const struct opt_listen *at, struct err *err) MUST_USE;
+/* `setting` names it in errors. */
+int listen_tcp(const struct opt_listen *at, const char *setting, struct err *err) MUST_USE;
 /* Refuses whom it has not accepted yet and whoever comes, in every process that has the socket, and
  * keeps the address from others; listen_again() takes connections as before. Both do nothing to
  * what is in that state already. */

@@ -31,11 +31,11 @@ static void a_port_in_use_is_named(void **state UNUSED)
     struct opt_listen at = {.host = "127.0.0.1", .port = free_port()};
     struct err err = ERR_INIT;
     char port[8];
-    CLEANUP_FD int first = listen_tcp(&at, &err);
+    CLEANUP_FD int first = listen_tcp(&at, "listen", &err);
 
     snprintf(port, sizeof(port), "%u", at.port);
     assert_true(first >= 0);
-    CLEANUP_FD int second = listen_tcp(&at, &err);
+    CLEANUP_FD int second = listen_tcp(&at, "listen", &err);
     assert_int_equal(second, -1);
     assert_int_equal(err.code, ERR_EXISTS);
     assert_non_null(strstr(err.msg, port));
@@ -47,7 +47,7 @@ static void ipv6_is_listened_on(void **state UNUSED)
     struct sockaddr_in6 to = {
         .sin6_family = AF_INET6, .sin6_port = htons(at.port), .sin6_addr = IN6ADDR_LOOPBACK_INIT};
     struct err err = ERR_INIT;
-    CLEANUP_FD int fd = listen_tcp(&at, &err);
+    CLEANUP_FD int fd = listen_tcp(&at, "listen", &err);
     CLEANUP_FD int client = socket(AF_INET6, SOCK_STREAM, 0);
 
     if (fd < 0 && strstr(err.msg, "assign") != NULL)
@@ -62,10 +62,10 @@ static void what_is_no_address_is_refused(void **state UNUSED)
     struct opt_listen foreign = {.host = "192.0.2.1", .port = 8443};
     struct err err = ERR_INIT;
 
-    assert_int_equal(listen_tcp(&at, &err), -1);
+    assert_int_equal(listen_tcp(&at, "listen", &err), -1);
     assert_int_equal(err.code, ERR_INVALID);
     err_clear(&err);
-    assert_int_equal(listen_tcp(&foreign, &err), -1);
+    assert_int_equal(listen_tcp(&foreign, "listen", &err), -1);
     assert_int_equal(err.code, ERR_IO);
 }
 
@@ -120,7 +120,7 @@ static void a_listener_refuses_keeps_its_address_and_listens_again(void **state 
     char byte;
 
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    CLEANUP_FD int fd = listen_tcp(&at, &err);
+    CLEANUP_FD int fd = listen_tcp(&at, "listen", &err);
     CLEANUP_FD int copy = dup(fd); /* as another process has it */
     CLEANUP_FD int waiting = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(connect(waiting, (struct sockaddr *)&to, sizeof(to)), 0);

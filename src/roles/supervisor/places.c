@@ -91,15 +91,13 @@ static int make_unix_sockets(struct supervisor *supervisor, struct err *err)
 /* Once: the addresses stay the platform's while it is sealed. */
 static int make_listeners(struct supervisor *supervisor, struct err *err)
 {
-    supervisor->tls_fd = listen_tcp(&supervisor->settings->listen, err);
-    TRY(supervisor->tls_fd);
-    if (supervisor->settings->listen_mtls.port != 0) {
-        supervisor->mtls_fd = listen_tcp(&supervisor->settings->listen_mtls, err);
-        TRY(supervisor->mtls_fd);
-    }
-    if (supervisor->settings->edge.listen_proxy.port != 0) {
-        supervisor->proxy_fd = listen_tcp(&supervisor->settings->edge.listen_proxy, err);
-        TRY(supervisor->proxy_fd);
+    TRY(settings_check_listeners(supervisor->settings, err));
+    for (unsigned which = 0; which < SETTINGS_LISTENERS; which++) {
+        const struct opt_listen *at = settings_listener(supervisor->settings, which);
+        if (at->port == 0)
+            continue;
+        supervisor->listener_fd[which] = listen_tcp(at, settings_listener_name(which), err);
+        TRY(supervisor->listener_fd[which]);
     }
     return 0;
 }
@@ -138,8 +136,9 @@ void places_close(struct supervisor *supervisor)
         fd_close(&supervisor->http_fd[id]);
     fd_close(&supervisor->operator_fd);
 
-    for (const struct role_entry *entry = supervisor->table; entry->main != NULL; entry++) {
-        const char *name = role_name(entry->id);
+    /* Of all roles: one that is not wanted any more may have left something when it was. */
+    for (int id = ROLE_SUPERVISOR + 1; id < ROLE_COUNT; id++) {
+        const char *name = role_name((enum role_id)id);
         CLEANUP_FREE char *folder = mem_printf("%s/%s", run_dir, name);
         CLEANUP_FREE char *socket = mem_printf("%s/%s.sock", run_dir, name);
         struct err err = ERR_INIT;

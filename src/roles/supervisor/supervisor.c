@@ -23,35 +23,32 @@ static const struct role_entry *entry_of(const struct supervisor *supervisor, en
     return NULL;
 }
 
-enum { LISTENERS = 3 };
-
-/* -1 where there is none. */
-static void listeners_of(const struct supervisor *supervisor, int fds[LISTENERS])
+/* What is not wanted is in no table, and so nothing is made for it. */
+static void keep_wanted(struct supervisor *supervisor, const struct role_entry *table)
 {
-    fds[0] = supervisor->tls_fd;
-    fds[1] = supervisor->mtls_fd;
-    fds[2] = supervisor->proxy_fd;
+    size_t count = 0;
+
+    for (; table->main != NULL; table++)
+        if (table->wanted == NULL || table->wanted(supervisor->settings)) {
+            INVARIANT(count < ROLE_COUNT - 1);
+            supervisor->table[count++] = *table;
+        }
 }
 
 static int open_listeners(struct supervisor *supervisor, struct err *err)
 {
-    int fds[LISTENERS];
-
-    listeners_of(supervisor, fds);
-    for (size_t i = 0; i < LISTENERS; i++)
-        if (fds[i] >= 0)
-            TRY(listen_again(fds[i], err));
+    for (size_t i = 0; i < SETTINGS_LISTENERS; i++)
+        if (supervisor->listener_fd[i] >= 0)
+            TRY(listen_again(supervisor->listener_fd[i], err));
     return 0;
 }
 
 static void close_listeners(struct supervisor *supervisor)
 {
     struct err err = ERR_INIT;
-    int fds[LISTENERS];
 
-    listeners_of(supervisor, fds);
-    for (size_t i = 0; i < LISTENERS; i++)
-        if (fds[i] >= 0 && listen_refuse(fds[i], &err) < 0)
+    for (size_t i = 0; i < SETTINGS_LISTENERS; i++)
+        if (supervisor->listener_fd[i] >= 0 && listen_refuse(supervisor->listener_fd[i], &err) < 0)
             log_error("supervisor.listen", &err);
 }
 
@@ -74,6 +71,7 @@ void supervisor_stop(struct supervisor *supervisor)
 {
     supervisor->stopping = true;
     child_stop(&supervisor->children[ROLE_GATEWAY]);
+    child_stop(&supervisor->children[ROLE_GATEWAY2]);
     close_listeners(supervisor);
     for (int id = ROLE_COUNT - 1; id > ROLE_SUPERVISOR; id--)
         child_stop(&supervisor->children[id]);
@@ -157,21 +155,16 @@ static void release(struct supervisor *supervisor)
     for (int id = 0; id < ROLE_COUNT; id++)
         fd_close(&supervisor->http_fd[id]);
     fd_close(&supervisor->operator_fd);
-    fd_close(&supervisor->tls_fd);
-    fd_close(&supervisor->mtls_fd);
-    fd_close(&supervisor->proxy_fd);
+    for (size_t i = 0; i < SETTINGS_LISTENERS; i++)
+        fd_close(&supervisor->listener_fd[i]);
     instance_close(&supervisor->instance);
 }
 
 int supervisor_run(const struct supervisor_options *options, int *passphrase_fd, struct err *err)
 {
     struct supervisor supervisor = {
-        .table = options->table,
         .settings = options->settings,
         .operator_fd = -1,
-        .tls_fd = -1,
-        .mtls_fd = -1,
-        .proxy_fd = -1,
         .passphrase_fd = fd_take(passphrase_fd),
         .sealing = {.given_fd = -1, .socket_fd = -1},
     };
@@ -180,7 +173,10 @@ int supervisor_run(const struct supervisor_options *options, int *passphrase_fd,
         supervisor.http_fd[id] = -1;
         child_init(&supervisor.children[id], &supervisor);
     }
+    for (size_t i = 0; i < SETTINGS_LISTENERS; i++)
+        supervisor.listener_fd[i] = -1;
     supervisor.instance.lock_fd = -1;
+    keep_wanted(&supervisor, options->table);
     int result = prepare(&supervisor, options, err);
     if (result == 0)
         result = serve(&supervisor, err);

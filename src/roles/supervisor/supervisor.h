@@ -17,6 +17,8 @@ struct role_entry {
     uint32_t calls_late; /* those to which it has a second channel */
     bool http;           /* has RUN/NAME.sock behind the gateway */
     bool keeps_root;     /* the agent alone */
+    /* Whether there is such a process at all; NULL: always. */
+    bool (*wanted)(const struct settings *settings);
 };
 
 struct supervisor_options {

@@ -30,16 +30,14 @@ struct child {
 #define NEVER_MS (1ULL << 40)
 
 struct supervisor {
-    const struct role_entry *table;
+    struct role_entry table[ROLE_COUNT]; /* the lines that are wanted; ends with a zeroed one */
     const struct settings *settings;
     struct instance instance;
     struct loop *loop;
     struct child children[ROLE_COUNT];
     int http_fd[ROLE_COUNT];
     int operator_fd;
-    int tls_fd;
-    int mtls_fd;       /* -1: none */
-    int proxy_fd;      /* -1: none */
+    int listener_fd[SETTINGS_LISTENERS]; /* -1: none */
     int passphrase_fd; /* a file in memory, as long as the platform is unsealed; -1: none */
     bool stopping;     /* roles end, and none is started again */
     bool ending;       /* and so does the platform */

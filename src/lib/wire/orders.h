@@ -31,6 +31,15 @@
  * by any name: {"namespace", "uid", "policy", "rule", "measure", "window", "per", "owner",
  * "owners", "used", "reserved", "ends"}: the uid is the namespace's, the numbers those of the owner
  * who has used most, "ends" seconds since 1970. Of all others nothing is used.
+ *
+ * By the keepers of gateways that share budgets (docs/PROTOCOL.leases):
+ *
+ * leases: u8 telling, and what this gateway holds of budgets. The answer: u8 ready, 0 while nothing
+ * is given because another gateway has not told yet; and what it holds from then on of each, in the
+ * same order.
+ *
+ * recalls: empty. The answer comes when the gateway is to give something back, or after some
+ * seconds: u64 key of each budget of which it is.
  */
 #ifndef DRUN_WIRE_ORDERS_H
 #define DRUN_WIRE_ORDERS_H
@@ -43,6 +52,8 @@ enum api_message {
     API_LOG = 5,
     API_BUDGETS = 6,
     API_LEFT_OUT = 7,
+    API_LEASES = 8,
+    API_RECALLS = 9,
 };
 
 enum { API_LEFT_OUT_MAX = 32768 };

@@ -154,11 +154,11 @@ struct limit_lease {
 
 /* For the keeper alone. */
 typedef void limit_holding_fn(void *ctx, const struct limit_holding *holding);
-/* Every budget that has a share, a use, or a call that waits; or only those with such a call. A
- * call that waits is told of once; it asks again when it tries again. */
+/* Every budget that has a share or a use; or only those of which a call waits for more, and only
+ * then is it told how much. It is told once: the call asks again when it tries again. */
 void limit_budgets_tell(struct limit_budgets *budgets, int64_t now_sec, bool waiting_only,
                         limit_holding_fn *tell, void *ctx);
-/* This one. Of one that is not there any more nothing is held. */
+/* This one, with what a call waits for. Of one that is not there any more nothing is held. */
 void limit_budgets_tell_of(struct limit_budgets *budgets, uint64_t key, int64_t now_sec,
                            struct limit_holding *out);
 /* Puts shares in force; keys that are not there any more are passed over. */

@@ -65,13 +65,13 @@ static struct budget_count look(const struct limit_budgets *budgets, size_t numb
 }
 
 static void tell_slot(struct limit_budgets *budgets, size_t number, uint64_t key, int64_t now_sec,
-                      struct limit_holding *out)
+                      bool asks, struct limit_holding *out)
 {
     struct budget_lease *lease = &budgets->file->leases[number];
     uint64_t used;
 
     end_share(lease, now_sec);
-    uint64_t wants = atomic_exchange(&lease->wanted, 0);
+    uint64_t wants = asks ? atomic_exchange(&lease->wanted, 0) : 0;
     struct budget_count count = look(budgets, number, now_sec, &used);
     bool runs = count.ends_sec > (uint64_t)now_sec;
 
@@ -93,10 +93,8 @@ static bool is_told(const struct limit_budgets *budgets, size_t number, int64_t 
     const struct budget_slot *slot = &budgets->file->slots[number];
     const struct budget_lease *lease = &budgets->file->leases[number];
 
-    if (atomic_load(&lease->wanted) > 0)
-        return true;
     if (waiting_only)
-        return false;
+        return atomic_load(&lease->wanted) > 0;
     return budget_count_load(&slot->count).ends_sec > (uint64_t)now_sec ||
            atomic_load(&lease->share) > 0 || budget_sum(budgets->file, slot) > 0;
 }
@@ -110,7 +108,7 @@ void limit_budgets_tell(struct limit_budgets *budgets, int64_t now_sec, bool wai
         uint64_t key = atomic_load(&budgets->file->owners[i].key);
         if (key <= 1 || !is_told(budgets, i, now_sec, waiting_only))
             continue;
-        tell_slot(budgets, i, key, now_sec, &holding);
+        tell_slot(budgets, i, key, now_sec, waiting_only, &holding);
         /* It went over to another key meanwhile, so nothing of the old one was held. */
         if (atomic_load(&budgets->file->owners[i].key) == key)
             tell(ctx, &holding);
@@ -125,7 +123,7 @@ void limit_budgets_tell_of(struct limit_budgets *budgets, uint64_t key, int64_t 
     *out = (struct limit_holding){.key = key};
     if (number == BUDGET_NOWHERE)
         return;
-    tell_slot(budgets, number, key, now_sec, out);
+    tell_slot(budgets, number, key, now_sec, true, out);
     if (atomic_load(&budgets->file->owners[number].key) != key)
         *out = (struct limit_holding){.key = key};
 }

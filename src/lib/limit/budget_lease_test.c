@@ -83,10 +83,11 @@ static void a_call_waits_for_a_share(void **state)
     assert_int_equal(reserve(budgets, ask(1, 26, 100), NOW_SEC, &charge), LIMIT_WAIT);
     assert_int_equal(rings, 2);
     holding = told(budgets, NOW_SEC, false);
-    assert_int_equal(holding.wants, 26);
+    assert_int_equal(holding.wants, 0);
     assert_int_equal(holding.holds, 60);
     assert_int_equal(holding.used, 35);
     assert_int_equal(holding.settled, 35);
+    assert_int_equal(told(budgets, NOW_SEC, true).wants, 26);
     /* What all have used is too much for certain. */
     give(budgets, 1, 60, 40);
     assert_int_equal(reserve(budgets, ask(1, 26, 100), NOW_SEC, &charge), LIMIT_REFUSED);
@@ -136,7 +137,7 @@ static void a_share_ends_with_its_window(void **state)
     /* Nothing more of it, also not by a clock that is behind. */
     assert_int_equal(reserve(budgets, ask(1, 5, 100), later - 1, &charge), LIMIT_WAIT);
     assert_int_equal(reserve(budgets, ask(1, 5, 100), later, &charge), LIMIT_WAIT);
-    holding = told(budgets, later, false);
+    holding = told(budgets, later, true);
     assert_int_equal(holding.ends_sec, later + KEPT_SEC);
     assert_int_equal(holding.holds, 20);
     assert_int_equal(holding.wants, 5);
@@ -233,7 +234,7 @@ static void tell_ledger(void *ctx, const struct limit_holding *holding)
     struct err err = ERR_INIT;
 
     assert_true(tellings->count < GIVEN_MAX);
-    assert_int_equal(limit_ledger_tell(tellings->crowd->ledger, tellings->number, holding, NOW_SEC,
+    assert_int_equal(limit_ledger_tell(tellings->crowd->ledger, tellings->number, holding,
                                        clock_mono_ns() / 1000000,
                                        &tellings->leases[tellings->count++], &err),
                      0);
@@ -246,7 +247,7 @@ static void exchange(struct crowd *crowd, bool all)
         struct tellings tellings = {.crowd = crowd, .number = i};
         if (all)
             limit_ledger_begin(crowd->ledger, i);
-        limit_budgets_tell(crowd->keepers[i], NOW_SEC, false, tell_ledger, &tellings);
+        limit_budgets_tell(crowd->keepers[i], NOW_SEC, !all, tell_ledger, &tellings);
         if (all)
             limit_ledger_complete(crowd->ledger, i);
         limit_budgets_lease(crowd->keepers[i], tellings.leases, tellings.count);

@@ -13,11 +13,12 @@ enum {
      * it last told all. */
     PRESENT_MAX = 2 * LIMIT_BUDGET_SLOTS,
     ALERTS_MS = 15000, /* a gateway that is silent for longer raises none */
-    WINDOW_MAX_SEC = 32 * 86400,
     NOBODY = -1,
 };
 
 #define NO_TARGET UINT64_MAX
+/* Sums of so many as there are do not overflow; what is settled is never more (budget.c). */
+#define HOLDS_MAX (UINT64_C(1) << 61)
 
 /* What one gateway has told of a budget. */
 struct part {
@@ -337,22 +338,22 @@ static void answer(const struct limit_ledger *ledger, struct budget *budget, uns
     }
 }
 
-static int check(const struct limit_holding *told, int64_t now_sec, struct err *err)
+static int check(const struct limit_holding *told, struct err *err)
 {
     if (told->key > 1 && told->settled <= told->used && told->used <= told->holds &&
-        told->limit <= LIMIT_BUDGET_MAX && told->wants <= LIMIT_BUDGET_MAX && told->noted <= 100 &&
-        (told->limit > 0 || told->wants == 0) && told->ends_sec >= 0 &&
-        told->ends_sec <= now_sec + WINDOW_MAX_SEC)
+        told->holds <= HOLDS_MAX && told->limit <= LIMIT_BUDGET_MAX &&
+        told->wants <= LIMIT_BUDGET_MAX && (told->limit > 0 || told->wants == 0) &&
+        told->ends_sec >= 0)
         return 0;
     return err_set(err, ERR_INVALID, "a gateway tells of a budget what cannot be");
 }
 
 int limit_ledger_tell(struct limit_ledger *ledger, unsigned gateway,
-                      const struct limit_holding *told, int64_t now_sec, uint64_t now_ms,
-                      struct limit_lease *out, struct err *err)
+                      const struct limit_holding *told, uint64_t now_ms, struct limit_lease *out,
+                      struct err *err)
 {
     INVARIANT(gateway < ledger->count);
-    TRY(check(told, now_sec, err));
+    TRY(check(told, err));
     struct budget *budget = enter(ledger, gateway, told);
     if (budget == NULL)
         return err_set(err, ERR_LIMITED, "a gateway tells of more budgets than it can have");

@@ -20,7 +20,7 @@
  * tells of the new window it holds all of its old share that it had not said to be settled.
  *
  * Nothing is given before every gateway has told all that it holds. The gateways are numbered from
- * 0. Times: seconds since 1970, and milliseconds of the monotonic clock.
+ * 0. Milliseconds are those of the monotonic clock.
  */
 #ifndef DRUN_LIMIT_LEDGER_H
 #define DRUN_LIMIT_LEDGER_H
@@ -52,8 +52,8 @@ unsigned limit_ledger_missing(const struct limit_ledger *ledger);
 /* ERR_LIMITED: the gateway tells of more budgets than its file has room for. ERR_INVALID: what it
  * tells cannot be. */
 int limit_ledger_tell(struct limit_ledger *ledger, unsigned gateway,
-                      const struct limit_holding *told, int64_t now_sec, uint64_t now_ms,
-                      struct limit_lease *out, struct err *err) MUST_USE;
+                      const struct limit_holding *told, uint64_t now_ms, struct limit_lease *out,
+                      struct err *err) MUST_USE;
 /* The budgets of which the gateway is to give something back, at most LIMIT_RECALLS_MAX; what it
  * tells of them is answered with less. Each is named once. */
 size_t limit_ledger_recalls(struct limit_ledger *ledger, unsigned gateway,

@@ -367,6 +367,11 @@ static void listen_text(const struct opt_listen *listen, char *out, size_t size)
     snprintf(out, size, bracketed ? "[%s]:%u" : "%s:%u", listen->host, listen->port);
 }
 
+unsigned settings_gateways(const struct settings *settings UNUSED)
+{
+    return 1;
+}
+
 void settings_listen_text(const struct settings *settings, char *out, size_t size)
 {
     listen_text(&settings->listen, out, size);

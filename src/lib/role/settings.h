@@ -111,6 +111,8 @@ void settings_put_sample(struct buf *out);
 void settings_put_man(struct buf *out);
 void settings_free(struct settings *settings);
 void settings_free_ptr(struct settings **settings);
+/* How many gateways share limits and budgets. */
+unsigned settings_gateways(const struct settings *settings);
 /* "127.0.0.1:8443", "[::1]:8443" */
 void settings_listen_text(const struct settings *settings, char *out, size_t size);
 /* "https://127.0.0.1:8443" unless public-url says otherwise. */

@@ -34,9 +34,8 @@
  *
  * By the keepers of gateways that share budgets (docs/PROTOCOL.leases):
  *
- * leases: u8 telling, and what this gateway holds of budgets. The answer: u8 ready, 0 while nothing
- * is given because another gateway has not told yet; and what it holds from then on of each, in the
- * same order.
+ * leases: u8 telling, and what this gateway holds of budgets. The answer: what it holds of each
+ * from then on, in the same order.
  *
  * recalls: empty. The answer comes when the gateway is to give something back, or after some
  * seconds: u64 key of each budget of which it is.

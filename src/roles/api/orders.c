@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "crypto/crypto.h"
+#include "limit/lease_message.h"
 #include "log/log.h"
 
 #include <stdlib.h>
@@ -310,6 +311,7 @@ static int handle_status(void *ctx, struct ipc_request *request, struct buf *rep
     return IPC_LATER;
 }
 
+#define GATEWAYS  IPC_FROM(ROLE_GATEWAY)
 #define FOLLOWERS (IPC_FROM(ROLE_AGENT) | IPC_FROM(ROLE_EXPORTER) | IPC_FROM(ROLE_WAF))
 
 static const struct ipc_message messages[] = {
@@ -318,8 +320,10 @@ static const struct ipc_message messages[] = {
     {API_LOG, "log", IPC_FROM(ROLE_AGENT), IPC_BODY_MAX, 0, logs_handle_piece},
     {API_EMPTIED, "emptied", IPC_FROM(ROLE_IDP) | IPC_FROM(ROLE_SECRETS), 4096, 0,
      ends_handle_emptied},
-    {API_BUDGETS, "budgets", IPC_FROM(ROLE_GATEWAY), IPC_BODY_MAX, 0, budget_use_handle},
+    {API_BUDGETS, "budgets", GATEWAYS, IPC_BODY_MAX, 0, budget_use_handle},
     {API_LEFT_OUT, "left_out", IPC_FROM(ROLE_GATEWAY), API_LEFT_OUT_MAX, 0, routes_handle_left_out},
+    {API_LEASES, "leases", GATEWAYS, LIMIT_TOLD_LEN, 0, leases_handle_tell},
+    {API_RECALLS, "recalls", GATEWAYS, 0, IPC_EMPTY, leases_handle_recalls},
     {API_OWNER, "owner", IPC_FROM(ROLE_IDP) | IPC_FROM(ROLE_SECRETS), 4096, 0, ends_handle_owner},
     {0},
 };

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "certificate.h"
 #include "gateway/conf.h"
+#include "shares.h"
 #include "left_out.h"
 #include "log/log.h"
 #include "nginx_check.h"
@@ -56,6 +57,7 @@ struct keeper {
     struct watch *watch; /* what comes from where */
     struct uses *uses;   /* what is used of budgets */
     struct left_out *left_out;
+    struct shares *shares; /* of budgets; NULL: this is the only gateway */
     unsigned workers;
     struct gateway_ring rings[RING_SETS][GATEWAY_WORKERS_MAX];
     unsigned ring_set; /* the one that the current workers use */
@@ -104,6 +106,7 @@ static void on_peer(void *ctx, enum role_id peer)
     if (peer == ROLE_AGENT)
         watch_tell_anew(keeper->watch);
     if (peer == ROLE_API) {
+        shares_tell_anew(keeper->shares);
         uses_tell_anew(keeper->uses);
         left_out_tell_anew(keeper->left_out);
     }
@@ -164,6 +167,7 @@ static int write_conf(struct keeper *keeper, struct err *err)
     conf.audit_drop = settings->audit_failure == SETTINGS_AUDIT_OPEN;
     conf.waf = waf_of(settings);
     conf.answer_cache = settings->answer_cache;
+    shares_configure(keeper->shares, &conf);
     memcpy(conf.rings, keeper->rings[keeper->ring_set], sizeof(conf.rings));
     TRY(gateway_conf_dirs(&conf, err));
     TRY(gateway_conf_put(&conf, &text, err));
@@ -221,6 +225,8 @@ static int start_nginx(struct keeper *keeper, struct err *err)
             TRY(keep_open(keeper->rings[set][i].ring_fd, err));
             TRY(keep_open(keeper->rings[set][i].bell_fd, err));
         }
+    if (shares_bell(keeper->shares) >= 0)
+        TRY(keep_open(shares_bell(keeper->shares), err));
     /* An nginx that ends at once would leave who connects waiting in front of a closed door. */
     TRY(nginx_check(program, test, env, err));
     pid_t parent = getpid();
@@ -353,6 +359,7 @@ static int run(struct keeper *keeper, struct err *err)
     keeper->renewed_sec = clock_wall_sec();
     TRY(give_rings(keeper, err));
     role_on_peer(keeper->role, on_peer, keeper);
+    TRY(shares_new(keeper->role, &keeper->shares, err));
     TRY(write_conf(keeper, err));
     TRY(watch_new(keeper->role, &keeper->watch, err));
     TRY(uses_new(keeper->role, &keeper->uses, err));
@@ -389,6 +396,7 @@ int gateway_main(struct role *role, struct err *err)
     watch_free(keeper.watch);
     uses_free(keeper.uses);
     left_out_free(keeper.left_out);
+    shares_free(keeper.shares);
     fd_close(&keeper.pidfd);
     return result;
 }

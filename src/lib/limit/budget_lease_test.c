@@ -126,6 +126,7 @@ static void a_share_ends_with_its_window(void **state)
     struct limit_charge charge;
 
     (void)!reserve(budgets, ask(1, 30, 100), NOW_SEC, &charge);
+    assert_int_equal(told(budgets, NOW_SEC, true).wants, 30);
     give(budgets, 1, 50, 7);
     assert_int_equal(reserve(budgets, ask(1, 20, 100), NOW_SEC, &running), LIMIT_GRANTED);
     assert_int_equal(reserve(budgets, ask(1, 5, 100), NOW_SEC, &charge), LIMIT_GRANTED);

@@ -12,11 +12,11 @@
 #include "base/mem.h"
 #include "certificate.h"
 #include "gateway/conf.h"
-#include "shares.h"
 #include "left_out.h"
 #include "log/log.h"
 #include "nginx_check.h"
 #include "role/settings.h"
+#include "shares.h"
 #include "uses.h"
 #include "watch.h"
 

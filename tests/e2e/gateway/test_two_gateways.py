@@ -17,6 +17,7 @@ from weak_engine import Handler, WeakEngine
 
 GATEWAYS = ("gateway", "gateway2")
 WAIT = {"timeout": 90}
+AT_ONCE = 6  # calls at each gateway while somebody is killed
 
 
 class Quick(Handler):
@@ -203,19 +204,24 @@ def test_whoever_is_killed_it_is_never_more_than_the_limit(pair, token, budget, 
             mine += ok(pair.try_call(GATEWAYS[i % 2], token))
         return mine
 
-    with concurrent.futures.ThreadPoolExecutor(12) as pool:
-        works = [pool.submit(work, i) for i in range(12)]
+    with concurrent.futures.ThreadPoolExecutor(2 * AT_ONCE) as pool:
+        works = [pool.submit(work, i) for i in range(2 * AT_ONCE)]
         for role in killed:
             time.sleep(0.4)
             pair.wait_for_role(role, pair.kill(role), timeout=30)
         time.sleep(1)
         over.set()
         granted += sum(w.result() for w in works)
-    assert granted <= limit
     pair.wait_until("both again", lambda: all(pair.try_call(g, token) is not None for g in GATEWAYS), **WAIT)
     granted += use_up(pair, token)
-    # What died with a worker had reached the engine, maybe, and no client: it is nobody's.
-    assert limit - 40 <= granted <= limit
+    # All that was counted is the limit; what was answered is the same but for calls under way in workers that were killed: one may
+    # be counted and not answered, or answered and not counted any more.
+    for gateway in GATEWAYS:
+        assert f" {limit} are used" in pair.call(gateway, token).text
+    under_way = AT_ONCE * sum(role != "api" for role in killed)
+    assert granted <= limit + under_way
+    if not under_way:
+        assert granted >= limit - 2  # asked while both came back
 
 
 def test_a_raised_limit_is_there_for_both_and_a_lower_one_holds(pair, token, budget):

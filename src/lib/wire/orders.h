@@ -29,8 +29,9 @@
  *
  * budgets: a JSON object whose members are the rules of LimitPolicies of which something is used,
  * by any name: {"namespace", "uid", "policy", "rule", "measure", "window", "per", "owner",
- * "owners", "used", "reserved", "ends"}: the uid is the namespace's, the numbers those of the owner
- * who has used most, "ends" seconds since 1970. Of all others nothing is used.
+ * "owners", "common", "used", "elsewhere", "reserved", "ends"}: the uid is the namespace's, the
+ * numbers those of the owner who has used most, "ends" seconds since 1970; "elsewhere" is used at
+ * other gateways, by "common" of the owners. Of all others nothing is used.
  *
  * By the keepers of gateways that share budgets (docs/PROTOCOL.leases):
  *

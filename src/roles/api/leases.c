@@ -65,6 +65,12 @@ static void on_patience(void *ctx)
 
     for (unsigned i = 0; i < leases->count; i++)
         answer_wait(leases, i, span_of(NULL, 0));
+    if (limit_ledger_ready(leases->ledger) || leases->said)
+        return;
+    leases->said = true;
+    log_say(LOG_WARN, "api.leases",
+            "%s has not told yet which shares of budgets it holds; until then none are given",
+            limit_ledger_missing(leases->ledger) == 0 ? "the gateway" : "the second gateway");
 }
 
 int leases_handle_recalls(void *ctx, struct ipc_request *request, struct buf *reply UNUSED,
@@ -101,19 +107,6 @@ static int take_entries(struct leases *leases, unsigned gateway, struct cursor *
     return 0;
 }
 
-static void say_who_is_missing(struct leases *leases)
-{
-    bool ready = limit_ledger_ready(leases->ledger);
-
-    if (!ready && !leases->said)
-        log_say(LOG_WARN, "api.leases",
-                "%s has not told yet which shares of budgets it holds; until then none are given",
-                limit_ledger_missing(leases->ledger) == 0 ? "the gateway" : "the second gateway");
-    if (ready && leases->said)
-        log_say(LOG_INFO, "api.leases", "all gateways have told which shares of budgets they hold");
-    leases->said = !ready;
-}
-
 int leases_handle_tell(void *ctx, struct ipc_request *request, struct buf *reply, struct err *err)
 {
     struct api *api = ctx;
@@ -127,9 +120,11 @@ int leases_handle_tell(void *ctx, struct ipc_request *request, struct buf *reply
     if ((telling & LIMIT_TELLS_BEGIN) != 0)
         limit_ledger_begin(leases->ledger, gateway);
     TRY(take_entries(leases, gateway, &cursor, reply, err));
-    if ((telling & LIMIT_TELLS_ALL) != 0) {
+    if ((telling & LIMIT_TELLS_ALL) != 0)
         limit_ledger_complete(leases->ledger, gateway);
-        say_who_is_missing(leases);
+    if (leases->said && limit_ledger_ready(leases->ledger)) {
+        leases->said = false;
+        log_say(LOG_INFO, "api.leases", "all gateways have told which shares of budgets they hold");
     }
     for (unsigned i = 0; i < leases->count; i++)
         recall(leases, i);

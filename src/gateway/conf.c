@@ -376,6 +376,8 @@ static void put_http(const struct gateway_conf *conf, struct buf *out)
         buf_printf(out, "    drun_data_dir \"%s\";\n", conf->data_dir);
     buf_printf(out, "    drun_waf %s;\n    drun_cache_size %" PRIu64 ";\n", waf_names[conf->waf],
                conf->answer_cache);
+    if (conf->gateways > 1)
+        buf_printf(out, "    drun_gateways %u %d;\n", conf->gateways, conf->lease_bell);
     if (conf->ring_count > 0) {
         buf_put_str(out, "    drun_audit_rings");
         for (unsigned i = 0; i < conf->ring_count; i++)

@@ -79,6 +79,8 @@ struct gateway_conf {
     unsigned connections;                           /* for each worker */
     struct gateway_ring rings[GATEWAY_WORKERS_MAX]; /* inherited descriptors */
     unsigned ring_count;                            /* 0 or `workers` */
+    unsigned gateways;                              /* that share limits and budgets */
+    int lease_bell;  /* inherited; rung when a call waits for a share of a budget; with several */
     bool audit_drop; /* a call whose record finds no room is served and counted; else refused */
     enum gateway_waf waf;
     uint64_t answer_cache; /* bytes for answers that are kept; 0: none are */
@@ -92,9 +94,9 @@ struct gateway_conf {
 
 #define GATEWAY_CONF_DEFAULTS                                                                      \
     {                                                                                              \
-        .workers = 1, .connections = 4096, .model_body_max_kib = 8192, .api_body_max_kib = 3072,   \
-        .engine_timeout_sec = 300, .default_tokens = 1024, .answer_cache = 64 << 20,               \
-        .edge = {.answer_max_sec = 3600},                                                          \
+        .workers = 1, .gateways = 1, .connections = 4096, .model_body_max_kib = 8192,              \
+        .api_body_max_kib = 3072, .engine_timeout_sec = 300, .default_tokens = 1024,               \
+        .answer_cache = 64 << 20, .edge = {.answer_max_sec = 3600},                                \
     }
 
 int gateway_conf_put(const struct gateway_conf *conf, struct buf *out, struct err *err) MUST_USE;

@@ -48,9 +48,22 @@ static void a_good_configuration_is_written(void **state UNUSED)
     assert_non_null(strstr(text, "ssl_protocols TLSv1.3;"));
     assert_non_null(strstr(text, "drun_waf off;"));
     assert_non_null(strstr(text, "drun_cache_size 67108864;"));
+    assert_null(strstr(text, "drun_gateways"));
     assert_non_null(strstr(text, "server \"unix:/run/drun/api.sock\""));
     /* An owner without a socket answers for itself. */
     assert_null(strstr(text, "upstream drun_idp"));
+}
+
+static void several_gateways_share_what_they_count(void **state UNUSED)
+{
+    CLEANUP(buf_free) struct buf out = BUF_INIT(GATEWAY_CONF_MAX);
+    struct gateway_conf conf = good();
+    struct err err = ERR_INIT;
+
+    conf.gateways = 2;
+    conf.lease_bell = 17;
+    assert_int_equal(gateway_conf_put(&conf, &out, &err), 0);
+    assert_non_null(strstr(buf_text(&out), "drun_gateways 2 17;"));
 }
 
 static void certificates_are_asked_for_at_their_own_listener(void **state UNUSED)
@@ -200,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_configuration_is_written),
+        cmocka_unit_test(several_gateways_share_what_they_count),
         cmocka_unit_test(certificates_are_asked_for_at_their_own_listener),
         cmocka_unit_test(a_value_cannot_end_a_directive),
         cmocka_unit_test(addresses_are_addresses),

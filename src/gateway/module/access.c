@@ -123,6 +123,7 @@ ngx_int_t gw_access(ngx_http_request_t *r)
     switch (call->stage) {
     case GW_NEW: return begin(r, call);
     case GW_READING: return gw_decide(r, call);
+    case GW_SHARING: return call->waits ? NGX_AGAIN : gw_decide_again(r, call);
     case GW_WAITING: return waited(r, call);
     case GW_DECIDED: return NGX_OK;
     default: return NGX_DONE;

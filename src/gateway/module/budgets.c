@@ -200,11 +200,16 @@ static ngx_int_t reserve_one(ngx_http_request_t *r, struct gw_call *call,
     if (ask.cost == 0) /* what takes nothing fits into what is left of anything */
         return NGX_DECLINED;
     call->budget_count++;
-    if (from->algorithm != POLICY_CALENDAR)
+    if (from->algorithm != POLICY_CALENDAR) {
+        budget->limit = gw_share_part(ask.limit);
         return gw_rate_reserve(r, call, budget, from->algorithm, ask.key, ask.cost);
+    }
     enum limit_verdict verdict = limit_budget_reserve(gw_worker_budgets(), &ask, ngx_time(),
                                                       &budget->charge, &budget->answer);
-    return verdict == LIMIT_GRANTED ? NGX_DECLINED : refuse(r, call, budget, &ask, verdict);
+    if (verdict == LIMIT_GRANTED)
+        return NGX_DECLINED;
+    ngx_int_t rc = verdict == LIMIT_WAIT ? gw_share_wait(r, call) : NGX_DECLINED;
+    return rc == NGX_DECLINED ? refuse(r, call, budget, &ask, verdict) : rc;
 }
 
 ngx_int_t gw_budgets_reserve(ngx_http_request_t *r, struct gw_call *call,

@@ -254,9 +254,25 @@ static ngx_int_t send_somewhere(ngx_http_request_t *r, struct gw_call *call,
 
     if (route->routing == 0)
         return send_to(r, call, policy, ns, &only);
-    if (gw_plan_make(r, call, policy, route) != NGX_OK)
+    /* Of a call that tries again the strings are another's by now, and the order is made. */
+    if (call->plan == NULL && gw_plan_make(r, call, policy, route) != NGX_OK)
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     return send_to_one_of(r, call, policy, ns);
+}
+
+/* A call that waits for a share of a budget holds nothing meanwhile. */
+static ngx_int_t send_on(ngx_http_request_t *r, struct gw_call *call, const struct snapshot *policy,
+                         struct policy_namespace ns, const struct policy_route *route)
+{
+    ngx_int_t rc = send_somewhere(r, call, policy, ns, route);
+
+    if (rc == NGX_OK)
+        call->stage = GW_DECIDED;
+    if (rc == NGX_AGAIN && call->stage == GW_SHARING) {
+        gw_limits_undo(call);
+        gw_budgets_settle(call);
+    }
+    return rc;
 }
 
 static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
@@ -294,10 +310,7 @@ static ngx_int_t admit(ngx_http_request_t *r, struct gw_call *call)
         return gw_refuse(r, call, &unrecorded,
                          "The audit log takes no more records; try again in a moment");
     call->only_counts = conf->api == OPENAI_COUNT_TOKENS;
-    rc = send_somewhere(r, call, policy, ns, &route);
-    if (rc == NGX_OK)
-        call->stage = GW_DECIDED;
-    return rc;
+    return send_on(r, call, policy, ns, &route);
 }
 
 ngx_int_t gw_decide(ngx_http_request_t *r, struct gw_call *call)
@@ -319,4 +332,23 @@ ngx_int_t gw_decide(ngx_http_request_t *r, struct gw_call *call)
     refusal.code = call->fault.code;
     refusal.param = call->fault.param;
     return gw_refuse(r, call, &refusal, call->fault.msg);
+}
+
+/* The policy in force now counts; what it says of the body has been done. */
+ngx_int_t gw_decide_again(ngx_http_request_t *r, struct gw_call *call)
+{
+    const struct snapshot *policy = gw_worker_policy(r);
+    struct policy_namespace ns;
+    struct policy_route route;
+
+    call->stage = GW_READING;
+    if (policy == NULL)
+        return refuse_early(r, call);
+    if (!find_route(policy, call, &ns, &route))
+        return refuse_model(r, call);
+    /* The name was a service and is a route by now, or the other way round. */
+    if ((route.routing != 0) != (call->plan != NULL))
+        return refuse_away(r, call);
+    ngx_int_t rc = check_route(r, call, &route);
+    return rc == NGX_DECLINED ? send_on(r, call, policy, ns, &route) : rc;
 }

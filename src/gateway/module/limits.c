@@ -15,7 +15,7 @@ static struct limit_ask ask(struct span who, const char *what, uint64_t cost, ui
 {
     return (struct limit_ask){.key = limit == 0 ? 0 : limit_key(who, span_str(what)),
                               .cost = cost,
-                              .limit = limit,
+                              .limit = gw_share_part(limit),
                               .window_ns = (uint64_t)MINUTE_MS * NS_PER_MS};
 }
 
@@ -108,6 +108,11 @@ static ngx_int_t refuse_place(ngx_http_request_t *r, struct gw_call *call, const
     return gw_refuse(r, call, &refusal, message);
 }
 
+static uint32_t part_of(uint32_t limit)
+{
+    return (uint32_t)gw_share_part(limit);
+}
+
 ngx_int_t gw_limits_enter(ngx_http_request_t *r, struct gw_call *call,
                           const struct policy_namespace *ns, const struct policy_route *route)
 {
@@ -118,9 +123,9 @@ ngx_int_t gw_limits_enter(ngx_http_request_t *r, struct gw_call *call,
         const char *what;
         uint32_t limit;
     } asks[GW_PLACES] = {
-        {"API key", gw_caller(call), "kc", call->principal.concurrent},
-        {"namespace", ns->name, "nc", ns->limits.concurrent},
-        {"model", name_of(route, &room), "rc", route->limits.concurrent},
+        {"API key", gw_caller(call), "kc", part_of(call->principal.concurrent)},
+        {"namespace", ns->name, "nc", part_of(ns->limits.concurrent)},
+        {"model", name_of(route, &room), "rc", part_of(route->limits.concurrent)},
     };
 
     for (size_t i = 0; i < GW_PLACES; i++) {
@@ -169,7 +174,7 @@ bool gw_limits_move(struct gw_call *call, const struct policy_route *to)
     struct limit_place place;
     uint64_t now = clock_mono_ns();
 
-    if (!limit_enter(gw_worker_places(), place_key, to->limits.concurrent, &place))
+    if (!limit_enter(gw_worker_places(), place_key, part_of(to->limits.concurrent), &place))
         return false;
     limit_reserve(gw_worker_limits(), asks, ARRAY_LEN(asks), now, &taken, &answer);
     if (answer.verdict != LIMIT_GRANTED) {

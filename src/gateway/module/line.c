@@ -47,22 +47,10 @@ void gw_line_ring(void *ctx UNUSED, unsigned seat)
 
 static void stop_waiting(struct gw_call *call)
 {
-    if (!call->waits)
-        return;
-    call->waits = false;
-    ngx_queue_remove(&call->in_line);
-    if (call->line_timer.timer_set)
-        ngx_del_timer(&call->line_timer);
-}
-
-/* Back into the access phase, which asks gw_line_waited(). */
-static void go_on(ngx_http_request_t *r)
-{
-    ngx_connection_t *c = r->connection;
-
-    r->read_event_handler = ngx_http_block_reading;
-    ngx_http_core_run_phases(r);
-    ngx_http_run_posted_requests(c);
+    if (call->waits && call->stage == GW_WAITING) {
+        ngx_queue_remove(&call->in_line);
+    }
+    gw_wait_end(call);
 }
 
 static void on_timeout(ngx_event_t *timer)
@@ -70,7 +58,7 @@ static void on_timeout(ngx_event_t *timer)
     ngx_http_request_t *r = timer->data;
 
     stop_waiting(gw_call_of(r));
-    go_on(r);
+    gw_wait_go_on(r);
 }
 
 /* One that goes on may end others, so each time the search begins anew. */
@@ -94,7 +82,7 @@ static void on_bell(ngx_event_t *event)
     (void)!read(c->fd, &times, sizeof(times));
     while ((call = next_granted()) != NULL) {
         stop_waiting(call);
-        go_on(call->line_timer.data);
+        gw_wait_go_on(call->wait_timer.data);
     }
 }
 
@@ -125,18 +113,16 @@ static void set_group(const struct snapshot *policy, const struct gw_call *call,
     ask->group = limit_key(group.len > 0 ? group : name, span_str(group.len > 0 ? "ns" : "user"));
 }
 
+/* Back in the access phase it asks gw_line_waited(). */
 static ngx_int_t wait_in_line(ngx_http_request_t *r, struct gw_call *call, ngx_msec_t timeout_ms)
 {
-    if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK)
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
-    /* A client that goes away ends the request, and so leaves the line. */
-    r->read_event_handler = ngx_http_test_reading;
+    ngx_int_t rc = gw_wait_begin(r, call, on_timeout, timeout_ms);
+
+    if (rc != NGX_AGAIN)
+        return rc;
     call->stage = GW_WAITING;
-    call->waits = true;
     ngx_queue_insert_tail(&waiting, &call->in_line);
-    call->line_timer = (ngx_event_t){.handler = on_timeout, .data = r, .log = r->connection->log};
-    ngx_add_timer(&call->line_timer, timeout_ms);
-    return NGX_AGAIN;
+    return rc;
 }
 
 static ngx_int_t refuse(ngx_http_request_t *r, struct gw_call *call, const char *code,
@@ -157,7 +143,7 @@ static struct limit_queue_ask ask_for(const struct gw_call *call, const struct s
 {
     uint64_t key = limit_key(route->namespace, route->name);
     struct limit_queue_ask ask = {.key = limit_key(span_of(&key, sizeof(key)), span_str("line")),
-                                  .limit = route->line.places,
+                                  .limit = (uint32_t)gw_share_part(route->line.places),
                                   .length = route->line.length};
 
     set_group(policy, call, &ask);

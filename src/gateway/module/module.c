@@ -8,7 +8,7 @@ static void *main_conf_new(ngx_conf_t *cf)
     struct gw_main_conf *conf = ngx_pcalloc(cf->pool, sizeof(*conf));
 
     if (conf != NULL)
-        conf->audit_full = conf->waf = conf->cache_bytes = NGX_CONF_UNSET_UINT;
+        conf->audit_full = conf->waf = conf->cache_bytes = conf->gateways = NGX_CONF_UNSET_UINT;
     return conf;
 }
 
@@ -19,6 +19,7 @@ static char *main_conf_check(ngx_conf_t *cf, void *conf)
     ngx_conf_init_uint_value(main->audit_full, GW_AUDIT_REFUSE);
     ngx_conf_init_uint_value(main->waf, GW_WAF_OFF);
     ngx_conf_init_size_value(main->cache_bytes, 0);
+    ngx_conf_init_uint_value(main->gateways, 1);
     if (main->data_dir.len == 0)
         main->data_dir = main->state_dir;
     if ((main->run_dir.len == 0) == (main->state_dir.len == 0))
@@ -105,6 +106,22 @@ static char *set_rings(ngx_conf_t *cf, ngx_command_t *cmd UNUSED, void *conf)
     return NGX_CONF_OK;
 }
 
+/* drun_gateways N BELL; that share limits and budgets, and a descriptor that nginx inherits */
+static char *set_gateways(ngx_conf_t *cf, ngx_command_t *cmd UNUSED, void *conf)
+{
+    struct gw_main_conf *main = conf;
+    ngx_str_t *args = cf->args->elts;
+    ngx_int_t count = ngx_atoi(args[1].data, args[1].len);
+
+    if (main->gateways != NGX_CONF_UNSET_UINT)
+        return (char *)"is there twice";
+    main->lease_bell = parse_fd(args[2].data, args[2].len);
+    if (count < 2 || main->lease_bell < 0)
+        return (char *)"takes how many gateways there are, and a descriptor";
+    main->gateways = (ngx_uint_t)count;
+    return NGX_CONF_OK;
+}
+
 static ngx_conf_enum_t audit_full[] = {{ngx_string("refuse"), GW_AUDIT_REFUSE},
                                        {ngx_string("drop"), GW_AUDIT_DROP},
                                        {ngx_null_string, 0}};
@@ -135,6 +152,8 @@ static ngx_command_t commands[] = {
     {ngx_string("drun_data_dir"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_conf_set_str_slot,
      NGX_HTTP_MAIN_CONF_OFFSET, offsetof(struct gw_main_conf, data_dir), NULL},
     {ngx_string("drun_audit_rings"), NGX_HTTP_MAIN_CONF | NGX_CONF_1MORE, set_rings,
+     NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL},
+    {ngx_string("drun_gateways"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE2, set_gateways,
      NGX_HTTP_MAIN_CONF_OFFSET, 0, NULL},
     {ngx_string("drun_audit_full"), NGX_HTTP_MAIN_CONF | NGX_CONF_TAKE1, ngx_conf_set_enum_slot,
      NGX_HTTP_MAIN_CONF_OFFSET, offsetof(struct gw_main_conf, audit_full), audit_full},

@@ -60,6 +60,8 @@ struct gw_main_conf {
     bool interface_known;  /* stated, and ours */
     ngx_uint_t waf;        /* an enum gw_waf */
     size_t cache_bytes;    /* for answers that are kept; 0: none are */
+    ngx_uint_t gateways;   /* that share limits and budgets */
+    ngx_int_t lease_bell;  /* of the keeper, who asks for shares; with several */
 };
 
 struct gw_loc_conf {
@@ -94,6 +96,8 @@ struct limit_places *gw_worker_places(void);
 struct limit_breakers *gw_worker_breakers(void);
 struct limit_budgets *gw_worker_budgets(void);
 struct limit_queue *gw_worker_queue(void);
+/* That share limits and budgets; 1: this one is alone. */
+unsigned gw_worker_gateways(void);
 /* The strings of the request that was read last: those of the call while gw_decide() runs. */
 struct openai_texts *gw_worker_texts(void);
 /* Room for a record of at most `bytes`, kept until gw_worker_record() gets the same number. False
@@ -129,6 +133,7 @@ enum { GW_PLACES = 3 };
 enum gw_stage {
     GW_NEW,
     GW_READING, /* the body */
+    GW_SHARING, /* the gateway's share of a budget is too small; it tries again */
     GW_WAITING, /* allowed, in the line in front of the engine */
     GW_DECIDED, /* allowed: goes to the engine */
     GW_KEPT,    /* allowed: answered here, with what was kept */
@@ -206,11 +211,12 @@ struct gw_call {
     bool only_counts;   /* what a prompt would take */
     bool answer_limits; /* there are limits to tell the client about */
     bool quiet;         /* a refusal is not answered: there is another backend */
-    /* The line in front of the engine. */
+    /* In the line in front of the engine, or for a share of a budget. */
     bool waits;
+    unsigned share_tries;
     struct limit_turn turn;
     ngx_queue_t in_line;
-    ngx_event_t line_timer; /* its data is the request */
+    ngx_event_t wait_timer; /* its data is the request */
     /* The guard. */
     bool looks; /* into the answer */
     struct guard_policy answer_policy;
@@ -247,6 +253,8 @@ ngx_int_t gw_add_handler(ngx_conf_t *cf, ngx_http_phases phase, ngx_http_handler
 
 ngx_int_t gw_access(ngx_http_request_t *r);                       /* access.c */
 ngx_int_t gw_decide(ngx_http_request_t *r, struct gw_call *call); /* decide.c */
+/* The same from the limits on, for a call that waited for a share of a budget. */
+ngx_int_t gw_decide_again(ngx_http_request_t *r, struct gw_call *call);
 /* The body in one piece. nginx is told to keep it in one buffer, but need not; body.c. */
 ngx_int_t gw_body(ngx_http_request_t *r, struct span *out);
 /* NGX_DECLINED: the firewall has nothing against it; waf_access.c. */
@@ -297,6 +305,20 @@ struct gw_amount gw_amount(const struct gw_call *call, enum policy_measure measu
 /* A rule that is a rate: the same as gw_budgets_reserve(), for it alone; rates.c. */
 ngx_int_t gw_rate_reserve(ngx_http_request_t *r, struct gw_call *call, struct gw_budget *budget,
                           enum policy_algorithm algorithm, uint64_t key, uint64_t cost);
+/* Several gateways; shares.c. What this one enforces of a limit: of these all together, one too
+ * many for each gateway at most where the limit is smaller than their number. */
+uint64_t gw_share_part(uint64_t limit);
+limit_budget_ring_fn gw_share_ring;
+/* A budget's share is too small: NGX_AGAIN, the phases stop here and gw_decide_again() follows; or
+ * NGX_DECLINED, it waited long enough. What it holds is to be given back. */
+ngx_int_t gw_share_wait(ngx_http_request_t *r, struct gw_call *call);
+/* Waiting in the access phase: NGX_AGAIN, and `over` is called when the time is over; its event's
+ * data is the request. wait.c */
+ngx_int_t gw_wait_begin(ngx_http_request_t *r, struct gw_call *call, ngx_event_handler_pt over,
+                        ngx_msec_t timeout_ms);
+void gw_wait_end(struct gw_call *call);
+/* Back into the access phase. */
+void gw_wait_go_on(ngx_http_request_t *r);
 /* The line in front of an engine; line.c. In the master, then in each worker. */
 ngx_int_t gw_line_make_bells(ngx_cycle_t *cycle);
 ngx_int_t gw_line_listen(ngx_cycle_t *cycle);

@@ -100,6 +100,8 @@ static const char *reason_of(const struct gw_call *call)
         return call->reason;
     if (call->answer != NULL && gw_answer_was_blocked(call->answer))
         return "the guard ended the answer";
+    if (call->stage == GW_SHARING)
+        return "the client left while a share of a budget was asked for";
     if (call->stage == GW_WAITING)
         return "the client left the line in front of the engine";
     if (call->withheld)

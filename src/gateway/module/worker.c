@@ -21,6 +21,8 @@ struct gw_worker {
     struct limit_queue *queue;
     struct openai_texts texts;
     struct audit_ring_writer ring;
+    unsigned gateways;
+    ngx_int_t lease_bell;
     bool has_ring;
     bool drop_when_full;
     size_t promised; /* bytes of the ring, to the records of calls that run */
@@ -84,6 +86,10 @@ static int start(struct gw_worker *new, const struct gw_main_conf *conf, struct 
     TRY(limit_breakers_open(for_limits, "breakers", &new->breakers, err));
     TRY(limit_queue_open(for_limits, "queue", gw_line_ring, NULL, &new->queue, err));
     TRY(limit_budgets_open(for_budgets, "budgets", true, &new->budgets, err));
+    new->gateways = (unsigned)conf->gateways;
+    new->lease_bell = conf->lease_bell;
+    if (new->gateways > 1)
+        limit_budgets_share(new->budgets, gw_share_ring, &new->lease_bell);
     TRY(open_ring(new, conf, err));
     new->auth = auth_new(&for_auth, TOKEN_CACHE);
     auth_share_proofs(new->auth, remember_proof, new);
@@ -265,6 +271,11 @@ struct limit_breakers *gw_worker_breakers(void)
 struct limit_queue *gw_worker_queue(void)
 {
     return worker == NULL ? NULL : worker->queue;
+}
+
+unsigned gw_worker_gateways(void)
+{
+    return worker->gateways;
 }
 
 struct openai_texts *gw_worker_texts(void)

@@ -13,10 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { TRIES = 16, NOWHERE = LIMIT_BUDGET_SLOTS };
+enum { TRIES = 16, NOWHERE = BUDGET_NOWHERE };
 
 #define MAGIC  BUDGETS_MAGIC
-#define BEFORE "drun budgets 1\n" /* the same without labels */
+#define FIRST  "drun budgets 1\n" /* the same without labels and leases */
+#define SECOND "drun budgets 2\n" /* the same without leases */
 
 /* No sum of settled amounts goes beyond it; far above any limit, far below overflow. */
 #define SETTLED_MAX (UINT64_C(1) << 60)
@@ -43,8 +44,7 @@ static bool swap(struct budget_count *count, struct budget_count old, struct bud
     return __sync_bool_compare_and_swap((pair *)count, pack(old), pack(new));
 }
 
-/* Adds to the window that ends then, or to a later one that began already. */
-static void add(struct budget_count *count, int64_t ends_sec, uint64_t amount)
+void budget_add(struct budget_count *count, int64_t ends_sec, uint64_t amount)
 {
     for (;;) {
         struct budget_count old = load(count);
@@ -65,7 +65,7 @@ static size_t at(uint64_t key, size_t probe)
     return (limit_home(key) + probe) % LIMIT_BUDGET_SLOTS;
 }
 
-static size_t find(const struct limit_budgets *budgets, uint64_t key)
+size_t budget_find(const struct limit_budgets *budgets, uint64_t key)
 {
     for (size_t i = 0; i < LIMIT_BUDGET_PROBE_MAX; i++)
         if (atomic_load(&budgets->file->owners[at(key, i)].key) == key)
@@ -117,7 +117,7 @@ static size_t make(const struct limit_budgets *budgets, uint64_t key, int64_t no
     if (!limit_making_lock(budgets->fd))
         return NOWHERE;
     put_right(budgets, key);
-    size_t number = find(budgets, key);
+    size_t number = budget_find(budgets, key);
     for (size_t i = 0; number == NOWHERE && i < LIMIT_BUDGET_PROBE_MAX; i++)
         if (take_over(budgets, at(key, i), key, now_sec))
             number = at(key, i);
@@ -128,6 +128,26 @@ static size_t make(const struct limit_budgets *budgets, uint64_t key, int64_t no
 /* ------------------------------------------------------------------ reserving and settling */
 
 enum outcome { RESERVED, TOO_MUCH, MOVED };
+
+/* Who takes a share down lowers it first and adds up then; a call has counted itself before it
+ * comes here. So either the call sees the lower share, or it is seen. */
+static uint64_t room_of(const struct limit_budgets *budgets, size_t number,
+                        const struct limit_budget_ask *ask, uint64_t ends_sec)
+{
+    if (!budgets->shared)
+        return ask->limit;
+    return NUM_MIN(ask->limit, budget_share(&budgets->file->leases[number], ends_sec));
+}
+
+/* Of `settled` and `used`, which are this file's, to those of all gateways. */
+static void tell_rest(const struct limit_budgets *budgets, size_t number,
+                      const struct limit_budget_ask *ask, uint64_t reserved,
+                      struct limit_budget_answer *answer)
+{
+    answer->settled += budget_elsewhere(budgets, number, (uint64_t)answer->ends_sec);
+    uint64_t used = answer->settled + reserved;
+    answer->left = used < ask->limit ? ask->limit - used : 0;
+}
 
 static enum outcome try_reserve(struct limit_budgets *budgets, size_t number, uint64_t key,
                                 const struct limit_budget_ask *ask,
@@ -140,47 +160,53 @@ static enum outcome try_reserve(struct limit_budgets *budgets, size_t number, ui
     bool same = atomic_load(&budgets->file->owners[number].key) == key;
     if (same) {
         if (load(&slot->count).ends_sec < (uint64_t)answer->ends_sec)
-            add(&slot->count, answer->ends_sec, 0);
+            budget_add(&slot->count, answer->ends_sec, 0);
         /* Who settles adds to the count before he takes from what is reserved: seen in this order,
          * an amount may be seen twice, but never not at all. */
         uint64_t reserved = budget_sum(budgets->file, slot);
         struct budget_count count = load(&slot->count);
         answer->settled = count.settled;
         answer->ends_sec = (int64_t)count.ends_sec;
-        if (reserved + count.settled <= ask->limit) {
-            answer->left = ask->limit - reserved - count.settled;
+        if (reserved + count.settled <= room_of(budgets, number, ask, count.ends_sec)) {
+            tell_rest(budgets, number, ask, reserved, answer);
             return RESERVED;
         }
+        if (budgets->shared) /* who gives out shares wants to know whose it is */
+            budget_describe(budgets->file, number, ask);
     }
     atomic_fetch_sub(own, ask->cost);
     return same ? TOO_MUCH : MOVED;
 }
 
-/* True when it is too much for certain, not by others that were about to give way like us. */
-static bool is_refused(const struct limit_budgets *budgets, const struct budget_slot *slot,
-                       const struct limit_budget_ask *ask, struct limit_budget_answer *answer)
+/* LIMIT_GRANTED: it is not too much for certain, but others were about to give way like us. */
+static enum limit_verdict judge(const struct limit_budgets *budgets, size_t number,
+                                const struct limit_budget_ask *ask,
+                                struct limit_budget_answer *answer)
 {
-    uint64_t used = budget_sum(budgets->file, slot) + answer->settled;
+    uint64_t reserved = budget_sum(budgets->file, &budgets->file->slots[number]);
+    uint64_t used = reserved + answer->settled + ask->cost;
+    bool fits = used <= room_of(budgets, number, ask, (uint64_t)answer->ends_sec);
 
-    answer->left = used < ask->limit ? ask->limit - used : 0;
+    tell_rest(budgets, number, ask, reserved, answer);
     answer->by_others = answer->settled + ask->cost <= ask->limit;
-    return used + ask->cost > ask->limit;
+    if (fits)
+        return LIMIT_GRANTED;
+    return budgets->shared && ask->cost <= answer->left ? LIMIT_WAIT : LIMIT_REFUSED;
 }
 
 /* What there is, for who asks for more than there can be. */
 static void show(const struct limit_budgets *budgets, uint64_t key,
                  const struct limit_budget_ask *ask, struct limit_budget_answer *answer)
 {
-    size_t number = find(budgets, key);
-    uint64_t used = 0;
+    size_t number = budget_find(budgets, key);
 
-    if (number != NOWHERE) {
-        const struct budget_slot *slot = &budgets->file->slots[number];
-        struct budget_count count = load(&slot->count);
-        answer->settled = count.ends_sec < (uint64_t)answer->ends_sec ? 0 : count.settled;
-        used = answer->settled + budget_sum(budgets->file, slot);
-    }
-    answer->left = used < ask->limit ? ask->limit - used : 0;
+    answer->left = ask->limit;
+    if (number == NOWHERE)
+        return;
+    const struct budget_slot *slot = &budgets->file->slots[number];
+    struct budget_count count = load(&slot->count);
+    answer->settled = count.ends_sec < (uint64_t)answer->ends_sec ? 0 : count.settled;
+    tell_rest(budgets, number, ask, budget_sum(budgets->file, slot), answer);
 }
 
 enum limit_verdict limit_budget_reserve(struct limit_budgets *budgets,
@@ -198,7 +224,7 @@ enum limit_verdict limit_budget_reserve(struct limit_budgets *budgets,
         return LIMIT_NEVER;
     }
     for (int i = 0; i < TRIES; i++) {
-        size_t number = find(budgets, key);
+        size_t number = budget_find(budgets, key);
         if (number == NOWHERE)
             number = make(budgets, key, now_sec);
         if (number == NOWHERE)
@@ -211,9 +237,13 @@ enum limit_verdict limit_budget_reserve(struct limit_budgets *budgets,
             out->cost = ask->cost;
             return LIMIT_GRANTED;
         }
-        if (outcome == TOO_MUCH &&
-            is_refused(budgets, &budgets->file->slots[number], ask, answer) && i > 0)
-            return LIMIT_REFUSED;
+        enum limit_verdict verdict =
+            outcome == TOO_MUCH ? judge(budgets, number, ask, answer) : LIMIT_GRANTED;
+        if (verdict == LIMIT_GRANTED || i == 0)
+            continue;
+        if (verdict == LIMIT_WAIT)
+            budget_want(budgets, number, ask->cost);
+        return verdict;
     }
     return LIMIT_REFUSED;
 }
@@ -225,7 +255,7 @@ void limit_budget_settle(struct limit_budgets *budgets, struct limit_charge *cha
         return;
     struct budget_slot *slot = &budgets->file->slots[charge->slot - 1];
     if (actual > 0)
-        add(&slot->count, limit_window_end(charge->window, now_sec), actual);
+        budget_add(&slot->count, limit_window_end(charge->window, now_sec), actual);
     atomic_fetch_sub(&slot->reserved[budgets->seat], charge->cost);
     charge->slot = 0;
 }
@@ -249,7 +279,8 @@ static int check_magic(struct budget_file *file, const char *name, struct err *e
     static const char none[sizeof(file->header.magic)];
 
     if (memcmp(file->header.magic, none, sizeof(none)) == 0 ||
-        memcmp(file->header.magic, BEFORE, sizeof(BEFORE)) == 0)
+        memcmp(file->header.magic, FIRST, sizeof(FIRST)) == 0 ||
+        memcmp(file->header.magic, SECOND, sizeof(SECOND)) == 0)
         memcpy(file->header.magic, MAGIC, sizeof(MAGIC));
     if (memcmp(file->header.magic, MAGIC, sizeof(MAGIC)) == 0 &&
         atomic_load(&file->header.seats) <= LIMIT_SEATS)
@@ -271,7 +302,8 @@ static int map(struct limit_budgets *budgets, int dir_fd, const char *name, stru
     if (fstat(budgets->fd, &st) < 0)
         return err_sys(err, "cannot look at %s", name);
     if (st.st_size != 0 && st.st_size != (off_t)sizeof(struct budget_file) &&
-        st.st_size != (off_t)offsetof(struct budget_file, labels))
+        st.st_size != (off_t)offsetof(struct budget_file, labels) &&
+        st.st_size != (off_t)offsetof(struct budget_file, leases))
         return err_set(err, ERR_CORRUPT, "%s has not the size of a file of budgets; move it away",
                        name);
     if (ftruncate(budgets->fd, sizeof(struct budget_file)) < 0)

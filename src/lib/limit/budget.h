@@ -24,6 +24,14 @@
  * of keys can empty a budget: while all LIMIT_BUDGET_PROBE_MAX slots of a new key are in use, that
  * key is refused (LIMIT_FULL). After a failure of the machine's power the counters are those that
  * the kernel had written, which is within half a minute by default.
+ *
+ * Gateways that share budgets have a file each. limit_budgets_share() makes a budget a share of it,
+ * which the gateway's keeper gets from who gives them out (limit/ledger.h): a call is granted when
+ *
+ *     settled in this window + reserved by calls that run  <=  share of this window
+ *
+ * in this file. The shares of all gateways together are never more than the limit, so the line
+ * above holds for the sum of the gateways.
  */
 #ifndef DRUN_LIMIT_BUDGET_H
 #define DRUN_LIMIT_BUDGET_H
@@ -49,7 +57,7 @@ int64_t limit_window_end(enum limit_window window, int64_t now_sec);
 
 struct limit_budgets;
 
-/* Maps the file, 24 MiB, of which only what is used takes room, 1.5 KiB a budget; makes it when it
+/* Maps the file, 25 MiB, of which only what is used takes room, 1.5 KiB a budget; makes it when it
  * is not there. Who `reserves` takes a seat; who only looks does not. ERR_CORRUPT: it is no file of
  * budgets, or of another format; ERR_LIMITED: every seat is taken. */
 int limit_budgets_open(int dir_fd, const char *name, bool reserves, struct limit_budgets **out,
@@ -76,13 +84,14 @@ struct limit_charge {
 };
 
 struct limit_budget_answer {
-    uint64_t settled; /* in this window */
-    uint64_t left;    /* neither settled nor reserved */
+    uint64_t settled; /* in this window; of other gateways what is known of them */
+    uint64_t left;    /* neither settled nor reserved; the same */
     int64_t ends_sec; /* the window */
     bool by_others;   /* refused only because of what calls that run have reserved */
 };
 
-/* LIMIT_NEVER: the cost alone is larger than the limit. */
+/* LIMIT_NEVER: the cost alone is larger than the limit. LIMIT_WAIT: the share does not hold it, but
+ * the limit may; who gives out shares is asked, and it is worth trying again within a moment. */
 enum limit_verdict limit_budget_reserve(struct limit_budgets *budgets,
                                         const struct limit_budget_ask *ask, int64_t now_sec,
                                         struct limit_charge *out,
@@ -99,9 +108,11 @@ struct limit_budget_use {
     struct span label[LIMIT_LABEL_PARTS]; /* each followed by a NUL; too long ones are cut */
     uint64_t settled;
     uint64_t reserved;
-    uint64_t limit; /* of the last call */
+    uint64_t elsewhere; /* settled by other gateways, as far as is known */
+    uint64_t limit;     /* of the last call */
     int64_t ends_sec;
-    unsigned alert; /* percent: the highest reached that was not noted in this window; 0: none */
+    unsigned alert; /* percent: the highest reached that was not noted in this window; 0: none.
+                     * Of budgets that are shared: reached by all gateways, and ours to raise. */
 };
 
 /* The texts are good until it returns. */
@@ -111,5 +122,47 @@ void limit_budgets_look(const struct limit_budgets *budgets, int64_t now_sec,
                         limit_budget_see_fn *see, void *ctx);
 /* The alert was raised; for one process alone, inside `see`. */
 void limit_budget_noted(struct limit_budgets *budgets, const struct limit_budget_use *use);
+
+/* ------------------------------------------------------------------ shares (budget_lease.c) */
+
+/* From here on this handle goes by shares. `ring` (or NULL) tells the keeper that a call waits; it
+ * is called at most once between two looks of his. */
+typedef void limit_budget_ring_fn(void *ctx);
+void limit_budgets_share(struct limit_budgets *budgets, limit_budget_ring_fn *ring, void *ctx);
+
+/* What one gateway has of a budget. */
+struct limit_holding {
+    uint64_t key;
+    int64_t ends_sec; /* the window; one that is over: only what is reserved in it still counts */
+    uint64_t limit;   /* of the last call */
+    uint64_t holds;   /* its share, or what is used when that is more: no call takes it further */
+    uint64_t used;    /* settled and reserved */
+    uint64_t settled;
+    uint64_t wants; /* what the largest call takes that waits; 0: none waits */
+    unsigned noted; /* percent: the highest alert that was raised in this window */
+};
+
+/* What it gets of it. */
+struct limit_lease {
+    uint64_t key;
+    int64_t ends_sec;
+    uint64_t share;     /* less than it holds: to be told anew, and at once */
+    uint64_t elsewhere; /* settled by the other gateways */
+    unsigned noted;     /* by any gateway */
+    bool raises;        /* the alerts of this budget, for all */
+};
+
+/* For the keeper alone. */
+typedef void limit_holding_fn(void *ctx, const struct limit_holding *holding);
+/* Every budget that has a share or a use; or only those of which a call waits for more, and only
+ * then is it told how much. It is told once: the call asks again when it tries again. */
+void limit_budgets_tell(struct limit_budgets *budgets, int64_t now_sec, bool waiting_only,
+                        limit_holding_fn *tell, void *ctx);
+/* This one, with what a call waits for. Of one that is not there any more nothing is held. */
+void limit_budgets_tell_of(struct limit_budgets *budgets, uint64_t key, int64_t now_sec,
+                           struct limit_holding *out);
+/* Puts shares in force; keys that are not there any more are passed over. */
+void limit_budgets_lease(struct limit_budgets *budgets, const struct limit_lease *leases,
+                         size_t count);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include <stdatomic.h>
 
-#define BUDGETS_MAGIC "drun budgets 2\n"
+#define BUDGETS_MAGIC "drun budgets 3\n"
 
 /* Changed as a whole. */
 struct budget_count {
@@ -46,6 +46,20 @@ struct budget_label {
 
 _Static_assert(sizeof(struct budget_label) == 512, "labels fill cache lines");
 
+/* What this gateway may use of the budget in the slot of the same number; the keeper writes it, and
+ * calls read it. The window of a share only grows: who reads it twice around the amount, and finds
+ * the same, has an amount of that window. */
+struct budget_lease {
+    _Atomic uint64_t ends_sec;
+    _Atomic uint64_t share;
+    _Atomic uint64_t elsewhere; /* settled by other gateways in that window */
+    _Atomic uint64_t wanted;    /* by the largest call that waits */
+    _Atomic uint64_t raises;    /* the alerts */
+    uint64_t zero[3];
+};
+
+_Static_assert(sizeof(struct budget_lease) == 64, "a lease is a cache line");
+
 /* The owners lie together, apart from the slots of the same numbers: a slot that nobody ever used
  * takes no memory. */
 struct budget_file {
@@ -53,13 +67,24 @@ struct budget_file {
     struct budget_owner owners[LIMIT_BUDGET_SLOTS];
     struct budget_slot slots[LIMIT_BUDGET_SLOTS];
     struct budget_label labels[LIMIT_BUDGET_SLOTS];
+    struct budget_lease leases[LIMIT_BUDGET_SLOTS];
 };
 
 struct limit_budgets {
     int fd;
     unsigned seat; /* LIMIT_SEATS: none */
     struct budget_file *file;
+    bool shared; /* each budget with other gateways */
+    limit_budget_ring_fn *ring;
+    void *ring_ctx;
 };
+
+enum { BUDGET_NOWHERE = LIMIT_BUDGET_SLOTS };
+
+/* The slot of a key, as it is in the file; BUDGET_NOWHERE: it has none. */
+size_t budget_find(const struct limit_budgets *budgets, uint64_t key);
+/* Adds to the window that ends then, or to a later one that began already. */
+void budget_add(struct budget_count *count, int64_t ends_sec, uint64_t amount);
 
 /* The two halves may belong to different moments, unless a swap with them succeeds. */
 static inline struct budget_count budget_count_load(const struct budget_count *count)
@@ -78,6 +103,29 @@ static inline uint64_t budget_sum(const struct budget_file *file, const struct b
         total += atomic_load(&slot->reserved[i]);
     return total;
 }
+
+/* What the share allows in a window; 0 when it is of another one. */
+static inline uint64_t budget_share(const struct budget_lease *lease, uint64_t ends_sec)
+{
+    bool before = atomic_load(&lease->ends_sec) == ends_sec;
+    uint64_t share = atomic_load(&lease->share);
+
+    return before && atomic_load(&lease->ends_sec) == ends_sec ? share : 0;
+}
+
+/* What other gateways have settled in a window, as far as is known. */
+static inline uint64_t budget_elsewhere(const struct limit_budgets *budgets, size_t number,
+                                        uint64_t ends_sec)
+{
+    const struct budget_lease *lease = &budgets->file->leases[number];
+
+    if (!budgets->shared || atomic_load(&lease->ends_sec) != ends_sec)
+        return 0;
+    return atomic_load(&lease->elsewhere);
+}
+
+/* budget_lease.c. A call that would take so much waits: tells the keeper, if he does not know. */
+void budget_want(const struct limit_budgets *budgets, size_t number, uint64_t cost);
 
 /* budget_look.c. Before a slot goes over to another key. */
 void budget_forget(struct budget_file *file, size_t number);

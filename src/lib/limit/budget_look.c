@@ -11,6 +11,7 @@ void budget_forget(struct budget_file *file, size_t number)
     atomic_store(&file->labels[number].len, 0);
     atomic_store(&file->slots[number].limit, 0);
     file->labels[number].noted = 0;
+    memset(&file->leases[number], 0, sizeof(file->leases[number]));
 }
 
 /* Of parts that are too long together the last ones lose their ends. */
@@ -68,18 +69,20 @@ static unsigned due(const struct budget_label *label, const struct limit_budget_
 
     for (; alerts != 0; alerts >>= 8) {
         unsigned percent = alerts & 0xFF;
-        bool reached =
-            (unsigned __int128)use->settled * 100 >= (unsigned __int128)use->limit * percent;
+        bool reached = (unsigned __int128)(use->settled + use->elsewhere) * 100 >=
+                       (unsigned __int128)use->limit * percent;
         if (percent > found && percent > noted && reached)
             found = percent;
     }
     return found;
 }
 
-static bool look_at(const struct budget_file *file, size_t number, int64_t now_sec, char *room,
+static bool look_at(const struct limit_budgets *budgets, size_t number, int64_t now_sec, char *room,
                     struct limit_budget_use *out)
 {
+    const struct budget_file *file = budgets->file;
     const struct budget_slot *slot = &file->slots[number];
+    bool ours = !budgets->shared || atomic_load(&file->leases[number].raises) != 0;
     uint64_t key = atomic_load(&file->owners[number].key);
     struct budget_count count = budget_count_load(&slot->count);
     bool runs = count.ends_sec > (uint64_t)now_sec;
@@ -87,12 +90,13 @@ static bool look_at(const struct budget_file *file, size_t number, int64_t now_s
     out->slot = (uint32_t)number;
     out->settled = runs ? count.settled : 0;
     out->reserved = budget_sum(file, slot);
+    out->elsewhere = runs ? budget_elsewhere(budgets, number, count.ends_sec) : 0;
     out->ends_sec = (int64_t)count.ends_sec;
     out->limit = atomic_load(&slot->limit);
     if (out->limit == 0 || !(runs || out->reserved > 0) ||
         !read_label(&file->labels[number], room, out))
         return false;
-    out->alert = runs ? due(&file->labels[number], out, atomic_load(&slot->alerts)) : 0;
+    out->alert = runs && ours ? due(&file->labels[number], out, atomic_load(&slot->alerts)) : 0;
     /* It went over to another key meanwhile. */
     return atomic_load(&file->owners[number].key) == key;
 }
@@ -105,7 +109,7 @@ void limit_budgets_look(const struct limit_budgets *budgets, int64_t now_sec,
 
     for (size_t i = 0; i < LIMIT_BUDGET_SLOTS; i++)
         if (atomic_load(&budgets->file->owners[i].key) > 1 &&
-            look_at(budgets->file, i, now_sec, room, &use))
+            look_at(budgets, i, now_sec, room, &use))
             see(ctx, &use);
 }
 

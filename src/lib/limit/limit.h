@@ -68,6 +68,7 @@ enum limit_verdict {
     LIMIT_REFUSED, /* later it works again */
     LIMIT_NEVER,   /* one cost is larger than its limit */
     LIMIT_FULL,    /* no room for another key now */
+    LIMIT_WAIT,    /* of budgets that gateways share: the share here is used up, and asked for */
 };
 
 struct limit_answer {

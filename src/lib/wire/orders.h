@@ -29,8 +29,17 @@
  *
  * budgets: a JSON object whose members are the rules of LimitPolicies of which something is used,
  * by any name: {"namespace", "uid", "policy", "rule", "measure", "window", "per", "owner",
- * "owners", "used", "reserved", "ends"}: the uid is the namespace's, the numbers those of the owner
- * who has used most, "ends" seconds since 1970. Of all others nothing is used.
+ * "owners", "common", "used", "elsewhere", "reserved", "ends"}: the uid is the namespace's, the
+ * numbers those of the owner who has used most, "ends" seconds since 1970; "elsewhere" is used at
+ * other gateways, by "common" of the owners. Of all others nothing is used.
+ *
+ * By the keepers of gateways that share budgets (docs/PROTOCOL.leases):
+ *
+ * leases: u8 telling, and what this gateway holds of budgets. The answer: what it holds of each
+ * from then on, in the same order.
+ *
+ * recalls: empty. The answer comes when the gateway is to give something back, or after some
+ * seconds: u64 key of each budget of which it is.
  */
 #ifndef DRUN_WIRE_ORDERS_H
 #define DRUN_WIRE_ORDERS_H
@@ -43,6 +52,8 @@ enum api_message {
     API_LOG = 5,
     API_BUDGETS = 6,
     API_LEFT_OUT = 7,
+    API_LEASES = 8,
+    API_RECALLS = 9,
 };
 
 enum { API_LEFT_OUT_MAX = 32768 };

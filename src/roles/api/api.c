@@ -95,7 +95,9 @@ static void release(struct api *api)
     kube_store_free(api->objects);
     store_close(api->store);
     json_decref(api->left_out);
-    json_decref(api->budget_use);
+    for (size_t i = 0; i < LIMIT_GATEWAYS_MAX; i++)
+        json_decref(api->budget_use[i]);
+    leases_free(api->leases);
 }
 
 static int start(struct api *api, struct err *err)
@@ -122,6 +124,7 @@ static int start(struct api *api, struct err *err)
     api->waf_orders = orders_new(api, ROLE_WAF);
     api->ends = ends_new();
     TRY(logs_new(api, &api->logs, err));
+    TRY(leases_new(api->role, &api->leases, err));
     TRY(serve_new(&config, &api->serve, err));
     TRY(defaults_make(api, err));
     routes_refresh(api, NULL);

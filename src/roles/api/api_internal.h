@@ -4,6 +4,7 @@
 #define DRUN_API_API_INTERNAL_H
 
 #include "kube/kube_store.h"
+#include "limit/ledger.h"
 #include "rbac/rbac.h"
 #include "serve/serve.h"
 #include "snapshot/policy.h"
@@ -19,8 +20,9 @@ struct api {
     struct orders *waf_orders;
     struct ends *ends;
     struct logs *logs;
-    json_t *budget_use; /* what the gateway said last; NULL: nothing yet */
-    json_t *left_out;   /* by gateway: NAMESPACE/NAME of each service that it leaves out */
+    json_t *budget_use[LIMIT_GATEWAYS_MAX]; /* what each gateway said last; NULL: nothing yet */
+    struct leases *leases; /* NULL: there is one gateway, which shares budgets with nobody */
+    json_t *left_out;      /* by gateway: NAMESPACE/NAME of each service that it leaves out */
 };
 
 /* Is it one of this role's kinds? */
@@ -64,6 +66,17 @@ enum policy_priority budgets_priority(const struct budgets *budgets, const char 
 ipc_handler_fn budget_use_handle;
 /* The status of a policy that is written: of new rules nothing is used. */
 void budget_use_admit(const struct api *api, struct kube_change *change);
+
+/* ------------------------------------------------------------------ leases.c: shares of budgets */
+
+struct leases;
+
+/* With one gateway *out is NULL. */
+int leases_new(struct role *role, struct leases **out, struct err *err) MUST_USE;
+void leases_free(struct leases *leases);
+/* The number of the gateway that this peer is, from 0. */
+unsigned leases_gateway(unsigned peer);
+ipc_handler_fn leases_handle_tell, leases_handle_recalls;
 
 /* ------------------------------------------------------------------ guards.c: GuardPolicies, for
  * policy.c */

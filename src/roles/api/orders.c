@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "codec/json.h"
 #include "crypto/crypto.h"
+#include "limit/lease_message.h"
 #include "log/log.h"
 
 #include <stdlib.h>
@@ -320,6 +321,8 @@ static const struct ipc_message messages[] = {
      ends_handle_emptied},
     {API_BUDGETS, "budgets", ROLE_GATEWAYS, IPC_BODY_MAX, 0, budget_use_handle},
     {API_LEFT_OUT, "left_out", ROLE_GATEWAYS, API_LEFT_OUT_MAX, 0, routes_handle_left_out},
+    {API_LEASES, "leases", ROLE_GATEWAYS, LIMIT_TOLD_LEN, 0, leases_handle_tell},
+    {API_RECALLS, "recalls", ROLE_GATEWAYS, 0, IPC_EMPTY, leases_handle_recalls},
     {API_OWNER, "owner", IPC_FROM(ROLE_IDP) | IPC_FROM(ROLE_SECRETS), 4096, 0, ends_handle_owner},
     {0},
 };

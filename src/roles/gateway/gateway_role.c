@@ -12,10 +12,12 @@
 #include "base/mem.h"
 #include "certificate.h"
 #include "gateway/conf.h"
+#include "host.h"
 #include "left_out.h"
 #include "log/log.h"
 #include "nginx_check.h"
 #include "role/settings.h"
+#include "shares.h"
 #include "uses.h"
 #include "watch.h"
 
@@ -56,6 +58,7 @@ struct keeper {
     struct watch *watch; /* what comes from where */
     struct uses *uses;   /* what is used of budgets */
     struct left_out *left_out;
+    struct shares *shares; /* of budgets; NULL: this is the only gateway */
     unsigned workers;
     struct gateway_ring rings[RING_SETS][GATEWAY_WORKERS_MAX];
     unsigned ring_set; /* the one that the current workers use */
@@ -104,6 +107,7 @@ static void on_peer(void *ctx, enum role_id peer)
     if (peer == ROLE_AGENT)
         watch_tell_anew(keeper->watch);
     if (peer == ROLE_API) {
+        shares_tell_anew(keeper->shares);
         uses_tell_anew(keeper->uses);
         left_out_tell_anew(keeper->left_out);
     }
@@ -167,6 +171,7 @@ static int write_conf(struct keeper *keeper, struct err *err)
     conf.audit_drop = settings->audit_failure == SETTINGS_AUDIT_OPEN;
     conf.waf = waf_of(settings);
     conf.answer_cache = settings->answer_cache;
+    shares_configure(keeper->shares, &conf);
     memcpy(conf.rings, keeper->rings[keeper->ring_set], sizeof(conf.rings));
     TRY(gateway_conf_dirs(&conf, err));
     TRY(gateway_conf_put(&conf, &text, err));
@@ -224,6 +229,8 @@ static int start_nginx(struct keeper *keeper, struct err *err)
             TRY(keep_open(keeper->rings[set][i].ring_fd, err));
             TRY(keep_open(keeper->rings[set][i].bell_fd, err));
         }
+    if (shares_bell(keeper->shares) >= 0)
+        TRY(keep_open(shares_bell(keeper->shares), err));
     /* An nginx that ends at once would leave who connects waiting in front of a closed door. */
     TRY(nginx_check(program, test, env, err));
     pid_t parent = getpid();
@@ -302,33 +309,6 @@ static void on_stop(void *ctx)
 
 /* ------------------------------------------------------------------ start */
 
-/* Beside the binary as built, or where it is installed. */
-static char *find_share_dir(const struct settings *settings)
-{
-    char path[512];
-    ssize_t len = readlink("/proc/self/exe", path, sizeof(path) - 1);
-
-    if (settings->share_dir != NULL)
-        return mem_strdup(settings->share_dir);
-    path[len > 0 ? len : 0] = '\0';
-    char *slash = strrchr(path, '/');
-    if (slash != NULL)
-        *slash = '\0';
-    char *beside = mem_printf("%s/share/drun", path);
-    if (access(beside, R_OK) == 0)
-        return beside;
-    free(beside);
-    return mem_strdup("/usr/share/drun");
-}
-
-static unsigned worker_count(const struct settings *settings)
-{
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    uint64_t wanted = settings->workers > 0 ? settings->workers : (uint64_t)(cores > 0 ? cores : 1);
-
-    return wanted > GATEWAY_WORKERS_MAX ? GATEWAY_WORKERS_MAX : (unsigned)wanted;
-}
-
 static int lock_down(struct keeper *keeper, struct err *err)
 {
     struct lockdown_path all[ARRAY_LEN(paths) + 1];
@@ -356,6 +336,7 @@ static int run(struct keeper *keeper, struct err *err)
     keeper->renewed_sec = clock_wall_sec();
     TRY(give_rings(keeper, err));
     role_on_peer(keeper->role, on_peer, keeper);
+    TRY(shares_new(keeper->role, &keeper->shares, err));
     TRY(write_conf(keeper, err));
     TRY(watch_new(keeper->role, &keeper->watch, err));
     TRY(uses_new(keeper->role, &keeper->uses, err));
@@ -379,9 +360,9 @@ int gateway_main(struct role *role, struct err *err)
         .listen_fd = role_take_fd(role, "listen:tls"),
         .mtls_fd = role_take_fd(role, "listen:mtls"),
         .proxy_fd = role_take_fd(role, "listen:proxy"),
-        .workers = worker_count(role_settings(role)),
+        .workers = host_worker_count(role_settings(role)),
         .pidfd = -1,
-        .share_dir = find_share_dir(role_settings(role)),
+        .share_dir = host_share_dir(role_settings(role)),
     };
     int result = run(&keeper, err);
 
@@ -392,6 +373,7 @@ int gateway_main(struct role *role, struct err *err)
     watch_free(keeper.watch);
     uses_free(keeper.uses);
     left_out_free(keeper.left_out);
+    shares_free(keeper.shares);
     fd_close(&keeper.pidfd);
     return result;
 }

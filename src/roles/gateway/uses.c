@@ -8,6 +8,7 @@
 #include "codec/json.h"
 #include "limit/budget.h"
 #include "log/log.h"
+#include "role/settings.h"
 #include "wire/orders.h"
 
 #include <fcntl.h>
@@ -54,7 +55,7 @@ static void raise_alert(struct uses *uses, const struct limit_budget_use *use)
              "%s: %u%% of %" PRIu64 " %s a %s are used%s%s (%" PRIu64 "); it begins anew at %s",
              part(use, RULE), use->alert, use->limit,
              is_cost ? "millionths of cost" : part(use, MEASURE), part(use, WINDOW),
-             has_owner ? " by " : "", part(use, OWNER), use->settled, ends);
+             has_owner ? " by " : "", part(use, OWNER), use->settled + use->elsewhere, ends);
     struct audit_event event = {
         .time_ns = clock_wall_ns(),
         .event = span_str(AUDIT_BUDGET_ALERT),
@@ -78,14 +79,20 @@ static void raise_alert(struct uses *uses, const struct limit_budget_use *use)
 
 /* ------------------------------------------------------------------ what is told */
 
-static bool has_used_more(const struct limit_budget_use *use, const json_t *entry)
+static json_int_t number(const json_t *entry, const char *name)
 {
-    return entry == NULL || use->settled + use->reserved >
-                                (uint64_t)(json_integer_value(json_object_get(entry, "used")) +
-                                           json_integer_value(json_object_get(entry, "reserved")));
+    return json_integer_value(json_object_get(entry, name));
 }
 
-static json_t *entry_of(const struct limit_budget_use *use, json_int_t owners)
+static bool has_used_more(const struct limit_budget_use *use, const json_t *entry)
+{
+    return entry == NULL || use->settled + use->elsewhere + use->reserved >
+                                (uint64_t)(number(entry, "used") + number(entry, "elsewhere") +
+                                           number(entry, "reserved"));
+}
+
+/* How many owners have used something, and of how many other gateways have told something, too. */
+static json_t *entry_of(const struct limit_budget_use *use, json_int_t owners, json_int_t common)
 {
     json_t *entry = json_object();
 
@@ -98,7 +105,9 @@ static json_t *entry_of(const struct limit_budget_use *use, json_int_t owners)
     json_object_set_new(entry, "per", json_string(part(use, SHARE)));
     json_object_set_new(entry, "owner", json_string(part(use, OWNER)));
     json_object_set_new(entry, "owners", json_integer(owners));
+    json_object_set_new(entry, "common", json_integer(common));
     json_object_set_new(entry, "used", json_integer((json_int_t)use->settled));
+    json_object_set_new(entry, "elsewhere", json_integer((json_int_t)use->elsewhere));
     json_object_set_new(entry, "reserved", json_integer((json_int_t)use->reserved));
     json_object_set_new(entry, "ends", json_integer(use->ends_sec));
     return entry;
@@ -111,16 +120,19 @@ static void see(void *ctx, const struct limit_budget_use *use)
         mem_printf("%s/%s/%s/%s/%s/%s", part(use, UID), part(use, POLICY), part(use, RULE),
                    part(use, MEASURE), part(use, WINDOW), part(use, SHARE));
     json_t *known = json_object_get(view->rules, name);
-    json_int_t owners = json_integer_value(json_object_get(known, "owners")) + 1;
+    json_int_t owners = number(known, "owners") + 1;
+    json_int_t common = number(known, "common") + (use->elsewhere > 0);
 
     if (use->alert > 0)
         raise_alert(view->uses, use);
     if (known == NULL && json_object_size(view->rules) == RULES_MAX)
         return;
-    if (has_used_more(use, known))
-        json_object_set_new(view->rules, name, entry_of(use, owners));
-    else
-        json_object_set_new(known, "owners", json_integer(owners));
+    if (has_used_more(use, known)) {
+        json_object_set_new(view->rules, name, entry_of(use, owners, common));
+        return;
+    }
+    json_object_set_new(known, "owners", json_integer(owners));
+    json_object_set_new(known, "common", json_integer(common));
 }
 
 static void tell(struct uses *uses, const json_t *rules)
@@ -162,6 +174,8 @@ int uses_new(struct role *role, struct uses **out, struct err *err)
     *out = uses;
     TRY(dir_fd);
     TRY(limit_budgets_open(dir_fd, "budgets", false, &uses->budgets, err));
+    if (settings_gateways(role_settings(role)) > 1)
+        limit_budgets_share(uses->budgets, NULL, NULL);
     return loop_add_timer(role_loop(role), LOOK_MS, LOOK_MS, on_look, uses, NULL, err);
 }
 

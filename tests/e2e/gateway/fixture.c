@@ -22,6 +22,7 @@
 #include "codec/json.h"
 #include "gateway/conf.h"
 #include "guard/guard.h"
+#include "limit/budget.h"
 #include "limit/floods.h"
 #include "rbac/rbac.h"
 #include "snapshot/identity.h"
@@ -374,7 +375,10 @@ static void read_conf(const json_t *spec, struct gateway_conf *conf)
         conf->answer_cache = (uint64_t)number(in, "answer_cache");
     conf->audit_drop = json_is_true(json_object_get(in, "audit_drop"));
     read_edge(json_object_get(in, "edge"), &conf->edge);
-    /* Where do_run() puts them: from 20 up. */
+    if (number(in, "gateways") > 0)
+        conf->gateways = (unsigned)number(in, "gateways");
+    /* Where do_run() puts them: from 19 up. */
+    conf->lease_bell = 19;
     conf->ring_count = json_is_true(json_object_get(in, "rings")) ? conf->workers : 0;
     for (unsigned i = 0; i < conf->ring_count; i++)
         conf->rings[i] =
@@ -405,6 +409,14 @@ static int print_event(void *ctx, const struct audit_event *event, struct err *e
     return 0;
 }
 
+/* Nobody listens: do_lease() comes by itself. */
+static int open_lease_bell(const struct gateway_conf *conf, struct err *err)
+{
+    CLEANUP_FD int bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+    return bell < 0 || dup2(bell, conf->lease_bell) < 0 ? err_sys(err, "cannot place a bell") : 0;
+}
+
 static int open_rings(const struct gateway_conf *conf, size_t ring_bytes,
                       struct audit_ring_reader **readers, struct err *err)
 {
@@ -429,6 +441,7 @@ static int do_run(const json_t *spec, const char *nginx, const char *path, struc
     read_conf(spec, &conf);
     bool mute = json_is_true(json_object_get(json_object_get(spec, "conf"), "mute"));
     json_int_t ring_bytes = number(json_object_get(spec, "conf"), "ring_bytes");
+    TRY(open_lease_bell(&conf, err));
     TRY(open_rings(&conf, ring_bytes > 0 ? (size_t)ring_bytes : 1 << 22, readers, err));
     pid_t child = fork();
     if (child == 0) {
@@ -471,6 +484,39 @@ static int do_flood(const json_t *spec, const char *rate, struct err *err)
     return 0;
 }
 
+/* ------------------------------------------------------------------ shares of budgets */
+
+struct giving {
+    struct limit_budgets *budgets;
+    uint64_t share;
+    unsigned given;
+};
+
+static void give_share(void *ctx, const struct limit_holding *holding)
+{
+    struct giving *giving = ctx;
+    const struct limit_lease lease = {
+        .key = holding->key, .ends_sec = holding->ends_sec, .share = giving->share};
+
+    giving->given += holding->wants > 0;
+    limit_budgets_lease(giving->budgets, &lease, 1);
+}
+
+/* As if keeper and api gave this share of each budget that a call waits for; says of how many. */
+static int do_lease(const json_t *spec, const char *share, struct err *err)
+{
+    const char *dir = text(json_object_get(spec, "conf"), "data_dir", "");
+    CLEANUP_FD int dir_fd = fd_open_dir(AT_FDCWD, dir, err);
+    struct giving giving = {.share = strtoull(share, NULL, 10)};
+
+    TRY(dir_fd);
+    TRY(limit_budgets_open(dir_fd, "budgets", false, &giving.budgets, err));
+    limit_budgets_tell(giving.budgets, clock_wall_sec(), true, give_share, &giving);
+    limit_budgets_close(giving.budgets);
+    printf("%u\n", giving.given);
+    return 0;
+}
+
 static int dispatch(int argc, char **argv, struct err *err)
 {
     CLEANUP(buf_free) struct buf in = BUF_INIT(1 << 24);
@@ -482,12 +528,15 @@ static int dispatch(int argc, char **argv, struct err *err)
         return do_publish(spec, err);
     if (argc == 3 && strcmp(argv[1], "flood") == 0)
         return do_flood(spec, argv[2], err);
+    if (argc == 3 && strcmp(argv[1], "lease") == 0)
+        return do_lease(spec, argv[2], err);
     if (argc == 2 && strcmp(argv[1], "conf") == 0)
         return do_conf(spec, err);
     if (argc == 4 && strcmp(argv[1], "run") == 0)
         return do_run(spec, argv[2], argv[3], err);
-    return err_set(err, ERR_INVALID,
-                   "usage: gateway_fixture publish | conf | flood RATE | run NGINX CONF < spec");
+    return err_set(
+        err, ERR_INVALID,
+        "usage: gateway_fixture publish | conf | flood RATE | lease SHARE | run NGINX CONF < spec");
 }
 
 int main(int argc, char **argv)

@@ -267,5 +267,6 @@ int main(void)
         cmocka_unit_test(a_client_that_goes_tells_nobody),
     };
 
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -90,5 +90,6 @@ int main(void)
         cmocka_unit_test(another_answer_is_none),
     };
 
+    cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests_name("idp breached range", tests, NULL, NULL);
 }

@@ -179,6 +179,25 @@ def test_tokens_are_spent_to_the_last_and_no_further(pair, token, budget):
     assert f" {granted * 30} are used" in refused.text
 
 
+def test_the_status_names_who_has_used_most_at_both_together(pair, token, budget):
+    """At each gateway alone another one has."""
+    others = [key(pair, "demo", f"other{i}", "--model", "demo/*") for i in range(2)]
+    name, granted = budget(rule("each", 50, "requests", "month", per="key"))
+    for gateway, other in zip(GATEWAYS, others):
+        pair.wait_until("the key", lambda: ok(pair.call(gateway, other)), **WAIT)
+        for _ in range(5):
+            assert ok(pair.call(gateway, other))
+    for gateway in GATEWAYS:
+        for _ in range(4):
+            assert ok(pair.call(gateway, token))
+            granted += 1
+
+    def told():
+        return get(pair, "demo", "limitpolicies", name).get("status", {}).get("budgets", [{}])[0]
+    pair.wait_until("the status", lambda: (told().get("used"), told().get("owners")) == (granted, 3), **WAIT)
+    assert granted == 10 and told()["owner"] == get(pair, "demo", "apikeys", "tenant")["metadata"]["uid"]
+
+
 def test_each_alert_is_raised_once_and_of_the_sum(pair, token, budget):
     name, granted = budget(rule("near", 40, "requests", "month"), alerts=[90])
     use_up(pair, token)

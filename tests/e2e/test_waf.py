@@ -202,6 +202,19 @@ def test_passwords_may_be_anything(walled):
     assert answer.status_code == 403
 
 
+def test_what_the_platform_draws_by_lot_may_be_anything(walled):
+    """Of random texts one of some ten thousand looks like SQL to libinjection: nobody's sign-in may hang on that."""
+    unlucky = "4--bgpUxqCyygB44t3oC3VFdG0nVdiZXz_d_9MKHOrQ"
+    lot = dict.fromkeys(("state", "nonce", "code_challenge", "code"), unlucky)
+
+    def refused(path, **more):
+        return "looks like an attack" in walled.request("GET", path, allow_redirects=False, **more).text
+    assert refused("/version", params={"x": unlucky}) and refused("/version", headers={"Cookie": f"other={unlucky}"})
+    assert not refused("/oauth2/authorize", params={**lot, "client_id": "drun-console", "response_type": "code"})
+    assert not refused("/callback", params=lot)
+    assert not refused("/version", headers={"Cookie": f"__Host-drun-session={unlucky}"})
+
+
 # ------------------------------------------------------------------ hits
 
 def test_hits_are_recorded_with_secrets_masked(walled):

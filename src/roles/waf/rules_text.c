@@ -13,7 +13,8 @@ enum { PARANOIA_MAX = 4 };
  * What holds for every installation. Methods and types are those that the platform serves. Of what
  * people type, secrets are left out: a password may look like an attack, and a hit would write it
  * down. Redirect URIs name hosts by right; the parameters of OAuth that are signed or random say
- * nothing to a rule. Selectors ("a in (b)") are a language that api parses strictly.
+ * nothing to a rule, but one of some ten thousand looks like SQL to libinjection. Selectors ("a in
+ * (b)") are a language that api parses strictly.
  */
 static const char before[] =
     "SecRuleEngine On\n"
@@ -40,7 +41,7 @@ static const char before[] =
     "|application/strategic-merge-patch+json| |application/vnd.kubernetes.protobuf| "
     "|application/scim+json| |application/x-www-form-urlencoded| |multipart/form-data| "
     "|text/plain| |text/xml| |application/xml| |application/octet-stream|'\"\n"
-    "SecRule REQUEST_FILENAME \"@rx ^/(?:oauth2|session|login)(?:/|$)\" \"id:9500010,phase:1,"
+    "SecRule REQUEST_FILENAME \"@rx ^/(?:oauth2|session|login|callback)(?:/|$)\" \"id:9500010,phase:1,"
     "t:none,pass,nolog,ctl:ruleRemoveByTag=attack-rfi,"
     "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:password,"
     "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:client_secret,"
@@ -52,7 +53,13 @@ static const char before[] =
     "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:refresh_token,"
     "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:code,"
     "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:code_verifier,"
+    "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:code_challenge,"
+    "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:device_code,"
+    "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:dpop_jkt,"
+    "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:nonce,"
+    "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:logout_token,"
     "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:request,"
+    "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:request_uri,"
     "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:id_token_hint,"
     "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:claims,"
     "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:authorization_details,"
@@ -65,11 +72,13 @@ static const char before[] =
     "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:fieldSelector,"
     "ctl:ruleRemoveTargetByTag=OWASP_CRS;ARGS:continue\"\n";
 
-/* Machines are called by their addresses, in the Host header and in the URLs of OAuth. No request
+/* The platform's own cookies are random, too: who has an unlucky one would be shut out with it.
+ * Machines are called by their addresses, in the Host header and in the URLs of OAuth. No request
  * is passed over by chance: CRS can be told to sample, by the time and the id of a request. Clients
  * of an API are programs and say so in their User-Agent, which level 2 of CRS 3 takes as a sign of
  * an attack. */
 static const char after[] =
+    "SecRuleUpdateTargetByTag OWASP_CRS \"!REQUEST_COOKIES:/^__Host-drun-/\"\n"
     "SecRuleRemoveById 913101 920350 931100 901400-901450\nSecRuleEngine On\nSecAuditEngine Off\n";
 
 /* ------------------------------------------------------------------ which policies */

@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-/* Stands for CRS: an injection in ARGS, one of a high level. */
+/* Stands for CRS: an injection in ARGS or a cookie, one of a high level. */
 static const char rules[] =
-    "SecRule ARGS \"@contains attack\" \"id:942100,phase:2,deny,status:403,tag:'attack-sqli',"
+    "SecRule ARGS|REQUEST_COOKIES \"@contains attack\" \"id:942100,phase:2,deny,status:403,tag:'attack-sqli',"
     "tag:'OWASP_CRS'\"\n"
     "SecRule ARGS \"@contains odd\" \"id:942999,phase:2,deny,status:403,tag:'OWASP_CRS',"
     "tag:'paranoia-level/2'\"\n";
@@ -55,7 +55,8 @@ static void world_free(struct world *world)
     snapshot_free(world->image);
 }
 
-static bool is_denied(struct world *world, const char *uri, const char *service)
+static bool is_denied_with(struct world *world, const char *uri, const char *service,
+                           const char *cookie)
 {
     const struct waf_connection connection = {.client_addr = span_str("192.0.2.1"),
                                               .server_addr = span_str("192.0.2.2"),
@@ -69,9 +70,15 @@ static bool is_denied(struct world *world, const char *uri, const char *service)
     waf_tx_set_variable(world->tx, RULES_SERVICE, span_str(service));
     waf_tx_uri(world->tx, span_str("GET"), span_str(uri), span_str("HTTP/1.1"));
     waf_tx_request_header(world->tx, span_str("Host"), span_str("example.com"));
+    waf_tx_request_header(world->tx, span_str("Cookie"), span_str(cookie));
     (void)waf_tx_request_headers_end(world->tx);
     (void)waf_tx_request_body_end(world->tx);
     return waf_tx_verdict(world->tx)->action == WAF_DENY;
+}
+
+static bool is_denied(struct world *world, const char *uri, const char *service)
+{
+    return is_denied_with(world, uri, service, "a=b");
 }
 
 #define POLICY(name, spec) "{\"metadata\":{\"name\":\"" name "\"},\"spec\":{" spec "}}"
@@ -132,6 +139,10 @@ static void secrets_at_the_sign_in_are_not_looked_at(void **state UNUSED)
     struct world world = world_of("[]");
 
     assert_false(is_denied(&world, "/oauth2/token?client_secret=attack&state=attack", ""));
+    assert_false(is_denied(&world, "/oauth2/authorize?nonce=attack&code_challenge=attack", ""));
+    assert_false(is_denied(&world, "/callback?code=attack&state=attack", ""));
+    assert_false(is_denied_with(&world, "/", "", "__Host-drun-session=attack"));
+    assert_true(is_denied_with(&world, "/", "", "session=attack"));
     assert_true(is_denied(&world, "/oauth2/token?client_id=attack", ""));
     assert_true(is_denied(&world, "/oauth2x?client_secret=attack", ""));
     assert_false(is_denied(&world, "/api/v1/pods?labelSelector=attack", ""));

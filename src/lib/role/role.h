@@ -41,6 +41,13 @@ enum role_id {
 /* Both, for the tables of who may ask what. */
 #define ROLE_GATEWAYS (IPC_FROM(ROLE_GATEWAY) | IPC_FROM(ROLE_GATEWAY2))
 
+/* Their numbers from 0, for who keeps something of each. */
+enum { ROLE_GATEWAYS_MAX = 2 };
+static inline unsigned role_gateway_number(unsigned peer)
+{
+    return peer == ROLE_GATEWAY2 ? 1 : 0;
+}
+
 const char *role_name(enum role_id id);
 /* -1 for a name that is no role's. */
 int role_by_name(const char *name);

@@ -79,7 +79,7 @@ static int take_bans(const struct bans *bans, struct span body, uint64_t now_ns,
 int bans_take(struct bans *bans, enum role_id gateway, struct span body, uint64_t now_ns,
               struct err *err)
 {
-    struct ban_list *list = &bans->lists[gateway == ROLE_GATEWAY2 ? 1 : 0];
+    struct ban_list *list = &bans->lists[role_gateway_number(gateway)];
     CLEANUP_FREE struct ban *room = NULL;
     struct ban_list taken = {0};
 
@@ -109,7 +109,7 @@ static struct ban *merge(const struct bans *bans, uint64_t now_ns, size_t *out_c
     size_t count = 0;
     struct ban *all = mem_new_array(bans->lists[0].count + bans->lists[1].count + 1, sizeof(*all));
 
-    for (size_t i = 0; i < BANS_GATEWAYS; i++)
+    for (size_t i = 0; i < ROLE_GATEWAYS_MAX; i++)
         for (size_t j = 0; j < bans->lists[i].count; j++)
             if (bans->lists[i].bans[j].until_ns > now_ns)
                 all[count++] = bans->lists[i].bans[j];
@@ -271,7 +271,7 @@ void bans_free(struct bans *bans)
             log_error("agent.bans", &err);
     }
     fd_close(&bans->net_fd);
-    for (size_t i = 0; i < BANS_GATEWAYS; i++)
+    for (size_t i = 0; i < ROLE_GATEWAYS_MAX; i++)
         free(bans->lists[i].bans);
     free(bans->table);
     free(bans);

@@ -19,14 +19,12 @@ struct ban_list {
     size_t count;
 };
 
-enum { BANS_GATEWAYS = 2 };
-
 struct bans {
     char *table;
     const struct settings *settings;
     int net_fd; /* the host's network namespace; -1: we may not */
     bool made;
-    struct ban_list lists[BANS_GATEWAYS];
+    struct ban_list lists[ROLE_GATEWAYS_MAX];
 };
 
 /* Keeps the body of AGENT_SET_BANS; on an error what was kept stays. */

@@ -31,7 +31,7 @@ static void drop(struct bans *bans)
     struct settings *settings = (struct settings *)(uintptr_t)bans->settings;
 
     settings_free(settings);
-    for (size_t i = 0; i < BANS_GATEWAYS; i++)
+    for (size_t i = 0; i < ROLE_GATEWAYS_MAX; i++)
         free(bans->lists[i].bans);
 }
 

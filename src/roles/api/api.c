@@ -95,7 +95,7 @@ static void release(struct api *api)
     kube_store_free(api->objects);
     store_close(api->store);
     json_decref(api->left_out);
-    for (size_t i = 0; i < LIMIT_GATEWAYS_MAX; i++)
+    for (size_t i = 0; i < ROLE_GATEWAYS_MAX; i++)
         json_decref(api->budget_use[i]);
     leases_free(api->leases);
 }

@@ -4,8 +4,8 @@
 #define DRUN_API_API_INTERNAL_H
 
 #include "kube/kube_store.h"
-#include "limit/ledger.h"
 #include "rbac/rbac.h"
+#include "role/role.h"
 #include "serve/serve.h"
 #include "snapshot/policy.h"
 
@@ -20,7 +20,7 @@ struct api {
     struct orders *waf_orders;
     struct ends *ends;
     struct logs *logs;
-    json_t *budget_use[LIMIT_GATEWAYS_MAX]; /* what each gateway said last; NULL: nothing yet */
+    json_t *budget_use[ROLE_GATEWAYS_MAX]; /* what each gateway said last; NULL: nothing yet */
     struct leases *leases; /* NULL: there is one gateway, which shares budgets with nobody */
     json_t *left_out;      /* by gateway: NAMESPACE/NAME of each service that it leaves out */
 };
@@ -74,8 +74,6 @@ struct leases;
 /* With one gateway *out is NULL. */
 int leases_new(struct role *role, struct leases **out, struct err *err) MUST_USE;
 void leases_free(struct leases *leases);
-/* The number of the gateway that this peer is, from 0. */
-unsigned leases_gateway(unsigned peer);
 ipc_handler_fn leases_handle_tell, leases_handle_recalls;
 
 /* ------------------------------------------------------------------ guards.c: GuardPolicies, for

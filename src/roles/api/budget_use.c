@@ -83,7 +83,7 @@ static json_t *look_up(const struct api *api, const json_t *policy, const json_t
 {
     json_t *sum = NULL;
 
-    for (size_t i = 0; i < LIMIT_GATEWAYS_MAX; i++) {
+    for (size_t i = 0; i < ROLE_GATEWAYS_MAX; i++) {
         const json_t *entry = find(api->budget_use[i], policy, rule);
         if (entry == NULL)
             continue;
@@ -172,7 +172,7 @@ int budget_use_handle(void *ctx, struct ipc_request *request, struct buf *reply 
     CLEANUP_JSON json_t *todo = json_array();
     struct kube_server *kube = serve_kube(api->serve);
     struct telling telling = {.api = api, .todo = todo};
-    json_t **own = &api->budget_use[leases_gateway(request->peer)];
+    json_t **own = &api->budget_use[role_gateway_number(request->peer)];
     const json_t *item;
     size_t i;
 

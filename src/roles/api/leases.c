@@ -26,14 +26,9 @@ struct leases {
     struct {
         bool waits; /* for what it is to give back */
         struct ipc_ticket ticket;
-    } gateways[LIMIT_GATEWAYS_MAX];
+    } gateways[ROLE_GATEWAYS_MAX];
     bool said; /* that one has not told yet */
 };
-
-unsigned leases_gateway(unsigned peer)
-{
-    return peer == ROLE_GATEWAY ? 0 : 1;
-}
 
 /* ------------------------------------------------------------------ what is asked back */
 
@@ -77,7 +72,7 @@ int leases_handle_recalls(void *ctx, struct ipc_request *request, struct buf *re
                           struct err *err)
 {
     struct api *api = ctx;
-    unsigned gateway = leases_gateway(request->peer);
+    unsigned gateway = role_gateway_number(request->peer);
 
     if (api->leases == NULL)
         return err_set(err, ERR_INVALID, "one gateway shares budgets with nobody");
@@ -111,7 +106,7 @@ int leases_handle_tell(void *ctx, struct ipc_request *request, struct buf *reply
 {
     struct api *api = ctx;
     struct leases *leases = api->leases;
-    unsigned gateway = leases_gateway(request->peer);
+    unsigned gateway = role_gateway_number(request->peer);
     struct cursor cursor = cursor_of(request->body);
     uint8_t telling = cursor_u8(&cursor);
 

@@ -47,8 +47,9 @@ void gw_line_ring(void *ctx UNUSED, unsigned seat)
 
 static void stop_waiting(struct gw_call *call)
 {
-    if (call->waits && call->stage == GW_WAITING)
-        ngx_queue_remove(&call->in_line);
+    if (call->waits && call->stage == GW_WAITING) {
+        ngx_queue_remove(&call->in_line); /* a macro of several statements */
+    }
     gw_wait_end(call);
 }
 

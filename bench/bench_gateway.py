@@ -12,6 +12,7 @@ one with requests that differ in nothing that rules see, as of one client, and o
 
 usage: bench_gateway.py [ROUNDS]          (with the Python of the end-to-end tests)
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -95,6 +96,11 @@ def start_bare(folder, gateway, engine):
     return process, port
 
 
+def end(process):
+    process.terminate()
+    process.wait()
+
+
 def worker_of(master):
     def found():
         return subprocess.run(["pgrep", "-P", str(master)], capture_output=True, text=True).stdout.split()
@@ -148,11 +154,20 @@ def main():
     folder.chmod(0o755)
     if AS_USER:
         os.chown(folder, 65534, 65534)
+    with contextlib.ExitStack() as cleanup:
+        run(folder, count, cleanup)
+
+
+def run(folder, count, cleanup):
+    cleanup.callback(shutil.rmtree, folder, ignore_errors=True)
     engine = folder / "engine.sock"
-    upstream = start_upstream(folder, engine)
+    cleanup.callback(end, start_upstream(folder, engine))
     gateway = start_gateway(folder, engine)
+    cleanup.callback(gateway.stop)
     bare, bare_port = start_bare(folder, gateway, engine)
+    cleanup.callback(end, bare)
     walled = start_gateway(folder / "waf", engine, default_rules())
+    cleanup.callback(walled.stop)
     body = json.dumps(QUESTION)
     scripts = {"post": QUESTION, "open": {**QUESTION, "model": "team/open"},
                "kept": {**QUESTION, "model": "team/kept", "temperature": 0},
@@ -164,25 +179,17 @@ def main():
     # What the firewall saw already it does not look at again; each of these it has not seen.
     put_script(folder, "new", QUESTION, walled.keys["alice"],
                'local n = 0\nrequest = function() n = n + 1; wrk.headers["X-Count"] = n; return wrk.format() end\n')
-    try:
-        walled_worker = worker_of(walled.pid)
-        own = worker_of(gateway.pid)
-        peers = {"bare": (bare_port, worker_of(bare.pid), "post"), "drun": (gateway.port, own, "post"),
-                 "open": (gateway.port, own, "open"),
-                 "kept": (gateway.port, own, "kept"), WALLED: (walled.port, walled_worker, "walled"), WALLED_NEW: (walled.port, walled_worker, "new")}
-        full = rounds(folder, peers, count, 32)
-        calm = rounds(folder, peers, count, 1)
-        # A machine that stands still for a moment spoils a round, of either: many short ones, and the best counts.
-        brief = rounds(folder, {name: peers[name] for name in ("bare", "drun")}, 4 * count, 1, 1)
-        streams = {name: (gateway.port, own, name) for name in ("stream", "stream-open")}
-        streamed = rounds(folder, streams, count, 1)
-    finally:
-        gateway.stop()
-        walled.stop()
-        for process in (bare, upstream):
-            process.terminate()
-            process.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+    walled_worker = worker_of(walled.pid)
+    own = worker_of(gateway.pid)
+    peers = {"bare": (bare_port, worker_of(bare.pid), "post"), "drun": (gateway.port, own, "post"),
+             "open": (gateway.port, own, "open"),
+             "kept": (gateway.port, own, "kept"), WALLED: (walled.port, walled_worker, "walled"), WALLED_NEW: (walled.port, walled_worker, "new")}
+    full = rounds(folder, peers, count, 32)
+    calm = rounds(folder, peers, count, 1)
+    # A machine that stands still for a moment spoils a round, of either: many short ones, and the best counts.
+    brief = rounds(folder, {name: peers[name] for name in ("bare", "drun")}, 4 * count, 1, 1)
+    streams = {name: (gateway.port, own, name) for name in ("stream", "stream-open")}
+    streamed = rounds(folder, streams, count, 1)
 
     def median(rows, key, name):
         return statistics.median(row[name][key] for row in rows)

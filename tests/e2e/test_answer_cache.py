@@ -89,7 +89,7 @@ def test_the_same_question_is_answered_once(serving, demo_key):
     ident = again.headers["x-request-id"]
 
     def record():
-        listed = serving.request("GET", "/apis/audit.drun.io/v1/auditevents?event=drun.model.call&limit=20", serving.operator_token())
+        listed = serving.request("GET", "/apis/audit.drun.io/v1/namespaces/demo/auditevents?event=drun.model.call&limit=100", serving.operator_token())
         return [found for item in listed.json()["items"] if ident in (found := json.dumps(item))]
 
     found = serving.wait_until("the record", record)[0]

@@ -80,7 +80,7 @@ def test_an_engine_here_answers_when_the_outside_one_fails(serving, demo_key):
     assert len(pieces) > 1
 
     def record():
-        listed = serving.request("GET", "/apis/audit.drun.io/v1/auditevents?event=drun.model.call&limit=20", serving.operator_token())
+        listed = serving.request("GET", "/apis/audit.drun.io/v1/namespaces/demo/auditevents?event=drun.model.call&limit=100", serving.operator_token())
         return [text for item in listed.json()["items"] if ident in (text := json.dumps(item))]
 
     text = serving.wait_until("the record", record)[0]

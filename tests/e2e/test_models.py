@@ -123,7 +123,7 @@ def test_calls_are_in_the_audit_log_with_their_tokens(serving, demo_key):
     answer = client(serving, demo_key).chat.completions.create(model="demo/gemma", messages=PROMPT, max_tokens=5)
 
     def found():
-        listed = serving.request("GET", "/apis/audit.drun.io/v1/auditevents?event=drun.model.call&limit=20", serving.operator_token())
+        listed = serving.request("GET", "/apis/audit.drun.io/v1/namespaces/demo/auditevents?event=drun.model.call&limit=100", serving.operator_token())
         return [item for item in listed.json()["items"] if str(answer.usage.prompt_tokens) in str(item)]
 
     assert serving.wait_until("the record", found)

@@ -110,7 +110,7 @@ def test_a_chat_is_answered_and_counted(serving, demo_key):
     assert answer.usage.completion_tokens == 8 and answer.usage.prompt_tokens > 0
 
     def found():
-        listed = serving.request("GET", "/apis/audit.drun.io/v1/auditevents?event=drun.model.call&limit=20", serving.operator_token())
+        listed = serving.request("GET", "/apis/audit.drun.io/v1/namespaces/demo/auditevents?event=drun.model.call&limit=100", serving.operator_token())
         return [item for item in listed.json()["items"] if str(answer.usage.prompt_tokens) in str(item)]
 
     assert serving.wait_until("the record", found)

@@ -135,8 +135,8 @@ struct limit_holding {
     uint64_t key;
     int64_t ends_sec; /* the window; one that is over: only what is reserved in it still counts */
     uint64_t limit;   /* of the last call */
-    uint64_t holds;   /* its share, or what is used when that is more: no call takes it further */
-    uint64_t used;    /* settled and reserved */
+    uint64_t share;   /* of that window */
+    uint64_t used;    /* settled and reserved; no call takes it further than this or the share */
     uint64_t settled;
     uint64_t wants; /* what the largest call takes that waits; 0: none waits */
     unsigned noted; /* percent: the highest alert that was raised in this window */
@@ -146,7 +146,7 @@ struct limit_holding {
 struct limit_lease {
     uint64_t key;
     int64_t ends_sec;
-    uint64_t share;     /* less than it holds: to be told anew, and at once */
+    uint64_t share;     /* less than it told: to be told anew, and at once */
     uint64_t elsewhere; /* settled by the other gateways */
     unsigned noted;     /* by any gateway */
     bool raises;        /* the alerts of this budget, for all */

@@ -79,7 +79,7 @@ static void tell_slot(struct limit_budgets *budgets, size_t number, uint64_t key
         .key = key,
         .ends_sec = (int64_t)count.ends_sec,
         .limit = atomic_load(&budgets->file->slots[number].limit),
-        .holds = NUM_MAX(budget_share(lease, count.ends_sec), used),
+        .share = budget_share(lease, count.ends_sec),
         .used = used,
         .settled = count.settled,
         .wants = runs ? wants : 0,

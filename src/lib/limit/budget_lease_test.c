@@ -73,7 +73,7 @@ static void a_call_waits_for_a_share(void **state)
     assert_int_equal(holding.key, 106);
     assert_int_equal(holding.wants, 40);
     assert_int_equal(holding.limit, 100);
-    assert_int_equal(holding.holds, 0);
+    assert_int_equal(holding.share, 0);
     assert_int_equal(holding.ends_sec, limit_window_end(LIMIT_DAY, NOW_SEC));
     assert_int_equal(told(budgets, NOW_SEC, true).key, 0);
     give(budgets, 1, 60, 5);
@@ -84,7 +84,7 @@ static void a_call_waits_for_a_share(void **state)
     assert_int_equal(rings, 2);
     holding = told(budgets, NOW_SEC, false);
     assert_int_equal(holding.wants, 0);
-    assert_int_equal(holding.holds, 60);
+    assert_int_equal(holding.share, 60);
     assert_int_equal(holding.used, 35);
     assert_int_equal(holding.settled, 35);
     assert_int_equal(told(budgets, NOW_SEC, true).wants, 26);
@@ -107,13 +107,14 @@ static void a_share_that_is_taken_down_holds_what_runs(void **state)
     assert_int_equal(reserve(budgets, ask(1, 30, 100), NOW_SEC, &charge), LIMIT_GRANTED);
     give(keeper, 1, 10, 0);
     limit_budgets_tell_of(keeper, 106, NOW_SEC, &holding);
-    assert_int_equal(holding.holds, 30);
+    assert_int_equal(holding.share, 10);
+    assert_int_equal(holding.used, 30);
     limit_budget_settle(budgets, &charge, 4, NOW_SEC);
     limit_budgets_tell_of(keeper, 106, NOW_SEC, &holding);
-    assert_int_equal(holding.holds, 10);
+    assert_int_equal(holding.share, 10);
     assert_int_equal(holding.used, 4);
     limit_budgets_tell_of(keeper, 110, NOW_SEC, &holding);
-    assert_int_equal(holding.holds, 0);
+    assert_int_equal(holding.share, 0);
     limit_budgets_close(keeper);
     limit_budgets_close(budgets);
 }
@@ -134,13 +135,14 @@ static void a_share_ends_with_its_window(void **state)
     struct limit_holding holding = told(budgets, later, false);
     assert_int_equal(holding.ends_sec, later);
     assert_int_equal(holding.settled, 0);
-    assert_int_equal(holding.holds, 20);
+    assert_int_equal(holding.share, 0);
+    assert_int_equal(holding.used, 20);
     /* Nothing more of it, also not by a clock that is behind. */
     assert_int_equal(reserve(budgets, ask(1, 5, 100), later - 1, &charge), LIMIT_WAIT);
     assert_int_equal(reserve(budgets, ask(1, 5, 100), later, &charge), LIMIT_WAIT);
     holding = told(budgets, later, true);
     assert_int_equal(holding.ends_sec, later + KEPT_SEC);
-    assert_int_equal(holding.holds, 20);
+    assert_int_equal(holding.used, 20);
     assert_int_equal(holding.wants, 5);
     limit_budgets_close(budgets);
     /* A share of an earlier window than the one that is in force is not taken. */
@@ -204,7 +206,7 @@ static void a_file_without_leases_is_taken_over(void **state)
     budgets = open_shared(fixture, 0, true, NULL, NULL);
     struct limit_holding holding = told(budgets, NOW_SEC, false);
     assert_int_equal(holding.settled, 7);
-    assert_int_equal(holding.holds, 7);
+    assert_int_equal(holding.share, 0);
     limit_budgets_close(budgets);
 }
 
@@ -241,6 +243,19 @@ static void tell_ledger(void *ctx, const struct limit_holding *holding)
                      0);
 }
 
+static void tell_recalled(struct tellings *tellings)
+{
+    uint64_t keys[LIMIT_RECALLS_MAX];
+    struct limit_holding holding;
+    size_t count = limit_ledger_recalls(tellings->crowd->ledger, tellings->number, keys);
+
+    for (size_t i = 0; i < count; i++) {
+        limit_budgets_tell_of(tellings->crowd->keepers[tellings->number], keys[i], NOW_SEC,
+                              &holding);
+        tell_ledger(tellings, &holding);
+    }
+}
+
 /* What both keepers and api do. */
 static void exchange(struct crowd *crowd, bool all)
 {
@@ -248,6 +263,7 @@ static void exchange(struct crowd *crowd, bool all)
         struct tellings tellings = {.crowd = crowd, .number = i};
         if (all)
             limit_ledger_begin(crowd->ledger, i);
+        tell_recalled(&tellings);
         limit_budgets_tell(crowd->keepers[i], NOW_SEC, !all, tell_ledger, &tellings);
         if (all)
             limit_ledger_complete(crowd->ledger, i);

@@ -6,7 +6,7 @@ void limit_holding_put(const struct limit_holding *holding, struct buf *out)
     buf_put_u64(out, holding->key);
     buf_put_u64(out, (uint64_t)holding->ends_sec);
     buf_put_u64(out, holding->limit);
-    buf_put_u64(out, holding->holds);
+    buf_put_u64(out, holding->share);
     buf_put_u64(out, holding->used);
     buf_put_u64(out, holding->settled);
     buf_put_u64(out, holding->wants);
@@ -18,7 +18,7 @@ void limit_holding_get(struct cursor *from, struct limit_holding *out)
     out->key = cursor_u64(from);
     out->ends_sec = (int64_t)cursor_u64(from);
     out->limit = cursor_u64(from);
-    out->holds = cursor_u64(from);
+    out->share = cursor_u64(from);
     out->used = cursor_u64(from);
     out->settled = cursor_u64(from);
     out->wants = cursor_u64(from);

@@ -12,7 +12,7 @@ static void what_is_put_is_got(void **state UNUSED)
     const struct limit_holding holding = {.key = 0x0102030405060708,
                                           .ends_sec = 1795359630,
                                           .limit = LIMIT_BUDGET_MAX,
-                                          .holds = 7,
+                                          .share = 7,
                                           .used = 6,
                                           .settled = 5,
                                           .wants = 4,
@@ -36,7 +36,7 @@ static void what_is_put_is_got(void **state UNUSED)
     assert_int_equal(told.key, holding.key);
     assert_int_equal(told.ends_sec, holding.ends_sec);
     assert_int_equal(told.limit, holding.limit);
-    assert_int_equal(told.holds, holding.holds);
+    assert_int_equal(told.share, holding.share);
     assert_int_equal(told.used, holding.used);
     assert_int_equal(told.settled, holding.settled);
     assert_int_equal(told.wants, holding.wants);

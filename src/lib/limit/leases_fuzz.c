@@ -27,8 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             limit_ledger_begin(ledger, gateway);
         if (limit_ledger_tell(ledger, gateway, &told, now_ms, &given, &err) == 0) {
             INVARIANT(given.key == told.key && given.ends_sec >= told.ends_sec);
-            INVARIANT(given.share <= told.holds || limit_ledger_ready(ledger));
-            INVARIANT(given.share <= told.holds || given.share <= told.limit);
+            INVARIANT(given.share <= told.share || limit_ledger_ready(ledger));
+            INVARIANT(given.share <= told.share || given.share <= told.limit);
         }
         if ((how & 4) != 0)
             limit_ledger_complete(ledger, gateway);

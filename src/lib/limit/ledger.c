@@ -23,10 +23,10 @@ enum {
 /* What one gateway has told of a budget. */
 struct part {
     uint64_t limit;
-    uint64_t holds;
+    uint64_t share;
     uint64_t used;
     uint64_t settled;
-    uint64_t target; /* to come down to when it tells again */
+    uint64_t target; /* that its share comes down to when it tells again */
     unsigned noted;
     bool present;
 };
@@ -168,19 +168,16 @@ static struct budget *enter(struct limit_ledger *ledger, unsigned gateway,
     return budget;
 }
 
-/* A new window. What a gateway had not said to be settled may still run, and counts in this one. */
-static void turn(const struct limit_ledger *ledger, struct budget *budget, int64_t ends_sec)
+/* No call takes more: those that run may have begun before the share was taken down, and those that
+ * are about to give way are told as used, too. */
+static uint64_t held_by(const struct part *part)
 {
-    budget->ends_sec = ends_sec;
-    budget->first = NOBODY;
-    for (unsigned i = 0; i < ledger->count; i++) {
-        struct part *part = &budget->parts[i];
-        part->holds -= part->settled;
-        part->used -= part->settled;
-        part->settled = 0;
-        part->noted = 0;
-        part->target = NO_TARGET;
-    }
+    return NUM_MAX(part->share, part->used);
+}
+
+static uint64_t unspent(const struct part *part)
+{
+    return held_by(part) - part->used;
 }
 
 static uint64_t held(const struct limit_ledger *ledger, const struct budget *budget)
@@ -188,8 +185,28 @@ static uint64_t held(const struct limit_ledger *ledger, const struct budget *bud
     uint64_t total = 0;
 
     for (unsigned i = 0; i < ledger->count; i++)
-        total += NUM_MIN(budget->parts[i].holds, LIMIT_BUDGET_MAX);
+        total += NUM_MIN(held_by(&budget->parts[i]), LIMIT_BUDGET_MAX);
     return total;
+}
+
+static void take_off(struct part *part, uint64_t settled)
+{
+    part->share -= NUM_MIN(part->share, settled);
+    part->used -= settled;
+    part->settled -= settled;
+}
+
+/* A new window. What a gateway had not said to be settled may still run, and counts in this one. */
+static void turn(const struct limit_ledger *ledger, struct budget *budget, int64_t ends_sec)
+{
+    budget->ends_sec = ends_sec;
+    budget->first = NOBODY;
+    for (unsigned i = 0; i < ledger->count; i++) {
+        struct part *part = &budget->parts[i];
+        take_off(part, part->settled);
+        part->noted = 0;
+        part->target = NO_TARGET;
+    }
 }
 
 /* ------------------------------------------------------------------ what is told */
@@ -208,13 +225,14 @@ static void take(struct budget *budget, unsigned gateway, const struct limit_hol
 {
     struct part *part = &budget->parts[gateway];
     bool is_old = told->ends_sec < budget->ends_sec;
-    uint64_t over = is_old ? told->settled : 0;
 
     take_limit(budget, part, told);
-    part->holds = told->holds - over;
-    part->used = told->used - over;
-    part->settled = told->settled - over;
+    part->share = told->share;
+    part->used = told->used;
+    part->settled = told->settled;
     part->noted = is_old ? 0 : told->noted;
+    if (is_old)
+        take_off(part, part->settled);
 }
 
 /* ------------------------------------------------------------------ giving */
@@ -226,11 +244,6 @@ static void add_recall(struct gateway *gateway, uint64_t key)
             return;
     if (gateway->recall_count < LIMIT_RECALLS_MAX) /* else he who wants it asks again */
         gateway->recalls[gateway->recall_count++] = key;
-}
-
-static uint64_t unspent(const struct part *part)
-{
-    return part->holds - part->used;
 }
 
 static uint64_t unspent_of_others(const struct limit_ledger *ledger, const struct budget *budget,
@@ -254,7 +267,7 @@ static void recall(struct limit_ledger *ledger, struct budget *budget, unsigned 
         uint64_t back = NUM_MIN(rest, NUM_MAX(lacks, rest / 2));
         if (i == gateway || back == 0)
             continue;
-        part->target = part->holds - back;
+        part->target = held_by(part) - back;
         add_recall(&ledger->gateways[i], budget->key);
         lacks -= NUM_MIN(lacks, back);
     }
@@ -292,14 +305,15 @@ static void give(struct limit_ledger *ledger, struct budget *budget, unsigned ga
     struct part *part = &budget->parts[gateway];
     uint64_t total = held(ledger, budget);
     uint64_t left = total < budget->limit ? budget->limit - total : 0;
-    uint64_t needs = part->used + wants > part->holds ? part->used + wants - part->holds : 0;
+    uint64_t holds = held_by(part);
+    uint64_t needs = part->used + wants > holds ? part->used + wants - holds : 0;
     bool waits = is_others_turn(budget, gateway, now_ms);
 
     if (waits)
         left -= NUM_MIN(left, budget->first_needs);
     if (needs <= left) {
         if (needs > 0)
-            part->holds += NUM_MIN(left, NUM_MAX(needs, left / (2 * ledger->count)));
+            part->share = holds + NUM_MIN(left, NUM_MAX(needs, left / (2 * ledger->count)));
         if (budget->first == (int)gateway)
             budget->first = NOBODY;
     } else if (!waits) {
@@ -329,7 +343,7 @@ static void answer(const struct limit_ledger *ledger, struct budget *budget, uns
 
     *out = (struct limit_lease){.key = budget->key,
                                 .ends_sec = budget->ends_sec,
-                                .share = NUM_MIN(part->holds, part->target),
+                                .share = NUM_MIN(part->share, part->target),
                                 .raises = raises(ledger, budget, gateway, now_ms)};
     part->target = NO_TARGET;
     for (unsigned i = 0; i < ledger->count; i++) {
@@ -340,8 +354,8 @@ static void answer(const struct limit_ledger *ledger, struct budget *budget, uns
 
 static int check(const struct limit_holding *told, struct err *err)
 {
-    if (told->key > 1 && told->settled <= told->used && told->used <= told->holds &&
-        told->holds <= HOLDS_MAX && told->limit <= LIMIT_BUDGET_MAX &&
+    if (told->key > 1 && told->settled <= told->used && told->used <= HOLDS_MAX &&
+        told->share <= HOLDS_MAX && told->limit <= LIMIT_BUDGET_MAX &&
         told->wants <= LIMIT_BUDGET_MAX && (told->limit > 0 || told->wants == 0) &&
         told->ends_sec >= 0)
         return 0;

@@ -7,10 +7,10 @@
  *     what all gateways hold  <=  limit
  *
  * unless the limit was lowered, or a gateway held more already when it told so; then nothing is
- * given until it holds again. As no gateway lets calls take more than it holds, no number of calls
- * at all gateways overshoots. Nobody's share comes back because of time or silence: a gateway that
- * is away still holds what it told last, as its calls may still run. A share is less only when its
- * gateway says so.
+ * given until it holds again. What a gateway holds is its share, or what it uses when that is more.
+ * As no gateway lets calls take more, no number of calls at all gateways overshoots. Nobody's share
+ * comes back because of time or silence: a gateway that is away still holds what it told last, as
+ * its calls may still run. A share is less only when its gateway says so.
  *
  * Who asks for more than is left is served with what others hold and do not use. They are asked for
  * it (limit_ledger_recalls()), take it down and tell what they hold then. Of two who ask for the

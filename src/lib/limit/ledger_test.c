@@ -49,7 +49,7 @@ static void nothing_is_given_before_all_have_told(void **state UNUSED)
     assert_int_equal(limit_ledger_missing(ledger), 1);
     assert_int_equal(tell(ledger, 0, wants, 0).share, 0);
     limit_ledger_begin(ledger, 1);
-    (void)tell(ledger, 1, (struct limit_holding){.limit = 100, .holds = 95, .used = 95}, 0);
+    (void)tell(ledger, 1, (struct limit_holding){.limit = 100, .share = 95, .used = 95}, 0);
     limit_ledger_complete(ledger, 1);
     assert_true(limit_ledger_ready(ledger));
     /* 5 are left, and nothing comes back of what is used. */
@@ -69,14 +69,14 @@ static void who_asks_gets_a_part_of_what_is_left(void **state UNUSED)
     struct limit_lease lease =
         tell(ledger, 0,
              (struct limit_holding){
-                 .limit = 1000, .holds = 250, .used = 250, .settled = 240, .wants = 8},
+                 .limit = 1000, .share = 250, .used = 250, .settled = 240, .wants = 8},
              0);
     assert_int_equal(lease.share, 262);
     assert_int_equal(lease.elsewhere, 0);
     (void)tell(ledger, 1,
-               (struct limit_holding){.limit = 1000, .holds = 700, .used = 9, .settled = 9}, 0);
+               (struct limit_holding){.limit = 1000, .share = 700, .used = 9, .settled = 9}, 0);
     assert_int_equal(
-        tell(ledger, 0, (struct limit_holding){.limit = 1000, .holds = 262, .used = 262}, 0)
+        tell(ledger, 0, (struct limit_holding){.limit = 1000, .share = 262, .used = 262}, 0)
             .elsewhere,
         9);
     limit_ledger_free(ledger);
@@ -86,7 +86,7 @@ static void what_another_does_not_use_is_asked_back(void **state UNUSED)
 {
     struct limit_ledger *ledger = two_that_told();
     const struct limit_holding wants = {.limit = 100, .wants = 30};
-    const struct limit_holding holds = {.limit = 100, .holds = 90, .used = 60};
+    const struct limit_holding holds = {.limit = 100, .share = 90, .used = 60};
     uint64_t keys[LIMIT_RECALLS_MAX];
 
     assert_int_equal(tell(ledger, 1, holds, 0).share, 90);
@@ -99,9 +99,9 @@ static void what_another_does_not_use_is_asked_back(void **state UNUSED)
     assert_int_equal(tell(ledger, 1, holds, 0).share, 70);
     assert_int_equal(tell(ledger, 0, wants, 0).share, 0);
     /* Meanwhile it used 5 more than it was to keep; the first gets the rest of it none the less. */
-    (void)tell(ledger, 1, (struct limit_holding){.limit = 100, .holds = 75, .used = 75}, 0);
+    (void)tell(ledger, 1, (struct limit_holding){.limit = 100, .share = 75, .used = 75}, 0);
     assert_int_equal(tell(ledger, 0, wants, 0).share, 0);
-    (void)tell(ledger, 1, (struct limit_holding){.limit = 100, .holds = 70, .used = 65}, 0);
+    (void)tell(ledger, 1, (struct limit_holding){.limit = 100, .share = 70, .used = 65}, 0);
     assert_int_equal(tell(ledger, 0, wants, 0).share, 30);
     limit_ledger_free(ledger);
 }
@@ -110,21 +110,21 @@ static void the_first_of_two_is_served_first(void **state UNUSED)
 {
     struct limit_ledger *ledger = two_that_told();
     const struct limit_holding large = {.limit = 100, .wants = 60};
-    const struct limit_holding small = {.limit = 100, .holds = 60, .used = 20, .wants = 45};
+    const struct limit_holding small = {.limit = 100, .share = 60, .used = 20, .wants = 45};
 
-    (void)tell(ledger, 1, (struct limit_holding){.limit = 100, .holds = 60, .used = 20}, 0);
+    (void)tell(ledger, 1, (struct limit_holding){.limit = 100, .share = 60, .used = 20}, 0);
     assert_int_equal(tell(ledger, 0, large, 0).share, 0);
     /* The second gives back instead of getting what is left. */
     assert_int_equal(tell(ledger, 1, small, 1).share, 40);
-    (void)tell(ledger, 1, (struct limit_holding){.limit = 100, .holds = 40, .used = 20}, 2);
+    (void)tell(ledger, 1, (struct limit_holding){.limit = 100, .share = 40, .used = 20}, 2);
     assert_int_equal(tell(ledger, 0, large, 3).share, 60);
     limit_ledger_free(ledger);
     /* But not for ever: the first may have gone away. */
     ledger = two_that_told();
-    (void)tell(ledger, 1, (struct limit_holding){.limit = 100, .holds = 60, .used = 20}, 0);
+    (void)tell(ledger, 1, (struct limit_holding){.limit = 100, .share = 60, .used = 20}, 0);
     (void)tell(ledger, 0, large, 0);
-    (void)tell(ledger, 1, (struct limit_holding){.limit = 100, .holds = 40, .used = 20}, 1);
-    const struct limit_holding more = {.limit = 100, .holds = 40, .used = 40, .wants = 30};
+    (void)tell(ledger, 1, (struct limit_holding){.limit = 100, .share = 40, .used = 20}, 1);
+    const struct limit_holding more = {.limit = 100, .share = 40, .used = 40, .wants = 30};
     assert_int_equal(tell(ledger, 1, more, 2).share, 40);
     assert_int_equal(tell(ledger, 1, more, LIMIT_FIRST_MS).share, 70);
     limit_ledger_free(ledger);
@@ -135,18 +135,18 @@ static void a_lower_limit_brings_shares_back(void **state UNUSED)
     struct limit_ledger *ledger = two_that_told();
     uint64_t keys[LIMIT_RECALLS_MAX];
 
-    (void)tell(ledger, 0, (struct limit_holding){.limit = 100, .holds = 50, .used = 10}, 0);
-    (void)tell(ledger, 1, (struct limit_holding){.limit = 100, .holds = 50, .used = 30}, 0);
+    (void)tell(ledger, 0, (struct limit_holding){.limit = 100, .share = 50, .used = 10}, 0);
+    (void)tell(ledger, 1, (struct limit_holding){.limit = 100, .share = 50, .used = 30}, 0);
     struct limit_lease lease =
-        tell(ledger, 0, (struct limit_holding){.limit = 60, .holds = 50, .used = 10}, 0);
+        tell(ledger, 0, (struct limit_holding){.limit = 60, .share = 50, .used = 10}, 0);
     assert_int_equal(lease.share, 10);
     assert_int_equal(limit_ledger_recalls(ledger, 1, keys), 1);
     assert_int_equal(
-        tell(ledger, 0, (struct limit_holding){.limit = 60, .holds = 10, .used = 10, .wants = 1}, 0)
+        tell(ledger, 0, (struct limit_holding){.limit = 60, .share = 10, .used = 10, .wants = 1}, 0)
             .share,
         10);
     assert_true(
-        tell(ledger, 1, (struct limit_holding){.limit = 100, .holds = 50, .used = 30}, 0).share <
+        tell(ledger, 1, (struct limit_holding){.limit = 100, .share = 50, .used = 30}, 0).share <
         50);
     limit_ledger_free(ledger);
 }
@@ -158,14 +158,14 @@ static void what_runs_over_the_end_of_a_window_is_held_in_the_next(void **state 
     const struct limit_holding wants = {.ends_sec = next, .limit = 100, .wants = 61};
 
     (void)tell(ledger, 1,
-               (struct limit_holding){.limit = 100, .holds = 60, .used = 30, .settled = 20}, 0);
+               (struct limit_holding){.limit = 100, .share = 60, .used = 30, .settled = 20}, 0);
     /* 40 may still run there: all but what is settled. */
     struct limit_lease lease = tell(ledger, 0, wants, 0);
     assert_int_equal(lease.share, 0);
     assert_int_equal(lease.elsewhere, 0);
     assert_int_equal(lease.ends_sec, next);
     /* It tells that 10 run, of the window before. */
-    lease = tell(ledger, 1, (struct limit_holding){.limit = 100, .holds = 10, .used = 10}, 0);
+    lease = tell(ledger, 1, (struct limit_holding){.limit = 100, .share = 10, .used = 10}, 0);
     assert_int_equal(lease.ends_sec, next);
     assert_int_equal(tell(ledger, 0, wants, 0).share, 61);
     limit_ledger_free(ledger);
@@ -174,7 +174,7 @@ static void what_runs_over_the_end_of_a_window_is_held_in_the_next(void **state 
 static void one_gateway_raises_the_alerts(void **state UNUSED)
 {
     struct limit_ledger *ledger = two_that_told();
-    const struct limit_holding uses = {.limit = 100, .holds = 9, .used = 9, .settled = 9};
+    const struct limit_holding uses = {.limit = 100, .share = 9, .used = 9, .settled = 9};
     struct limit_holding noted = uses;
 
     noted.noted = 80;
@@ -191,11 +191,11 @@ static void what_cannot_be_is_refused(void **state UNUSED)
     static const struct limit_holding bad[] = {
         {.key = 1, .limit = 1},
         {.key = KEY, .limit = LIMIT_BUDGET_MAX + 1},
-        {.key = KEY, .limit = 1, .used = 2, .holds = 1},
-        {.key = KEY, .limit = 1, .settled = 2, .used = 1, .holds = 1},
+        {.key = KEY, .limit = 1, .used = UINT64_MAX},
+        {.key = KEY, .limit = 1, .settled = 2, .used = 1, .share = 1},
         {.key = KEY, .limit = 0, .wants = 1},
         {.key = KEY, .limit = 1, .ends_sec = -1},
-        {.key = KEY, .limit = 1, .holds = UINT64_MAX},
+        {.key = KEY, .limit = 1, .share = UINT64_MAX},
     };
     struct limit_ledger *ledger = two_that_told();
     struct limit_holding many = {.key = KEY, .limit = 1};
@@ -311,7 +311,13 @@ static void step_call(struct world *world, struct gateway *gateway)
     }
 }
 
-static struct limit_holding holding_of(const struct world *world, struct gateway *gateway)
+/* A call counts itself before it looks whether that was too much. */
+static uint64_t about_to_give_way(struct world *world)
+{
+    return draw(world, 10) == 0 ? draw(world, 60) : 0;
+}
+
+static struct limit_holding holding_of(struct world *world, struct gateway *gateway)
 {
     bool runs = gateway->ends_sec > world->now_sec;
     uint64_t settled = runs ? gateway->settled : 0;
@@ -323,8 +329,8 @@ static struct limit_holding holding_of(const struct world *world, struct gateway
     struct limit_holding holding = {.key = KEY,
                                     .ends_sec = gateway->ends_sec,
                                     .limit = LIMIT,
-                                    .holds = NUM_MAX(share, used),
-                                    .used = used,
+                                    .share = share,
+                                    .used = used + about_to_give_way(world),
                                     .settled = settled,
                                     .wants = runs ? gateway->wants : 0};
     gateway->wants = 0;
@@ -347,7 +353,7 @@ static void step_tell(struct world *world, unsigned number)
     if (!gateway->begun)
         limit_ledger_complete(world->ledger, number);
     gateway->begun = gateway->flies = true;
-    world->served += gateway->answer.share > holding.holds;
+    world->served += gateway->answer.share > holding.share;
 }
 
 static void step_take(struct gateway *gateway)

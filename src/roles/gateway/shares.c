@@ -53,7 +53,7 @@ static int take_answer(struct shares *shares, struct span body, struct err *err)
     TRY(cursor_done(&cursor, "the shares of budgets", err));
     limit_budgets_lease(shares->budgets, given, shares->count);
     for (size_t i = 0; i < shares->count; i++)
-        if (given[i].share < shares->told[i].holds && shares->lower_count < LIMIT_TOLD_MAX)
+        if (given[i].share < shares->told[i].share && shares->lower_count < LIMIT_TOLD_MAX)
             shares->lower[shares->lower_count++] = given[i].key;
     return 0;
 }

@@ -63,10 +63,11 @@ def patch_nginx(platform, pattern, replacement):
     return text
 
 
-def reload_nginx(platform, text):
-    pid = int((platform.run_dir / "gateway" / "nginx.pid").read_text())
+def reload_nginx(platform, text, gateway="gateway"):
+    told = platform.run_dir / gateway / "nginx.pid"
+    pid = int(platform.wait_until("nginx", lambda: told.exists() and told.read_text(), 30))
     old = workers_of(pid)
-    (platform.run_dir / "gateway" / "nginx.conf").write_text(text)
+    (platform.run_dir / gateway / "nginx.conf").write_text(text)
     os.kill(pid, signal.SIGHUP)
     platform.wait_until("new workers", lambda: (lambda now: now and not now & old)(workers_of(pid)), 30)
 

@@ -348,6 +348,17 @@ static void read_edge(const json_t *in, struct gateway_edge *edge)
         edge->answer_max_sec = (unsigned)number(in, "answer_max_sec");
 }
 
+/* Where do_run() puts the lease bell, and behind it the rings of each set. */
+enum { FIRST_FD = 19, RING_SETS = 2 };
+
+static void place_rings(struct gateway_conf *conf, unsigned set)
+{
+    int at = FIRST_FD + 1 + (int)(2 * set * conf->ring_count);
+
+    for (unsigned i = 0; i < conf->ring_count; i++, at += 2)
+        conf->rings[i] = (struct gateway_ring){.ring_fd = at, .bell_fd = at + 1};
+}
+
 static void read_conf(const json_t *spec, struct gateway_conf *conf)
 {
     static const char *const owners[] = {"api", "idp", "secrets", "audit", "posture"};
@@ -377,12 +388,9 @@ static void read_conf(const json_t *spec, struct gateway_conf *conf)
     read_edge(json_object_get(in, "edge"), &conf->edge);
     if (number(in, "gateways") > 0)
         conf->gateways = (unsigned)number(in, "gateways");
-    /* Where do_run() puts them: from 19 up. */
-    conf->lease_bell = 19;
+    conf->lease_bell = FIRST_FD;
     conf->ring_count = json_is_true(json_object_get(in, "rings")) ? conf->workers : 0;
-    for (unsigned i = 0; i < conf->ring_count; i++)
-        conf->rings[i] =
-            (struct gateway_ring){.ring_fd = 20 + (int)(2 * i), .bell_fd = 21 + (int)(2 * i)};
+    place_rings(conf, (unsigned)number(in, "ring_set"));
 }
 
 static int do_conf(const json_t *spec, struct err *err)
@@ -432,9 +440,21 @@ static int open_rings(const struct gateway_conf *conf, size_t ring_bytes,
     return 0;
 }
 
+static int print_rings(struct audit_ring_reader **readers, unsigned count, bool mute,
+                       struct err *err)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (audit_ring_read(readers[i], 1000, print_event, &mute, err) < 0)
+            return -1;
+        audit_ring_release(readers[i]);
+    }
+    return 0;
+}
+
+/* Two sets of rings: new workers get the other one, see the rig's reload(). */
 static int do_run(const json_t *spec, const char *nginx, const char *path, struct err *err)
 {
-    struct audit_ring_reader *readers[GATEWAY_WORKERS_MAX];
+    struct audit_ring_reader *readers[RING_SETS][GATEWAY_WORKERS_MAX];
     struct gateway_conf conf = GATEWAY_CONF_DEFAULTS;
     int status = 0;
 
@@ -442,7 +462,10 @@ static int do_run(const json_t *spec, const char *nginx, const char *path, struc
     bool mute = json_is_true(json_object_get(json_object_get(spec, "conf"), "mute"));
     json_int_t ring_bytes = number(json_object_get(spec, "conf"), "ring_bytes");
     TRY(open_lease_bell(&conf, err));
-    TRY(open_rings(&conf, ring_bytes > 0 ? (size_t)ring_bytes : 1 << 22, readers, err));
+    for (unsigned set = 0; set < RING_SETS; set++) {
+        place_rings(&conf, set);
+        TRY(open_rings(&conf, ring_bytes > 0 ? (size_t)ring_bytes : 1 << 22, readers[set], err));
+    }
     pid_t child = fork();
     if (child == 0) {
         execl(nginx, nginx, "-p", conf.run_dir, "-c", path, (char *)NULL);
@@ -452,11 +475,8 @@ static int do_run(const json_t *spec, const char *nginx, const char *path, struc
     fflush(stdout);
     for (bool gone = false; !gone;) {
         gone = waitpid(child, &status, WNOHANG) == child;
-        for (unsigned i = 0; i < conf.ring_count; i++) {
-            if (audit_ring_read(readers[i], 1000, print_event, &mute, err) < 0)
-                return -1;
-            audit_ring_release(readers[i]);
-        }
+        for (unsigned set = 0; set < RING_SETS; set++)
+            TRY(print_rings(readers[set], conf.ring_count, mute, err));
         usleep(20000);
     }
     return WIFEXITED(status) && WEXITSTATUS(status) == 0

@@ -441,7 +441,7 @@ def test_a_reload_keeps_answers(rig):
     g = rig.start()
     first = ask(g)
     before = {int(pid) for pid in subprocess.run(["pgrep", "-P", str(g.pid)], capture_output=True, text=True).stdout.split()}
-    os.kill(g.pid, signal.SIGHUP)
+    g.reload()
 
     def renewed():
         return not before & {int(pid) for pid in subprocess.run(["pgrep", "-P", str(g.pid)], capture_output=True, text=True).stdout.split()}

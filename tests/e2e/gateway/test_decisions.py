@@ -175,7 +175,7 @@ def test_a_reload_loses_no_call(echo_gateway):
         work = [pool.submit(lambda: [codes.append(g.chat().status_code) for _ in iter(lambda: time.monotonic() < stop, False)])
                 for _ in range(4)]
         time.sleep(0.5)
-        os.kill(g.pid, signal.SIGHUP)
+        g.reload()
         for w in work:
             w.result()
     assert len(codes) > 4 and set(codes) == {200}

@@ -382,10 +382,7 @@ def test_a_browser_does_the_work_by_itself(flooded):
         pytest.skip("chromium is not installed")
     spec = flooded.spec["conf"]["edge"]
     spec["unlimited"] = []  # a browser comes from 127.0.0.1
-    flooded.write_conf()
-    import os
-    import signal
-    os.kill(flooded.pid, signal.SIGHUP)
+    flooded.reload()
     wait_for(lambda: b"drun-check" in ask(flooded, "127.0.0.1", "/", PAGE), "the new configuration")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+import faults
 from cluster import Cluster, binding, config_map, role, rule
 from platform_process import DRUN, Platform, free_port
 from test_models import PROMPT, apply, key, phase, tenant
@@ -275,12 +276,9 @@ def test_the_proofs_look_at_both(pair):
 
 
 def change_second(pair, old, new):
-    conf = pair.run_dir / "gateway2" / "nginx.conf"
-    text = conf.read_text()
+    text = (pair.run_dir / "gateway2" / "nginx.conf").read_text()
     assert old in text
-    conf.write_text(text.replace(old, new))
-    os.kill(int(pair.wait_until("nginx", (pair.run_dir / "gateway2" / "nginx.pid").read_text)), signal.SIGHUP)
-    time.sleep(1)
+    faults.reload_nginx(pair, text.replace(old, new), "gateway2")
 
 
 def test_a_proof_fails_when_the_second_alone_breaks_it(own_pair):

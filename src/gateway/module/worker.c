@@ -21,6 +21,7 @@ struct gw_worker {
     struct limit_queue *queue;
     struct openai_texts texts;
     struct audit_ring_writer ring;
+    ngx_event_t ring_bell; /* rung once, behind the records of all that came together */
     unsigned gateways;
     ngx_int_t lease_bell;
     bool has_ring;
@@ -29,6 +30,13 @@ struct gw_worker {
 };
 
 static struct gw_worker *worker;
+
+static void on_ring_bell(ngx_event_t *event)
+{
+    const struct gw_worker *self = event->data;
+
+    audit_ring_bell(&self->ring);
+}
 
 static int open_ring(struct gw_worker *new, const struct gw_main_conf *conf, struct err *err)
 {
@@ -39,6 +47,7 @@ static int open_ring(struct gw_worker *new, const struct gw_main_conf *conf, str
                        (int)ngx_worker);
     const struct gw_ring *ring = (const struct gw_ring *)conf->rings->elts + ngx_worker;
     TRY(audit_ring_writer_open(&new->ring, (int)ring->ring_fd, (int)ring->bell_fd, err));
+    new->ring_bell = (ngx_event_t){.handler = on_ring_bell, .data = new, .log = ngx_cycle->log};
     new->has_ring = true;
     new->drop_when_full = conf->audit_full == GW_AUDIT_DROP;
     return 0;
@@ -125,8 +134,10 @@ void gw_worker_stop(ngx_cycle_t *cycle UNUSED)
     limit_breakers_close(worker->breakers);
     limit_queue_close(worker->queue);
     openai_texts_free(&worker->texts);
-    if (worker->has_ring)
+    if (worker->has_ring) {
+        audit_ring_bell(&worker->ring);
         audit_ring_writer_close(&worker->ring);
+    }
     free(worker);
     worker = NULL;
 }
@@ -324,5 +335,7 @@ void gw_worker_record(ngx_log_t *log, const struct audit_event *event, size_t pr
         ngx_log_error(NGX_LOG_WARN, log, 0, "drun: the audit ring is full");
     } else if (!audit_ring_put(&worker->ring, event)) {
         ngx_log_error(NGX_LOG_ERR, log, 0, "drun: the audit ring did not take a record");
+    } else {
+        ngx_post_event(&worker->ring_bell, &ngx_posted_events);
     }
 }

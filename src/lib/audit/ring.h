@@ -8,8 +8,9 @@
  * docs/PROTOCOL.audit.
  *
  *     keeper:  fd = audit_ring_create(1 << 20, &err); bell = eventfd(0, EFD_NONBLOCK |
- * EFD_CLOEXEC); audit_give_ring(audit, fd, bell, &err); both inherited by the worker worker:
- * audit_ring_writer_open(&writer, fd, bell, &err); audit_ring_put(&writer, &event);
+ * EFD_CLOEXEC); audit_give_ring(audit, fd, bell, &err); both inherited by the worker
+ *     worker:  audit_ring_writer_open(&writer, fd, bell, &err); audit_ring_put(&writer, &event);
+ *              audit_ring_bell(&writer);
  */
 #ifndef DRUN_AUDIT_RING_H
 #define DRUN_AUDIT_RING_H
@@ -39,6 +40,9 @@ void audit_ring_writer_close(struct audit_ring_writer *writer);
 /* False when the ring is full: the event is dropped and counted. Never waits. The audit role
  * records how many were dropped. */
 bool audit_ring_put(struct audit_ring_writer *writer, const struct audit_event *event) MUST_USE;
+/* Wakes the consumer when it sleeps: behind one event, or behind all that came at once. It costs
+ * more than an event does, as the memory of both must be settled. */
+void audit_ring_bell(const struct audit_ring_writer *writer);
 /* Records of together so many bytes fit for certain, one after the other, whatever the reader does;
  * each is reckoned with audit_ring_room() of its encoded length. */
 size_t audit_ring_left(struct audit_ring_writer *writer);

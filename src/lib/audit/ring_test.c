@@ -127,6 +127,9 @@ static void the_bell_rings_only_when_the_consumer_sleeps(void **state UNUSED)
     assert_true(audit_ring_sleep(pair.reader));
     assert_true(put(&pair, 1));
     assert_true(put(&pair, 2));
+    assert_int_equal(read(pair.bell_fd, &rings, sizeof(rings)), -1);
+    audit_ring_bell(&pair.writer);
+    audit_ring_bell(&pair.writer);
     assert_int_equal(read(pair.bell_fd, &rings, sizeof(rings)), sizeof(rings));
     assert_int_equal(rings, 1);
     pair_close(&pair);
@@ -211,10 +214,12 @@ static void a_process_beside_it_is_heard_completely(void **state UNUSED)
     pid_t child = fork();
     if (child == 0) {
         for (uint64_t i = 0; i < EVENTS;)
-            if (put(&pair, i))
+            if (put(&pair, i)) {
                 i++;
-            else
+                audit_ring_bell(&pair.writer);
+            } else {
                 usleep(50);
+            }
         _exit(0);
     }
     while (counted.seen < EVENTS) {

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "base/num.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -112,7 +113,7 @@ void audit_ring_drop(struct audit_ring_writer *writer)
     atomic_fetch_add_explicit(&writer->shared->dropped, 1, memory_order_relaxed);
 }
 
-static void ring_bell(const struct audit_ring_writer *writer)
+void audit_ring_bell(const struct audit_ring_writer *writer)
 {
     static const uint64_t one = 1;
 
@@ -125,23 +126,28 @@ static void ring_bell(const struct audit_ring_writer *writer)
             ;
 }
 
-/* A record does not wrap: what is left at the end is marked empty. */
-static bool put_bytes(struct audit_ring_writer *writer, const uint8_t *bytes, uint32_t len)
+/* Written in its place: the consumer does not look beyond the head. A record does not wrap: where
+ * the longest would not fit the rest is marked empty. */
+static bool put(struct audit_ring_writer *writer, const struct audit_event *event)
 {
     struct audit_ring_shared *shared = writer->shared;
     uint64_t in_use = used(writer);
-    uint64_t at = writer->head & (writer->size - 1);
-    uint64_t pad = at + ring_room(len) > writer->size ? writer->size - at : 0;
+    uint64_t end = writer->head & (writer->size - 1);
+    uint64_t pad = end + ring_room(AUDIT_EVENT_MAX) > writer->size ? writer->size - end : 0;
+    uint8_t *at = shared->data + (pad > 0 ? 0 : end);
     static const uint32_t pad_mark = RING_PAD;
 
-    if (in_use > writer->size || pad + ring_room(len) > writer->size - in_use)
+    if (in_use > writer->size || pad + RING_LEN >= writer->size - in_use)
         return false;
-    if (pad > 0) {
-        memcpy(shared->data + at, &pad_mark, RING_LEN);
-        at = 0;
-    }
-    memcpy(shared->data + at, &len, RING_LEN);
-    memcpy(shared->data + at + RING_LEN, bytes, len);
+    size_t room = NUM_MIN(writer->size - in_use - pad - RING_LEN, (size_t)AUDIT_EVENT_MAX + 1);
+    struct buf out = {.data = at + RING_LEN, .cap = room, .max = room - 1};
+    audit_event_put(event, &out);
+    if (out.overflowed)
+        return false;
+    uint32_t len = (uint32_t)out.len;
+    memcpy(at, &len, RING_LEN);
+    if (pad > 0)
+        memcpy(shared->data + end, &pad_mark, RING_LEN);
     writer->head += pad + ring_room(len);
     atomic_store_explicit(&shared->head, writer->head, memory_order_release);
     return true;
@@ -149,17 +155,12 @@ static bool put_bytes(struct audit_ring_writer *writer, const uint8_t *bytes, ui
 
 bool audit_ring_put(struct audit_ring_writer *writer, const struct audit_event *event)
 {
-    UNINITIALIZED uint8_t bytes[AUDIT_EVENT_MAX + 1];
-    struct buf out = {.data = bytes, .cap = sizeof(bytes), .max = AUDIT_EVENT_MAX};
     struct audit_event timed = *event;
 
     if (timed.time_ns == 0)
         timed.time_ns = clock_wall_ns();
-    audit_event_put(&timed, &out);
-    if (out.overflowed || !put_bytes(writer, out.data, (uint32_t)out.len)) {
-        audit_ring_drop(writer);
-        return false;
-    }
-    ring_bell(writer);
-    return true;
+    if (put(writer, &timed))
+        return true;
+    audit_ring_drop(writer);
+    return false;
 }

@@ -294,8 +294,11 @@ static void rings_are_read_and_are_the_gateways(void **state UNUSED)
     assert_int_equal(audit_give_ring(world.gateway, ring_fd, bell_fd, &err), 0);
     assert_int_equal(audit_ring_writer_open(&writer, ring_fd, bell_fd, &err), 0);
     for (size_t i = 0; i < 1000; i++)
-        while (!audit_ring_put(&writer, &event))
+        while (!audit_ring_put(&writer, &event)) {
+            audit_ring_bell(&writer);
             usleep(200);
+        }
+    audit_ring_bell(&writer);
     size_t seen = 0;
     for (int tries = 0; tries < 100 && seen < 1000; tries++) {
         CLEANUP_JSON json_t *list =
@@ -347,8 +350,10 @@ static void each_gateway_has_rings_of_its_own(void **state UNUSED)
     }
     assert_int_equal(given, 128);
     assert_int_equal(err.code, ERR_LIMITED);
-    assert_true(audit_ring_put(&writers[0], &event));
-    assert_true(audit_ring_put(&writers[1], &event));
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(audit_ring_put(&writers[i], &event));
+        audit_ring_bell(&writers[i]);
+    }
     for (int tries = 0; tries < 100 && count_of("gateway2") == 0; tries++)
         usleep(10000);
     assert_int_equal(count_of("gateway2"), 1);

@@ -153,6 +153,7 @@ static size_t most_bytes(const struct audit_event *event)
 {
     size_t len = 1;
 
+    UNROLLED
     for (size_t i = 0; i < EVENT_FIELD_COUNT; i++) {
         const struct event_field *field = &event_fields[i];
         len += field->kind != FIELD_TEXT
@@ -200,9 +201,11 @@ void audit_event_put(const struct audit_event *event, struct buf *out)
     if (start == NULL)
         return;
     *at++ = EVENT_FORMAT;
+    UNROLLED
     for (size_t i = 0; i < EVENT_FIELD_COUNT; i++)
         if (event_fields[i].kind != FIELD_TEXT)
             at = put_number(at, event_fields[i].kind, event_field_get(event, &event_fields[i]));
+    UNROLLED
     for (size_t i = 0; i < EVENT_FIELD_COUNT; i++)
         if (event_fields[i].kind == FIELD_TEXT)
             at = put_text(at, event_field_text_of(event, &event_fields[i]));

@@ -2,235 +2,13 @@
 #include "openai/meter.h"
 
 #include "base/num.h"
-#include "openai/skip.h"
 
 #include <string.h>
 
-enum { TOP_OTHER, TOP_CHOICES, TOP_USAGE, TOP_ERROR };
-enum { NUMBER_NONE, NUMBER_PROMPT, NUMBER_COMPLETION, NUMBER_CACHED };
 enum { LINE_START, LINE_FIELD, LINE_BLANK, LINE_DATA, LINE_DONE, LINE_OTHER };
 
 static const char data_field[] = "data:";
 static const char done_text[] = "[DONE]";
-
-/* ------------------------------------------------------------------ the two outer levels of JSON
- */
-
-static bool name_is(const struct openai_peek *peek, const char *name)
-{
-    return peek->name_len == strlen(name) && memcmp(peek->name, name, peek->name_len) == 0;
-}
-
-static bool in_details(const struct openai_peek *peek)
-{
-    return peek->depth == 3 && peek->details;
-}
-
-static void name_ends(struct openai_peek *peek)
-{
-    if (peek->depth == 1)
-        peek->top = name_is(peek, "choices") ? TOP_CHOICES
-                    : name_is(peek, "usage") ? TOP_USAGE
-                    : name_is(peek, "error") ? TOP_ERROR
-                                             : TOP_OTHER;
-    peek->number = NUMBER_NONE;
-    if (in_details(peek)) {
-        if (name_is(peek, "cached_tokens")) {
-            peek->number = NUMBER_CACHED;
-            peek->cached_tokens = 0;
-        }
-        return;
-    }
-    peek->details =
-        peek->depth == 2 && peek->top == TOP_USAGE && name_is(peek, "prompt_tokens_details");
-    if (peek->depth != 2 || peek->top != TOP_USAGE)
-        return;
-    if (name_is(peek, "prompt_tokens")) {
-        peek->number = NUMBER_PROMPT;
-        peek->prompt_tokens = 0;
-    } else if (name_is(peek, "completion_tokens")) {
-        peek->number = NUMBER_COMPLETION;
-        peek->completion_tokens = 0;
-    }
-}
-
-static void digit(struct openai_peek *peek, uint8_t c)
-{
-    uint64_t *sum = peek->number == NUMBER_PROMPT   ? &peek->prompt_tokens
-                    : peek->number == NUMBER_CACHED ? &peek->cached_tokens
-                                                    : &peek->completion_tokens;
-
-    if (c < '0' || c > '9')
-        peek->number = NUMBER_NONE;
-    else if (*sum < UINT32_MAX)
-        *sum = *sum * 10 + (c - '0');
-}
-
-/* A value begins or goes on: what does it say about the member at hand? */
-static void value_begins(struct openai_peek *peek, uint8_t c)
-{
-    if (peek->top == TOP_OTHER || peek->depth > 2)
-        return;
-    if (peek->depth == 2 && peek->top == TOP_CHOICES)
-        peek->choices = true;
-    if (peek->depth == 1 && peek->top == TOP_USAGE && c == '{')
-        peek->usage = true;
-    if (peek->depth == 1 && peek->top == TOP_ERROR && c != 'n')
-        peek->error = true;
-}
-
-static void add_to_name(struct openai_peek *peek, const uint8_t *p, size_t len)
-{
-    size_t room = OPENAI_NAME_MAX - NUM_MIN(peek->name_len, (size_t)OPENAI_NAME_MAX);
-
-    memcpy(peek->name + OPENAI_NAME_MAX - room, p, NUM_MIN(len, room));
-    peek->name_len = (uint8_t)NUM_MIN(peek->name_len + len, (size_t)OPENAI_NAME_MAX + 1);
-}
-
-static const uint8_t *in_string(struct openai_peek *peek, const uint8_t *p, const uint8_t *end)
-{
-    const uint8_t *stop = peek->escaped ? p : skip_text(p, end);
-
-    if (peek->in_name && stop > p)
-        add_to_name(peek, p, (size_t)(stop - p));
-    if (stop == end)
-        return end;
-    if (peek->escaped || *stop == '\\') {
-        /* A name with an escape in it is none of ours: none is written that way. */
-        if (peek->in_name)
-            peek->name_len = OPENAI_NAME_MAX + 1;
-        peek->escaped = !peek->escaped;
-        return stop + 1;
-    }
-    peek->in_string = false;
-    if (peek->in_name)
-        name_ends(peek);
-    peek->in_name = false;
-    return stop + 1;
-}
-
-static void string_begins(struct openai_peek *peek)
-{
-    peek->in_string = true;
-    peek->in_name = peek->want_name && (peek->depth <= 2 || in_details(peek));
-    if (peek->in_name)
-        peek->name_len = 0;
-    else
-        value_begins(peek, '"');
-    peek->want_name = false;
-}
-
-static void container_ends(struct openai_peek *peek)
-{
-    peek->number = NUMBER_NONE;
-    peek->want_name = false;
-    if (peek->depth > 0)
-        peek->depth--;
-}
-
-/* Deeper than those only the nesting counts, and that every string is skipped. Names
- * there are read as values, which does no harm. */
-static void structure(struct openai_peek *peek, uint8_t c)
-{
-    switch (c) {
-    case '"': string_begins(peek); break;
-    case '{':
-    case '[':
-        value_begins(peek, c);
-        peek->depth++;
-        peek->number = NUMBER_NONE;
-        peek->want_name = c == '{' && (peek->depth == 1 || peek->top == TOP_USAGE);
-        break;
-    case '}':
-    case ']': container_ends(peek); break;
-    case ',':
-        peek->number = NUMBER_NONE;
-        peek->want_name =
-            peek->depth == 1 || (peek->depth == 2 && peek->top == TOP_USAGE) || in_details(peek);
-        break;
-    case ' ':
-    case ':':
-    case '\t':
-    case '\r':
-    case '\n': break;
-    default:
-        if (peek->number != NUMBER_NONE)
-            digit(peek, c);
-        value_begins(peek, c);
-    }
-}
-
-enum { NESTING = 1, OUTER = 2 };
-
-/* The bytes that matter where only nesting and strings count, and those that matter in a member at
- * the top that nobody asks for. */
-static const uint8_t matters[256] = {
-    ['"'] = NESTING | OUTER, ['{'] = NESTING | OUTER, ['}'] = NESTING | OUTER,
-    ['['] = NESTING | OUTER, [']'] = NESTING | OUTER, [','] = OUTER};
-
-/* The depth from which on only nesting and strings count. */
-static uint32_t deep_from(const struct openai_peek *peek)
-{
-    if (peek->top == TOP_USAGE)
-        return peek->details ? 4 : 3;
-    return peek->top == TOP_OTHER || peek->choices ? 2 : 3;
-}
-
-/* Behind the string that begins before p. */
-static const uint8_t *over_string(struct openai_peek *peek, const uint8_t *p, const uint8_t *end)
-{
-    for (p = skip_text(p, end); p < end && *p == '\\'; p = skip_text(p, end)) {
-        if (end - p == 1) {
-            peek->escaped = true;
-            p = end;
-            break;
-        }
-        p += 2;
-    }
-    peek->in_string = p == end;
-    return peek->in_string ? end : p + 1;
-}
-
-/* Most of an answer lies here. */
-static const uint8_t *in_the_deep(struct openai_peek *peek, uint32_t from, const uint8_t *p,
-                                  const uint8_t *end)
-{
-    uint32_t depth = peek->depth;
-
-    while (p < end && depth >= from && !peek->in_string) {
-        uint8_t c = *p++;
-        if ((matters[c] & NESTING) == 0)
-            continue;
-        if (c == '"')
-            p = over_string(peek, p, end);
-        else if (c == '{' || c == '[')
-            depth++;
-        else
-            depth--;
-    }
-    peek->depth = depth;
-    peek->number = NUMBER_NONE;
-    peek->want_name = false;
-    return p;
-}
-
-static void peek_at(struct openai_peek *peek, const uint8_t *p, const uint8_t *end)
-{
-    while (p < end) {
-        uint32_t from = deep_from(peek);
-        if (peek->in_string) {
-            p = in_string(peek, p, end);
-        } else if (peek->depth >= from) {
-            p = in_the_deep(peek, from, p, end);
-        } else {
-            bool outer = peek->depth == 1 && peek->top == TOP_OTHER;
-            while (outer && p < end && (matters[*p] & OUTER) == 0)
-                p++;
-            if (p < end)
-                structure(peek, *p++);
-        }
-    }
-}
 
 /* ------------------------------------------------------------------ lines of an event */
 
@@ -265,7 +43,7 @@ static size_t in_line(struct openai_meter *meter, const uint8_t *p, const uint8_
     while (stop < end && *stop != '\n' && *stop != '\r')
         stop++;
     if (meter->line == LINE_DATA)
-        peek_at(&meter->peek, p, stop);
+        openai_peek_feed(&meter->peek, p, stop);
     return (size_t)(stop - p);
 }
 
@@ -394,7 +172,7 @@ void openai_meter_feed(struct openai_meter *meter, struct span bytes, openai_emi
 
     meter->bytes += bytes.len;
     if (meter->kind == OPENAI_METER_JSON) {
-        peek_at(&meter->peek, bytes.p, end);
+        openai_peek_feed(&meter->peek, bytes.p, end);
         pass_to(&feed, end);
         return;
     }

@@ -12,9 +12,9 @@
 #ifndef DRUN_OPENAI_METER_H
 #define DRUN_OPENAI_METER_H
 
-#include "base/span.h"
+#include "openai/peek.h"
 
-enum { OPENAI_HOLD_MAX = 4096, OPENAI_NAME_MAX = 24 };
+enum { OPENAI_HOLD_MAX = 4096 };
 
 enum openai_meter_kind { OPENAI_METER_JSON, OPENAI_METER_EVENTS };
 
@@ -23,27 +23,6 @@ struct openai_usage {
     uint64_t prompt_tokens;
     uint64_t completion_tokens;
     uint64_t cached_tokens; /* of the prompt, those that the engine had in its cache */
-};
-
-/* Where a reader of JSON stands that looks at the names of the two outer levels only, and of
- * usage.prompt_tokens_details. */
-struct openai_peek {
-    uint32_t depth;
-    bool in_string;
-    bool escaped;
-    bool want_name; /* the next string is a name */
-    bool in_name;
-    uint8_t name_len; /* over OPENAI_NAME_MAX: none of ours */
-    char name[OPENAI_NAME_MAX];
-    uint8_t top;    /* the member at hand of the top */
-    uint8_t number; /* what digits at hand count */
-    bool choices;   /* "choices" has an element */
-    bool usage;     /* "usage" is an object */
-    bool details;   /* in usage.prompt_tokens_details */
-    bool error;     /* "error" is there and not null */
-    uint64_t prompt_tokens;
-    uint64_t completion_tokens;
-    uint64_t cached_tokens;
 };
 
 /* A value of the caller's; openai_meter_start() fills it in. */

@@ -42,6 +42,7 @@ static void body_ready(ngx_http_request_t *r)
 static ngx_int_t read_body(ngx_http_request_t *r, struct gw_call *call)
 {
     call->stage = GW_READING;
+    gw_tls_read_once(r);
     r->request_body_in_single_buf = 1;
     ngx_int_t rc = ngx_http_read_client_request_body(r, body_ready);
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE)

@@ -112,6 +112,9 @@ void gw_worker_record(ngx_log_t *log, const struct audit_event *event, size_t pr
 /* NULL when it is not there. */
 const ngx_table_elt_t *gw_header_in(const ngx_http_request_t *r, const char *name);
 
+/* The connection is read from now on without a read(2) that finds nothing (tls.c). */
+void gw_tls_read_once(ngx_http_request_t *r);
+
 /* The asks of a call's limits, in this order; those that do not apply have limit 0. */
 enum gw_limit {
     GW_KEY_REQUESTS,

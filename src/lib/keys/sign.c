@@ -31,7 +31,7 @@ static int check_batch(const struct span *inputs, size_t count, size_t *bytes, s
 static int put_request(const char *name, const char *kid, const struct span *inputs, size_t count,
                        struct buf *body, struct err *err)
 {
-    size_t bytes;
+    size_t bytes = 0;
 
     TRY(check_batch(inputs, count, &bytes, err));
     buf_expect(body, bytes + count * sizeof(uint32_t) + SHORT_MAX);
